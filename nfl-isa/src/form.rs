@@ -1,0 +1,321 @@
+//! The table of 16-bit forms: one row, both directions.
+//!
+//! In: nothing. Out: [`FORMS`]. A row says which pattern it is, which instruction it stands for, and where each operand
+//! comes from; the decoder reads operands out through it and [`crate::compress`] puts them in. The permuted immediates of
+//! the C extension are therefore written down once. The first row that matches is the one meant.
+
+use crate::DecodeError::{self, Hint, Reserved};
+use crate::{Inst, Op, Reg};
+
+/// Where a register operand of a 16-bit form stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// Not in the pattern: always this register.
+    Is(u8),
+    /// Five bits, from this bit up.
+    Full(u8),
+    /// Three bits, from this bit up: `x8` to `x15`.
+    Compact(u8),
+}
+
+/// Where the bits of an immediate stand: pairs of a bit in the pattern and a bit of the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Bits {
+    pairs: &'static [(u8, u8)],
+    /// The number of bits after which the value repeats its sign; 32 for an unsigned value.
+    width: u32,
+}
+
+const NONE: Bits = Bits {
+    pairs: &[],
+    width: 32,
+};
+const CI_PAIRS: &[(u8, u8)] = &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 1), (2, 0)];
+const CI: Bits = Bits {
+    pairs: CI_PAIRS,
+    width: 6,
+};
+/// Bit 12 of a shift amount must be zero in RV32 and is part of the row's pattern.
+const SHIFT: Bits = Bits {
+    pairs: &[(6, 4), (5, 3), (4, 2), (3, 1), (2, 0)],
+    width: 32,
+};
+const LUI: Bits = Bits {
+    pairs: &[(12, 17), (6, 16), (5, 15), (4, 14), (3, 13), (2, 12)],
+    width: 18,
+};
+const ADDI16SP: Bits = Bits {
+    pairs: &[(12, 9), (6, 4), (5, 6), (4, 8), (3, 7), (2, 5)],
+    width: 10,
+};
+const CIW: Bits = Bits {
+    pairs: &[
+        (12, 5),
+        (11, 4),
+        (10, 9),
+        (9, 8),
+        (8, 7),
+        (7, 6),
+        (6, 2),
+        (5, 3),
+    ],
+    width: 32,
+};
+const WORD: Bits = Bits {
+    pairs: &[(12, 5), (11, 4), (10, 3), (6, 2), (5, 6)],
+    width: 32,
+};
+const LWSP: Bits = Bits {
+    pairs: &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 7), (2, 6)],
+    width: 32,
+};
+const SWSP: Bits = Bits {
+    pairs: &[(12, 5), (11, 4), (10, 3), (9, 2), (8, 7), (7, 6)],
+    width: 32,
+};
+const CB: Bits = Bits {
+    pairs: &[
+        (12, 8),
+        (11, 4),
+        (10, 3),
+        (6, 7),
+        (5, 6),
+        (4, 2),
+        (3, 1),
+        (2, 5),
+    ],
+    width: 9,
+};
+const CJ: Bits = Bits {
+    pairs: &[
+        (12, 11),
+        (11, 4),
+        (10, 9),
+        (9, 8),
+        (8, 10),
+        (7, 6),
+        (6, 7),
+        (5, 3),
+        (4, 2),
+        (3, 1),
+        (2, 5),
+    ],
+    width: 12,
+};
+
+/// How the operands of a 16-bit form are written in assembly.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Syntax {
+    /// `c.ebreak`
+    Bare,
+    /// `c.li rd, imm`
+    RdImm,
+    /// `c.lui rd, imm >> 12`
+    RdUpper,
+    /// `c.addi4spn rd, sp, imm`
+    RdSpImm,
+    /// `c.add rd, rs2`
+    RdRs2,
+    /// `c.lw rd, imm(rs1)`
+    Load,
+    /// `c.sw rs2, imm(rs1)`
+    Store,
+    /// `c.beqz rs1, target`
+    Rs1Target,
+    /// `c.j target`
+    Target,
+    /// `c.jr rs1`
+    Rs1,
+}
+
+/// One 16-bit form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Form {
+    pub text: &'static str,
+    /// The bits of the pattern that this row fixes, and what they are.
+    pub mask: u16,
+    pub bits: u16,
+    /// The instruction it stands for.
+    pub op: Op,
+    pub(crate) rd: Place,
+    pub(crate) rs1: Place,
+    pub(crate) rs2: Place,
+    pub(crate) imm: Bits,
+    pub(crate) syntax: Syntax,
+    /// What the pattern is instead when the register in bits 11 to 7 is `x0`.
+    if_x0: Option<DecodeError>,
+    /// What the pattern is instead when the immediate is zero.
+    if_zero: Option<DecodeError>,
+}
+
+/// Bits 11 to 7, the full register field most forms have.
+const FULL: Place = Place::Full(7);
+/// Bits 9 to 7, the compact register that is source and destination, or base.
+const MAIN: Place = Place::Compact(7);
+/// Bits 4 to 2, the other compact register.
+const OTHER: Place = Place::Compact(2);
+const X0: Place = Place::Is(0);
+const RA: Place = Place::Is(1);
+const SP: Place = Place::Is(2);
+
+impl Form {
+    const fn new(text: &'static str, mask: u16, bits: u16, op: Op, syntax: Syntax) -> Form {
+        Form {
+            text,
+            mask,
+            bits,
+            op,
+            rd: X0,
+            rs1: X0,
+            rs2: X0,
+            imm: NONE,
+            syntax,
+            if_x0: None,
+            if_zero: None,
+        }
+    }
+
+    const fn rd(self, rd: Place) -> Form {
+        Form { rd, ..self }
+    }
+
+    const fn rs1(self, rs1: Place) -> Form {
+        Form { rs1, ..self }
+    }
+
+    const fn rs2(self, rs2: Place) -> Form {
+        Form { rs2, ..self }
+    }
+
+    const fn imm(self, imm: Bits) -> Form {
+        Form { imm, ..self }
+    }
+
+    const fn if_x0(self, why: DecodeError) -> Form {
+        Form {
+            if_x0: Some(why),
+            ..self
+        }
+    }
+
+    const fn if_zero(self, why: DecodeError) -> Form {
+        Form {
+            if_zero: Some(why),
+            ..self
+        }
+    }
+
+    /// The row of a pattern, if there is one.
+    pub(crate) fn find(half: u16) -> Option<&'static Form> {
+        FORMS.iter().find(|form| half & form.mask == form.bits)
+    }
+
+    /// The instruction a pattern of this row stands for.
+    pub(crate) fn unpack(&self, half: u16) -> Result<Inst, DecodeError> {
+        let imm = self.imm.gather(half);
+        if let Some(why) = self.if_zero
+            && imm == 0
+        {
+            return Err(why);
+        }
+        if let Some(why) = self.if_x0
+            && FULL.gather(half) == Reg::ZERO
+        {
+            return Err(why);
+        }
+        Ok(Inst {
+            op: self.op,
+            rd: self.rd.gather(half),
+            rs1: self.rs1.gather(half),
+            rs2: self.rs2.gather(half),
+            imm,
+        })
+    }
+
+    /// The pattern of this row that stands for exactly this instruction.
+    pub(crate) fn pack(&self, inst: &Inst) -> Option<u16> {
+        let half = self.bits
+            | self.rd.scatter(inst.rd)
+            | self.rs1.scatter(inst.rs1)
+            | self.rs2.scatter(inst.rs2)
+            | self.imm.scatter(inst.imm);
+        // What did not fit comes back different, and a pattern that belongs to an earlier row is not this one.
+        let meant = Form::find(half).is_some_and(|form| form.text == self.text);
+        (meant && self.unpack(half) == Ok(*inst)).then_some(half)
+    }
+}
+
+impl Place {
+    fn gather(self, half: u16) -> Reg {
+        match self {
+            Place::Is(number) => Reg(number),
+            Place::Full(at) => Reg((half >> at & 31) as u8),
+            Place::Compact(at) => Reg((half >> at & 7) as u8 | 8),
+        }
+    }
+
+    /// The register that needs no naming; `x0` where the pattern names it.
+    pub(crate) fn fixed(self) -> Reg {
+        match self {
+            Place::Is(number) => Reg(number),
+            Place::Full(_) | Place::Compact(_) => Reg::ZERO,
+        }
+    }
+
+    fn scatter(self, reg: Reg) -> u16 {
+        match self {
+            Place::Is(_) => 0,
+            Place::Full(at) => u16::from(reg.0 & 31) << at,
+            Place::Compact(at) => u16::from(reg.0 & 7) << at,
+        }
+    }
+}
+
+impl Bits {
+    fn gather(self, half: u16) -> i32 {
+        let gathered = self.pairs.iter().fold(0, |value, (from, to)| {
+            value | u32::from(half >> from & 1) << to
+        });
+        let unused = 32 - self.width;
+        (gathered << unused).cast_signed() >> unused
+    }
+
+    fn scatter(self, imm: i32) -> u16 {
+        self.pairs.iter().fold(0, |half, (from, to)| {
+            half | ((imm >> to & 1) as u16) << from
+        })
+    }
+}
+
+/// The 16-bit forms of RV32C without floating point.
+#[rustfmt::skip] // one row per line
+pub const FORMS: &[Form] = &[
+    //         text          mask    bits    op          syntax
+    Form::new("c.addi4spn", 0xe003, 0x0000, Op::Addi,   Syntax::RdSpImm).rd(OTHER).rs1(SP).imm(CIW).if_zero(Reserved),
+    Form::new("c.lw",       0xe003, 0x4000, Op::Lw,     Syntax::Load).rd(OTHER).rs1(MAIN).imm(WORD),
+    Form::new("c.sw",       0xe003, 0xc000, Op::Sw,     Syntax::Store).rs2(OTHER).rs1(MAIN).imm(WORD),
+    Form::new("c.nop",      0xffff, 0x0001, Op::Addi,   Syntax::Bare),
+    Form::new("c.addi",     0xe003, 0x0001, Op::Addi,   Syntax::RdImm).rd(FULL).rs1(FULL).imm(CI).if_x0(Hint).if_zero(Hint),
+    Form::new("c.jal",      0xe003, 0x2001, Op::Jal,    Syntax::Target).rd(RA).imm(CJ),
+    Form::new("c.li",       0xe003, 0x4001, Op::Addi,   Syntax::RdImm).rd(FULL).imm(CI).if_x0(Hint),
+    Form::new("c.addi16sp", 0xef83, 0x6101, Op::Addi,   Syntax::RdImm).rd(SP).rs1(SP).imm(ADDI16SP).if_zero(Reserved),
+    Form::new("c.lui",      0xe003, 0x6001, Op::Lui,    Syntax::RdUpper).rd(FULL).imm(LUI).if_x0(Hint).if_zero(Reserved),
+    Form::new("c.srli",     0xfc03, 0x8001, Op::Srli,   Syntax::RdImm).rd(MAIN).rs1(MAIN).imm(SHIFT).if_zero(Hint),
+    Form::new("c.srai",     0xfc03, 0x8401, Op::Srai,   Syntax::RdImm).rd(MAIN).rs1(MAIN).imm(SHIFT).if_zero(Hint),
+    Form::new("c.andi",     0xec03, 0x8801, Op::Andi,   Syntax::RdImm).rd(MAIN).rs1(MAIN).imm(CI),
+    Form::new("c.sub",      0xfc63, 0x8c01, Op::Sub,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
+    Form::new("c.xor",      0xfc63, 0x8c21, Op::Xor,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
+    Form::new("c.or",       0xfc63, 0x8c41, Op::Or,     Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
+    Form::new("c.and",      0xfc63, 0x8c61, Op::And,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
+    Form::new("c.j",        0xe003, 0xa001, Op::Jal,    Syntax::Target).imm(CJ),
+    Form::new("c.beqz",     0xe003, 0xc001, Op::Beq,    Syntax::Rs1Target).rs1(MAIN).imm(CB),
+    Form::new("c.bnez",     0xe003, 0xe001, Op::Bne,    Syntax::Rs1Target).rs1(MAIN).imm(CB),
+    Form::new("c.slli",     0xf003, 0x0002, Op::Slli,   Syntax::RdImm).rd(FULL).rs1(FULL).imm(SHIFT).if_x0(Hint).if_zero(Hint),
+    Form::new("c.lwsp",     0xe003, 0x4002, Op::Lw,     Syntax::Load).rd(FULL).rs1(SP).imm(LWSP).if_x0(Reserved),
+    Form::new("c.jr",       0xf07f, 0x8002, Op::Jalr,   Syntax::Rs1).rs1(FULL).if_x0(Reserved),
+    Form::new("c.mv",       0xf003, 0x8002, Op::Add,    Syntax::RdRs2).rd(FULL).rs2(Place::Full(2)).if_x0(Hint),
+    Form::new("c.ebreak",   0xffff, 0x9002, Op::Ebreak, Syntax::Bare),
+    Form::new("c.jalr",     0xf07f, 0x9002, Op::Jalr,   Syntax::Rs1).rd(RA).rs1(FULL),
+    Form::new("c.add",      0xf003, 0x9002, Op::Add,    Syntax::RdRs2).rd(FULL).rs1(FULL).rs2(Place::Full(2)).if_x0(Hint),
+    Form::new("c.swsp",     0xe003, 0xc002, Op::Sw,     Syntax::Store).rs2(Place::Full(2)).rs1(SP).imm(SWSP),
+];
