@@ -1,6 +1,6 @@
 //! A small assembler, for tests and for reading machine code back.
 //!
-//! In: text, one statement a line: labels `name:`, instructions with ABI or `x` register names, the usual
+//! In: text, one statement a line or several between `;`: labels `name:`, instructions with ABI or `x` register names, the usual
 //! pseudo-instructions, `.half` and `.word`, comments after `#` or `//`. Out: bytes. A mnemonic with `c.` is the 16-bit
 //! form, any other the 32-bit form, so sizes are known from the text alone. A branch takes a label, `.+8` or a bare
 //! displacement. Guaranteed: an operand that does not fit is an error, never another instruction.
@@ -10,7 +10,7 @@ mod operand;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -87,19 +87,21 @@ pub fn assemble(text: &str) -> Result<Vec<u8>, AsmError> {
     let mut pc = 0_u32;
     for (line, source) in (1..).zip(text.lines()) {
         let fail = |message| AsmError { line, message };
-        let mut rest = strip_comment(source).trim();
-        while let Some((label, after)) = split_label(rest) {
-            if labels.insert(label, pc).is_some() {
-                return Err(fail(format!("label `{label}` is defined twice")));
+        for source in strip_comment(source).split(';') {
+            let mut rest = source.trim();
+            while let Some((label, after)) = split_label(rest) {
+                if labels.insert(label, pc).is_some() {
+                    return Err(fail(format!("label `{label}` is defined twice")));
+                }
+                rest = after.trim_start();
             }
-            rest = after.trim_start();
-        }
-        if rest.is_empty() {
-            continue;
-        }
-        for item in statement(rest).map_err(fail)? {
-            pc = pc.wrapping_add(item.size());
-            items.push((line, item));
+            if rest.is_empty() {
+                continue;
+            }
+            for item in statement(rest).map_err(fail)? {
+                pc = pc.wrapping_add(item.size());
+                items.push((line, item));
+            }
         }
     }
 
@@ -124,24 +126,31 @@ fn split_label(text: &str) -> Option<(&str, &str)> {
 }
 
 fn emit(item: Item, labels: &BTreeMap<&str, u32>, bytes: &mut Vec<u8>) -> Parsed<()> {
-    let (mut inst, form, label) = match item {
-        Item::Half(half) => return Ok(bytes.extend(half.to_le_bytes())),
-        Item::Word(word) => return Ok(bytes.extend(word.to_le_bytes())),
-        Item::Inst { inst, form, label } => (inst, form, label),
-    };
-    if let Some(label) = label {
-        let target = labels
-            .get(label.as_str())
-            .ok_or(format!("no label `{label}`"))?;
-        let here = u32::try_from(bytes.len()).map_err(|_| "the program is too long".to_owned())?;
-        inst.imm = target.wrapping_sub(here).cast_signed();
-    }
-    match form {
-        None => bytes.extend(encode(&inst).map_err(|why| format!("{why}"))?.to_le_bytes()),
-        Some(form) => {
-            let half = form.pack(&inst);
-            let half = half.ok_or_else(|| format!("`{}` has no form of `{inst}`", form.text))?;
-            bytes.extend(half.to_le_bytes());
+    match item {
+        Item::Half(half) => bytes.extend(half.to_le_bytes()),
+        Item::Word(word) => bytes.extend(word.to_le_bytes()),
+        Item::Inst {
+            mut inst,
+            form,
+            label,
+        } => {
+            if let Some(label) = label {
+                let target = labels
+                    .get(label.as_str())
+                    .ok_or(format!("no label `{label}`"))?;
+                let here =
+                    u32::try_from(bytes.len()).map_err(|_| "the program is too long".to_owned())?;
+                inst.imm = target.wrapping_sub(here).cast_signed();
+            }
+            match form {
+                None => bytes.extend(encode(&inst).map_err(|why| why.to_string())?.to_le_bytes()),
+                Some(form) => {
+                    let half = form.pack(&inst);
+                    let half =
+                        half.ok_or_else(|| format!("`{}` has no form of `{inst}`", form.text))?;
+                    bytes.extend(half.to_le_bytes());
+                }
+            }
         }
     }
     Ok(())
@@ -222,10 +231,12 @@ fn compact(form: &'static Form, operands: &mut Operands<'_>) -> Parsed<Item> {
     let mut inst = Inst::bare(form.op);
     inst.rd = form.rd.fixed();
     inst.rs1 = form.rs1.fixed();
+    let mut repeated = None;
     match form.syntax {
         Syntax::Bare => {}
         Syntax::RdImm => {
             inst.rd = operands.reg()?;
+            repeated = operands.repeated(3)?;
             inst.imm = operands.word()?;
         }
         Syntax::RdUpper => {
@@ -239,6 +250,7 @@ fn compact(form: &'static Form, operands: &mut Operands<'_>) -> Parsed<Item> {
         }
         Syntax::RdRs2 => {
             inst.rd = operands.reg()?;
+            repeated = operands.repeated(3)?;
             inst.rs2 = operands.reg()?;
         }
         Syntax::Load => {
@@ -256,10 +268,11 @@ fn compact(form: &'static Form, operands: &mut Operands<'_>) -> Parsed<Item> {
         Syntax::Target => return Ok(Item::jump(inst, Some(form), operands.place()?)),
         Syntax::Rs1 => inst.rs1 = operands.reg()?,
     }
-    // A form that names its destination once computes from it.
+    // A form that computes from its destination need not name it twice: `c.add a0, a1` is `c.add a0, a0, a1`.
     if form.rs1 == form.rd {
         inst.rs1 = inst.rd;
     }
+    inst.rs1 = repeated.unwrap_or(inst.rs1);
     Ok(Item::Inst {
         inst,
         form: Some(form),

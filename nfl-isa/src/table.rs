@@ -252,10 +252,10 @@ impl<R: Copy> Inst<R> {
 }
 
 impl Inst {
-    /// `add x0, x0, 0`, the one instruction without effect that is no hint.
+    /// `addi x0, x0, 0`, the one instruction without effect that is no hint.
     pub const NOP: Inst = Inst::i(Op::Addi, crate::Reg::ZERO, crate::Reg::ZERO, 0);
 
-    /// Formats R.
+    /// Format R.
     pub const fn r(op: Op, rd: crate::Reg, rs1: crate::Reg, rs2: crate::Reg) -> Inst {
         Inst {
             op,

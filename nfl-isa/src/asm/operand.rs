@@ -58,6 +58,15 @@ impl<'a> Operands<'a> {
         Reg::parse(text).ok_or_else(|| format!("`{text}` is not a register"))
     }
 
+    /// The source of a form with `all` operands, when the text names it besides the destination.
+    pub(super) fn repeated(&mut self, all: usize) -> Parsed<Option<Reg>> {
+        if self.len() + 1 == all {
+            self.reg().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// A number of 32 bits, signed or not.
     pub(super) fn word(&mut self) -> Parsed<i32> {
         number(self.next("a number")?)
