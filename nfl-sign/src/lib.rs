@@ -10,8 +10,6 @@
 #![warn(missing_docs)]
 
 extern crate alloc;
-#[cfg(test)]
-extern crate std;
 
 mod capsule;
 mod key;
