@@ -1,0 +1,339 @@
+//! The interpreter: one exhaustive match that says what each instruction does.
+//!
+//! In: decoded code, memory and a budget. Out: the words in `a0` and `a1` when the code finishes,
+//! and the steps it took, or the first rule that was broken. A step is one instruction, the
+//! finishing `ebreak` included.
+
+use nfl_abi::map::{self, reg};
+use nfl_isa::{Inst, Op, Reg};
+
+use crate::memory::{Kind, Memory, Region, Width, Word};
+use crate::outcome::{Fault, Trap};
+use crate::program::Program;
+
+/// The registers of a run, for whoever traces it.
+#[derive(Clone, Debug)]
+pub struct Registers([Word; 32]);
+
+impl Registers {
+    /// The bits of a register, if it is defined. Those of addresses are this machine's choice.
+    pub fn get(&self, reg: Reg) -> Option<u32> {
+        let word = self.0[usize::from(reg.0 & 31)];
+        (word.kind != Kind::Undefined).then_some(word.bits)
+    }
+
+    /// The number in a register, if it is defined and no address.
+    pub fn number(&self, reg: Reg) -> Option<u32> {
+        let word = self.0[usize::from(reg.0 & 31)];
+        word.is_number().then_some(word.bits)
+    }
+}
+
+/// An instruction that is about to run.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// Its offset in the code.
+    pub pc: u32,
+    /// The instruction.
+    pub inst: Inst,
+    /// The registers before it runs.
+    pub registers: &'a Registers,
+}
+
+/// What a handler left behind when it finished.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) pc: u32,
+    pub(crate) a0: Word,
+    pub(crate) a1: Word,
+    pub(crate) steps: u32,
+}
+
+/// Where control goes after an instruction.
+enum Next {
+    Fall,
+    To(u32),
+    Finish,
+}
+
+/// A processor in the middle of a run.
+struct Machine<'a> {
+    registers: Registers,
+    memory: Memory<'a>,
+    pc: u32,
+    /// Size of the instruction at `pc`, in bytes.
+    size: u32,
+}
+
+/// Run from `pc` until the code finishes, breaks a rule, or has used `budget` steps.
+pub(crate) fn run(
+    program: &Program,
+    pc: u32,
+    memory: Memory<'_>,
+    budget: u32,
+    mut trace: impl FnMut(&Step<'_>),
+) -> Result<Finish, Fault> {
+    let mut machine = Machine {
+        registers: at_entry(memory.packet.len() as u32),
+        memory,
+        pc,
+        size: 0,
+    };
+    for steps in 1..=budget {
+        let pc = machine.pc;
+        let stop = |trap| Fault::Trap { pc, trap };
+        let slot = program.at(pc).ok_or(stop(Trap::OutsideCode))?;
+        let (inst, size) = (*slot).map_err(|error| stop(Trap::Undecodable(error)))?;
+        machine.size = size;
+        trace(&Step {
+            pc,
+            inst,
+            registers: &machine.registers,
+        });
+        match machine.step(inst).map_err(stop)? {
+            Next::Fall => machine.pc = pc.wrapping_add(size),
+            Next::To(target) => machine.pc = target,
+            Next::Finish => {
+                return Ok(Finish {
+                    pc,
+                    a0: machine.get(Reg(reg::A0)),
+                    a1: machine.get(Reg(reg::A1)),
+                    steps,
+                });
+            }
+        }
+    }
+    Err(Fault::Trap {
+        pc: machine.pc,
+        trap: Trap::StepLimit(budget),
+    })
+}
+
+fn at_entry(packet_len: u32) -> Registers {
+    let mut words = [Word::UNDEFINED; 32];
+    for (reg, word) in [
+        (0, Word::number(0)),
+        (reg::SP, Region::Scratch.start()),
+        (reg::GP, Region::Context.start()),
+        (reg::TP, Region::Carried.start()),
+        (reg::S0, Region::Packet.start()),
+        (reg::S1, Word::number(packet_len)),
+        (reg::A0, Word::number(0)),
+        (reg::A1, Word::number(0)),
+        (reg::A4, Region::Carried.start()),
+        (reg::A5, Region::Context.start()),
+    ] {
+        words[usize::from(reg)] = word;
+    }
+    Registers(words)
+}
+
+impl Machine<'_> {
+    fn step(&mut self, i: Inst) -> Result<Next, Trap> {
+        match i.op {
+            Op::Lui => self.set(i.rd, Word::number(i.imm as u32)),
+            Op::Jal => self.jump(i),
+            Op::Jalr => self.back(i),
+            Op::Beq => self.branch(i, |a, b| a == b),
+            Op::Bne => self.branch(i, |a, b| a != b),
+            Op::Blt => self.branch_signed(i, |a, b| a < b),
+            Op::Bge => self.branch_signed(i, |a, b| a >= b),
+            Op::Bltu => self.branch(i, |a, b| a < b),
+            Op::Bgeu => self.branch(i, |a, b| a >= b),
+            Op::Lb => self.load(i, Width::Byte, |bits| bits as u8 as i8 as u32),
+            Op::Lh => self.load(i, Width::Half, |bits| bits as u16 as i16 as u32),
+            Op::Lw => self.load(i, Width::Word, |bits| bits),
+            Op::Lbu => self.load(i, Width::Byte, |bits| bits),
+            Op::Lhu => self.load(i, Width::Half, |bits| bits),
+            Op::Sb => self.store(i, Width::Byte),
+            Op::Sh => self.store(i, Width::Half),
+            Op::Sw => self.store(i, Width::Word),
+            Op::Addi => {
+                let sum = self.read(i.rs1)?.plus(Word::number(i.imm as u32));
+                self.set(i.rd, sum)
+            }
+            Op::Add => {
+                let sum = self.read(i.rs1)?.plus(self.read(i.rs2)?);
+                self.set(i.rd, sum)
+            }
+            Op::Sub => {
+                let difference = self.read(i.rs1)?.minus(self.read(i.rs2)?);
+                self.set(i.rd, difference)
+            }
+            Op::Slti => self.number_imm(i, |a, b| u32::from((a as i32) < b as i32)),
+            Op::Sltiu => {
+                let (a, b) = (self.read(i.rs1)?, Word::number(i.imm as u32));
+                self.set(i.rd, below(a, b))
+            }
+            Op::Sltu => {
+                let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
+                self.set(i.rd, below(a, b))
+            }
+            Op::Slt => self.number(i, |a, b| u32::from((a as i32) < b as i32)),
+            Op::Xori => self.number_imm(i, |a, b| a ^ b),
+            Op::Ori => self.number_imm(i, |a, b| a | b),
+            Op::Andi => self.number_imm(i, |a, b| a & b),
+            Op::Slli => self.number_imm(i, |a, b| a << (b & 31)),
+            Op::Srli => self.number_imm(i, |a, b| a >> (b & 31)),
+            Op::Srai => self.number_imm(i, |a, b| (a as i32 >> (b & 31)) as u32),
+            Op::Sll => self.number(i, |a, b| a << (b & 31)),
+            Op::Srl => self.number(i, |a, b| a >> (b & 31)),
+            Op::Sra => self.number(i, |a, b| (a as i32 >> (b & 31)) as u32),
+            Op::Xor => self.number(i, |a, b| a ^ b),
+            Op::Or => self.number(i, |a, b| a | b),
+            Op::And => self.number(i, |a, b| a & b),
+            Op::Mul => self.number(i, u32::wrapping_mul),
+            Op::Mulh => self.number(i, |a, b| high(signed(a) * signed(b))),
+            Op::Mulhsu => self.number(i, |a, b| high(signed(a) * i64::from(b))),
+            Op::Mulhu => self.number(i, |a, b| high((u64::from(a) * u64::from(b)) as i64)),
+            Op::Div => self.number(i, div),
+            Op::Divu => self.number(i, |a, b| a.checked_div(b).unwrap_or(u32::MAX)),
+            Op::Rem => self.number(i, rem),
+            Op::Remu => self.number(i, |a, b| a.checked_rem(b).unwrap_or(a)),
+            Op::Ebreak => Ok(Next::Finish),
+            Op::Auipc | Op::Ecall => Err(Trap::Instruction),
+        }
+    }
+
+    fn get(&self, reg: Reg) -> Word {
+        self.registers.0[usize::from(reg.0 & 31)]
+    }
+
+    fn read(&self, reg: Reg) -> Result<Word, Trap> {
+        let word = self.get(reg);
+        if word.kind == Kind::Undefined {
+            return Err(Trap::UndefinedRegister(reg));
+        }
+        Ok(word)
+    }
+
+    fn set(&mut self, reg: Reg, word: Word) -> Result<Next, Trap> {
+        match reg.0 {
+            0 => {}
+            reg::S0 | reg::S1 | reg::SP => return Err(Trap::NodeRegister(reg)),
+            number => self.registers.0[usize::from(number & 31)] = word,
+        }
+        Ok(Next::Fall)
+    }
+
+    /// An operation on numbers; of anything else the result is undefined.
+    fn number(&mut self, i: Inst, f: impl Fn(u32, u32) -> u32) -> Result<Next, Trap> {
+        let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
+        self.set(i.rd, on_numbers(a, b, f))
+    }
+
+    fn number_imm(&mut self, i: Inst, f: impl Fn(u32, u32) -> u32) -> Result<Next, Trap> {
+        let (a, b) = (self.read(i.rs1)?, Word::number(i.imm as u32));
+        self.set(i.rd, on_numbers(a, b, f))
+    }
+
+    fn load(&mut self, i: Inst, width: Width, extend: fn(u32) -> u32) -> Result<Next, Trap> {
+        let base = self.read(i.rs1)?;
+        let word = self.memory.load((base, i.rs1), i.imm, width)?;
+        let bits = extend(word.bits);
+        self.set(i.rd, Word { bits, ..word })
+    }
+
+    fn store(&mut self, i: Inst, width: Width) -> Result<Next, Trap> {
+        let (base, value) = (self.read(i.rs1)?, self.read(i.rs2)?);
+        self.memory.store((base, i.rs1), i.imm, width, value)?;
+        Ok(Next::Fall)
+    }
+
+    fn branch(&self, i: Inst, taken: fn(u32, u32) -> bool) -> Result<Next, Trap> {
+        let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
+        if !a.comparable(b) {
+            return Err(Trap::AddressCompared);
+        }
+        Ok(self.either(i, taken(a.bits, b.bits)))
+    }
+
+    /// The sign of an address has no meaning, so signed orders are for numbers only.
+    fn branch_signed(&self, i: Inst, taken: fn(i32, i32) -> bool) -> Result<Next, Trap> {
+        let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
+        if !a.is_number() || !b.is_number() {
+            return Err(Trap::AddressCompared);
+        }
+        Ok(self.either(i, taken(a.bits as i32, b.bits as i32)))
+    }
+
+    fn either(&self, i: Inst, taken: bool) -> Next {
+        if taken {
+            Next::To(self.pc.wrapping_add_signed(i.imm))
+        } else {
+            Next::Fall
+        }
+    }
+
+    fn jump(&mut self, i: Inst) -> Result<Next, Trap> {
+        match i.rd.0 {
+            0 => {}
+            reg::RA | reg::T0 if i.imm < 0 => {
+                let behind = self.pc.wrapping_add(self.size).wrapping_add(map::CODE_BASE);
+                self.set(
+                    i.rd,
+                    Word {
+                        bits: behind,
+                        kind: Kind::Return,
+                    },
+                )?;
+            }
+            _ => return Err(Trap::Call),
+        }
+        Ok(Next::To(self.pc.wrapping_add_signed(i.imm)))
+    }
+
+    fn back(&self, i: Inst) -> Result<Next, Trap> {
+        let target = self.read(i.rs1)?;
+        let through_link = matches!(i.rs1.0, reg::RA | reg::T0);
+        if i.rd.0 != 0 || i.imm != 0 || !through_link || target.kind != Kind::Return {
+            return Err(Trap::Return);
+        }
+        Ok(Next::To(target.bits.wrapping_sub(map::CODE_BASE)))
+    }
+}
+
+fn on_numbers(a: Word, b: Word, f: impl Fn(u32, u32) -> u32) -> Word {
+    if a.is_number() && b.is_number() {
+        Word::number(f(a.bits, b.bits))
+    } else {
+        Word::UNDEFINED
+    }
+}
+
+/// `sltu` and `sltiu`. `sltiu rd, rs, 1` asks whether `rs` is zero, and no address is.
+fn below(a: Word, b: Word) -> Word {
+    if matches!(a.kind, Kind::Address(_)) && b == Word::number(1) {
+        Word::number(0)
+    } else if a.comparable(b) {
+        Word::number(u32::from(a.bits < b.bits))
+    } else {
+        Word::UNDEFINED
+    }
+}
+
+fn signed(bits: u32) -> i64 {
+    i64::from(bits as i32)
+}
+
+fn high(product: i64) -> u32 {
+    (product >> 32) as u32
+}
+
+/// The ISA manual, chapter M: division by zero gives all ones, overflow the dividend.
+fn div(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        u32::MAX
+    } else {
+        (a as i32).wrapping_div(b as i32) as u32
+    }
+}
+
+/// Of a division by zero the remainder is the dividend, of an overflow zero.
+fn rem(a: u32, b: u32) -> u32 {
+    if b == 0 {
+        a
+    } else {
+        (a as i32).wrapping_rem(b as i32) as u32
+    }
+}

@@ -1,0 +1,38 @@
+//! The reference machine: what a handler's microcode means.
+//!
+//! In: a proven image, a packet, a context and the `carried` area. Out: a verdict, the steps it
+//! took, and the packet and `carried` bytes afterwards. Guaranteed: every rule of the machine is
+//! checked while it runs, so [`run_unverified`] is safe on any bytes too, which is how verifiers
+//! are tested; no panic on any code, packet or image; the outcome depends on these inputs alone,
+//! never on where the machine keeps its memory.
+//!
+//! The rules, beyond RV32IMC itself:
+//!
+//! 1. Memory is five regions: constants, context, packet, scratch and `carried`. An access stays
+//!    within the region its base register points into; a plain number reaches constants only. Any
+//!    alignment is allowed.
+//! 2. The packet is readable up to its length or the image's window, whichever is more, and zero
+//!    from its length on; it is writable below its length, by images with the right `Rewrite`.
+//! 3. Registers and scratch bytes that nothing wrote are undefined, and reading one is a fault.
+//! 4. An address plus or minus a number is an address, the difference of two addresses in one
+//!    region is a number, and any other arithmetic on an address is undefined. Addresses are
+//!    compared with zero or within their region, and are stored to scratch words only.
+//! 5. Code never writes `s0`, `s1` or `sp`.
+//! 6. A subroutine is called by `jal` through `ra` or `t0` at a lower address than the call, and
+//!    returns by `jr` on the address that the call left.
+//! 7. A run ends at `ebreak` with a verdict that the manifest allows, within its budget of steps.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod interp;
+mod load;
+mod memory;
+mod outcome;
+mod packet;
+mod program;
+
+pub use interp::{Registers, Step};
+pub use load::{Instance, LoadError, Loaded, Policy, load, run_unverified};
+pub use memory::Region;
+pub use outcome::{Budget, Fault, Outcome, Trap};
+pub use packet::{Context, Packet};

@@ -1,0 +1,198 @@
+//! How a run ends: with an outcome, or with a fault that says what the code did wrong.
+//!
+//! A node turns every fault into `Drop` with reason 255 ([`Outcome::from_fault`]); whoever tests
+//! code wants to know which fault it was, so `run` keeps the two apart. After a fault the packet
+//! and the `carried` area hold what was written before it.
+
+use std::fmt;
+
+use nfl_abi::image::{REASON_FAULT, Right, Verdict, VerdictKind};
+use nfl_abi::{Role, map};
+use nfl_isa::{DecodeError, Reg};
+
+use crate::memory::Region;
+
+/// How many steps a run may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Budget {
+    /// As many as the verifier proved to be enough.
+    Proven,
+    /// At most this many.
+    Steps(u32),
+}
+
+/// What a handler decided.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What becomes of the packet. A capsule has one `Drop`, so its operand is 0 there.
+    pub verdict: Verdict,
+    /// Instructions that ran.
+    pub steps: u32,
+    /// Whether the packet was shorter than the entry's `need`, so that no code ran.
+    pub by_need: bool,
+}
+
+impl Outcome {
+    /// What a node does with a packet whose handler faulted: `Drop`, reason 255.
+    pub fn from_fault() -> Outcome {
+        Outcome {
+            verdict: Verdict {
+                kind: VerdictKind::Drop,
+                operand: u32::from(REASON_FAULT),
+            },
+            steps: 0,
+            by_need: false,
+        }
+    }
+}
+
+/// Why there is no verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The image has no handler of this role.
+    NoEntry(Role),
+    /// The packet is longer than any that a node hands to a handler.
+    PacketTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// The `carried` area is not of the size that the manifest says.
+    CarriedSize {
+        /// Its size in bytes.
+        is: usize,
+        /// The manifest's.
+        must: usize,
+    },
+    /// The code broke a rule.
+    Trap {
+        /// Offset in the code of the instruction that did.
+        pc: u32,
+        /// The rule.
+        trap: Trap,
+    },
+}
+
+/// The rule that an instruction broke.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trap {
+    /// There is no instruction of the machine at this place.
+    Undecodable(DecodeError),
+    /// The instruction has no meaning in microcode.
+    Instruction,
+    /// Control left the code.
+    OutsideCode,
+    /// An access left its region.
+    OutOfBounds {
+        /// The region that its base register points into.
+        region: Region,
+        /// First byte of the access, from the start of the region.
+        offset: i32,
+        /// Bytes of the access.
+        size: u8,
+        /// Bytes of the region that may be accessed this way.
+        limit: u32,
+    },
+    /// The base register of an access holds no address.
+    NotAnAddress(Reg),
+    /// A store to a region that code cannot write.
+    ReadOnly(Region),
+    /// A use of something that the manifest lacks the right for.
+    NoRight(Right),
+    /// A register was read that has no defined value.
+    UndefinedRegister(Reg),
+    /// The handler finished with something else than a number in this register.
+    NotANumber(Reg),
+    /// Bytes of scratch were read together that no one store defined.
+    UndefinedScratch {
+        /// First byte of the access, from `sp`.
+        offset: u32,
+    },
+    /// A register was written that belongs to the node.
+    NodeRegister(Reg),
+    /// An address was stored outside scratch.
+    AddressStored(Region),
+    /// An address was compared with something other than zero or its own region.
+    AddressCompared,
+    /// A subroutine was called through another register than `ra` or `t0`, or at a higher address.
+    Call,
+    /// A jump to something else than the address a call left in `ra` or `t0`.
+    Return,
+    /// More steps than the budget.
+    StepLimit(u32),
+    /// `a0` holds no verdict.
+    UnknownVerdict(u32),
+    /// The manifest does not allow this verdict.
+    ForbiddenVerdict(VerdictKind),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::NoEntry(role) => write!(f, "the image has no `{}` handler", role.text()),
+            Fault::PacketTooLong { len } => write!(
+                f,
+                "the packet has {len} bytes and a handler takes at most {}",
+                map::PACKET_MAX
+            ),
+            Fault::CarriedSize { is, must } => write!(
+                f,
+                "the carried area has {is} bytes and the image wants {must}"
+            ),
+            Fault::Trap { pc, trap } => write!(f, "at {pc:#06x}: {trap}"),
+        }
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trap::Undecodable(error) => write!(f, "{error}"),
+            Trap::Instruction => write!(f, "an instruction that microcode does not have"),
+            Trap::OutsideCode => write!(f, "control left the code"),
+            Trap::OutOfBounds {
+                region,
+                offset,
+                size,
+                limit,
+            } => write!(
+                f,
+                "an access of {size} at offset {offset} of the {region}, where {limit} bytes are open to it"
+            ),
+            Trap::NotAnAddress(reg) => {
+                write!(f, "an access through `{reg}`, which holds no address")
+            }
+            Trap::ReadOnly(region) => write!(f, "a store to the {region}, which is read-only"),
+            Trap::NoRight(right) => write!(f, "needs the right `{}`", right.text()),
+            Trap::UndefinedRegister(reg) => write!(f, "`{reg}` is read and has no defined value"),
+            Trap::NotANumber(reg) => write!(f, "the verdict needs a number in `{reg}`"),
+            Trap::UndefinedScratch { offset } => {
+                write!(
+                    f,
+                    "scratch at offset {offset} is read and has no defined value"
+                )
+            }
+            Trap::NodeRegister(reg) => write!(f, "`{reg}` belongs to the node and is written"),
+            Trap::AddressStored(region) => write!(f, "an address is stored to the {region}"),
+            Trap::AddressCompared => write!(
+                f,
+                "an address is compared with something other than zero or its own region"
+            ),
+            Trap::Call => write!(
+                f,
+                "a call that does not link through `ra` or `t0` to a lower address"
+            ),
+            Trap::Return => write!(f, "a jump to something that no call left in `ra` or `t0`"),
+            Trap::StepLimit(steps) => write!(f, "more than {steps} steps"),
+            Trap::UnknownVerdict(a0) => write!(f, "`a0` is {a0}, which is no verdict"),
+            Trap::ForbiddenVerdict(kind) => {
+                write!(
+                    f,
+                    "the manifest does not allow the verdict `{}`",
+                    kind.text()
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
