@@ -1,0 +1,194 @@
+//! Numbered nodes: `entity!` makes an id type, [`IdVec`] stores nodes by id, [`IdMap`] results about them.
+//!
+//! An `IdMap` answers with its default for ids it was never told about, so a pass only writes what
+//! it finds.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Index, IndexMut};
+
+/// A number that names a node.
+pub trait Id: Copy + Eq + Ord + fmt::Debug {
+    /// The id with this number.
+    fn new(index: usize) -> Self;
+    /// Its number.
+    fn index(self) -> usize;
+}
+
+/// Declares an id type: `entity! { /// doc  pub struct ExprId = "e"; }`.
+#[macro_export]
+macro_rules! entity {
+    ($($(#[$doc:meta])* $vis:vis struct $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $vis struct $name(u32);
+
+        impl $crate::arena::Id for $name {
+            fn new(index: usize) -> $name {
+                $name(u32::try_from(index).expect("fewer than 2^32 nodes"))
+            }
+            fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    )*};
+}
+
+/// Nodes by id.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdVec<I, T> {
+    items: Vec<T>,
+    ids: PhantomData<I>,
+}
+
+impl<I: Id, T> IdVec<I, T> {
+    /// No nodes.
+    pub fn new() -> IdVec<I, T> {
+        IdVec {
+            items: Vec::new(),
+            ids: PhantomData,
+        }
+    }
+
+    /// Stores a node and answers its id.
+    pub fn push(&mut self, item: T) -> I {
+        let id = I::new(self.items.len());
+        self.items.push(item);
+        id
+    }
+
+    /// Forgets all nodes from this number on.
+    pub fn truncate(&mut self, len: usize) {
+        self.items.truncate(len);
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The id that the next `push` will answer.
+    pub fn next_id(&self) -> I {
+        I::new(self.items.len())
+    }
+
+    /// All ids, ascending.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
+        (0..self.items.len()).map(I::new)
+    }
+
+    /// All nodes with their ids, ascending.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (I, &T)> + ExactSizeIterator {
+        self.items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| (I::new(i), item))
+    }
+
+    /// All nodes with their ids, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (I, &mut T)> {
+        self.items
+            .iter_mut()
+            .enumerate()
+            .map(|(i, item)| (I::new(i), item))
+    }
+
+    /// The node with this id, if there is one.
+    pub fn get(&self, id: I) -> Option<&T> {
+        self.items.get(id.index())
+    }
+}
+
+impl<I: Id, T> Default for IdVec<I, T> {
+    fn default() -> IdVec<I, T> {
+        IdVec::new()
+    }
+}
+
+impl<I: Id, T> Index<I> for IdVec<I, T> {
+    type Output = T;
+    fn index(&self, id: I) -> &T {
+        &self.items[id.index()]
+    }
+}
+
+impl<I: Id, T> IndexMut<I> for IdVec<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut T {
+        &mut self.items[id.index()]
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for IdVec<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.items.fmt(f)
+    }
+}
+
+/// Results by id, with a default for ids without one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdMap<I, T> {
+    items: Vec<T>,
+    default: T,
+    ids: PhantomData<I>,
+}
+
+impl<I: Id, T: Clone + Default> IdMap<I, T> {
+    /// Nothing known.
+    pub fn new() -> IdMap<I, T> {
+        IdMap {
+            items: Vec::new(),
+            default: T::default(),
+            ids: PhantomData,
+        }
+    }
+
+    /// Notes a result.
+    pub fn set(&mut self, id: I, item: T) {
+        self[id] = item;
+    }
+}
+
+impl<I: Id, T: Clone + Default> Default for IdMap<I, T> {
+    fn default() -> IdMap<I, T> {
+        IdMap::new()
+    }
+}
+
+impl<I: Id, T> Index<I> for IdMap<I, T> {
+    type Output = T;
+    fn index(&self, id: I) -> &T {
+        self.items.get(id.index()).unwrap_or(&self.default)
+    }
+}
+
+impl<I: Id, T: Clone> IndexMut<I> for IdMap<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut T {
+        if id.index() >= self.items.len() {
+            self.items.resize(id.index() + 1, self.default.clone());
+        }
+        &mut self.items[id.index()]
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for IdMap<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.items.fmt(f)
+    }
+}

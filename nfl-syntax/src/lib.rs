@@ -1,0 +1,36 @@
+//! The front of the compiler: source text to a syntax tree, and the diagnostics of all stages.
+//!
+//! In: text. Out: an [`ast::Ast`] with holes for what could not be read, and findings. Guaranteed:
+//! there is always a tree, every span lies in its file, and no input panics.
+#![forbid(unsafe_code)]
+
+pub mod arena;
+pub mod ast;
+pub mod diag;
+mod lexer;
+mod literal;
+pub mod name;
+mod parse;
+pub mod source;
+pub mod span;
+mod stream;
+pub mod token;
+
+lalrpop_util::lalrpop_mod!(
+    #[allow(
+        clippy::all,
+        clippy::pedantic,
+        clippy::restriction,
+        unreachable_pub,
+        unused,
+        reason = "generated from grammar.lalrpop"
+    )]
+    grammar
+);
+
+pub use diag::{Diagnostic, Diags, Label};
+pub use lexer::docs_before;
+pub use name::{Name, Names};
+pub use parse::parse;
+pub use source::SourceMap;
+pub use span::{FileId, Span};
