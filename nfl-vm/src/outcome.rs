@@ -7,7 +7,7 @@
 use std::fmt;
 
 use nfl_abi::image::{REASON_FAULT, Right, Verdict, VerdictKind};
-use nfl_abi::{Role, map};
+use nfl_abi::{Code, Role, codes, map};
 use nfl_isa::{DecodeError, Reg};
 
 use crate::memory::Region;
@@ -123,6 +123,13 @@ pub enum Trap {
     UnknownVerdict(u32),
     /// The manifest does not allow this verdict.
     ForbiddenVerdict(VerdictKind),
+}
+
+impl Fault {
+    /// The diagnostic code.
+    pub fn code(&self) -> &'static Code {
+        &codes::E845
+    }
 }
 
 impl fmt::Display for Fault {
