@@ -3,6 +3,10 @@
 //! In: findings, with a code from the table of `nfl-abi` and places. Out: a list in the order of
 //! discovery. Rendering is `diag/render.rs`'s business alone.
 
+pub mod render;
+
+pub use render::{Style, render};
+
 use crate::span::Span;
 use nfl_abi::{Code, Severity};
 
