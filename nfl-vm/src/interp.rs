@@ -16,16 +16,19 @@ use crate::program::Program;
 pub struct Registers([Word; 32]);
 
 impl Registers {
-    /// The bits of a register, if it is defined. Those of addresses are this machine's choice.
-    pub fn get(&self, reg: Reg) -> Option<u32> {
-        let word = self.0[usize::from(reg.0 & 31)];
-        (word.kind != Kind::Undefined).then_some(word.bits)
-    }
-
-    /// The number in a register, if it is defined and no address.
+    /// The number in a register, if it holds one.
     pub fn number(&self, reg: Reg) -> Option<u32> {
         let word = self.0[usize::from(reg.0 & 31)];
         word.is_number().then_some(word.bits)
+    }
+
+    /// The address in a register, as region and offset, if it holds one.
+    pub fn address(&self, reg: Reg) -> Option<(Region, i32)> {
+        let word = self.0[usize::from(reg.0 & 31)];
+        match word.kind {
+            Kind::Address(region) => Some((region, word.bits as i32)),
+            _ => None,
+        }
     }
 }
 
@@ -242,10 +245,8 @@ impl Machine<'_> {
 
     fn branch(&self, i: Inst, taken: fn(u32, u32) -> bool) -> Result<Next, Trap> {
         let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
-        if !a.comparable(b) {
-            return Err(Trap::AddressCompared);
-        }
-        Ok(self.either(i, taken(a.bits, b.bits)))
+        let (a, b) = a.order(b).ok_or(Trap::AddressCompared)?;
+        Ok(self.either(i, taken(a, b)))
     }
 
     /// The sign of an address has no meaning, so signed orders are for numbers only.
@@ -304,11 +305,11 @@ fn on_numbers(a: Word, b: Word, f: impl Fn(u32, u32) -> u32) -> Word {
 /// `sltu` and `sltiu`. `sltiu rd, rs, 1` asks whether `rs` is zero, and no address is.
 fn below(a: Word, b: Word) -> Word {
     if matches!(a.kind, Kind::Address(_)) && b == Word::number(1) {
-        Word::number(0)
-    } else if a.comparable(b) {
-        Word::number(u32::from(a.bits < b.bits))
-    } else {
-        Word::UNDEFINED
+        return Word::number(0);
+    }
+    match a.order(b) {
+        Some((a, b)) => Word::number(u32::from(a < b)),
+        None => Word::UNDEFINED,
     }
 }
 

@@ -3,8 +3,7 @@
 //! In: a proven image, a packet, a context and the `carried` area. Out: a verdict, the steps it
 //! took, and the packet and `carried` bytes afterwards. Guaranteed: every rule of the machine is
 //! checked while it runs, so [`run_unverified`] is safe on any bytes too, which is how verifiers
-//! are tested; no panic on any code, packet or image; the outcome depends on these inputs alone,
-//! never on where the machine keeps its memory.
+//! are tested; no panic on any code, packet or image; the outcome depends on these inputs alone.
 //!
 //! The rules, beyond RV32IMC itself:
 //!
@@ -16,7 +15,8 @@
 //! 3. Registers and scratch bytes that nothing wrote are undefined, and reading one is a fault.
 //! 4. An address plus or minus a number is an address, the difference of two addresses in one
 //!    region is a number, and any other arithmetic on an address is undefined. Addresses are
-//!    compared with zero or within their region, and are stored to scratch words only.
+//!    compared with zero, which none of them is, or with others in their region, and are stored to
+//!    scratch words only.
 //! 5. Code never writes `s0`, `s1` or `sp`.
 //! 6. A subroutine is called by `jal` through `ra` or `t0` at a lower address than the call, and
 //!    returns by `jr` on the address that the call left.

@@ -1,9 +1,7 @@
 //! Memory and the words in it: five regions, and for each word what kind of thing it is.
 //!
-//! Code holds addresses as 32-bit words. The bases below are this machine's choice; rule 4 of the
-//! crate keeps code from learning them, because whatever would depend on one is undefined or a
-//! fault. Regions lie far apart, so that the sum of an address and an offset that leaves a region
-//! is seen to leave it.
+//! An address is a region and an offset in it. Nodes put the regions where they like, and rule 4 of
+//! the crate keeps code from learning where: whatever would depend on it is undefined or a fault.
 
 use std::fmt;
 
@@ -29,21 +27,10 @@ pub enum Region {
 }
 
 impl Region {
-    /// Address of the first byte.
-    pub(crate) fn base(self) -> u32 {
-        match self {
-            Region::Constants => map::CONSTANTS_BASE,
-            Region::Context => 0x1000_0000,
-            Region::Scratch => 0x2000_0000,
-            Region::Packet => 0x4000_0000,
-            Region::Carried => 0x6000_0000,
-        }
-    }
-
-    /// The first byte, as a register holds it.
-    pub(crate) fn start(self) -> Word {
+    /// The address of the first byte.
+    pub(crate) const fn start(self) -> Word {
         Word {
-            bits: self.base(),
+            bits: 0,
             kind: Kind::Address(self),
         }
     }
@@ -70,7 +57,7 @@ pub(crate) enum Kind {
     Number,
     /// The address behind a call.
     Return,
-    /// An address made from the start of a region.
+    /// An address; the bits are the offset from the start of the region.
     Address(Region),
 }
 
@@ -129,18 +116,24 @@ impl Word {
         }
     }
 
-    /// Rule 4 for comparisons: whether an unsigned order of the two has a meaning. Zero lies below
-    /// every address.
-    pub(crate) fn comparable(self, other: Word) -> bool {
+    /// Rule 4 for comparisons: two numbers in the unsigned order of the words, if they have one.
+    /// Zero lies below every address. Addresses far from their region have no order, because
+    /// there the end of the address space may lie between them.
+    pub(crate) fn order(self, other: Word) -> Option<(u32, u32)> {
         match (self.kind, other.kind) {
-            (Kind::Number, Kind::Number) => true,
-            (Kind::Address(a), Kind::Address(b)) => a == b,
-            (Kind::Address(_), Kind::Number) => other.bits == 0,
-            (Kind::Number, Kind::Address(_)) => self.bits == 0,
-            _ => false,
+            (Kind::Number, Kind::Number) => Some((self.bits, other.bits)),
+            (Kind::Address(a), Kind::Address(b)) if a == b => {
+                (self.bits.max(other.bits) <= ORDERED_MAX).then_some((self.bits, other.bits))
+            }
+            (Kind::Address(_), Kind::Number) => (other.bits == 0).then_some((1, 0)),
+            (Kind::Number, Kind::Address(_)) => (self.bits == 0).then_some((0, 1)),
+            _ => None,
         }
     }
 }
+
+/// Addresses are compared up to the byte behind the longest packet.
+const ORDERED_MAX: u32 = map::PACKET_MAX + 1;
 
 /// How a load or a store sees memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,8 +168,8 @@ const NO_OWNER: Owner = Owner {
 
 /// The regions during one run.
 pub(crate) struct Memory<'a> {
-    pub(crate) constants: &'a [u8],
-    pub(crate) context: [u8; map::CONTEXT_BYTES as usize],
+    constants: &'a [u8],
+    context: [u8; map::CONTEXT_BYTES as usize],
     pub(crate) packet: &'a mut [u8],
     /// Bytes of the packet that may be read.
     readable: u32,
@@ -215,7 +208,7 @@ impl<'a> Memory<'a> {
         displacement: i32,
         width: Width,
     ) -> Result<Word, Trap> {
-        let region = region_of(base, reg)?;
+        let (region, start) = region_of(base, reg)?;
         let limit = match region {
             Region::Constants => self.constants.len() as u32,
             Region::Packet => self.readable,
@@ -223,7 +216,7 @@ impl<'a> Memory<'a> {
             Region::Context => map::CONTEXT_BYTES,
             Region::Scratch => map::SCRATCH_BYTES,
         };
-        let at = place(region, base, displacement, width, limit)?;
+        let at = place((region, start), displacement, width, limit)?;
         match region {
             Region::Constants => Ok(Word::number(read(self.constants, at, width))),
             Region::Context => Ok(Word::number(read(&self.context, at, width))),
@@ -245,7 +238,7 @@ impl<'a> Memory<'a> {
         width: Width,
         value: Word,
     ) -> Result<(), Trap> {
-        let region = region_of(base, reg)?;
+        let (region, start) = region_of(base, reg)?;
         let target = match region {
             Region::Constants | Region::Context => return Err(Trap::ReadOnly(region)),
             Region::Packet if !self.rewrite => return Err(Trap::NoRight(Right::Rewrite)),
@@ -253,7 +246,7 @@ impl<'a> Memory<'a> {
             Region::Carried => &mut *self.carried,
             Region::Scratch => &mut self.scratch[..],
         };
-        let at = place(region, base, displacement, width, target.len() as u32)?;
+        let at = place((region, start), displacement, width, target.len() as u32)?;
         if region == Region::Scratch {
             for (index, owner) in (0..).zip(&mut self.owners[at..at + width.bytes()]) {
                 let kind = match value.kind {
@@ -291,27 +284,26 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// The region that an access through `base` must stay in.
-fn region_of(base: Word, reg: Reg) -> Result<Region, Trap> {
+/// The region that an access through `base` must stay in, and where in it `base` points.
+fn region_of(base: Word, reg: Reg) -> Result<(Region, u32), Trap> {
     match base.kind {
-        Kind::Address(region) => Ok(region),
-        Kind::Number => Ok(Region::Constants),
+        Kind::Address(region) => Ok((region, base.bits)),
+        Kind::Number => {
+            let offset = base.bits.wrapping_sub(map::CONSTANTS_BASE);
+            Ok((Region::Constants, offset))
+        }
         Kind::Return | Kind::Undefined => Err(Trap::NotAnAddress(reg)),
     }
 }
 
 /// Where in its region an access begins, if all of it lies below `limit`.
 fn place(
-    region: Region,
-    base: Word,
+    (region, start): (Region, u32),
     displacement: i32,
     width: Width,
     limit: u32,
 ) -> Result<usize, Trap> {
-    let offset = base
-        .bits
-        .wrapping_add_signed(displacement)
-        .wrapping_sub(region.base());
+    let offset = start.wrapping_add_signed(displacement);
     let size = width.bytes() as u32;
     if offset.checked_add(size).is_some_and(|end| end <= limit) {
         Ok(offset as usize)

@@ -182,14 +182,14 @@ impl fmt::Display for Trap {
             Trap::AddressStored(region) => write!(f, "an address is stored to the {region}"),
             Trap::AddressCompared => write!(
                 f,
-                "an address is compared with something other than zero or its own region"
+                "an address is compared with neither zero nor another in its region"
             ),
             Trap::Call => write!(
                 f,
                 "a call that does not link through `ra` or `t0` to a lower address"
             ),
             Trap::Return => write!(f, "a jump to something that no call left in `ra` or `t0`"),
-            Trap::StepLimit(steps) => write!(f, "more than {steps} steps"),
+            Trap::StepLimit(steps) => write!(f, "the budget of {steps} steps is used up"),
             Trap::UnknownVerdict(a0) => write!(f, "`a0` is {a0}, which is no verdict"),
             Trap::ForbiddenVerdict(kind) => {
                 write!(
