@@ -4,6 +4,7 @@
 //! tree. Literals hold their value; what type they have is for the checker.
 
 pub(crate) mod build;
+pub mod print;
 pub mod walk;
 
 pub use build::DEPTH_MAX;
@@ -692,4 +693,44 @@ pub enum BinOp {
     Div,
     /// `%`
     Rem,
+}
+
+impl UnOp {
+    /// As written.
+    pub const fn text(self) -> &'static str {
+        match self {
+            UnOp::Neg => "-",
+            UnOp::BitNot => "~",
+            UnOp::Not => "!",
+        }
+    }
+}
+
+impl BinOp {
+    /// As written.
+    pub const fn text(self) -> &'static str {
+        match self {
+            BinOp::Or => "||",
+            BinOp::And => "&&",
+            BinOp::Eq => "==",
+            BinOp::Ne => "!=",
+            BinOp::Lt => "<",
+            BinOp::Le => "<=",
+            BinOp::Gt => ">",
+            BinOp::Ge => ">=",
+            BinOp::BitOr => "|",
+            BinOp::BitXor => "^",
+            BinOp::BitAnd => "&",
+            BinOp::Shl => "<<",
+            BinOp::Shr => ">>",
+            BinOp::Ushr => ">>>",
+            BinOp::Add => "+",
+            BinOp::Sub => "-",
+            BinOp::SatAdd => "|+|",
+            BinOp::SatSub => "|-|",
+            BinOp::Mul => "*",
+            BinOp::Div => "/",
+            BinOp::Rem => "%",
+        }
+    }
 }

@@ -1,23 +1,21 @@
-//! The example programs parse without a finding.
+//! The example programs parse without a finding, and into the trees that stand beside them.
 
-use nfl_syntax::{Diags, Names, SourceMap, ast::Ast, parse};
+use nfl_syntax::ast::{Ast, print};
+use nfl_syntax::{Diags, Names, SourceMap, parse};
 
 #[test]
-fn every_program_parses() {
-    let mut count = 0;
-    for entry in std::fs::read_dir("tests/programs").expect("the programs are here") {
-        let path = entry.expect("a directory can be read").path();
-        let text = std::fs::read_to_string(&path).expect("a program is text");
+fn every_program_parses_into_its_tree() {
+    insta::glob!("programs/*.nfl", |path| {
+        let text = std::fs::read_to_string(path).expect("a program is text");
         let (mut sources, mut ast) = (SourceMap::default(), Ast::default());
         let (mut names, mut diags) = (Names::default(), Diags::default());
         let file = sources.add(path.to_string_lossy(), text);
-        parse(file, &mut sources, &mut ast, &mut names, &mut diags);
+        let unit = parse(file, &mut sources, &mut ast, &mut names, &mut diags);
         let found: Vec<_> = diags
             .iter()
             .map(|d| (sources.line_col(d.labels[0].span), &d.message))
             .collect();
         assert!(found.is_empty(), "{}: {found:?}", path.display());
-        count += 1;
-    }
-    assert_eq!(count, 17);
+        insta::assert_snapshot!(print::print(&ast, &ast.units[unit], &names));
+    });
 }
