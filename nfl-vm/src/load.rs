@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use nfl_abi::image::{Right, Rights, Verdict, VerdictKind};
-use nfl_abi::{Code, Entry, Image, Profile, Role, codes, map};
+use nfl_abi::{Entry, Image, Profile, Role, map};
 use nfl_isa::Reg;
 use nfl_verify::Proven;
 
@@ -57,18 +57,6 @@ pub enum LoadError {
     },
     /// It imports a service, by number, that this machine does not offer.
     Service(u8),
-}
-
-impl LoadError {
-    /// The diagnostic code.
-    pub fn code(&self) -> &'static Code {
-        match self {
-            LoadError::Rights(_) => &codes::E841,
-            LoadError::Verdict(_) => &codes::E842,
-            LoadError::Steps { .. } => &codes::E843,
-            LoadError::Service(_) => &codes::E844,
-        }
-    }
 }
 
 impl fmt::Display for LoadError {

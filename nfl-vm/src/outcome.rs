@@ -128,7 +128,7 @@ pub enum Trap {
 impl Fault {
     /// The diagnostic code.
     pub fn code(&self) -> &'static Code {
-        &codes::E845
+        &codes::E833
     }
 }
 

@@ -3,13 +3,18 @@
 use std::fmt;
 use std::io;
 
+use nfl::Code;
+use nfl::abi::codes;
+
 use super::LinkType;
 
 /// Why a capture cannot be read or written. Records count from 1.
 #[derive(Debug)]
 pub(crate) enum CaptureError {
-    /// The system refused.
-    Io(io::Error),
+    /// The system did not give the file's bytes.
+    Unread(io::Error),
+    /// The system did not take the file's bytes.
+    Unwritten(io::Error),
     /// The file has no byte.
     Empty,
     /// The file is compressed.
@@ -36,28 +41,29 @@ pub(crate) enum CaptureError {
 
 impl CaptureError {
     /// The diagnostic code.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static Code {
         match self {
-            CaptureError::Io(_) => "E920",
+            CaptureError::Unread(_) => &codes::E901,
+            CaptureError::Unwritten(_) => &codes::E902,
             CaptureError::Empty
             | CaptureError::Compressed(_)
             | CaptureError::Variant(_)
-            | CaptureError::Foreign => "E921",
-            CaptureError::Truncated { .. } | CaptureError::Malformed { .. } => "E922",
-            CaptureError::MixedLinks(..) => "E923",
+            | CaptureError::Foreign => &codes::E820,
+            CaptureError::Truncated { .. } | CaptureError::Malformed { .. } => &codes::E821,
+            CaptureError::MixedLinks(..) => &codes::E822,
         }
     }
 
     /// Whether the system is to blame and not the file.
     pub(crate) fn is_io(&self) -> bool {
-        matches!(self, CaptureError::Io(_))
+        matches!(self, CaptureError::Unread(_) | CaptureError::Unwritten(_))
     }
 }
 
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CaptureError::Io(error) => write!(f, "{error}"),
+            CaptureError::Unread(error) | CaptureError::Unwritten(error) => write!(f, "{error}"),
             CaptureError::Empty => write!(f, "the file is empty"),
             CaptureError::Compressed(tool) => {
                 write!(f, "the file is compressed with {tool}; decompress it first")
@@ -79,11 +85,5 @@ impl fmt::Display for CaptureError {
                 a.0, b.0
             ),
         }
-    }
-}
-
-impl From<io::Error> for CaptureError {
-    fn from(error: io::Error) -> CaptureError {
-        CaptureError::Io(error)
     }
 }

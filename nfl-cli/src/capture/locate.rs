@@ -1,11 +1,12 @@
 //! Where in a frame a handler begins: at the link header, or at the network header behind it.
 
 use nfl::Layer;
+use nfl::abi::map;
 
 use super::LinkType;
 
 /// The longest packet that a node hands to a handler, in bytes.
-const PACKET_MAX: usize = 65_535;
+const PACKET_MAX: usize = map::PACKET_MAX as usize;
 /// The largest offset of a network header that a handler can be told.
 const NETWORK_OFFSET_MAX: usize = 63;
 

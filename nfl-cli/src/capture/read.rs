@@ -146,7 +146,7 @@ impl<R: Read> Source<R> {
     }
 
     /// Try to have `len` bytes ahead; whether there are so many.
-    fn fill(&mut self, len: usize) -> io::Result<bool> {
+    fn fill(&mut self, len: usize) -> Result<bool, CaptureError> {
         if self.ahead().len() >= len {
             return Ok(true);
         }
@@ -163,7 +163,7 @@ impl<R: Read> Source<R> {
                 }
                 Err(error) => {
                     self.buffer.truncate(have);
-                    return Err(error);
+                    return Err(CaptureError::Unread(error));
                 }
                 Ok(got) => got,
             };
@@ -214,7 +214,7 @@ fn broken(record: u64, error: PcapError) -> CaptureError {
     match error {
         PcapError::IncompleteBuffer => CaptureError::Truncated { record },
         PcapError::InvalidField(what) => CaptureError::Malformed { record, what },
-        PcapError::IoError(error) => CaptureError::Io(error),
+        PcapError::IoError(error) => CaptureError::Unread(error),
         _ => CaptureError::Malformed {
             record,
             what: "it is against the format",

@@ -12,7 +12,8 @@ use pcap_file::pcap::PcapHeader;
 use pcap_file::{DataLink, Endianness, PcapError, TsResolution};
 use tempfile::NamedTempFile;
 
-use super::{CaptureError, LinkType};
+use super::CaptureError::{self, Unwritten};
+use super::LinkType;
 
 /// The snapshot length in the header, in bytes: what tcpdump writes.
 const SNAPSHOT_BYTES: u32 = 262_144;
@@ -53,8 +54,10 @@ impl Writer {
         // Through a symbolic link to what it names, so that the link survives.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let sink = match fs::metadata(&path) {
-            Ok(meta) if !meta.is_file() => Sink::Direct(File::options().write(true).open(&path)?),
-            _ => Sink::Beside(beside(&path)?),
+            Ok(meta) if !meta.is_file() => {
+                Sink::Direct(File::options().write(true).open(&path).map_err(Unwritten)?)
+            }
+            _ => Sink::Beside(beside(&path).map_err(Unwritten)?),
         };
         Ok(Writer {
             path,
@@ -79,24 +82,30 @@ impl Writer {
         self.begin(first)?;
         let micros = timestamp_ns / 1000;
         let seconds = u32::try_from(micros / 1_000_000).unwrap_or(u32::MAX);
-        let captured = u32::try_from(data.len()).map_err(io::Error::other)?;
+        let captured = u32::try_from(data.len())
+            .map_err(io::Error::other)
+            .map_err(Unwritten)?;
         for word in [seconds, (micros % 1_000_000) as u32, captured, orig_len] {
-            self.file.write_all(&word.to_le_bytes())?;
+            self.file
+                .write_all(&word.to_le_bytes())
+                .map_err(Unwritten)?;
         }
-        self.file.write_all(data)?;
-        Ok(())
+        self.file.write_all(data).map_err(Unwritten)
     }
 
     /// Write what is left and give the file its name. A capture of no frames has the link type
     /// that `create` was told, or Ethernet.
     pub(crate) fn finish(mut self) -> Result<(), CaptureError> {
         self.begin(self.link.unwrap_or(LinkType::ETHERNET))?;
-        let sink = self.file.into_inner().map_err(|error| error.into_error())?;
+        let sink = self
+            .file
+            .into_inner()
+            .map_err(|error| Unwritten(error.into_error()))?;
         match sink {
             Sink::Direct(_) => Ok(()),
             Sink::Beside(file) => match file.persist(&self.path) {
                 Ok(_) => Ok(()),
-                Err(error) => Err(error.error.into()),
+                Err(error) => Err(Unwritten(error.error)),
             },
         }
     }
@@ -118,8 +127,8 @@ impl Writer {
         };
         match header.write_to(&mut self.file) {
             Ok(_) => Ok(()),
-            Err(PcapError::IoError(error)) => Err(error.into()),
-            Err(other) => Err(io::Error::other(other.to_string()).into()),
+            Err(PcapError::IoError(error)) => Err(Unwritten(error)),
+            Err(other) => Err(Unwritten(io::Error::other(other.to_string()))),
         }
     }
 }
@@ -218,5 +227,16 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("no/out.pcap");
         assert!(Writer::create(&path, None).is_err_and(|e| e.is_io()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk() {
+        let mut writer = Writer::create(Path::new("/dev/full"), None).expect("a device");
+        let written = writer.write(LinkType::RAW, 0, &[0x45], 1);
+        written.expect("a frame in the buffer");
+        let error = writer.finish().expect_err("no room");
+        assert_eq!(error.code().text, "E902");
+        assert!(Path::new("/dev/full").exists());
     }
 }
