@@ -1,0 +1,316 @@
+//! The certificate: claims about loops, and their one byte form.
+//!
+//! In: bytes, or claims. Out: the other. Guaranteed: what is read is exactly what would be
+//! written; nothing in it is believed, and memory is bounded by the number of bytes.
+//!
+//! The form is a version, the number of loops, and for each loop in the order of heads: half-words
+//! from the head before, half-words to its end, the place of its measure, the measure's step, the
+//! number of claims and the claims in the order of places. A claim is one number, places skipped
+//! times eight plus form, and what the form needs. Numbers are LEB128, signed ones in zigzag.
+
+use alloc::vec::Vec;
+
+use crate::refusal::{Place, Reason};
+use crate::state::{Kind, OFFSET_MAX, REGS, WORD_MAX, WORDS};
+
+const VERSION: u8 = 1;
+
+/// What a certificate says about one loop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct LoopClaim {
+    pub(crate) head: u32,
+    pub(crate) end: u32,
+    /// What moves in every round.
+    pub(crate) measure: Place,
+    /// By how much it moves, at least; the sign is the direction.
+    pub(crate) step: i64,
+    /// What holds whenever control is at the head, for places that change in the loop.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// What a place holds at a loop's head.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Claim {
+    pub(crate) place: Place,
+    /// `Bytes` stands for a word of scratch that holds some number, `Uninit` for one that
+    /// changes and holds nothing useful.
+    pub(crate) kind: Kind,
+    pub(crate) lo: i64,
+    pub(crate) hi: i64,
+    /// `value + slack <= length of the packet`, where that is claimed.
+    pub(crate) slack: Option<i64>,
+}
+
+/// Forms of a claim, by number.
+const ANY_NUMBER: u64 = 0;
+const NUMBER: u64 = 1;
+const NUMBER_SLACK: u64 = 2;
+const PACKET: u64 = 3;
+const PACKET_SLACK: u64 = 4;
+const SCRATCH: u64 = 5;
+const CARRIED: u64 = 6;
+const RUN: u64 = 7;
+
+/// The bytes of claims; `None` when a claim is of a kind that has no form.
+pub(crate) fn write(loops: &[LoopClaim]) -> Option<Vec<u8>> {
+    let mut out = alloc::vec![VERSION];
+    unsigned(&mut out, loops.len() as u64);
+    let mut before = 0;
+    for one in loops {
+        unsigned(&mut out, u64::from(one.head.checked_sub(before)? / 2));
+        unsigned(&mut out, u64::from(one.end.checked_sub(one.head)? / 2));
+        out.push(one.measure.0);
+        signed(&mut out, one.step);
+        write_claims(&mut out, &one.claims)?;
+        before = one.head;
+    }
+    Some(out)
+}
+
+/// How many claims from `at` on are one run: words behind one another of which the same is said.
+fn run(claims: &[Claim], at: usize) -> usize {
+    let rest = claims.get(at..).unwrap_or(&[]);
+    let follows = |pair: &[Claim]| match pair {
+        [a, b] => a.kind == b.kind && i32::from(a.place.0) + 1 == i32::from(b.place.0),
+        _ => false,
+    };
+    1 + rest.windows(2).take_while(|pair| follows(pair)).count()
+}
+
+fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
+    let mut groups: Vec<(Claim, usize)> = Vec::new();
+    let mut at = 0;
+    while let Some(claim) = claims.get(at) {
+        let count = if matches!(claim.kind, Kind::Bytes | Kind::Uninit) {
+            run(claims, at)
+        } else {
+            1
+        };
+        groups.push((*claim, count));
+        at += count;
+    }
+    unsigned(out, groups.len() as u64);
+    let mut next = 0;
+    for (claim, count) in groups {
+        let form = form(&claim)?;
+        unsigned(
+            out,
+            (u64::from(claim.place.0).checked_sub(next)?) * 8 + form,
+        );
+        next = u64::from(claim.place.0) + count as u64;
+        match form {
+            ANY_NUMBER => {}
+            RUN => unsigned(
+                out,
+                (count as u64 - 1) * 2 + u64::from(claim.kind == Kind::Bytes),
+            ),
+            _ => {
+                if claim.kind == Kind::Number {
+                    unsigned(out, claim.lo.cast_unsigned());
+                } else {
+                    signed(out, claim.lo);
+                }
+                unsigned(out, claim.hi.checked_sub(claim.lo)?.cast_unsigned());
+                if let Some(slack) = claim.slack {
+                    signed(out, slack);
+                }
+            }
+        }
+    }
+    Some(())
+}
+
+fn form(claim: &Claim) -> Option<u64> {
+    Some(match (claim.kind, claim.slack) {
+        (Kind::Number, None) if (claim.lo, claim.hi) == (0, WORD_MAX) => ANY_NUMBER,
+        (Kind::Number, None) => NUMBER,
+        (Kind::Number, Some(_)) => NUMBER_SLACK,
+        (Kind::Packet, None) => PACKET,
+        (Kind::Packet, Some(_)) => PACKET_SLACK,
+        (Kind::Scratch, None) => SCRATCH,
+        (Kind::Carried, None) => CARRIED,
+        (Kind::Bytes | Kind::Uninit, None) => RUN,
+        _ => return None,
+    })
+}
+
+fn unsigned(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+fn signed(out: &mut Vec<u8>, n: i64) {
+    unsigned(out, ((n << 1) ^ (n >> 63)).cast_unsigned());
+}
+
+/// The claims in a certificate.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<LoopClaim>, Reason> {
+    let mut input = Input { bytes };
+    if input.byte()? != VERSION {
+        return Err(Reason::Certificate("unknown version"));
+    }
+    let count = input.unsigned()?;
+    let mut loops: Vec<LoopClaim> = Vec::new();
+    for _ in 0..count {
+        let before = loops.last().map_or(0, |one| one.head);
+        let head = input.address(before)?;
+        let end = input.address(head)?;
+        if end == head || (head == before && !loops.is_empty()) {
+            return Err(Reason::Certificate(
+                "heads that do not rise, or an empty loop",
+            ));
+        }
+        let measure = Place(input.byte()?);
+        if usize::from(measure.0) >= REGS + WORDS {
+            return Err(Reason::Certificate("a measure in no place"));
+        }
+        let step = input.signed()?;
+        if step == 0 || step.abs() > WORD_MAX {
+            return Err(Reason::Certificate("a step out of range"));
+        }
+        let claims = input.claims()?;
+        loops.push(LoopClaim {
+            head,
+            end,
+            measure,
+            step,
+            claims,
+        });
+    }
+    if !input.bytes.is_empty() {
+        return Err(Reason::Certificate("bytes behind the last loop"));
+    }
+    if write(&loops).as_deref() != Some(bytes) {
+        return Err(Reason::Certificate("not the shortest form"));
+    }
+    Ok(loops)
+}
+
+struct Input<'a> {
+    bytes: &'a [u8],
+}
+
+impl Input<'_> {
+    fn byte(&mut self) -> Result<u8, Reason> {
+        let (&first, rest) = self
+            .bytes
+            .split_first()
+            .ok_or(Reason::Certificate("cut short"))?;
+        self.bytes = rest;
+        Ok(first)
+    }
+
+    /// At most nine bytes of seven bits, so that every number fits `i64`.
+    fn unsigned(&mut self) -> Result<u64, Reason> {
+        let mut n = 0;
+        for shift in (0..63).step_by(7) {
+            let byte = self.byte()?;
+            n |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(n);
+            }
+        }
+        Err(Reason::Certificate("a number too long"))
+    }
+
+    fn signed(&mut self) -> Result<i64, Reason> {
+        let n = self.unsigned()?.cast_signed();
+        Ok((n >> 1) ^ -(n & 1))
+    }
+
+    fn address(&mut self, from: u32) -> Result<u32, Reason> {
+        let apart = self
+            .unsigned()?
+            .checked_mul(2)
+            .and_then(|n| u32::try_from(n).ok());
+        apart
+            .and_then(|apart| from.checked_add(apart))
+            .ok_or(Reason::Certificate("an address out of range"))
+    }
+
+    fn claims(&mut self) -> Result<Vec<Claim>, Reason> {
+        let groups = self.unsigned()?;
+        let mut claims: Vec<Claim> = Vec::new();
+        let mut next = 0u64;
+        for _ in 0..groups {
+            let head = self.unsigned()?;
+            let place = next + head / 8;
+            let count = self.group(&mut claims, place, head % 8)?;
+            next = place + count;
+        }
+        Ok(claims)
+    }
+
+    /// One claim, or a run of them; gives back how many.
+    fn group(&mut self, claims: &mut Vec<Claim>, at: u64, form: u64) -> Result<u64, Reason> {
+        let (kind, count) = match form {
+            RUN => {
+                let run = self.unsigned()?;
+                (
+                    if run & 1 == 1 {
+                        Kind::Bytes
+                    } else {
+                        Kind::Uninit
+                    },
+                    run / 2 + 1,
+                )
+            }
+            PACKET | PACKET_SLACK => (Kind::Packet, 1),
+            SCRATCH => (Kind::Scratch, 1),
+            CARRIED => (Kind::Carried, 1),
+            _ => (Kind::Number, 1),
+        };
+        let last = at
+            .checked_add(count)
+            .ok_or(Reason::Certificate("a claim about no place"))?;
+        if last > (REGS + WORDS) as u64 || (form == RUN && at < REGS as u64) {
+            return Err(Reason::Certificate("a claim about no place"));
+        }
+        let (lo, hi) = self.range(form)?;
+        if [0, 2, 8, 9].contains(&at) {
+            return Err(Reason::Certificate(
+                "a claim about a register that never changes",
+            ));
+        }
+        let slack = match form {
+            NUMBER_SLACK | PACKET_SLACK => Some(self.signed()?),
+            _ => None,
+        };
+        let bound = if kind == Kind::Number {
+            0..=WORD_MAX
+        } else {
+            -OFFSET_MAX..=OFFSET_MAX
+        };
+        if !bound.contains(&lo)
+            || !bound.contains(&hi)
+            || slack.is_some_and(|s| s.abs() > OFFSET_MAX)
+        {
+            return Err(Reason::Certificate("a range out of range"));
+        }
+        let place = |at: u64| Place(at as u8);
+        claims.extend((at..last).map(|at| Claim {
+            place: place(at),
+            kind,
+            lo,
+            hi,
+            slack,
+        }));
+        Ok(count)
+    }
+
+    fn range(&mut self, form: u64) -> Result<(i64, i64), Reason> {
+        let lo = match form {
+            ANY_NUMBER => return Ok((0, WORD_MAX)),
+            RUN => return Ok((0, 0)),
+            NUMBER | NUMBER_SLACK => self.unsigned()?.cast_signed(),
+            _ => self.signed()?,
+        };
+        let width = self.unsigned()?.cast_signed();
+        lo.checked_add(width)
+            .map(|hi| (lo, hi))
+            .ok_or(Reason::Certificate("a range out of range"))
+    }
+}

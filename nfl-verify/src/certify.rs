@@ -1,0 +1,571 @@
+//! Proposes a certificate.
+//!
+//! In: an image without one. Out: claims that the prover can check. Nothing here is trusted: a
+//! poor proposal is refused like anybody else's.
+//!
+//! The idea: sweep the code as the prover does, but collect what reaches the loop heads instead of
+//! checking it. Claims start as what holds on entry, grow by what comes back, and bounds that
+//! still grow are given up. From there they shrink again to what is really seen, as long as what
+//! is seen stays within what was claimed.
+
+use alloc::vec::Vec;
+
+use nfl_abi::image::Image;
+use nfl_abi::{ImageLimits, Limits};
+
+use crate::certificate::{self, Claim, LoopClaim};
+use crate::code::{Code, Flow};
+use crate::liveness;
+use crate::loops::{self, Loop};
+use crate::prove;
+use crate::refusal::{Place, Reason, Refusal};
+use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS};
+use crate::sweep::{Judge, Open, Sweep};
+use crate::transfer::distance_to_end;
+
+/// Rounds in which claims grow by exactly what is seen.
+const GROWING_ROUNDS: usize = 3;
+/// Rounds until everything that moves must have been given up.
+const WIDENING_ROUNDS: usize = 24;
+/// Rounds in which claims shrink.
+const NARROWING_ROUNDS: usize = 8;
+/// An address that wanders further than this is useless.
+const FAR: i64 = 1 << 32;
+
+pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+    let limits = limits.of(image.manifest.profile);
+    let code = prove::read(image, limits)?;
+    let extents = extents(&code, limits)?;
+    let live = liveness::of(&code);
+    let loops = extents.into_iter().map(|(head, end)| {
+        let live = code
+            .index(head)
+            .and_then(|index| live.get(index))
+            .copied()
+            .unwrap_or(0);
+        Proposal::new(&code, head, end, live)
+    });
+    let mut proposer = Proposer {
+        loops: loops.collect(),
+        surprised: false,
+    };
+    if !proposer.loops.is_empty() {
+        settle(image, limits, &code, &mut proposer)?;
+    }
+    let claims = proposer.claims()?;
+    let modest: Vec<LoopClaim> = claims.iter().map(without_slack).collect();
+    let chosen = if is_proved(image, limits, &code, modest.clone()) {
+        modest
+    } else {
+        claims
+    };
+    certificate::write(&chosen)
+        .ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
+}
+
+fn is_proved(image: &Image, limits: &ImageLimits, code: &Code, claims: Vec<LoopClaim>) -> bool {
+    let loops = loops::prepare(code, claims, limits);
+    loops
+        .and_then(|loops| prove::check(image, limits, code, &loops))
+        .is_ok()
+}
+
+fn without_slack(one: &LoopClaim) -> LoopClaim {
+    let claims = one.claims.iter().map(|claim| Claim {
+        slack: None,
+        ..*claim
+    });
+    LoopClaim {
+        claims: claims.collect(),
+        ..one.clone()
+    }
+}
+
+/// Heads and ends of loops, found from backward jumps. A loop that would cross another one is
+/// made longer.
+fn extents(code: &Code, limits: &ImageLimits) -> Result<Vec<(u32, u32)>, Refusal> {
+    let mut found: Vec<(u32, u32)> = Vec::new();
+    for line in &code.lines {
+        if let Flow::Branch(target) | Flow::Jump(target) = line.flow()
+            && target <= line.pc
+        {
+            found.push((target, line.end()));
+        }
+    }
+    // The longest extent of each head comes first and is the one that stays.
+    found.sort_by_key(|&(head, end)| (head, core::cmp::Reverse(end)));
+    found.dedup_by_key(|&mut (head, _)| head);
+    let mut around: Vec<usize> = Vec::new();
+    for index in 0..found.len() {
+        let Some(&(head, end)) = found.get(index) else {
+            continue;
+        };
+        around.retain(|&outer| found.get(outer).is_some_and(|outer| outer.1 > head));
+        for &outer in &around {
+            if let Some(outer) = found.get_mut(outer) {
+                outer.1 = outer.1.max(end);
+            }
+        }
+        around.push(index);
+        if around.len() > usize::from(limits.loop_depth) {
+            return Err(Reason::LoopDepth(around.len()).at(head));
+        }
+    }
+    Ok(found)
+}
+
+/// Sweeps until the claims hold, and then while they get better.
+fn settle(
+    image: &Image,
+    limits: &ImageLimits,
+    code: &Code,
+    proposer: &mut Proposer,
+) -> Result<(), Refusal> {
+    let sweep = |proposer: &mut Proposer| {
+        proposer.start();
+        let entries = prove::entries(image, code)?;
+        Sweep::new(
+            code,
+            prove::world(image),
+            limits.pending_joins.into(),
+            proposer,
+        )
+        .run(entries)
+    };
+    for round in 0..WIDENING_ROUNDS {
+        sweep(proposer)?;
+        if !proposer.grow(round >= GROWING_ROUNDS) {
+            break;
+        }
+    }
+    for _ in 0..NARROWING_ROUNDS {
+        let before = proposer.save();
+        if !proposer.shrink() {
+            break;
+        }
+        sweep(proposer)?;
+        if !proposer.holds() {
+            proposer.restore(before);
+            sweep(proposer)?;
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is going to be said about a place at the head of a loop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// Not met yet.
+    Open,
+    Claim(Claim),
+    /// Nothing holds of it.
+    Given,
+}
+
+/// One loop in the making.
+struct Proposal {
+    body: Loop,
+    /// Places whose value at the head is read later, one bit each.
+    live: u128,
+    /// Words of scratch that the loop stores to by `sp`, which need not be mentioned.
+    sp_words: u64,
+    /// One for each place.
+    words: Vec<Word>,
+    /// What reached the head in this sweep.
+    seen: Vec<Option<Claim>>,
+    /// By how much the place of each claim moved, on all ways back of this sweep.
+    moves: Vec<Move>,
+    /// The shortest packet on entry.
+    len_lo: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Move {
+    Unseen,
+    By(i64),
+    Lost,
+}
+
+struct Proposer {
+    loops: Vec<Proposal>,
+    /// More words turned out to change, so the sweep was not of the whole truth.
+    surprised: bool,
+}
+
+impl Proposal {
+    fn new(code: &Code, head: u32, end: u32, live: u128) -> Proposal {
+        let claim = LoopClaim {
+            head,
+            end,
+            measure: Place(0),
+            step: 1,
+            claims: Vec::new(),
+        };
+        let body = Loop::new(code, claim, 1);
+        Proposal {
+            live,
+            sp_words: body.words,
+            body,
+            words: alloc::vec![Word::Open; REGS + WORDS],
+            seen: alloc::vec![None; REGS + WORDS],
+            moves: alloc::vec![Move::Unseen; REGS + WORDS],
+            len_lo: i64::MAX,
+        }
+    }
+
+    /// Places that the loop changes and that are read after its head.
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let changed = u128::from(self.body.regs) | u128::from(self.body.words) << REGS;
+        let wanted = changed & self.live;
+        (0..(REGS + WORDS) as u8)
+            .filter(move |at| wanted >> at & 1 != 0)
+            .map(Place)
+    }
+
+    fn word(&self, place: Place) -> Word {
+        self.words
+            .get(usize::from(place.0))
+            .copied()
+            .unwrap_or(Word::Given)
+    }
+
+    fn set_word(&mut self, place: Place, word: Word) {
+        if let Some(slot) = self.words.get_mut(usize::from(place.0)) {
+            *slot = word;
+        }
+    }
+
+    fn seen(&self, place: Place) -> Option<Claim> {
+        self.seen.get(usize::from(place.0)).copied().flatten()
+    }
+
+    fn see(&mut self, state: &State) {
+        for place in self.places() {
+            let found = observe(state, place);
+            if let Some(slot) = self.seen.get_mut(usize::from(place.0)) {
+                *slot = Some(slot.map_or(found, |before| hull(before, found)));
+            }
+        }
+    }
+
+    /// Puts what the words say into the form the sweep uses.
+    fn publish(&mut self) {
+        let claims = self.places().filter_map(|place| match self.word(place) {
+            Word::Claim(claim) => Some(claim),
+            _ => None,
+        });
+        self.body.claim.claims = claims.collect();
+    }
+}
+
+/// What is known about a place, as a claim; kind `Uninit` says that nothing is.
+fn observe(state: &State, place: Place) -> Claim {
+    let value = state.get(place);
+    let nothing = Claim {
+        place,
+        kind: Kind::Uninit,
+        lo: 0,
+        hi: 0,
+        slack: None,
+    };
+    match value.kind {
+        Kind::Number | Kind::Packet | Kind::Scratch | Kind::Carried => {
+            let (lo, hi) = state.range(value);
+            let near = matches!(value.kind, Kind::Number | Kind::Packet);
+            let slack = near.then(|| distance_to_end(state, value));
+            Claim {
+                place,
+                kind: value.kind,
+                lo,
+                hi,
+                slack,
+            }
+        }
+        Kind::Bytes if value.number_bytes() == ALL_BYTES => Claim {
+            kind: Kind::Bytes,
+            ..nothing
+        },
+        _ => nothing,
+    }
+}
+
+/// A claim that covers both.
+fn hull(a: Claim, b: Claim) -> Claim {
+    let slack = a.slack.zip(b.slack).map(|(a, b)| a.min(b));
+    let is_number = |claim: Claim| matches!(claim.kind, Kind::Number | Kind::Bytes);
+    if a.kind == b.kind {
+        Claim {
+            lo: a.lo.min(b.lo),
+            hi: a.hi.max(b.hi),
+            slack,
+            ..a
+        }
+    } else {
+        let kind = if is_number(a) && is_number(b) {
+            Kind::Bytes
+        } else {
+            Kind::Uninit
+        };
+        Claim {
+            place: a.place,
+            kind,
+            lo: 0,
+            hi: 0,
+            slack: None,
+        }
+    }
+}
+
+/// A claim that covers both, where a bound that does not hold yet is given up.
+fn widen(claim: Claim, seen: Claim) -> Claim {
+    let wide = hull(claim, seen);
+    if wide.kind != claim.kind {
+        return wide;
+    }
+    let (least, most) = if claim.kind == Kind::Number {
+        (0, WORD_MAX)
+    } else {
+        (-FAR, FAR)
+    };
+    let lo = if wide.lo < claim.lo { least } else { wide.lo };
+    let hi = if wide.hi > claim.hi { most } else { wide.hi };
+    let slack = if wide.slack == claim.slack {
+        wide.slack
+    } else {
+        None
+    };
+    if wide.lo < least || wide.hi > most {
+        return Claim {
+            kind: Kind::Uninit,
+            lo: 0,
+            hi: 0,
+            slack: None,
+            ..wide
+        };
+    }
+    Claim {
+        lo,
+        hi,
+        slack,
+        ..wide
+    }
+}
+
+fn covers(claim: Claim, seen: Claim) -> bool {
+    hull(claim, seen) == claim
+}
+
+impl Proposer {
+    fn start(&mut self) {
+        self.surprised = false;
+        for one in &mut self.loops {
+            one.seen.fill(None);
+            one.moves.fill(Move::Unseen);
+            one.len_lo = i64::MAX;
+            one.publish();
+        }
+    }
+
+    /// Makes every claim cover what was seen. True when one had to change.
+    fn grow(&mut self, wide: bool) -> bool {
+        let mut changed = self.surprised;
+        for one in &mut self.loops {
+            for place in one.places() {
+                let (Word::Claim(claim), Some(seen)) = (one.word(place), one.seen(place)) else {
+                    continue;
+                };
+                if covers(claim, seen) {
+                    continue;
+                }
+                changed = true;
+                let grown = if wide {
+                    widen(claim, seen)
+                } else {
+                    hull(claim, seen)
+                };
+                let word = if grown.kind == Kind::Uninit {
+                    Word::Given
+                } else {
+                    Word::Claim(grown)
+                };
+                one.set_word(place, word);
+            }
+        }
+        changed
+    }
+
+    /// Makes every claim no more than what was seen. True when one changed.
+    fn shrink(&mut self) -> bool {
+        let mut changed = false;
+        for one in &mut self.loops {
+            for place in one.places() {
+                let (Word::Claim(claim), Some(seen)) = (one.word(place), one.seen(place)) else {
+                    continue;
+                };
+                if seen != claim && seen.kind == claim.kind {
+                    changed = true;
+                    one.set_word(place, Word::Claim(seen));
+                }
+            }
+        }
+        changed
+    }
+
+    fn holds(&self) -> bool {
+        let holds = |one: &Proposal| {
+            one.places()
+                .all(|place| match (one.word(place), one.seen(place)) {
+                    (Word::Claim(claim), Some(seen)) => covers(claim, seen),
+                    _ => true,
+                })
+        };
+        !self.surprised && self.loops.iter().all(holds)
+    }
+
+    fn save(&self) -> Vec<Vec<Word>> {
+        self.loops.iter().map(|one| one.words.clone()).collect()
+    }
+
+    fn restore(&mut self, saved: Vec<Vec<Word>>) {
+        for (one, words) in self.loops.iter_mut().zip(saved) {
+            one.words = words;
+        }
+    }
+
+    /// The claims in the form of certificates, with the measure that bounds each loop best.
+    fn claims(&self) -> Result<Vec<LoopClaim>, Refusal> {
+        self.loops.iter().map(Proposal::claims).collect()
+    }
+}
+
+impl Proposal {
+    fn claims(&self) -> Result<LoopClaim, Refusal> {
+        let claim = &self.body.claim;
+        let measures =
+            claim
+                .claims
+                .iter()
+                .filter_map(|c| match self.moves.get(usize::from(c.place.0)) {
+                    Some(&Move::By(step)) if step != 0 => {
+                        Some(((c.hi - c.lo) / step.abs(), c.place, step))
+                    }
+                    _ => None,
+                });
+        let best = measures.min_by_key(|&(rounds, place, _)| (rounds, place));
+        let Some((_, measure, step)) = best else {
+            return Err(Reason::NoMeasure { head: claim.head }.at(claim.head));
+        };
+        let mut claims: Vec<Claim> = claim.claims.iter().map(|c| self.terse(*c)).collect();
+        // Words that change other than by `sp` must be mentioned even when nothing holds of them.
+        let other = self.body.words & !self.sp_words;
+        for word in (0..WORDS as u8).filter(|word| other >> word & 1 != 0) {
+            let place = Place(REGS as u8 + word);
+            if claims.iter().all(|claim| claim.place != place) {
+                claims.push(Claim {
+                    place,
+                    kind: Kind::Uninit,
+                    lo: 0,
+                    hi: 0,
+                    slack: None,
+                });
+            }
+        }
+        claims.sort_by_key(|claim| claim.place);
+        Ok(LoopClaim {
+            measure,
+            step,
+            claims,
+            ..*claim
+        })
+    }
+
+    /// Without the distance to the packet's end where the range says as much.
+    fn terse(&self, claim: Claim) -> Claim {
+        let telling = |slack: &i64| *slack > self.len_lo - claim.hi;
+        Claim {
+            slack: claim.slack.filter(telling),
+            ..claim
+        }
+    }
+}
+
+impl Judge for Proposer {
+    fn body(&self, index: usize) -> Option<&Loop> {
+        self.loops.get(index).map(|one| &one.body)
+    }
+
+    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason> {
+        let Some(one) = self.loops.get_mut(index) else {
+            return Ok(());
+        };
+        one.len_lo = one.len_lo.min(state.len_lo());
+        for place in one.places() {
+            if one.word(place) == Word::Open {
+                let found = observe(state, place);
+                let word = if found.kind == Kind::Uninit {
+                    Word::Given
+                } else {
+                    Word::Claim(found)
+                };
+                one.set_word(place, word);
+            }
+        }
+        one.publish();
+        one.see(state);
+        Ok(())
+    }
+
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason> {
+        let Some(one) = self.loops.get_mut(index) else {
+            return Ok(());
+        };
+        one.see(state);
+        let ranges = one
+            .body
+            .claim
+            .claims
+            .iter()
+            .filter(|claim| claim.kind.has_term());
+        for (sym, claim) in (first..).zip(ranges) {
+            let value = state.get(claim.place);
+            let here = if value.kind == claim.kind && value.sym == sym {
+                Move::By(value.k)
+            } else {
+                Move::Lost
+            };
+            if let Some(slot) = one.moves.get_mut(usize::from(claim.place.0)) {
+                *slot = slot.and(here);
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason> {
+        let Reason::LoopWords { first, last } = reason else {
+            return Ok(());
+        };
+        let words = (first.0..=last.0).filter_map(|place| usize::from(place).checked_sub(REGS));
+        let mask = words.fold(0u64, |mask, word| mask | 1 << (word & 63));
+        self.surprised = true;
+        for open in around {
+            if let Some(one) = self.loops.get_mut(open.index) {
+                one.body.words |= mask;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Move {
+    /// The smaller of two moves the same way.
+    fn and(self, other: Move) -> Move {
+        match (self, other) {
+            (Move::Unseen, one) | (one, Move::Unseen) => one,
+            (Move::By(a), Move::By(b)) if a.signum() == b.signum() => {
+                Move::By(if a.abs() < b.abs() { a } else { b })
+            }
+            _ => Move::Lost,
+        }
+    }
+}

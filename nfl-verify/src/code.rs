@@ -1,0 +1,142 @@
+//! From bytes to a list of instructions and where control goes from each.
+//!
+//! In: the code of an image and its target. Out: the instructions in address order. Guaranteed:
+//! every byte belongs to one instruction that the target has and microcode may use, and every jump
+//! leads to the start of one.
+
+use alloc::vec::Vec;
+
+use nfl_isa::{Inst, Op, Reg, Target};
+
+use crate::refusal::{Reason, Refusal};
+
+/// One instruction and where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) pc: u32,
+    pub(crate) size: u32,
+    pub(crate) inst: Inst,
+}
+
+/// Where control goes after an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Flow {
+    Next,
+    Branch(u32),
+    Jump(u32),
+    Finish,
+}
+
+/// The instructions of an image.
+pub(crate) struct Code {
+    pub(crate) lines: Vec<Line>,
+    /// For every half-word the index of the instruction that starts there.
+    starts: Vec<u32>,
+    pub(crate) bytes: u32,
+}
+
+const NO_START: u32 = u32::MAX;
+
+impl Line {
+    /// The first address behind the instruction.
+    pub(crate) fn end(&self) -> u32 {
+        self.pc.saturating_add(self.size)
+    }
+
+    fn target(&self) -> i64 {
+        i64::from(self.pc) + i64::from(self.inst.imm)
+    }
+
+    pub(crate) fn flow(&self) -> Flow {
+        match self.inst.op {
+            Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
+                Flow::Branch(self.target() as u32)
+            }
+            Op::Jal => Flow::Jump(self.target() as u32),
+            Op::Ebreak => Flow::Finish,
+            _ => Flow::Next,
+        }
+    }
+
+    /// The register the instruction writes, if any.
+    pub(crate) fn writes(&self) -> Option<Reg> {
+        let fmt = self.inst.op.spec().fmt;
+        (fmt.has_rd() && self.inst.rd != Reg::ZERO).then_some(self.inst.rd)
+    }
+}
+
+impl Code {
+    pub(crate) fn read(bytes: &[u8], target: &Target) -> Result<Code, Refusal> {
+        let mut code = Code {
+            lines: Vec::with_capacity(bytes.len() / 2),
+            starts: alloc::vec![NO_START; bytes.len() / 2 + 1],
+            bytes: bytes.len() as u32,
+        };
+        let mut pc = 0u32;
+        while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
+            let (inst, size) = nfl_isa::decode(rest).map_err(|e| Reason::Decode(e).at(pc))?;
+            let line = Line { pc, size, inst };
+            permit(&line, target).map_err(|reason| reason.at(pc))?;
+            if let Some(start) = code.starts.get_mut(pc as usize / 2) {
+                *start = code.lines.len() as u32;
+            }
+            code.lines.push(line);
+            pc = line.end();
+        }
+        for line in &code.lines {
+            code.check_target(line)
+                .map_err(|reason| reason.at(line.pc))?;
+        }
+        Ok(code)
+    }
+
+    /// The index of the instruction that starts at `pc`.
+    pub(crate) fn index(&self, pc: u32) -> Option<usize> {
+        let start = *self
+            .starts
+            .get(pc as usize / 2)
+            .filter(|_| pc.is_multiple_of(2))?;
+        (start != NO_START).then_some(start as usize)
+    }
+
+    /// The instructions from `head` up to `end`.
+    pub(crate) fn extent(&self, head: u32, end: u32) -> &[Line] {
+        let from = self.index(head).unwrap_or(self.lines.len());
+        let to = self.index(end).unwrap_or(self.lines.len());
+        self.lines.get(from..to).unwrap_or(&[])
+    }
+
+    /// Whether `pc` is the start of an instruction or the end of the code.
+    pub(crate) fn is_boundary(&self, pc: u32) -> bool {
+        pc == self.bytes || self.index(pc).is_some()
+    }
+
+    fn check_target(&self, line: &Line) -> Result<(), Reason> {
+        if !matches!(line.flow(), Flow::Branch(_) | Flow::Jump(_)) {
+            return Ok(());
+        }
+        let target = line.target();
+        if target < 0 || target >= i64::from(self.bytes) {
+            return Err(Reason::JumpOutside(target));
+        }
+        match self.index(target as u32) {
+            Some(_) => Ok(()),
+            None => Err(Reason::JumpMiddle(target as u32)),
+        }
+    }
+}
+
+/// The whitelist beyond decoding.
+fn permit(line: &Line, target: &Target) -> Result<(), Reason> {
+    let inst = line.inst;
+    match inst.op {
+        // Code cannot be read and addresses are small, so nothing needs the program counter.
+        Op::Auipc | Op::Ecall | Op::Jalr => Err(Reason::Forbidden(inst)),
+        Op::Jal if inst.rd != Reg::ZERO => Err(Reason::Call(inst)),
+        op if !target.allows(op) => Err(Reason::Target(inst)),
+        _ => match line.writes() {
+            Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Err(Reason::Reserved(reg)),
+            _ => Ok(()),
+        },
+    }
+}

@@ -1,0 +1,81 @@
+//! The node's verifier: it takes an image from nobody it trusts, and answers *yes, with a bound
+//! per entry* or *no, with an address and a reason*.
+//!
+//! [`prove`] shows of an image that, entered as the machine's contract says, with any packet at
+//! least as long as the entry needs and any contents of packet, context and `carried` area:
+//!
+//! 1. only instructions of the image's target are executed, each from its first byte, and every
+//!    byte of code belongs to one that can be reached;
+//! 2. no register or word of scratch is read before it is written, and `s0`, `s1` and `sp` are
+//!    never written;
+//! 3. every load lies inside the packet or its window, scratch, the context, the `carried` area or
+//!    the constants, and every store inside the packet, scratch or the `carried` area;
+//! 4. addresses are only moved, added to, subtracted and compared within a region, and are stored
+//!    in scratch alone, so none leaves the handler;
+//! 5. packet bytes are written and the clock is read only with the right to do so;
+//! 6. verdict and operand are numbers when a handler finishes;
+//! 7. every run ends within the steps that the manifest promises, which the platform allows;
+//! 8. all of this holds for every value that a late parameter may be bound to.
+//!
+//! The certificate announces loops and what holds at their heads. It is checked and never
+//! believed: a wrong one can only make the answer *no*. [`certify`] proposes one.
+//!
+//! In: an [`Image`] and the platform's [`Limits`]. Out: a [`Proven`] image or a [`Refusal`].
+//! Guaranteed: no panic on any input, no recursion, time near-linear in the code, and memory in
+//! proportion to the code alone.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+extern crate alloc;
+
+mod certificate;
+mod certify;
+mod code;
+mod liveness;
+mod loops;
+mod manifest;
+mod memory;
+mod prove;
+mod range;
+mod refine;
+mod refusal;
+mod report;
+mod state;
+mod sweep;
+mod transfer;
+
+use alloc::vec::Vec;
+
+use nfl_abi::{Image, Limits};
+
+pub use refusal::{Place, Range, Reason, Refusal, Region};
+pub use report::{EntryBound, LoopBound, Proven, Touches};
+
+/// Proves an image, or says what could not be proved.
+///
+/// # Errors
+///
+/// The first refusal, in the order: image as a whole, decoding, certificate, then by address.
+pub fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
+    prove::prove(image, limits)
+}
+
+/// Proposes a certificate for the code of an image, whatever certificate it has now. When the
+/// code can be proved with claims as this crate finds them, [`prove`] accepts the image with it.
+///
+/// # Errors
+///
+/// What [`prove`] would refuse whatever the certificate, and loops that nothing seems to bound.
+pub fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+    certify::certify(image, limits)
+}

@@ -1,0 +1,240 @@
+//! The loops of an image: their nesting, what changes in them, and what they cost.
+//!
+//! In: the instructions and the claims of the certificate. Out: the loops, checked for shape, and
+//! after the sweep the longest run from every entry. Guaranteed: loops are contiguous and nested,
+//! and the bound is the exact maximum over the paths of the code, with every loop at its trips.
+
+use alloc::vec::Vec;
+
+use nfl_abi::ImageLimits;
+use nfl_isa::{Op, Reg};
+
+use crate::certificate::LoopClaim;
+use crate::code::{Code, Flow};
+use crate::refusal::{Reason, Refusal};
+use crate::state::REGS;
+
+/// One loop, ready for the sweep.
+pub(crate) struct Loop {
+    pub(crate) claim: LoopClaim,
+    /// How often control passes the head for each time the loop is entered.
+    pub(crate) trips: u32,
+    /// Registers that instructions of the loop write, one bit each.
+    pub(crate) regs: u32,
+    /// Words of scratch that the loop may store to, one bit each: by `sp`, or as claimed.
+    pub(crate) words: u64,
+}
+
+impl Loop {
+    pub(crate) fn new(code: &Code, claim: LoopClaim, trips: u32) -> Loop {
+        let (regs, words) = changes(code, &claim);
+        Loop {
+            claim,
+            trips,
+            regs,
+            words,
+        }
+    }
+}
+
+/// Checks the shape of the loops and finds what changes in them.
+pub(crate) fn prepare(
+    code: &Code,
+    claims: Vec<LoopClaim>,
+    limits: &ImageLimits,
+) -> Result<Vec<Loop>, Refusal> {
+    let mut open: Vec<u32> = Vec::new();
+    let mut loops = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let (head, end) = (claim.head, claim.end);
+        while open.last().is_some_and(|&outer| outer <= head) {
+            open.pop();
+        }
+        let fits = code.index(head).is_some() && code.is_boundary(end) && end <= code.bytes;
+        if !fits || open.last().is_some_and(|&outer| end > outer) {
+            return Err(Reason::LoopShape { head, end }.at(head));
+        }
+        open.push(end);
+        if open.len() > usize::from(limits.loop_depth) {
+            return Err(Reason::LoopDepth(open.len()).at(head));
+        }
+        let trips = trips(&claim, limits).map_err(|reason| reason.at(head))?;
+        loops.push(Loop::new(code, claim, trips));
+    }
+    Ok(loops)
+}
+
+/// The measure's range at the head holds all values it can take there, and each is at least a
+/// step from the one before.
+pub(crate) fn trips(claim: &LoopClaim, limits: &ImageLimits) -> Result<u32, Reason> {
+    let head = claim.head;
+    let measure = claim
+        .claims
+        .iter()
+        .find(|c| c.place == claim.measure && c.kind.has_term());
+    let Some(measure) = measure else {
+        return Err(Reason::Certificate("a measure without a range"));
+    };
+    let trips = ((measure.hi - measure.lo) / claim.step.abs()).unsigned_abs() + 1;
+    if trips > u64::from(limits.loop_trips) {
+        return Err(Reason::LoopTrips {
+            head,
+            trips,
+            limit: limits.loop_trips,
+        });
+    }
+    Ok(trips as u32)
+}
+
+fn changes(code: &Code, claim: &LoopClaim) -> (u32, u64) {
+    let (mut regs, mut words) = (0, 0);
+    for claim in &claim.claims {
+        if let Some(word) = usize::from(claim.place.0).checked_sub(REGS) {
+            words |= 1u64 << (word & 63);
+        }
+    }
+    for line in code.extent(claim.head, claim.end) {
+        if let Some(reg) = line.writes() {
+            regs |= 1u32 << (reg.0 & 31);
+        }
+        let size = match line.inst.op {
+            Op::Sb => 1,
+            Op::Sh => 2,
+            Op::Sw => 4,
+            _ => continue,
+        };
+        if line.inst.rs1 == Reg::SP {
+            let reached = [line.inst.imm >> 2, (line.inst.imm + size - 1) >> 2];
+            for word in reached.into_iter().filter(|word| (0..64).contains(word)) {
+                words |= 1u64 << word;
+            }
+        }
+    }
+    (regs, words)
+}
+
+/// "No path": smaller than every cost.
+const NONE: u64 = 0;
+
+/// The longest runs from every instruction, in steps.
+///
+/// One pass from the last instruction to the first. A row has a cell for the way to a finish and
+/// one for the way back to the head of each loop around the instruction. At a head the loop is
+/// complete: all rounds but the last cost the longest way back, and the row is then as if the
+/// loop were one long instruction.
+pub(crate) struct Costs {
+    cells: Vec<u64>,
+    width: usize,
+}
+
+impl Costs {
+    pub(crate) fn of(code: &Code, loops: &[Loop]) -> Costs {
+        let depth = deepest(loops);
+        let width = depth + 1;
+        let mut costs = Costs {
+            cells: alloc::vec![NONE; code.lines.len() * width],
+            width,
+        };
+        // Loops around the current instruction, outermost first, found from their ends.
+        let mut by_end: Vec<usize> = (0..loops.len()).collect();
+        by_end.sort_by_key(|&i| {
+            loops
+                .get(i)
+                .map(|one| (one.claim.end, core::cmp::Reverse(one.claim.head)))
+        });
+        let mut around: Vec<&Loop> = Vec::with_capacity(depth);
+        let mut row = alloc::vec![NONE; width];
+        for (index, line) in code.lines.iter().enumerate().rev() {
+            while let Some(one) = by_end
+                .last()
+                .and_then(|&i| loops.get(i))
+                .filter(|one| one.claim.end > line.pc)
+            {
+                around.push(one);
+                by_end.pop();
+            }
+            row.fill(NONE);
+            match line.flow() {
+                Flow::Next => costs.add_way(&mut row, code, line.end(), line.pc, &around),
+                Flow::Branch(target) => {
+                    costs.add_way(&mut row, code, target, line.pc, &around);
+                    costs.add_way(&mut row, code, line.end(), line.pc, &around);
+                }
+                Flow::Jump(target) => costs.add_way(&mut row, code, target, line.pc, &around),
+                Flow::Finish => raise(row.first_mut(), 1),
+            }
+            while around.last().is_some_and(|one| one.claim.head == line.pc) {
+                collapse(
+                    &mut row,
+                    around.len(),
+                    around.last().map_or(1, |one| one.trips),
+                );
+                around.pop();
+            }
+            if let Some(cells) = costs.cells.get_mut(index * width..(index + 1) * width) {
+                cells.copy_from_slice(&row);
+            }
+        }
+        costs
+    }
+
+    /// Adds to `row` what is behind the way from `pc` to `target`.
+    fn add_way(&self, row: &mut [u64], code: &Code, target: u32, pc: u32, around: &[&Loop]) {
+        if target <= pc {
+            let level = around.iter().position(|one| one.claim.head == target);
+            raise(level.and_then(|level| row.get_mut(level + 1)), 1);
+            return;
+        }
+        let Some(index) = code.index(target) else {
+            return;
+        };
+        for (cell, &cost) in row.iter_mut().zip(self.row(index)) {
+            if cost != NONE {
+                raise(Some(cell), cost.saturating_add(1));
+            }
+        }
+    }
+
+    fn row(&self, index: usize) -> &[u64] {
+        self.cells
+            .get(index * self.width..(index + 1) * self.width)
+            .unwrap_or(&[])
+    }
+
+    /// The longest run from the instruction with this index.
+    pub(crate) fn steps(&self, index: usize) -> u64 {
+        self.row(index).first().copied().unwrap_or(NONE)
+    }
+}
+
+fn raise(cell: Option<&mut u64>, cost: u64) {
+    if let Some(cell) = cell {
+        *cell = (*cell).max(cost);
+    }
+}
+
+fn collapse(row: &mut [u64], depth: usize, trips: u32) {
+    let Some(round) = row
+        .get_mut(depth)
+        .map(|cell| core::mem::replace(cell, NONE))
+    else {
+        return;
+    };
+    let rounds = round.saturating_mul(u64::from(trips.saturating_sub(1)));
+    for cell in row.iter_mut().filter(|cell| **cell != NONE) {
+        *cell = cell.saturating_add(rounds);
+    }
+}
+
+fn deepest(loops: &[Loop]) -> usize {
+    let mut open: Vec<u32> = Vec::new();
+    let mut deepest = 0;
+    for one in loops {
+        while open.last().is_some_and(|&end| end <= one.claim.head) {
+            open.pop();
+        }
+        open.push(one.claim.end);
+        deepest = deepest.max(open.len());
+    }
+    deepest
+}

@@ -1,0 +1,114 @@
+//! What a manifest must satisfy before its code is looked at.
+//!
+//! In: an image and the platform's limits. Out: nothing, or why not. Guaranteed: sizes are within
+//! limits, entries are of the profile, and late parameters lie among the constants.
+
+use nfl_abi::image::{Image, LateSlot, Role, VerdictKind};
+use nfl_abi::{ImageLimits, map};
+
+use crate::refusal::{Range, Reason};
+
+pub(crate) fn check(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
+    sizes(image, limits)?;
+    entries(image)?;
+    verdicts(image)?;
+    let manifest = &image.manifest;
+    if u32::from(manifest.window) > map::WINDOW_MAX {
+        return Err(Reason::Window(manifest.window));
+    }
+    if !manifest.imports.is_empty() {
+        return Err(Reason::Imports(manifest.imports.len()));
+    }
+    match manifest
+        .late
+        .iter()
+        .position(|slot| !is_word(slot, image.constants.len()))
+    {
+        Some(index) => Err(Reason::LateSlot(index)),
+        None => Ok(()),
+    }
+}
+
+fn sizes(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
+    let content = image.content_len();
+    let parts = [
+        (
+            "the carried area",
+            image.manifest.carried.len(),
+            limits.carried_bytes,
+        ),
+        ("the constants", image.constants.len(), map::CONSTANTS_BYTES),
+        ("the image", content, limits.content_bytes),
+    ];
+    match parts
+        .into_iter()
+        .find(|&(_, bytes, limit)| bytes > limit as usize)
+    {
+        Some((what, bytes, limit)) => Err(Reason::TooLarge {
+            what,
+            bytes,
+            limit: limit as usize,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn entries(image: &Image) -> Result<(), Reason> {
+    let entries = &image.manifest.entries;
+    if entries.is_empty() {
+        return Err(Reason::NoEntry);
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        if entry.role.profile() != image.manifest.profile {
+            return Err(Reason::ForeignRole(entry.role));
+        }
+        let before = entries.get(..index).unwrap_or(&[]);
+        if entry.role != Role::Every && before.iter().any(|other| other.role == entry.role) {
+            return Err(Reason::DoubleRole(entry.role));
+        }
+        if entry.role == Role::Every && entry.need > 0 {
+            return Err(Reason::TimerNeeds(entry.need));
+        }
+    }
+    Ok(())
+}
+
+fn verdicts(image: &Image) -> Result<(), Reason> {
+    let manifest = &image.manifest;
+    let allows = |kind: VerdictKind| manifest.verdicts >> kind.number() & 1 != 0;
+    for &kind in VerdictKind::ALL {
+        if let Some(right) = kind.right()
+            && allows(kind)
+            && !manifest.rights.has(right)
+        {
+            return Err(Reason::VerdictRight(kind, right));
+        }
+    }
+    // The node drops on its own account too, so `Drop` needs no bit.
+    let kinds = manifest
+        .entries
+        .iter()
+        .filter(|entry| entry.need > 0)
+        .map(|entry| entry.malformed.kind);
+    match kinds
+        .into_iter()
+        .find(|&kind| kind != VerdictKind::Drop && !allows(kind))
+    {
+        Some(kind) => Err(Reason::MalformedVerdict(kind)),
+        None => Ok(()),
+    }
+}
+
+fn is_word(slot: &LateSlot, constants: usize) -> bool {
+    let width = (1..=32).contains(&slot.width);
+    let inside = slot.offset.is_multiple_of(4) && usize::from(slot.offset) + 4 <= constants;
+    width && inside && slot.lo <= slot.hi && slot.hi <= slot.largest()
+}
+
+/// How long the packets are that an entry is called for.
+pub(crate) fn packet_length(role: Role, need: u16) -> Range {
+    match role {
+        Role::Every => (0, 0),
+        _ => (need.into(), map::PACKET_MAX.into()),
+    }
+}

@@ -1,0 +1,283 @@
+//! Loads and stores: each is proved to stay inside its region.
+//!
+//! In: a state and a load or store. Out: the state behind it, and the region touched. Guaranteed:
+//! what is accepted lies inside the packet or its window, the scratch area, the context, the
+//! `carried` area or the constants, and is stored only where the image may store.
+
+use nfl_abi::image::{LateSlot, Right};
+use nfl_abi::map;
+use nfl_isa::{Inst, Op};
+
+use crate::refusal::{Place, Range, Reason, Region};
+use crate::report::Touches;
+use crate::state::{ALL_BYTES, Kind, REGS, State, Value};
+use crate::transfer::{World, distance_to_end, operand};
+
+/// Where an access begins, with its base as the state knows it.
+struct Access {
+    base: Value,
+    imm: i64,
+    at: Range,
+    size: i64,
+}
+
+impl Access {
+    fn of(state: &State, inst: &Inst, size: i64) -> Result<Access, Reason> {
+        let base = operand(state, inst.rs1)?;
+        let imm = i64::from(inst.imm);
+        let (lo, hi) = state.range(base);
+        Ok(Access {
+            base,
+            imm,
+            at: (lo + imm, hi + imm),
+            size,
+        })
+    }
+
+    /// The first byte behind the last one that the access can reach.
+    fn end(&self) -> i64 {
+        self.at.1 + self.size
+    }
+
+    fn exact(&self) -> Option<i64> {
+        (self.at.0 == self.at.1).then_some(self.at.0)
+    }
+
+    fn is_before_packet_end(&self, state: &State) -> bool {
+        distance_to_end(state, self.base) >= self.imm + self.size
+    }
+
+    fn within(&self, region: Region, bytes: i64) -> Result<(), Reason> {
+        if self.at.0 >= 0 && self.end() <= bytes {
+            Ok(())
+        } else {
+            Err(self.outside(region, bytes))
+        }
+    }
+
+    fn outside(&self, region: Region, bytes: i64) -> Reason {
+        Reason::Bounds {
+            region,
+            at: self.at,
+            size: self.size as u8,
+            bytes,
+        }
+    }
+
+    /// The words of scratch that the access can reach.
+    fn words(&self) -> impl Iterator<Item = (Place, i64)> + use<> {
+        let (lo, end) = (self.at.0, self.end());
+        (lo / 4..=(end - 1) / 4).map(move |word| {
+            let bytes = (0..4).filter(|byte| (lo..end).contains(&(4 * word + byte)));
+            (
+                Place((REGS as i64 + word) as u8),
+                bytes.fold(0, |mask, byte| mask | 1 << byte),
+            )
+        })
+    }
+}
+
+pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+    let (size, width) = match inst.op {
+        Op::Lbu => (1, (0, 0xff)),
+        Op::Lhu => (2, (0, 0xffff)),
+        Op::Lb => (1, crate::range::ANY),
+        Op::Lh => (2, crate::range::ANY),
+        _ => (4, crate::range::ANY),
+    };
+    let access = Access::of(state, inst, size)?;
+    let (value, touches) = match access.base.kind {
+        Kind::Packet => {
+            let known = world.window.max(state.len_lo());
+            let readable = access.end() <= world.window || access.is_before_packet_end(state);
+            if access.at.0 < 0 || !readable {
+                return Err(access.outside(Region::Packet, known));
+            }
+            (state.some(Kind::Number, width), Touches::PACKET_READ)
+        }
+        Kind::Scratch => (load_scratch(state, &access, width)?, Touches::SCRATCH),
+        Kind::Context => {
+            access.within(Region::Context, map::CONTEXT_BYTES.into())?;
+            let clock = i64::from(map::context::CLOCK_LOW)..i64::from(map::context::NEXT_HOP);
+            if access.at.0 < clock.end
+                && access.end() > clock.start
+                && !world.rights.has(Right::Clock)
+            {
+                return Err(Reason::NeedsRight(Right::Clock));
+            }
+            (state.some(Kind::Number, width), Touches::CONTEXT)
+        }
+        Kind::Carried => {
+            access.within(Region::Carried, world.carried)?;
+            (state.some(Kind::Number, width), Touches::CARRIED_READ)
+        }
+        _ => {
+            let at = in_constants(&access, world)?;
+            let range = constant(at, size, inst.op, width, world);
+            (state.some(Kind::Number, range), Touches::CONSTANTS)
+        }
+    };
+    state.set_reg(inst.rd, value);
+    Ok(touches)
+}
+
+pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+    let size = match inst.op {
+        Op::Sb => 1,
+        Op::Sh => 2,
+        _ => 4,
+    };
+    let access = Access::of(state, inst, size)?;
+    let value = operand(state, inst.rs2)?;
+    let pointer = value.kind.region();
+    match (access.base.kind, pointer) {
+        (Kind::Scratch, _) => {
+            store_scratch(state, &access, value, world)?;
+            Ok(Touches::SCRATCH)
+        }
+        (Kind::Context, _) => Err(Reason::ReadOnly(Region::Context)),
+        (Kind::Packet | Kind::Carried, Some(region)) => Err(Reason::PointerStore(region)),
+        (Kind::Packet, None) => {
+            if !world.rights.has(Right::Rewrite) {
+                return Err(Reason::NeedsRight(Right::Rewrite));
+            }
+            if access.at.0 < 0 || !access.is_before_packet_end(state) {
+                return Err(Reason::BeyondPacket {
+                    at: access.at,
+                    size: size as u8,
+                    len: state.len_lo(),
+                });
+            }
+            Ok(Touches::PACKET_WRITE)
+        }
+        (Kind::Carried, None) => {
+            access.within(Region::Carried, world.carried)?;
+            Ok(Touches::CARRIED_WRITE)
+        }
+        _ => {
+            in_constants(&access, world)?;
+            Err(Reason::ReadOnly(Region::Constants))
+        }
+    }
+}
+
+/// A whole aligned word gives back what was stored; everything else gives a number, if all bytes
+/// it can come from are parts of numbers.
+fn load_scratch(state: &mut State, access: &Access, width: Range) -> Result<Value, Reason> {
+    access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
+    if let Some(place) = whole_word(access) {
+        let value = state.get(place);
+        if value.kind == Kind::Uninit {
+            return Err(Reason::Uninit(place));
+        }
+        if value.kind.has_term() {
+            return Ok(value);
+        }
+        if value.k == ALL_BYTES {
+            let number = state.some(Kind::Number, width);
+            state.set(place, number);
+            return Ok(number);
+        }
+    }
+    let written = |(place, mask)| state.get(place).number_bytes() & mask == mask;
+    if !access.words().all(written) {
+        return Err(Reason::UninitScratch((access.at.0, access.end() - 1)));
+    }
+    Ok(state.some(Kind::Number, width))
+}
+
+fn store_scratch(
+    state: &mut State,
+    access: &Access,
+    value: Value,
+    world: &World,
+) -> Result<(), Reason> {
+    access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
+    let expected =
+        |(place, _): (Place, i64)| world.loop_words >> (usize::from(place.0) - REGS) & 1 != 0;
+    if !access.words().all(expected) {
+        let place = |at: i64| Place((REGS as i64 + at / 4) as u8);
+        return Err(Reason::LoopWords {
+            first: place(access.at.0),
+            last: place(access.end() - 1),
+        });
+    }
+    if let Some(place) = whole_word(access) {
+        state.set(place, value);
+        return Ok(());
+    }
+    if let Some(region) = value.kind.region() {
+        return Err(Reason::PointerStore(region));
+    }
+    for (place, mask) in access.words() {
+        // A store to one of several words writes none of them for certain.
+        let written = if access.exact().is_some() { mask } else { 0 };
+        state.set(
+            place,
+            Value::bytes(state.get(place).number_bytes() | written),
+        );
+    }
+    Ok(())
+}
+
+fn whole_word(access: &Access) -> Option<Place> {
+    let at = access
+        .exact()
+        .filter(|at| access.size == 4 && at % 4 == 0)?;
+    Some(Place((REGS as i64 + at / 4) as u8))
+}
+
+/// Where among the constants an access by a plain number begins.
+fn in_constants(access: &Access, world: &World) -> Result<Range, Reason> {
+    let base = i64::from(map::CONSTANTS_BASE);
+    let room = i64::from(map::CONSTANTS_BYTES);
+    if access.at.1 < base || access.at.0 >= base + room {
+        return Err(Reason::NotAddress(access.at));
+    }
+    let at = (access.at.0 - base, access.at.1 - base);
+    let inside = Access { at, ..*access };
+    inside.within(Region::Constants, world.constants.len() as i64)?;
+    Ok(at)
+}
+
+/// What a load from the constants can give. A late parameter counts as any value of its range,
+/// so that one proof serves every binding.
+fn constant(at: Range, size: i64, op: Op, width: Range, world: &World) -> Range {
+    if at.0 != at.1 {
+        return width;
+    }
+    let overlaps = |slot: &&LateSlot| {
+        at.0 < i64::from(slot.offset) + 4 && at.0 + size > i64::from(slot.offset)
+    };
+    let late = world.late.iter().find(overlaps);
+    let bytes = world
+        .constants
+        .get(at.0 as usize..(at.0 + size) as usize)
+        .unwrap_or(&[]);
+    let word = bytes
+        .iter()
+        .rev()
+        .fold(0u32, |word, &byte| word << 8 | u32::from(byte));
+    let known = match late {
+        None => (word.into(), word.into()),
+        Some(slot) if i64::from(slot.offset) == at.0 => late_range(slot, word),
+        Some(_) => return width,
+    };
+    // A narrow or sign-extending load gives the word itself only when all of it is read.
+    let sign = match op {
+        Op::Lb => 1 << 7,
+        Op::Lh => 1 << 15,
+        _ => 1i64 << (8 * size),
+    };
+    if known.1 < sign { known } else { width }
+}
+
+/// What the word of a late parameter can be: any value of its range, or the one that is there.
+fn late_range(slot: &LateSlot, word: u32) -> Range {
+    let (lo, hi) = if slot.wire {
+        (0, slot.word(slot.largest()))
+    } else {
+        (slot.lo, slot.hi)
+    };
+    (lo.min(word).into(), hi.max(word).into())
+}

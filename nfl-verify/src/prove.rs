@@ -1,0 +1,230 @@
+//! The proof of one image, stage after stage.
+//!
+//! In: an image and limits. Out: the proved image. Guaranteed: nothing is taken from the
+//! certificate or the manifest that was not checked.
+
+use alloc::vec::Vec;
+
+use nfl_abi::image::{Image, TargetId};
+use nfl_abi::{ImageLimits, Limits};
+use nfl_isa::Target;
+
+use crate::certificate::{self, Claim, LoopClaim};
+use crate::code::{Code, Flow};
+use crate::loops::{self, Costs, Loop};
+use crate::manifest;
+use crate::refusal::{Reason, Refusal};
+use crate::report::{EntryBound, LoopBound, Proven, Touches};
+use crate::state::{ALL_BYTES, Kind, State, Sym};
+use crate::sweep::{Judge, Open, Sweep};
+use crate::transfer::{World, distance_to_end};
+
+pub(crate) fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
+    let limits = limits.of(image.manifest.profile);
+    let code = read(image, limits)?;
+    let claims = claims(&image.certificate, limits).map_err(Reason::of_image)?;
+    let loops = loops::prepare(&code, claims, limits)?;
+    let touches = check(image, limits, &code, &loops)?;
+    let bounds = bounds(image, limits, &code, &loops, &touches)?;
+    let loops = loops.iter().map(|one| LoopBound {
+        head: one.claim.head,
+        end: one.claim.end,
+        trips: one.trips,
+    });
+    Ok(Proven::new(image.clone(), bounds, loops.collect()))
+}
+
+/// Sweeps the code and checks every claim; gives back what each instruction touches.
+pub(crate) fn check(
+    image: &Image,
+    limits: &ImageLimits,
+    code: &Code,
+    loops: &[Loop],
+) -> Result<Vec<Touches>, Refusal> {
+    let mut prover = Prover { loops };
+    let entries = entries(image, code)?;
+    Sweep::new(code, world(image), limits.pending_joins.into(), &mut prover).run(entries)
+}
+
+fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Vec<LoopClaim>, Reason> {
+    let limit = limits.certificate_bytes as usize;
+    if certificate.len() > limit {
+        return Err(Reason::TooLarge {
+            what: "the certificate",
+            bytes: certificate.len(),
+            limit,
+        });
+    }
+    certificate::read(certificate)
+}
+
+/// The code of an image whose manifest is in order.
+pub(crate) fn read(image: &Image, limits: &ImageLimits) -> Result<Code, Refusal> {
+    manifest::check(image, limits).map_err(Reason::of_image)?;
+    let TargetId(target) = image.manifest.target;
+    let known = Target::by_id(target).filter(|target| target.available);
+    let known = known.ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
+    Code::read(&image.code, known)
+}
+
+pub(crate) fn world(image: &Image) -> World<'_> {
+    World {
+        window: image.manifest.window.into(),
+        rights: image.manifest.rights,
+        carried: image.manifest.carried.len() as i64,
+        constants: &image.constants,
+        late: &image.manifest.late,
+        loop_words: u64::MAX,
+    }
+}
+
+/// Where control starts, and what holds there.
+pub(crate) fn entries(image: &Image, code: &Code) -> Result<Vec<(u32, State)>, Refusal> {
+    let start = |entry: &nfl_abi::Entry| match code.index(entry.pc) {
+        Some(_) => Ok((
+            entry.pc,
+            State::entry(manifest::packet_length(entry.role, entry.need)),
+        )),
+        None => Err(Reason::EntryAddress(entry.pc).of_image()),
+    };
+    image.manifest.entries.iter().map(start).collect()
+}
+
+fn bounds(
+    image: &Image,
+    limits: &ImageLimits,
+    code: &Code,
+    loops: &[Loop],
+    touches: &[Touches],
+) -> Result<Vec<EntryBound>, Refusal> {
+    let costs = Costs::of(code, loops);
+    let bound = |entry: &nfl_abi::Entry| {
+        let start = code.index(entry.pc).unwrap_or(0);
+        let steps = costs.steps(start);
+        if steps > u64::from(limits.steps) {
+            return Err(Reason::Steps {
+                steps,
+                limit: limits.steps,
+            }
+            .at(entry.pc));
+        }
+        if steps > u64::from(entry.steps) {
+            return Err(Reason::StepsPromised {
+                steps,
+                promised: entry.steps,
+            }
+            .at(entry.pc));
+        }
+        let (code_bytes, touches) = reach(code, start, touches);
+        Ok(EntryBound {
+            steps: steps as u32,
+            code_bytes,
+            touches,
+        })
+    };
+    image.manifest.entries.iter().map(bound).collect()
+}
+
+/// What can be reached from an instruction. Ways back lead to heads that were passed already.
+fn reach(code: &Code, start: usize, touches: &[Touches]) -> (u32, Touches) {
+    let mut reached = alloc::vec![false; code.lines.len()];
+    let mark = |reached: &mut Vec<bool>, index: Option<usize>| {
+        if let Some(cell) = index.and_then(|index| reached.get_mut(index)) {
+            *cell = true;
+        }
+    };
+    mark(&mut reached, Some(start));
+    let (mut bytes, mut touched) = (0, Touches::NONE);
+    for (index, line) in code.lines.iter().enumerate().skip(start) {
+        if !reached.get(index).is_some_and(|&reached| reached) {
+            continue;
+        }
+        bytes += line.size;
+        touched = touched.union(touches.get(index).copied().unwrap_or_default());
+        match line.flow() {
+            Flow::Next => mark(&mut reached, Some(index + 1)),
+            Flow::Branch(target) => {
+                mark(&mut reached, Some(index + 1));
+                mark(&mut reached, code.index(target));
+            }
+            Flow::Jump(target) => mark(&mut reached, code.index(target)),
+            Flow::Finish => {}
+        }
+    }
+    (bytes, touched)
+}
+
+/// The judge that checks a certificate.
+struct Prover<'a> {
+    loops: &'a [Loop],
+}
+
+impl Judge for Prover<'_> {
+    fn body(&self, index: usize) -> Option<&Loop> {
+        self.loops.get(index)
+    }
+
+    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason> {
+        let Some(one) = self.loops.get(index) else {
+            return Ok(());
+        };
+        check_claims(one, state)
+    }
+
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason> {
+        let Some(one) = self.loops.get(index) else {
+            return Ok(());
+        };
+        check_claims(one, state)?;
+        let claim = &one.claim;
+        let ranges = claim.claims.iter().filter(|claim| claim.kind.has_term());
+        let at = ranges
+            .take_while(|other| other.place != claim.measure)
+            .count();
+        let value = state.get(claim.measure);
+        let moved = if claim.step > 0 {
+            value.k >= claim.step
+        } else {
+            value.k <= claim.step
+        };
+        if value.kind.has_term() && usize::from(value.sym) == usize::from(first) + at && moved {
+            return Ok(());
+        }
+        Err(Reason::Measure {
+            head: claim.head,
+            place: claim.measure,
+            step: claim.step,
+        })
+    }
+
+    fn object(&mut self, _around: &[Open], reason: Reason) -> Result<(), Reason> {
+        Err(reason)
+    }
+}
+
+fn check_claims(one: &Loop, state: &State) -> Result<(), Reason> {
+    let wrong = one.claim.claims.iter().find(|claim| !holds(claim, state));
+    let Some(claim) = wrong else { return Ok(()) };
+    let value = state.get(claim.place);
+    Err(Reason::Claim {
+        head: one.claim.head,
+        place: claim.place,
+        claimed: (claim.lo, claim.hi),
+        found: (value.kind == claim.kind).then(|| state.range(value)),
+    })
+}
+
+fn holds(claim: &Claim, state: &State) -> bool {
+    let value = state.get(claim.place);
+    match claim.kind {
+        Kind::Uninit => true,
+        Kind::Bytes => value.number_bytes() == ALL_BYTES,
+        kind => {
+            let (lo, hi) = state.range(value);
+            let near = claim
+                .slack
+                .is_none_or(|slack| distance_to_end(state, value) >= slack);
+            value.kind == kind && claim.lo <= lo && hi <= claim.hi && near
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What is known about an image once it is proved.
+//!
+//! In: the results of the sweep. Out: the image, with the bound and the memory of each entry and
+//! the loops. Guaranteed: only `prove` makes a [`Proven`].
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use nfl_abi::image::Image;
+
+/// Kinds of memory that code touches, one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Touches(u8);
+
+impl Touches {
+    /// None at all.
+    pub const NONE: Touches = Touches(0);
+    /// Bytes of the packet are read.
+    pub const PACKET_READ: Touches = Touches(1);
+    /// Bytes of the packet are written.
+    pub const PACKET_WRITE: Touches = Touches(1 << 1);
+    /// Bytes of the `carried` area are read.
+    pub const CARRIED_READ: Touches = Touches(1 << 2);
+    /// Bytes of the `carried` area are written.
+    pub const CARRIED_WRITE: Touches = Touches(1 << 3);
+    /// Constants are read.
+    pub const CONSTANTS: Touches = Touches(1 << 4);
+    /// The context is read.
+    pub const CONTEXT: Touches = Touches(1 << 5);
+    /// Scratch is used.
+    pub const SCRATCH: Touches = Touches(1 << 6);
+
+    const NAMES: [(Touches, &'static str); 7] = [
+        (Touches::PACKET_READ, "packet read"),
+        (Touches::PACKET_WRITE, "packet write"),
+        (Touches::CARRIED_READ, "carried read"),
+        (Touches::CARRIED_WRITE, "carried write"),
+        (Touches::CONSTANTS, "constants"),
+        (Touches::CONTEXT, "context"),
+        (Touches::SCRATCH, "scratch"),
+    ];
+
+    /// What either touches.
+    #[must_use]
+    pub fn union(self, other: Touches) -> Touches {
+        Touches(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is touched.
+    pub fn has(self, other: Touches) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl fmt::Display for Touches {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut names = Touches::NAMES.iter().filter(|(one, _)| self.has(*one));
+        let Some((_, first)) = names.next() else {
+            return write!(out, "nothing");
+        };
+        write!(out, "{first}")?;
+        names.try_for_each(|(_, name)| write!(out, ", {name}"))
+    }
+}
+
+/// A loop, with the bound that its measure gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LoopBound {
+    /// Offset in the code of the first instruction, where the loop is entered.
+    pub head: u32,
+    /// Offset of the first byte behind the loop.
+    pub end: u32,
+    /// How often control passes the head, at most, each time the loop is entered.
+    pub trips: u32,
+}
+
+/// What is proved about one entry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EntryBound {
+    /// Steps of a run, at most.
+    pub steps: u32,
+    /// Bytes of the instructions that a run can reach.
+    pub code_bytes: u32,
+    /// The memory a run can touch.
+    pub touches: Touches,
+}
+
+/// An image that cannot fault or run longer than its bounds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proven {
+    image: Image,
+    entries: Vec<EntryBound>,
+    loops: Vec<LoopBound>,
+}
+
+impl Proven {
+    pub(crate) fn new(image: Image, entries: Vec<EntryBound>, loops: Vec<LoopBound>) -> Proven {
+        Proven {
+            image,
+            entries,
+            loops,
+        }
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The image, when the proof is no longer needed.
+    pub fn into_image(self) -> Image {
+        self.image
+    }
+
+    /// Steps of a run from the entry with this index in the manifest, at most; 0 when there is no
+    /// such entry.
+    pub fn steps(&self, entry: usize) -> u32 {
+        self.entries.get(entry).map_or(0, |e| e.steps)
+    }
+
+    /// What is proved about each entry, in the manifest's order.
+    pub fn entries(&self) -> &[EntryBound] {
+        &self.entries
+    }
+
+    /// The loops in the order of their heads.
+    pub fn loops(&self) -> &[LoopBound] {
+        &self.loops
+    }
+}

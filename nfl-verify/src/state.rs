@@ -1,0 +1,506 @@
+//! What is known about the machine at one point of the code.
+//!
+//! In: the facts of the points before. Out: for each register and word of scratch what kind of
+//! value it holds, as a symbol plus a constant, and for each symbol its range and its distance
+//! from the packet's end. Copies share a symbol, so a comparison teaches something about all of
+//! them. Guaranteed: joining and refining never lose a machine state that can occur.
+
+use alloc::vec::Vec;
+
+use nfl_abi::map;
+use nfl_isa::Reg;
+
+use crate::refusal::{Place, Range, Region};
+
+/// A name for a mathematical integer that does not change during a run. It indexes `State::facts`.
+pub(crate) type Sym = u16;
+
+/// The symbol that is 0, so that constants are terms.
+pub(crate) const ZERO: Sym = 0;
+/// The symbol that is the packet's length.
+pub(crate) const LEN: Sym = 1;
+/// Symbols below this one keep their numbers always.
+pub(crate) const FIRST: Sym = 2;
+
+/// "Nothing is known about the distance": below every distance that can matter.
+const FAR: i64 = -(1 << 40);
+/// Offsets of addresses stay within this, so that sums of two never leave `i64`.
+pub(crate) const OFFSET_MAX: i64 = 1 << 33;
+/// Largest number in a register.
+pub(crate) const WORD_MAX: i64 = u32::MAX as i64;
+
+/// Registers, then words of scratch.
+pub(crate) const REGS: usize = 32;
+pub(crate) const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
+
+/// Symbols that one state may gather before unused ones are thrown out.
+const GATHERED_MAX: usize = 192;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Kind {
+    /// Never written, or a different thing on every way here.
+    Uninit,
+    /// A word of scratch of which the bytes in the mask `k` are parts of unknown numbers.
+    Bytes,
+    /// A number: `sym + k`, in `0..=WORD_MAX`.
+    Number,
+    /// An address: `sym + k` bytes from the start of the region.
+    Packet,
+    Scratch,
+    Context,
+    Carried,
+}
+
+impl Kind {
+    pub(crate) fn region(self) -> Option<Region> {
+        match self {
+            Kind::Packet => Some(Region::Packet),
+            Kind::Scratch => Some(Region::Scratch),
+            Kind::Context => Some(Region::Context),
+            Kind::Carried => Some(Region::Carried),
+            Kind::Uninit | Kind::Bytes | Kind::Number => None,
+        }
+    }
+
+    pub(crate) fn has_term(self) -> bool {
+        !matches!(self, Kind::Uninit | Kind::Bytes)
+    }
+}
+
+/// What one register or word of scratch holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Value {
+    pub(crate) kind: Kind,
+    pub(crate) sym: Sym,
+    pub(crate) k: i64,
+}
+
+/// All four bytes of a word.
+pub(crate) const ALL_BYTES: i64 = 0b1111;
+
+impl Value {
+    pub(crate) const UNINIT: Value = Value {
+        kind: Kind::Uninit,
+        sym: ZERO,
+        k: 0,
+    };
+
+    pub(crate) const fn constant(k: i64) -> Value {
+        Value {
+            kind: Kind::Number,
+            sym: ZERO,
+            k,
+        }
+    }
+
+    pub(crate) const fn bytes(mask: i64) -> Value {
+        match mask {
+            0 => Value::UNINIT,
+            _ => Value {
+                kind: Kind::Bytes,
+                sym: ZERO,
+                k: mask,
+            },
+        }
+    }
+
+    const fn start_of(kind: Kind) -> Value {
+        Value {
+            kind,
+            sym: ZERO,
+            k: 0,
+        }
+    }
+
+    /// Which bytes of a word that holds this are parts of numbers.
+    pub(crate) fn number_bytes(self) -> i64 {
+        match self.kind {
+            Kind::Number => ALL_BYTES,
+            Kind::Bytes => self.k,
+            _ => 0,
+        }
+    }
+}
+
+/// What is known about a symbol: `lo <= v <= hi` and `v + slack <= length of the packet`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fact {
+    pub(crate) lo: i64,
+    pub(crate) hi: i64,
+    slack: i64,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// Registers, then the words of scratch up to the last one written.
+    values: Vec<Value>,
+    facts: Vec<Fact>,
+}
+
+impl State {
+    /// What holds when a handler starts that is called for packets of `len` bytes only.
+    pub(crate) fn entry(len: Range) -> State {
+        let mut values = alloc::vec![Value::UNINIT; REGS];
+        let start = [
+            (Reg::ZERO, Value::constant(0)),
+            (Reg::SP, Value::start_of(Kind::Scratch)),
+            (Reg::GP, Value::start_of(Kind::Context)),
+            (Reg::TP, Value::start_of(Kind::Carried)),
+            (Reg::S0, Value::start_of(Kind::Packet)),
+            (
+                Reg::S1,
+                Value {
+                    kind: Kind::Number,
+                    sym: LEN,
+                    k: 0,
+                },
+            ),
+            (Reg::A0, Value::constant(0)),
+            (Reg::A1, Value::constant(0)),
+            (Reg::A4, Value::start_of(Kind::Carried)),
+            (Reg::A5, Value::start_of(Kind::Context)),
+        ];
+        for (reg, value) in start {
+            if let Some(slot) = values.get_mut(reg.index()) {
+                *slot = value;
+            }
+        }
+        let facts = alloc::vec![
+            Fact {
+                lo: 0,
+                hi: 0,
+                slack: FAR
+            },
+            Fact {
+                lo: len.0,
+                hi: len.1,
+                slack: 0
+            },
+        ];
+        State { values, facts }
+    }
+
+    pub(crate) fn reg(&self, reg: Reg) -> Value {
+        self.get(Place(reg.0))
+    }
+
+    pub(crate) fn set_reg(&mut self, reg: Reg, value: Value) {
+        if reg != Reg::ZERO {
+            self.set(Place(reg.0), value);
+        }
+    }
+
+    /// What a register or word of scratch holds.
+    pub(crate) fn get(&self, place: Place) -> Value {
+        self.values
+            .get(usize::from(place.0))
+            .copied()
+            .unwrap_or(Value::UNINIT)
+    }
+
+    pub(crate) fn set(&mut self, place: Place, value: Value) {
+        let at = usize::from(place.0);
+        if at >= self.values.len() {
+            if value.kind == Kind::Uninit || at >= REGS + WORDS {
+                return;
+            }
+            self.values.resize(at + 1, Value::UNINIT);
+        }
+        if let Some(slot) = self.values.get_mut(at) {
+            *slot = value;
+        }
+    }
+
+    /// All registers and the words of scratch that may hold something.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        (0..self.values.len().min(REGS + WORDS)).map(|at| Place(at as u8))
+    }
+
+    pub(crate) fn fact(&self, sym: Sym) -> Fact {
+        self.facts.get(usize::from(sym)).copied().unwrap_or(Fact {
+            lo: FAR,
+            hi: -FAR,
+            slack: FAR,
+        })
+    }
+
+    fn update(&mut self, sym: Sym, fact: Fact) {
+        if let Some(slot) = self.facts.get_mut(usize::from(sym)) {
+            *slot = fact;
+        }
+    }
+
+    /// The smallest length the packet can have.
+    pub(crate) fn len_lo(&self) -> i64 {
+        self.fact(LEN).lo
+    }
+
+    /// The largest known `s` with `sym + s <= length`.
+    pub(crate) fn slack(&self, sym: Sym) -> i64 {
+        let fact = self.fact(sym);
+        fact.slack.max(self.len_lo() - fact.hi)
+    }
+
+    /// Where a number, or an address within its region, can lie.
+    pub(crate) fn range(&self, value: Value) -> Range {
+        let fact = self.fact(value.sym);
+        (fact.lo + value.k, fact.hi + value.k)
+    }
+
+    /// A symbol about which no more than its range is known.
+    pub(crate) fn fresh(&mut self, (lo, hi): Range) -> Sym {
+        let sym = self.symbols();
+        self.facts.push(Fact { lo, hi, slack: FAR });
+        sym
+    }
+
+    /// How many symbols there are, which is the name of the next one.
+    pub(crate) fn symbols(&self) -> Sym {
+        self.facts.len() as Sym
+    }
+
+    /// Some value of a kind that has a term, in a range.
+    pub(crate) fn some(&mut self, kind: Kind, range: Range) -> Value {
+        if range.0 == range.1 {
+            return Value {
+                kind,
+                sym: ZERO,
+                k: range.0,
+            };
+        }
+        Value {
+            kind,
+            sym: self.fresh(range),
+            k: 0,
+        }
+    }
+
+    /// Records `sym + slack <= length`, which the caller has proved.
+    pub(crate) fn note_slack(&mut self, sym: Sym, slack: i64) {
+        let fact = self.fact(sym);
+        if sym >= FIRST && slack > fact.slack {
+            self.update(sym, Fact { slack, ..fact });
+            self.note_len(fact.lo + slack);
+        }
+    }
+
+    fn note_len(&mut self, lo: i64) {
+        let len = self.fact(LEN);
+        if lo > len.lo && lo <= len.hi {
+            self.update(LEN, Fact { lo, ..len });
+        }
+    }
+
+    /// Learns `a + by <= b` for two numbers, or two addresses of one region. A comparison that
+    /// cannot come out this way teaches nothing: what follows it is checked all the same, so that
+    /// no instruction escapes the sweep.
+    pub(crate) fn learn_at_most(&mut self, a: Value, by: i64, b: Value) {
+        // sa + gap <= sb
+        let gap = a.k + by - b.k;
+        if a.sym == b.sym {
+            return;
+        }
+        let (fa, fb) = (self.fact(a.sym), self.fact(b.sym));
+        let hi = fa.hi.min(fb.hi - gap);
+        let lo = fb.lo.max(fa.lo + gap);
+        let slack = self.slack(a.sym).max(self.slack(b.sym) + gap);
+        let too_long = a.sym != LEN && fa.lo + slack > self.fact(LEN).hi;
+        if hi < fa.lo || lo > fb.hi || too_long {
+            return;
+        }
+        match a.sym {
+            ZERO => self.note_len(slack),
+            LEN => self.update(LEN, Fact { hi, ..fa }),
+            _ => {
+                self.update(
+                    a.sym,
+                    Fact {
+                        lo: fa.lo,
+                        hi,
+                        slack,
+                    },
+                );
+                self.note_len(fa.lo + slack);
+            }
+        }
+        if b.sym != ZERO {
+            self.update(
+                b.sym,
+                Fact {
+                    lo: lo.max(self.fact(b.sym).lo),
+                    ..self.fact(b.sym)
+                },
+            );
+            if b.sym != LEN {
+                self.note_len(lo + fb.slack);
+            }
+        }
+    }
+
+    /// Learns that a number or address differs from the constant `c`.
+    pub(crate) fn learn_not(&mut self, value: Value, c: i64) {
+        let fact = self.fact(value.sym);
+        let other = c - value.k;
+        if fact.lo == fact.hi || value.sym == ZERO {
+            return;
+        }
+        if fact.lo == other {
+            self.update(
+                value.sym,
+                Fact {
+                    lo: fact.lo + 1,
+                    ..fact
+                },
+            );
+        } else if fact.hi == other {
+            self.update(
+                value.sym,
+                Fact {
+                    hi: fact.hi - 1,
+                    ..fact
+                },
+            );
+        }
+    }
+
+    /// Makes this state cover another that reaches the same point. A symbol that stands in the same
+    /// places of both keeps its name; every other pair of symbols gets a new one.
+    pub(crate) fn join(&mut self, other: &State) {
+        let mut pairs = Pairs {
+            first: self.symbols().max(other.symbols()),
+            pairs: Vec::new(),
+        };
+        self.values.truncate(other.values.len().max(REGS));
+        for at in 0..self.values.len() {
+            let (Some(&a), Some(&b)) = (self.values.get(at), other.values.get(at)) else {
+                continue;
+            };
+            if a == b {
+                continue;
+            }
+            let joined = if a.kind == b.kind && a.kind.has_term() {
+                pairs.join(self, a, other, b)
+            } else if at >= REGS {
+                Value::bytes(a.number_bytes() & b.number_bytes())
+            } else {
+                Value::UNINIT
+            };
+            if let Some(slot) = self.values.get_mut(at) {
+                *slot = joined;
+            }
+        }
+        let common = self.facts.len().min(other.facts.len());
+        for sym in FIRST..common as Sym {
+            let fact = Fact {
+                lo: self.fact(sym).lo.min(other.fact(sym).lo),
+                hi: self.fact(sym).hi.max(other.fact(sym).hi),
+                slack: self.slack(sym).min(other.slack(sym)),
+            };
+            self.update(sym, fact);
+        }
+        let (a, b) = (self.fact(LEN), other.fact(LEN));
+        self.update(
+            LEN,
+            Fact {
+                lo: a.lo.min(b.lo),
+                hi: a.hi.max(b.hi),
+                slack: 0,
+            },
+        );
+        self.facts.resize(
+            usize::from(pairs.first),
+            Fact {
+                lo: 0,
+                hi: 0,
+                slack: FAR,
+            },
+        );
+        self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
+    }
+
+    /// Throws out symbols from `floor` up that nothing holds. Those below keep their names: the
+    /// loops around this point know them.
+    pub(crate) fn compact(&mut self, floor: Sym) {
+        let floor = usize::from(floor).min(self.facts.len());
+        let mut names: Vec<Sym> = alloc::vec![0; self.facts.len() - floor];
+        let mut kept: Vec<Fact> = Vec::new();
+        for value in &mut self.values {
+            let Some(old) = usize::from(value.sym).checked_sub(floor) else {
+                continue;
+            };
+            let (Some(name), Some(&fact)) =
+                (names.get_mut(old), self.facts.get(usize::from(value.sym)))
+            else {
+                continue;
+            };
+            if *name == 0 {
+                *name = (floor + kept.len()) as Sym;
+                kept.push(fact);
+            }
+            value.sym = *name;
+        }
+        self.facts.truncate(floor);
+        self.facts.extend(kept);
+    }
+
+    /// Compacts when enough has gathered to be worth it.
+    pub(crate) fn tidy(&mut self, floor: Sym) {
+        if self.facts.len() > usize::from(floor) + GATHERED_MAX {
+            self.compact(floor);
+        }
+    }
+
+    /// Takes over another state, in the memory this one has.
+    pub(crate) fn copy_from(&mut self, other: &State) {
+        self.values.clone_from(&other.values);
+        self.facts.clone_from(&other.facts);
+    }
+}
+
+/// Pairs of symbols that a join has met, with the symbol that stands for both.
+struct Pairs {
+    first: Sym,
+    pairs: Vec<Pair>,
+}
+
+struct Pair {
+    a: Sym,
+    b: Sym,
+    /// Distance of the constants; places with one distance can share a symbol.
+    apart: i64,
+    /// The constant in the first place of the pair: the new symbol is the value there.
+    k: i64,
+    fact: Fact,
+}
+
+impl Pairs {
+    fn join(&mut self, sa: &State, a: Value, sb: &State, b: Value) -> Value {
+        let apart = b.k - a.k;
+        let known = self
+            .pairs
+            .iter()
+            .position(|p| (p.a, p.b, p.apart) == (a.sym, b.sym, apart));
+        let index = known.unwrap_or_else(|| {
+            let (ra, rb) = (sa.range(a), sb.range(b));
+            let fact = Fact {
+                lo: ra.0.min(rb.0),
+                hi: ra.1.max(rb.1),
+                slack: (sa.slack(a.sym) - a.k).min(sb.slack(b.sym) - b.k),
+            };
+            self.pairs.push(Pair {
+                a: a.sym,
+                b: b.sym,
+                apart,
+                k: a.k,
+                fact,
+            });
+            self.pairs.len() - 1
+        });
+        let k = self.pairs.get(index).map_or(0, |pair| a.k - pair.k);
+        Value {
+            kind: a.kind,
+            sym: self.first.saturating_add(index as Sym),
+            k,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The single pass over the code.
+//!
+//! In: instructions, entry states, and a judge for what happens at loop heads. Out: the memory that
+//! each instruction touches, or the first refusal. Guaranteed: every edge of control is followed,
+//! in address order. A state that goes forward waits at its target and is joined with others; one
+//! that goes back must satisfy the judge of its loop. So what holds at each address is inductive.
+
+use alloc::vec::Vec;
+
+use crate::certificate::Claim;
+use crate::code::{Code, Flow, Line};
+use crate::loops::Loop;
+use crate::refine;
+use crate::refusal::{Place, Reason, Refusal};
+use crate::report::Touches;
+use crate::state::{ALL_BYTES, FIRST, Kind, REGS, State, Sym, Value, WORDS};
+use crate::transfer::{World, step};
+
+/// Decides what holds at the heads of loops. The prover checks a certificate; the proposer makes
+/// one.
+pub(crate) trait Judge {
+    /// The loop with this index in the order of heads.
+    fn body(&self, index: usize) -> Option<&Loop>;
+
+    /// Control reaches the head of a loop from outside in `state`.
+    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason>;
+
+    /// Control goes back to the head of a loop in `state`. `first` is the symbol of the first claim
+    /// about a range; the others follow it.
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason>;
+
+    /// Something could not be proved. The prover refuses; the proposer goes on without it.
+    fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason>;
+
+    /// Control is about to pass an instruction.
+    fn visit(&mut self, _line: &Line, _state: &State) {}
+}
+
+/// A loop around the current instruction.
+pub(crate) struct Open {
+    /// Its index among the loops.
+    pub(crate) index: usize,
+    head: u32,
+    end: u32,
+    /// The symbol of its first claim.
+    first: Sym,
+    /// Symbols below keep their names inside the loop.
+    floor: Sym,
+    /// The words that loops around this one expect to change.
+    outer_words: u64,
+}
+
+/// A state that waits at a forward target.
+struct Pending {
+    pc: u32,
+    /// The lowest address it comes from; an entry comes from before all code.
+    from: Option<u32>,
+    state: State,
+}
+
+pub(crate) struct Sweep<'a, J> {
+    pub(crate) code: &'a Code,
+    pub(crate) world: World<'a>,
+    pub(crate) pending_max: usize,
+    pub(crate) judge: &'a mut J,
+    open: Vec<Open>,
+    next_loop: usize,
+    /// In falling order of addresses.
+    pending: Vec<Pending>,
+    /// States whose memory can be used again.
+    spare: Vec<State>,
+}
+
+impl<'a, J: Judge> Sweep<'a, J> {
+    pub(crate) fn new(
+        code: &'a Code,
+        world: World<'a>,
+        pending_max: usize,
+        judge: &'a mut J,
+    ) -> Self {
+        let (open, pending, spare) = (Vec::new(), Vec::new(), Vec::new());
+        Sweep {
+            code,
+            world,
+            pending_max,
+            judge,
+            open,
+            next_loop: 0,
+            pending,
+            spare,
+        }
+    }
+
+    /// Passes all instructions, starting from the entries.
+    pub(crate) fn run(mut self, entries: Vec<(u32, State)>) -> Result<Vec<Touches>, Refusal> {
+        for (pc, state) in entries {
+            self.wait(pc, None, state);
+        }
+        let mut touches = Vec::with_capacity(self.code.lines.len());
+        let mut current = None;
+        for line in &self.code.lines {
+            let (next, touched) = self
+                .pass(line, current)
+                .map_err(|reason| reason.at(line.pc))?;
+            touches.push(touched);
+            current = next;
+        }
+        match (current, self.code.lines.last()) {
+            (Some(_), Some(line)) => Err(Reason::FallsOff.at(line.pc)),
+            _ => Ok(touches),
+        }
+    }
+
+    /// Passes one instruction; gives back the state with which control falls to the next.
+    fn pass(
+        &mut self,
+        line: &Line,
+        current: Option<State>,
+    ) -> Result<(Option<State>, Touches), Reason> {
+        while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
+            self.world.loop_words = open.outer_words;
+        }
+        let mut state = self.arrive(line.pc, current)?;
+        if self
+            .judge
+            .body(self.next_loop)
+            .is_some_and(|one| one.claim.head == line.pc)
+        {
+            self.open_loop(&mut state)?;
+        }
+        state.tidy(self.floor());
+        self.judge.visit(line, &state);
+        match line.flow() {
+            Flow::Branch(target) => {
+                self.branch(line, target, &mut state)?;
+                Ok((Some(state), Touches::NONE))
+            }
+            Flow::Jump(target) => {
+                self.send(line, target, state)?;
+                Ok((None, Touches::NONE))
+            }
+            Flow::Next => {
+                let touched = self.step(line, &mut state)?;
+                Ok((Some(state), touched))
+            }
+            Flow::Finish => {
+                let touched = self.step(line, &mut state)?;
+                self.spare.push(state);
+                Ok((None, touched))
+            }
+        }
+    }
+
+    fn floor(&self) -> Sym {
+        self.open.last().map_or(FIRST, |open| open.floor)
+    }
+
+    /// Joins what falls through from above with what waits here.
+    fn arrive(&mut self, pc: u32, current: Option<State>) -> Result<State, Reason> {
+        let Some(waiting) = self.pending.pop_if(|waiting| waiting.pc == pc) else {
+            return current.ok_or(Reason::Dead);
+        };
+        if let Some(open) = self.open.last()
+            && waiting.from.is_none_or(|from| from < open.head)
+        {
+            return Err(Reason::LoopEntry { head: open.head });
+        }
+        let mut state = waiting.state;
+        if let Some(above) = current {
+            state.join(&above);
+            self.spare.push(above);
+        }
+        Ok(state)
+    }
+
+    /// Replaces what changes in the loop by what is claimed about it.
+    fn open_loop(&mut self, state: &mut State) -> Result<(), Reason> {
+        let index = self.next_loop;
+        self.next_loop += 1;
+        state.compact(self.floor());
+        self.judge.enter(index, state)?;
+        let Some(one) = self.judge.body(index) else {
+            return Ok(());
+        };
+        for reg in (0..REGS as u8).filter(|reg| one.regs >> reg & 1 != 0) {
+            state.set(Place(reg), Value::UNINIT);
+        }
+        for word in (0..WORDS as u8).filter(|word| one.words >> word & 1 != 0) {
+            state.set(Place(REGS as u8 + word), Value::UNINIT);
+        }
+        let first = state.symbols();
+        for claim in &one.claim.claims {
+            let value = assume(state, claim);
+            state.set(claim.place, value);
+        }
+        let (head, end) = (one.claim.head, one.claim.end);
+        let outer_words = self.world.loop_words;
+        self.world.loop_words &= one.words;
+        self.open.push(Open {
+            index,
+            head,
+            end,
+            first,
+            floor: state.symbols(),
+            outer_words,
+        });
+        Ok(())
+    }
+
+    fn step(&mut self, line: &Line, state: &mut State) -> Result<Touches, Reason> {
+        step(state, &line.inst, &self.world).or_else(|reason| {
+            self.judge.object(&self.open, reason)?;
+            if let Some(reg) = line.writes() {
+                state.set_reg(reg, Value::UNINIT);
+            }
+            Ok(Touches::NONE)
+        })
+    }
+
+    /// Sends one copy of the state to the target and leaves what falls through.
+    fn branch(&mut self, line: &Line, target: u32, state: &mut State) -> Result<(), Reason> {
+        let mut taken = self.spare.pop().unwrap_or_default();
+        taken.copy_from(state);
+        match refine::operands(state, &line.inst) {
+            Ok(operands) => {
+                refine::learn(&mut taken, line.inst.op, operands, true);
+                refine::learn(state, line.inst.op, operands, false);
+            }
+            Err(reason) => self.judge.object(&self.open, reason)?,
+        }
+        self.send(line, target, taken)
+    }
+
+    fn send(&mut self, line: &Line, target: u32, state: State) -> Result<(), Reason> {
+        if target > line.pc {
+            self.wait(target, Some(line.pc), state);
+            return if self.pending.len() > self.pending_max {
+                Err(Reason::PendingJoins(self.pending_max))
+            } else {
+                Ok(())
+            };
+        }
+        let open = self.open.iter().find(|open| open.head == target);
+        let open = open.ok_or(Reason::Backward(target))?;
+        self.judge.repeat(open.index, open.first, &state)?;
+        self.spare.push(state);
+        Ok(())
+    }
+
+    fn wait(&mut self, pc: u32, from: Option<u32>, state: State) {
+        let at = self.pending.partition_point(|waiting| waiting.pc > pc);
+        let floor = self.floor();
+        match self.pending.get_mut(at) {
+            Some(waiting) if waiting.pc == pc => {
+                waiting.from = waiting.from.min(from);
+                waiting.state.join(&state);
+                waiting.state.tidy(floor);
+                self.spare.push(state);
+            }
+            _ => self.pending.insert(at, Pending { pc, from, state }),
+        }
+    }
+}
+
+/// A value of which only the claim is known.
+fn assume(state: &mut State, claim: &Claim) -> Value {
+    match claim.kind {
+        Kind::Uninit => Value::UNINIT,
+        Kind::Bytes => Value::bytes(ALL_BYTES),
+        kind => {
+            let sym = state.fresh((claim.lo, claim.hi));
+            if let Some(slack) = claim.slack {
+                state.note_slack(sym, slack);
+            }
+            Value { kind, sym, k: 0 }
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What an instruction makes of a state.
+//!
+//! In: a state, an instruction and what is known about the image. Out: the state behind the
+//! instruction, and the memory it touches. Guaranteed: when this accepts, the instruction does not
+//! fault in any machine state that the abstract one covers, and the new state covers its effect.
+//! When it refuses, the state is as it was.
+
+use nfl_abi::image::{LateSlot, Rights};
+use nfl_isa::{Inst, Op, Reg};
+
+use crate::memory;
+use crate::range::{self, turn};
+use crate::refusal::{Place, Reason};
+use crate::report::Touches;
+use crate::state::{Kind, OFFSET_MAX, State, Value, ZERO};
+
+/// What instructions are judged by besides the state.
+#[derive(Clone, Copy)]
+pub(crate) struct World<'a> {
+    pub(crate) window: i64,
+    pub(crate) rights: Rights,
+    pub(crate) carried: i64,
+    pub(crate) constants: &'a [u8],
+    pub(crate) late: &'a [LateSlot],
+    /// Words of scratch that every loop around the instruction expects to change, one bit each.
+    pub(crate) loop_words: u64,
+}
+
+/// Passes one instruction that is not a jump or a branch.
+pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+    match inst.op {
+        Op::Lb | Op::Lh | Op::Lw | Op::Lbu | Op::Lhu => memory::load(state, inst, world),
+        Op::Sb | Op::Sh | Op::Sw => memory::store(state, inst, world),
+        Op::Ebreak => finish(state),
+        Op::Lui => {
+            state.set_reg(inst.rd, immediate(inst));
+            Ok(Touches::NONE)
+        }
+        _ => {
+            let result = compute(state, inst)?;
+            state.set_reg(inst.rd, result);
+            Ok(Touches::NONE)
+        }
+    }
+}
+
+/// What a register holds that is about to be read.
+pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
+    let value = state.reg(reg);
+    match value.kind {
+        Kind::Uninit | Kind::Bytes => Err(Reason::Uninit(Place(reg.0))),
+        _ => Ok(value),
+    }
+}
+
+/// Verdict and operand leave the handler, so no address may.
+fn finish(state: &State) -> Result<Touches, Reason> {
+    for reg in [Reg::A0, Reg::A1] {
+        if operand(state, reg)?.kind != Kind::Number {
+            return Err(Reason::VerdictPointer(reg));
+        }
+    }
+    Ok(Touches::NONE)
+}
+
+fn immediate(inst: &Inst) -> Value {
+    Value::constant(i64::from(inst.imm.cast_unsigned()))
+}
+
+fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
+    let a = operand(state, inst.rs1)?;
+    let b = if inst.op.spec().fmt.has_rs2() {
+        operand(state, inst.rs2)?
+    } else {
+        immediate(inst)
+    };
+    match (inst.op, a.kind, b.kind) {
+        (Op::Add | Op::Addi, Kind::Number, Kind::Number) => Ok(add(state, a, b)),
+        (Op::Sub, Kind::Number, Kind::Number) => Ok(subtract(state, a, b)),
+        (_, Kind::Number, Kind::Number) => Ok(combine(state, inst.op, a, b)),
+        (Op::Add | Op::Addi, _, Kind::Number) => move_by(state, a, b, 1),
+        (Op::Add, Kind::Number, _) => move_by(state, b, a, 1),
+        (Op::Sub, _, Kind::Number) => move_by(state, a, b, -1),
+        (Op::Sub, ka, kb) if ka == kb => Ok(distance(state, a, b)),
+        _ => Err(Reason::PointerArithmetic(*inst)),
+    }
+    .and_then(|value| in_reach(state, value).ok_or(Reason::PointerArithmetic(*inst)))
+}
+
+/// The number, when there is only one it can be.
+pub(crate) fn exact(state: &State, value: Value) -> Option<i64> {
+    let (lo, hi) = state.range(value);
+    (lo == hi).then_some(lo)
+}
+
+/// The same symbol, `by` further, as a word; if only some of its values wrap, any number.
+fn shifted(state: &mut State, value: Value, by: i64) -> Value {
+    let (lo, hi) = state.range(value);
+    match turn((lo + by, hi + by)) {
+        Some(turn) => Value {
+            kind: Kind::Number,
+            sym: value.sym,
+            k: value.k + by + turn,
+        },
+        None => state.some(Kind::Number, range::ANY),
+    }
+}
+
+fn add(state: &mut State, a: Value, b: Value) -> Value {
+    if let Some(by) = exact(state, b) {
+        return shifted(state, a, by);
+    }
+    if let Some(by) = exact(state, a) {
+        return shifted(state, b, by);
+    }
+    let (ra, rb) = (state.range(a), state.range(b));
+    let range = range::apply(Op::Add, ra, rb);
+    let slack = (distance_to_end(state, a) - rb.1).max(distance_to_end(state, b) - ra.1);
+    let sum = state.some(Kind::Number, range);
+    if ra.1 + rb.1 == range.1 {
+        state.note_slack(sum.sym, slack);
+    }
+    sum
+}
+
+fn subtract(state: &mut State, a: Value, b: Value) -> Value {
+    if a.sym == b.sym {
+        return shifted(state, Value::constant(0), a.k - b.k);
+    }
+    if let Some(by) = exact(state, b) {
+        return shifted(state, a, -by);
+    }
+    let (ra, rb) = (state.range(a), state.range(b));
+    // `length - b` is no less than what is known to lie between `b` and the packet's end.
+    let least = if a.sym == crate::state::LEN {
+        distance_to_end(state, b) + a.k
+    } else {
+        ra.0 - rb.1
+    };
+    let difference = (least.max(ra.0 - rb.1), ra.1 - rb.0);
+    let Some(turn) = turn(difference).filter(|_| difference.0 <= difference.1) else {
+        return state.some(Kind::Number, range::ANY);
+    };
+    let slack = distance_to_end(state, a) + rb.0;
+    let value = state.some(Kind::Number, (difference.0 + turn, difference.1 + turn));
+    if turn == 0 {
+        state.note_slack(value.sym, slack);
+    }
+    value
+}
+
+/// The largest known `s` with `value + s <= length of the packet`.
+pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
+    state.slack(value.sym) - value.k
+}
+
+/// All other operations on two numbers.
+fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
+    let (ra, rb) = (state.range(a), state.range(b));
+    let lowers = matches!(
+        op,
+        Op::Andi | Op::And | Op::Srli | Op::Srl | Op::Divu | Op::Remu
+    );
+    if matches!(op, Op::Andi | Op::And) {
+        let masks = |mask: i64, other: i64| (mask + 1).count_ones() == 1 && other <= mask;
+        match (exact(state, a), exact(state, b)) {
+            (_, Some(mask)) if masks(mask, ra.1) => return a,
+            (Some(mask), _) if masks(mask, rb.1) => return b,
+            _ => {}
+        }
+    }
+    let range = range::apply(op, ra, rb);
+    let slack = distance_to_end(state, a);
+    let result = state.some(Kind::Number, range);
+    if lowers && range.1 <= ra.1 {
+        state.note_slack(result.sym, slack);
+    }
+    result
+}
+
+/// An address moved forward or back by a number. A number that stands for a negative one moves it
+/// the other way.
+fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Result<Value, Reason> {
+    if let Some(by) = exact(state, by) {
+        let by = if by > range::SIGNED_MAX {
+            by - (range::ANY.1 + 1)
+        } else {
+            by
+        };
+        return Ok(Value {
+            k: address.k + sign * by,
+            ..address
+        });
+    }
+    if address.sym == ZERO && sign > 0 {
+        return Ok(Value {
+            kind: address.kind,
+            sym: by.sym,
+            k: address.k + by.k,
+        });
+    }
+    let (from, by_range) = (state.range(address), state.range(by));
+    let (range, slack) = if sign > 0 {
+        let slack =
+            (distance_to_end(state, address) - by_range.1).max(distance_to_end(state, by) - from.1);
+        ((from.0 + by_range.0, from.1 + by_range.1), slack)
+    } else {
+        (
+            (from.0 - by_range.1, from.1 - by_range.0),
+            distance_to_end(state, address) + by_range.0,
+        )
+    };
+    let moved = state.some(address.kind, range);
+    state.note_slack(moved.sym, slack);
+    Ok(moved)
+}
+
+/// How far two addresses of one region are apart, as a word.
+fn distance(state: &mut State, a: Value, b: Value) -> Value {
+    if a.sym == b.sym {
+        return shifted(state, Value::constant(0), a.k - b.k);
+    }
+    if let Some(by) = exact(state, b) {
+        return shifted(state, a, -by);
+    }
+    let (ra, rb) = (state.range(a), state.range(b));
+    let difference = (ra.0 - rb.1, ra.1 - rb.0);
+    match turn(difference) {
+        Some(turn) => state.some(Kind::Number, (difference.0 + turn, difference.1 + turn)),
+        None => state.some(Kind::Number, range::ANY),
+    }
+}
+
+/// Addresses stay near their region, so that their sums never leave the integers used here.
+fn in_reach(state: &State, value: Value) -> Option<Value> {
+    let (lo, hi) = state.range(value);
+    (lo >= -OFFSET_MAX && hi <= OFFSET_MAX).then_some(value)
+}
