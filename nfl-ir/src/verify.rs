@@ -1,0 +1,260 @@
+//! The verifier in the compiler.
+//!
+//! In: a module of sound structure. Out: the same module as [`Verified`] with its bounds, or
+//! findings that say what could not be proved. Proved of a `Verified` module:
+//!
+//! 1. its structure is sound (`structure.rs`);
+//! 2. every loop ends, within a number of rounds that the limits allow (`loops.rs`);
+//! 3. every access to packet, `carried` memory, constants and local arrays is in bounds, the packet's
+//!    within its known length (`obligation.rs`, `judge.rs`);
+//! 4. no divisor is zero;
+//! 5. every word fits the width that its `ValueData` claims.
+//!
+//! Facts come from intervals (`range.rs`) that are narrowed by the branches on the way
+//! (`facts.rs`), block by block (`flow.rs`).
+
+mod cost;
+pub mod facts;
+pub mod flow;
+pub(crate) mod judge;
+mod loops;
+pub mod obligation;
+pub mod range;
+pub mod structure;
+
+use nfl_abi::Limits;
+use nfl_abi::codes::{E501, E502, E506};
+use nfl_syntax::arena::IdMap;
+use nfl_syntax::{Diags, Span};
+
+use crate::cfg::Loop;
+use crate::entity::Value;
+use crate::func::{Function, Module};
+use crate::verify::flow::{Analysis, Words};
+use crate::verify::judge::{finding, judge, remark};
+use crate::verify::obligation::Obligation;
+use crate::verify::range::Range;
+
+/// A module that was proved, with its bounds. Only [`verify`] makes one.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    module: Module,
+    bounds: Bounds,
+}
+
+impl Verified {
+    /// The module.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// What was proved about it in numbers.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+}
+
+/// Bounds of a module.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// For each handler, in the module's order.
+    pub functions: Vec<FunctionBounds>,
+}
+
+/// Bounds of a handler.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FunctionBounds {
+    /// IR instructions of the longest run: an estimate of steps.
+    pub steps: u64,
+    /// Its loops, outer before inner.
+    pub loops: Vec<LoopBound>,
+    /// Where it reads and writes the packet, in the order of its blocks.
+    pub packet: Vec<Access>,
+}
+
+/// Bound of a loop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoopBound {
+    /// Where it stands in the source.
+    pub span: Option<Span>,
+    /// How often it goes back at most.
+    pub trips: u32,
+    /// 1 for outermost loops.
+    pub depth: u8,
+}
+
+/// A load from the packet or a store to it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Access {
+    /// Where it stands in the source.
+    pub span: Option<Span>,
+    /// Offset of its first byte.
+    pub offset: Range,
+    /// How many bytes.
+    pub bytes: u8,
+    /// Whether they are written.
+    pub write: bool,
+}
+
+/// Proves a module, or says why not.
+pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<Verified> {
+    if let Err(what) = structure::check(&module) {
+        panic!("the compiler made unsound IR: {what}");
+    }
+    let mut functions = Vec::new();
+    let mut proved = true;
+    let mut widths: Vec<IdMap<Value, u8>> = Vec::new();
+    let words = Words {
+        late: &module.late,
+        params: &module.params,
+    };
+    for f in &module.functions {
+        let a = Analysis::new(f, words);
+        let sound = check_loops(&module, &a, limits, diags) && check_accesses(&module, &a, diags);
+        proved &= sound;
+        if sound {
+            functions.push(bounds(&a));
+            widths.push(proved_widths(&a));
+        }
+    }
+    if !proved {
+        return None;
+    }
+    for (f, widths) in module.functions.iter_mut().zip(widths) {
+        claim_widths(f, &widths);
+    }
+    let bounds = Bounds { functions };
+    Some(Verified { module, bounds })
+}
+
+/// The width that is proved of each word.
+pub(crate) fn proved_widths(a: &Analysis) -> IdMap<Value, u8> {
+    let mut widths = IdMap::new();
+    for &b in &a.f.layout {
+        let results = a.f.blocks[b].insts.iter();
+        let results = results.filter_map(|&inst| a.f.insts[inst].result);
+        for v in a.f.blocks[b].params.iter().copied().chain(results) {
+            let reached = a.at(b).is_some();
+            widths.set(v, if reached { a.base[v].width() } else { 32 });
+        }
+    }
+    widths
+}
+
+/// Takes proved widths for claims.
+pub(crate) fn claim_widths(f: &mut Function, widths: &IdMap<Value, u8>) {
+    for (v, value) in f.values.iter_mut() {
+        if widths[v] != 0 {
+            value.width = widths[v];
+        }
+    }
+}
+
+fn check_loops(m: &Module, a: &Analysis, limits: &Limits, diags: &mut Diags) -> bool {
+    let limits = limits.of(m.profile);
+    let mut sound = true;
+    for (l, trips) in a.cfg.loops.iter().zip(&a.trips) {
+        if a.at(l.head).is_none() {
+            continue;
+        }
+        let span = loop_span(a.f, l);
+        match trips {
+            None => {
+                let d = remark(
+                    finding(&E501, span),
+                    "nothing here moves by a constant towards a known bound".into(),
+                );
+                diags.push(d.help("say how often: while (…) limit 16 else Drop {"));
+                sound = false;
+            }
+            Some(trips) if *trips > limits.loop_trips || *trips > limits.steps => {
+                let text = format!(
+                    "up to {trips} rounds, and a run may take {} steps",
+                    limits.steps
+                );
+                let d = remark(finding(&E502, span), text);
+                diags.push(d.help("say how often: while (…) limit 16 else Drop {"));
+                sound = false;
+            }
+            Some(_) if l.depth > limits.loop_depth => {
+                let text = format!(
+                    "this is loop {} within loops, and {} are allowed",
+                    l.depth, limits.loop_depth
+                );
+                diags.push(remark(finding(&E506, span), text));
+                sound = false;
+            }
+            Some(_) => {}
+        }
+    }
+    sound
+}
+
+/// Where a loop stands: its head, or the first place behind it that is known.
+fn loop_span(f: &Function, l: &Loop) -> Option<Span> {
+    let spans = l.blocks.iter().map(|&b| f.blocks[b].span);
+    spans.flatten().next()
+}
+
+fn check_accesses(m: &Module, a: &Analysis, diags: &mut Diags) -> bool {
+    let mut sound = true;
+    let mut last = None;
+    for &b in &a.cfg.order {
+        let Some(facts) = a.at(b) else {
+            continue;
+        };
+        for &inst in &a.f.blocks[b].insts {
+            let inst = &a.f.insts[inst];
+            let Some(finding) = judge(m, a, facts, inst) else {
+                continue;
+            };
+            sound = false;
+            // One place that takes several accesses is one mistake.
+            if inst.span.is_none() || inst.span != last {
+                diags.push(finding);
+            }
+            last = inst.span;
+        }
+    }
+    sound
+}
+
+fn bounds(a: &Analysis) -> FunctionBounds {
+    let loops = a.cfg.loops.iter().zip(&a.trips);
+    let loops = loops.map(|(l, trips)| LoopBound {
+        span: loop_span(a.f, l),
+        trips: trips.unwrap_or(0),
+        depth: l.depth,
+    });
+    let mut packet = Vec::new();
+    for &b in &a.cfg.order {
+        let Some(facts) = a.at(b) else {
+            continue;
+        };
+        for &inst in &a.f.blocks[b].insts {
+            let data = &a.f.insts[inst];
+            let Some(Obligation::Access {
+                region: crate::Region::Packet,
+                index,
+                offset,
+                bytes,
+                write,
+            }) = obligation::of(data)
+            else {
+                continue;
+            };
+            let at = index.map_or(Range::exactly(0), |v| a.known().range(facts, v));
+            packet.push(Access {
+                span: data.span,
+                offset: range::eval(crate::Op::Add, at, Range::exactly(offset)),
+                bytes,
+                write,
+            });
+        }
+    }
+    FunctionBounds {
+        steps: cost::steps(a),
+        loops: loops.collect(),
+        packet,
+    }
+}

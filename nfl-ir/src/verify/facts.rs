@@ -1,0 +1,356 @@
+//! What is known at a point of a function.
+//!
+//! In: facts and a branch that was taken. Out: more facts, or that nobody comes this way.
+//! Words never change once they are made, so a fact about a word holds from where it was learned
+//! for as long as that word lives; only the joins of paths lose facts. What is known of a word is
+//! asked through its operands again, so learning about `x` also tells about an earlier `x + 4`.
+
+use std::collections::BTreeMap;
+
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::Value;
+use crate::func::{Function, InstData};
+use crate::op::{Fmt, Op};
+use crate::verify::range::{self, Range};
+
+/// How many definitions deep questions and facts travel.
+const DEPTH: u8 = 6;
+
+/// What is known beyond what definitions say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// Narrower intervals.
+    pub ranges: BTreeMap<Value, Range>,
+    /// For a word `v` the largest known `s` with `v + s <= packet length`.
+    pub slack: BTreeMap<Value, u32>,
+    /// The packet's length in bytes.
+    pub len: Range,
+}
+
+impl Facts {
+    /// What is known where a handler starts.
+    pub fn start(f: &Function) -> Facts {
+        let len = Range::new(f.need.min(65_535), nfl_abi::map::PACKET_MAX);
+        Facts {
+            ranges: BTreeMap::new(),
+            slack: BTreeMap::new(),
+            len,
+        }
+    }
+}
+
+/// A function with an interval for each of its words.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The function.
+    pub f: &'a Function,
+    /// What is known of a word wherever it is.
+    pub base: &'a IdMap<Value, Range>,
+}
+
+impl<'a> Known<'a> {
+    fn def(self, v: Value) -> Option<&'a InstData> {
+        self.f.def(v)
+    }
+
+    fn is_len(self, v: Value) -> bool {
+        self.def(v).is_some_and(|d| d.op == Op::Len)
+    }
+
+    /// The numbers that a word may be.
+    pub fn range(self, facts: &Facts, v: Value) -> Range {
+        self.range_within(facts, v, DEPTH)
+    }
+
+    fn range_within(self, facts: &Facts, v: Value, depth: u8) -> Range {
+        let mut known = self.base[v];
+        if let Some(&fact) = facts.ranges.get(&v) {
+            known = known.meet(fact).unwrap_or(known);
+        }
+        let Some(def) = self.def(v).filter(|_| depth > 0 && known.single().is_none()) else {
+            return known;
+        };
+        let again = match def.op.spec().fmt {
+            Fmt::Nullary => facts.len,
+            Fmt::Unary | Fmt::Binary => self.eval(facts, def, depth - 1),
+            _ => known,
+        };
+        known.meet(again).unwrap_or(known)
+    }
+
+    /// The numbers that an operation on numbers may give.
+    pub fn eval(self, facts: &Facts, def: &InstData, depth: u8) -> Range {
+        let arg = |at: usize| {
+            let v = def.args.get(at);
+            v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
+        };
+        let result = range::eval(def.op, arg(0), arg(1));
+        // What is left of the packet behind a place in it.
+        if def.op == Op::Sub && self.is_len(def.args[0]) && depth > 0 {
+            let slack = self.slack_within(facts, def.args[1], depth - 1);
+            if let Ok(slack) = u32::try_from(slack) {
+                let left = facts.len.hi.saturating_sub(arg(1).lo);
+                return Range::new(slack.min(left), left);
+            }
+        }
+        result
+    }
+
+    /// The largest known `s` with `v + s <= packet length`; negative where `v` may lie behind it.
+    pub fn slack(self, facts: &Facts, v: Value) -> i64 {
+        self.slack_within(facts, v, DEPTH)
+    }
+
+    fn slack_within(self, facts: &Facts, v: Value, depth: u8) -> i64 {
+        let range = self.range_within(facts, v, depth);
+        let mut best = i64::from(facts.len.lo) - i64::from(range.hi);
+        if let Some(&fact) = facts.slack.get(&v) {
+            best = best.max(i64::from(fact));
+        }
+        let Some(def) = self.def(v).filter(|_| depth > 0) else {
+            return best;
+        };
+        let args: Vec<Range> = def
+            .args
+            .iter()
+            .map(|&v| self.range_within(facts, v, depth - 1))
+            .collect();
+        let slack = |at: usize| self.slack_within(facts, def.args[at], depth - 1);
+        match def.op {
+            Op::Len => best.max(0),
+            Op::Add if exact_sum(args[0], args[1]) => best
+                .max(slack(0) - i64::from(args[1].hi))
+                .max(slack(1) - i64::from(args[0].hi)),
+            Op::Sub if args[0].lo >= args[1].hi => best.max(slack(0) + i64::from(args[1].lo)),
+            Op::And => best.max(slack(0)).max(slack(1)),
+            Op::Shr | Op::Remu | Op::Divu => best.max(slack(0)),
+            _ => best,
+        }
+    }
+
+    /// Learns that a condition is true, or false; answers whether that can be.
+    pub fn assume(self, facts: &mut Facts, cond: Value, truth: bool) -> bool {
+        self.assume_within(facts, cond, truth, DEPTH)
+    }
+
+    fn assume_within(self, facts: &mut Facts, cond: Value, truth: bool, depth: u8) -> bool {
+        let want = if truth {
+            Range::new(1, u32::MAX)
+        } else {
+            Range::exactly(0)
+        };
+        if !self.narrow(facts, cond, want, DEPTH) {
+            return false;
+        }
+        let Some(def) = self.def(cond).filter(|_| depth > 0) else {
+            return true;
+        };
+        match def.op {
+            Op::And if truth => def
+                .args
+                .iter()
+                .all(|&v| self.assume_within(facts, v, true, depth - 1)),
+            Op::Or if !truth => def
+                .args
+                .iter()
+                .all(|&v| self.assume_within(facts, v, false, depth - 1)),
+            Op::Xor if self.f.constant(def.args[1]) == Some(1) => {
+                let bit = self.range(facts, def.args[0]).hi <= 1;
+                !bit || self.assume_within(facts, def.args[0], !truth, depth - 1)
+            }
+            op => {
+                let op = if truth { Some(op) } else { op.inverse() };
+                op.is_none_or(|op| self.compare(facts, op, def, depth - 1))
+            }
+        }
+    }
+
+    /// Learns that a comparison holds.
+    fn compare(self, facts: &mut Facts, op: Op, def: &InstData, depth: u8) -> bool {
+        let &[a, b] = def.args.as_slice() else {
+            return true;
+        };
+        let (ra, rb) = (self.range(facts, a), self.range(facts, b));
+        match op {
+            Op::Ltu => self.order(facts, a, b, 1),
+            Op::Geu => self.order(facts, b, a, 0),
+            Op::Eq => {
+                self.order(facts, a, b, 0)
+                    && self.order(facts, b, a, 0)
+                    && (rb != Range::exactly(0) || self.assume_within(facts, a, false, depth))
+            }
+            Op::Ne => {
+                let zero = rb == Range::exactly(0);
+                self.differ(facts, a, rb)
+                    && self.differ(facts, b, ra)
+                    && (!zero || self.assume_within(facts, a, true, depth))
+            }
+            // A number that is at least one that is not negative is not negative.
+            Op::Ge if rb.hi <= POSITIVE.hi => {
+                self.narrow(facts, a, POSITIVE, DEPTH) && self.order(facts, b, a, 0)
+            }
+            Op::Lt if ra.hi <= POSITIVE.hi => {
+                self.narrow(facts, b, POSITIVE, DEPTH) && self.order(facts, a, b, 1)
+            }
+            _ => true,
+        }
+    }
+
+    /// Learns `v != other`; an interval can only lose an end.
+    fn differ(self, facts: &mut Facts, v: Value, other: Range) -> bool {
+        let Some(n) = other.single() else {
+            return true;
+        };
+        let Range { lo, hi } = self.range(facts, v);
+        if lo == n && hi == n {
+            return false;
+        }
+        let trimmed = Range::new(lo + u32::from(lo == n), hi - u32::from(hi == n));
+        self.narrow(facts, v, trimmed, DEPTH)
+    }
+
+    /// Learns `a + s <= b`.
+    fn order(self, facts: &mut Facts, a: Value, b: Value, s: u32) -> bool {
+        let Some(lo) = self.range(facts, a).lo.checked_add(s) else {
+            return false;
+        };
+        if !self.narrow(facts, b, Range::new(lo, u32::MAX), DEPTH) {
+            return false;
+        }
+        let Some(hi) = self.range(facts, b).hi.checked_sub(s) else {
+            return false;
+        };
+        if !self.narrow(facts, a, Range::new(0, hi), DEPTH) {
+            return false;
+        }
+        if self.is_len(b) {
+            return self.note_slack(facts, a, s, DEPTH);
+        }
+        // `a + s <= length - x` is a fact about both.
+        if let Some(def) = self.def(b).filter(|d| d.op == Op::Sub)
+            && self.is_len(def.args[0])
+            && self.slack(facts, def.args[1]) >= 0
+        {
+            let x = def.args[1];
+            let behind_a = s.saturating_add(self.range(facts, x).lo);
+            let behind_x = s.saturating_add(self.range(facts, a).lo);
+            return self.note_slack(facts, a, behind_a, DEPTH)
+                && self.note_slack(facts, x, behind_x, DEPTH);
+        }
+        true
+    }
+
+    /// Learns `v + s <= packet length`.
+    fn note_slack(self, facts: &mut Facts, v: Value, s: u32, depth: u8) -> bool {
+        let entry = facts.slack.entry(v).or_insert(0);
+        *entry = s.max(*entry);
+        let Some(most) = facts.len.hi.checked_sub(s) else {
+            return false;
+        };
+        if !self.narrow(facts, v, Range::new(0, most), DEPTH) {
+            return false;
+        }
+        let least = self.range(facts, v).lo.saturating_add(s);
+        facts.len.lo = facts.len.lo.max(least);
+        if facts.len.lo > facts.len.hi {
+            return false;
+        }
+        let Some(def) = self.def(v).filter(|_| depth > 0) else {
+            return true;
+        };
+        let args: Vec<Range> = def.args.iter().map(|&v| self.range(facts, v)).collect();
+        let note = |facts: &mut Facts, at: usize, s: u32| {
+            self.note_slack(facts, def.args[at], s, depth - 1)
+        };
+        match def.op {
+            Op::Add if exact_sum(args[0], args[1]) => {
+                note(facts, 0, s.saturating_add(args[1].lo))
+                    && note(facts, 1, s.saturating_add(args[0].lo))
+            }
+            Op::Sub if args[0].lo >= args[1].hi && s >= args[1].hi => {
+                note(facts, 0, s - args[1].hi)
+            }
+            Op::And if self.is_void_mask(facts, def) => note(facts, 0, s),
+            _ => true,
+        }
+    }
+
+    /// Whether an `and` with a constant changes nothing.
+    pub fn is_void_mask(self, facts: &Facts, def: &InstData) -> bool {
+        let mask = def.args.get(1).and_then(|&m| self.f.constant(m));
+        let low = mask.filter(|m| m & m.wrapping_add(1) == 0);
+        def.op == Op::And && low.is_some_and(|m| self.range(facts, def.args[0]).hi <= m)
+    }
+
+    /// Learns that a word is in an interval.
+    fn narrow(self, facts: &mut Facts, v: Value, want: Range, depth: u8) -> bool {
+        let old = self.range(facts, v);
+        let Some(new) = old.meet(want) else {
+            return false;
+        };
+        if new == old {
+            return true;
+        }
+        facts.ranges.insert(v, new);
+        if self.is_len(v) {
+            facts.len = facts.len.meet(new).unwrap_or(new);
+        }
+        let Some(def) = self.def(v).filter(|_| depth > 0) else {
+            return true;
+        };
+        self.operands_of(facts, def, new)
+            .into_iter()
+            .all(|(v, want)| self.narrow(facts, v, want, depth - 1))
+    }
+
+    /// What an operation's result tells about its operands.
+    fn operands_of(self, facts: &Facts, def: &InstData, result: Range) -> Vec<(Value, Range)> {
+        let (Some(&a), Some(&b)) = (def.args.first(), def.args.last()) else {
+            return Vec::new();
+        };
+        let (ra, rb) = (self.range(facts, a), self.range(facts, b));
+        let constant = rb.single();
+        match (def.op, constant) {
+            (Op::Add, Some(_)) => vec![(a, range::eval(Op::Sub, result, rb))],
+            (Op::Add, None) if exact_sum(ra, rb) => vec![
+                (a, Range::new(0, result.hi.saturating_sub(rb.lo))),
+                (b, Range::new(0, result.hi.saturating_sub(ra.lo))),
+            ],
+            (Op::Sub, Some(_)) => vec![(a, range::eval(Op::Add, result, rb))],
+            (Op::Sub, None) if ra.single().is_some() => vec![(b, range::eval(Op::Sub, ra, result))],
+            (Op::And, _) if self.is_void_mask(facts, def) => vec![(a, result)],
+            (Op::And, _) => vec![(a, Range::new(result.lo, u32::MAX))],
+            (Op::Shr, Some(n @ 0..32)) => {
+                let low = (1 << n) - 1;
+                let (lo, hi) = (u64::from(result.lo) << n, u64::from(result.hi) << n | low);
+                match (u32::try_from(lo), u32::try_from(hi)) {
+                    (Ok(lo), Ok(hi)) => vec![(a, Range::new(lo, hi))],
+                    (Ok(lo), Err(_)) => vec![(a, Range::new(lo, u32::MAX))],
+                    _ => Vec::new(),
+                }
+            }
+            (Op::Shl, Some(n @ 0..32)) if ra.hi <= u32::MAX >> n => {
+                let lo = result.lo.div_ceil(1 << n);
+                vec![(a, Range::new(lo.min(result.hi >> n), result.hi >> n))]
+            }
+            (Op::Bswap32, _) if result.single().is_some() => {
+                vec![(a, Range::exactly(result.lo.swap_bytes()))]
+            }
+            (Op::Bswap16, _) if result.single().is_some() && ra.hi <= 0xffff => {
+                let swapped = (result.lo as u16).swap_bytes();
+                vec![(a, Range::exactly(u32::from(swapped)))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+const POSITIVE: Range = Range {
+    lo: 0,
+    hi: i32::MAX as u32,
+};
+
+fn exact_sum(a: Range, b: Range) -> bool {
+    a.hi.checked_add(b.hi).is_some()
+}

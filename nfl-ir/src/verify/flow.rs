@@ -1,0 +1,215 @@
+//! What is known in every block of a function.
+//!
+//! In: a function of sound structure. Out: an interval for each word, facts for each block, and
+//! how often each loop may run. The idea: blocks are visited in order and back edges are left out,
+//! since facts about words from outside a loop stay true in it. The parameters of a loop's head are
+//! guessed (`loops.rs`); after the visit every back edge must bear the guesses out, or the next
+//! guess is tried, the last of which is every number. So nothing depends on a guess being clever.
+
+use nfl_syntax::arena::{IdMap, IdVec};
+
+use crate::cfg::Cfg;
+use crate::entity::{Block, LateId, ParamId, Value};
+use crate::func::{Function, Term, WordInfo};
+use crate::op::Op;
+use crate::verify::facts::{Facts, Known};
+use crate::verify::range::{self, Range};
+
+/// The words of a module that functions name by number.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    /// Late words.
+    pub late: &'a IdVec<LateId, WordInfo>,
+    /// Words of parameters that are not bound.
+    pub params: &'a IdVec<ParamId, WordInfo>,
+}
+
+/// What is known about a function.
+pub struct Analysis<'a> {
+    /// The function.
+    pub f: &'a Function,
+    /// Its control flow.
+    pub cfg: Cfg,
+    words: Words<'a>,
+    /// What is known of a word wherever it is.
+    pub base: IdMap<Value, Range>,
+    /// What is known where a block begins; nothing for blocks that nobody comes to.
+    entry: IdMap<Block, Option<Facts>>,
+    /// For each loop how often it may go back at most.
+    pub trips: Vec<Option<u32>>,
+    /// The guesses for parameters of loop heads.
+    pub(super) guesses: IdMap<Value, Guess>,
+}
+
+/// How far guessing has come for a parameter of a loop's head.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Guess {
+    /// Which guess is next.
+    pub level: usize,
+    /// What came back along the loop so far.
+    pub seen: Option<Range>,
+    /// The rounds that this guess relies on, when it counts them.
+    pub rounds: Option<u32>,
+}
+
+impl<'a> Analysis<'a> {
+    /// Finds out all there is.
+    pub fn new(f: &'a Function, words: Words<'a>) -> Analysis<'a> {
+        let cfg = Cfg::new(f);
+        let trips = vec![None; cfg.loops.len()];
+        let mut a = Analysis {
+            f,
+            cfg,
+            words,
+            base: IdMap::new(),
+            entry: IdMap::new(),
+            trips,
+            guesses: IdMap::new(),
+        };
+        loop {
+            a.visit();
+            if a.check_guesses() {
+                return a;
+            }
+        }
+    }
+
+    /// For questions.
+    pub fn known(&self) -> Known<'_> {
+        Known {
+            f: self.f,
+            base: &self.base,
+        }
+    }
+
+    /// What is known where a block begins; nothing when nobody comes there.
+    pub fn at(&self, b: Block) -> Option<&Facts> {
+        self.entry[b].as_ref()
+    }
+
+    /// What is known behind an edge; nothing when nobody takes it.
+    pub fn edge(&self, from: Block, edge: usize) -> Option<Facts> {
+        let mut facts = self.entry[from].clone()?;
+        if let Term::Branch { cond, .. } = self.f.blocks[from].term
+            && !self.known().assume(&mut facts, cond, edge == 0)
+        {
+            return None;
+        }
+        Some(facts)
+    }
+
+    /// The words an edge hands over.
+    pub(super) fn args(&self, from: Block, edge: usize) -> &[Value] {
+        let call = self.f.blocks[from].term.targets().nth(edge);
+        call.map_or(&[], |call| &call.args)
+    }
+
+    fn visit(&mut self) {
+        self.base = IdMap::new();
+        self.entry = IdMap::new();
+        for b in self.cfg.order.clone() {
+            let facts = if b == self.f.entry {
+                Some(Facts::start(self.f))
+            } else {
+                self.enter(b)
+            };
+            if let Some(facts) = &facts {
+                self.define(b, facts);
+            }
+            self.entry.set(b, facts);
+        }
+    }
+
+    /// Joins what comes along the forward edges.
+    fn enter(&mut self, b: Block) -> Option<Facts> {
+        let mut ways = Vec::new();
+        for &(pred, edge) in self.cfg.preds(b) {
+            if self.cfg.is_back_edge(pred, b) {
+                continue;
+            }
+            if let Some(facts) = self.edge(pred, edge) {
+                ways.push((facts, self.args(pred, edge).to_vec()));
+            }
+        }
+        let mut joined = self.join(&ways)?;
+        let params = self.f.blocks[b].params.clone();
+        for (at, &param) in params.iter().enumerate() {
+            let known = self.known();
+            let ranges = ways.iter().map(|(facts, args)| known.range(facts, args[at]));
+            let slack = ways.iter().map(|(facts, args)| known.slack(facts, args[at]));
+            let (range, slack) = (ranges.reduce(Range::hull)?, slack.min()?);
+            self.base.set(param, range);
+            if let Ok(slack) = u32::try_from(slack) {
+                joined.slack.insert(param, slack);
+            }
+        }
+        let back = |&(pred, _): &(Block, usize)| self.cfg.is_back_edge(pred, b);
+        if self.cfg.preds(b).iter().any(back) {
+            for &param in &params {
+                joined.slack.remove(&param);
+            }
+            self.guess(b, &joined);
+        }
+        Some(joined)
+    }
+
+    fn join(&self, ways: &[(Facts, Vec<Value>)]) -> Option<Facts> {
+        let ((first, _), rest) = ways.split_first()?;
+        let mut joined = first.clone();
+        let known = self.known();
+        for (other, _) in rest {
+            let mut ranges = std::mem::take(&mut joined.ranges);
+            let mut slack = std::mem::take(&mut joined.slack);
+            // What one way says and the other only implies is worth keeping too.
+            for &v in other.ranges.keys() {
+                ranges.entry(v).or_insert_with(|| known.range(&joined, v));
+            }
+            for &v in other.slack.keys() {
+                if let Ok(s) = u32::try_from(known.slack(&joined, v)) {
+                    slack.entry(v).or_insert(s);
+                }
+            }
+            for (&v, range) in &mut ranges {
+                *range = range.hull(known.range(other, v));
+            }
+            slack.retain(|&v, s| {
+                let there = u32::try_from(known.slack(other, v));
+                *s = there.map_or(0, |there| there.min(*s));
+                there.is_ok()
+            });
+            joined.len = joined.len.hull(other.len);
+            ranges.retain(|&v, range| *range != self.base[v]);
+            joined.ranges = ranges;
+            joined.slack = slack;
+        }
+        Some(joined)
+    }
+
+    fn define(&mut self, b: Block, facts: &Facts) {
+        for &inst in &self.f.blocks[b].insts {
+            let inst = &self.f.insts[inst];
+            let Some(v) = inst.result else {
+                continue;
+            };
+            let range = match inst.op {
+                Op::Const => Range::exactly(inst.imm),
+                Op::Len => facts.len,
+                Op::Late => word_range(self.words.late.iter().nth(inst.imm as usize)),
+                Op::Param => word_range(self.words.params.iter().nth(inst.imm as usize)),
+                Op::Context | Op::Load8 | Op::Load16 | Op::Load32 => {
+                    range::eval(inst.op, Range::FULL, Range::FULL)
+                }
+                _ => self.known().eval(facts, inst, 4),
+            };
+            self.base.set(v, range);
+        }
+    }
+}
+
+fn word_range<I>(word: Option<(I, &WordInfo)>) -> Range {
+    match word {
+        Some((_, word)) if word.wire => Range::of_width(word.width),
+        Some((_, word)) if word.lo <= word.hi => Range::new(word.lo, word.hi),
+        _ => Range::FULL,
+    }
+}

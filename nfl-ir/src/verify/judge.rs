@@ -1,0 +1,170 @@
+//! Whether obligations are met, and what to say when they are not.
+
+use nfl_abi::codes::{E503, E504, E505};
+use nfl_syntax::arena::Id;
+use nfl_syntax::{Diagnostic, Span};
+
+use crate::entity::Value;
+use crate::func::{Function, InstData, Module, Region};
+use crate::op::Op;
+use crate::verify::facts::Facts;
+use crate::verify::flow::Analysis;
+use crate::verify::obligation::{self, Obligation};
+use crate::verify::range::Range;
+
+/// A finding about an instruction, at its place when it has one.
+pub(super) fn finding(code: &'static nfl_abi::Code, span: Option<Span>) -> Diagnostic {
+    match span {
+        Some(span) => Diagnostic::new(code, span),
+        None => Diagnostic::bare(code, code.title),
+    }
+}
+
+/// Adds to the main label, or as a note where there is no place.
+pub(super) fn remark(d: Diagnostic, text: String) -> Diagnostic {
+    if d.labels.is_empty() {
+        d.note(text)
+    } else {
+        d.label(text)
+    }
+}
+
+/// Judges an instruction; answers what is wrong with it.
+pub(super) fn judge(
+    m: &Module,
+    a: &Analysis,
+    facts: &Facts,
+    inst: &InstData,
+) -> Option<Diagnostic> {
+    match obligation::of(inst)? {
+        Obligation::Divisor(v) => {
+            let range = a.known().range(facts, v);
+            (range.lo == 0).then(|| zero_divisor(inst.span, range))
+        }
+        access @ Obligation::Access { .. } => {
+            let held = access_holds(m, a, facts, access);
+            (!held).then(|| match inst.region {
+                Some(Region::Packet) => behind_packet(a, facts, inst, access),
+                _ => out_of_bounds(m, a, facts, inst, access),
+            })
+        }
+    }
+}
+
+/// Whether a place is proved to lie in its region. Packet bytes must be known to be there, and not
+/// only readable: a load behind the packet's end is safe and means nothing.
+pub(crate) fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
+    let Obligation::Access {
+        region,
+        index,
+        offset,
+        bytes,
+        ..
+    } = what
+    else {
+        return false;
+    };
+    let bytes = i64::from(bytes);
+    let range = index.map_or(Range::exactly(0), |v| a.known().range(facts, v));
+    // A place may go down from the index; two's complement says by how much.
+    let offset = match index {
+        Some(_) => i64::from(offset as i32),
+        None => i64::from(offset),
+    };
+    if i64::from(range.lo) + offset < 0 {
+        return false;
+    }
+    if region == Region::Packet {
+        return match index {
+            Some(v) => a.known().slack(facts, v) >= offset + bytes,
+            None => i64::from(facts.len.lo) >= offset + bytes,
+        };
+    }
+    i64::from(range.hi) + offset + bytes <= size_of(m, a.f, region)
+}
+
+fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
+    match region {
+        Region::Packet => 0,
+        Region::Carried => m.carried.len() as i64,
+        Region::Data(id) => m.data.get(id).map_or(0, |d| d.bytes.len() as i64),
+        Region::Slot(id) => f.slots.get(id).map_or(0, |s| i64::from(s.bytes)),
+    }
+}
+
+fn zero_divisor(span: Option<Span>, range: Range) -> Diagnostic {
+    let text = format!("the divisor may be zero: {}..{} here", range.lo, range.hi);
+    remark(finding(&E505, span), text)
+        .help("ask for it where it comes from: u32 count in 1..65535")
+        .help("or check it: if (count == 0) return Pass;")
+}
+
+fn behind_packet(a: &Analysis, facts: &Facts, inst: &InstData, what: Obligation) -> Diagnostic {
+    let Obligation::Access {
+        index,
+        offset,
+        bytes,
+        write,
+        ..
+    } = what
+    else {
+        return finding(&E504, inst.span);
+    };
+    let does = if write { "writes" } else { "reads" };
+    let offset = offset as i32;
+    let place = match index {
+        None => format!("{offset}"),
+        Some(v) => {
+            let Range { lo, hi } = a.known().range(facts, v);
+            format!("{offset} behind a place that is {lo}..{hi}")
+        }
+    };
+    let text = format!(
+        "{does} {bytes} bytes at {place}; the packet is only known to have {} bytes",
+        facts.len.lo
+    );
+    remark(finding(&E504, inst.span), text)
+        .help("match a header that reaches this far, or compare with pkt.size first")
+}
+
+fn out_of_bounds(
+    m: &Module,
+    a: &Analysis,
+    facts: &Facts,
+    inst: &InstData,
+    what: Obligation,
+) -> Diagnostic {
+    let Obligation::Access {
+        region,
+        index: Some(index),
+        ..
+    } = what
+    else {
+        return finding(&E503, inst.span);
+    };
+    let name = match region {
+        Region::Data(id) => format!("`{}`", m.data[id].name),
+        Region::Carried => "the carried memory".to_string(),
+        Region::Slot(id) => format!("local array {}", id.index()),
+        Region::Packet => "the packet".to_string(),
+    };
+    let (element, scale) = element_index(a.f, index);
+    let Range { lo, hi } = a.known().range(facts, element);
+    let count = size_of(m, a.f, region) >> scale;
+    let unit = match scale {
+        0 => "bytes",
+        1 => "halves of 2 bytes",
+        _ => "words of 4 bytes",
+    };
+    let text = format!("the index may be {lo}..{hi}, and {name} has {count} {unit}");
+    remark(finding(&E503, inst.span), text).help(format!(
+        "check it before: if (index < {count}) {{ … }}, or ask for its range where it comes from"
+    ))
+}
+
+/// The number of the element that a byte offset was made from, and the logarithm of its size.
+fn element_index(f: &Function, index: Value) -> (Value, u32) {
+    let shift = f.def(index).filter(|d| d.op == Op::Shl);
+    let scaled = shift.and_then(|d| Some((d.args[0], f.constant(d.args[1])?)));
+    scaled.filter(|&(_, n)| n <= 2).unwrap_or((index, 0))
+}

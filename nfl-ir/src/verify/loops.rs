@@ -1,0 +1,388 @@
+//! How often loops run, and what their variables may be.
+//!
+//! In: a loop's head with what is known before the loop. Out: guesses for the head's parameters,
+//! checked against every back edge, and a bound of the rounds. A loop is bounded when a parameter
+//! moves by constants of one sign within an interval, or is shifted by a constant and never 0.
+
+use crate::entity::{Block, Value};
+use crate::func::{Origin, Term};
+use crate::op::Op;
+use crate::verify::facts::Facts;
+use crate::verify::flow::Analysis;
+use crate::verify::range::Range;
+
+/// By how much a round changes a parameter: between the two.
+type Step = (i64, i64);
+
+const WORD_MAX: i64 = u32::MAX as i64;
+
+impl Analysis<'_> {
+    /// Sets the intervals of a head's parameters, which hold what comes from before the loop.
+    pub(super) fn guess(&mut self, head: Block, before: &Facts) {
+        let params = self.f.blocks[head].params.clone();
+        let steps: Vec<Option<Step>> = (0..params.len()).map(|at| self.step(head, at)).collect();
+        let first: Vec<Range> = params.iter().map(|&p| self.base[p]).collect();
+        let mut rounds: Option<u32> = None;
+        for (at, &param) in params.iter().enumerate() {
+            let Some(pace) = steps[at].and_then(pace) else {
+                continue;
+            };
+            let list = self.guesses_for(head, at, first[at], steps[at], before);
+            if let Some(range) = list.get(self.guesses[param].level) {
+                let most = (range.hi - range.lo) / pace;
+                rounds = Some(rounds.map_or(most, |r| r.min(most)));
+            }
+        }
+        for (at, &param) in params.iter().enumerate() {
+            let list = self.guesses_for(head, at, first[at], steps[at], before);
+            let mut guess = self.guesses[param];
+            guess.rounds = None;
+            let seen = guess.seen.map_or(first[at], |seen| seen.hull(first[at]));
+            let width = Range::of_width(self.f.values[param].width);
+            let range = match guess.level.checked_sub(list.len()) {
+                None => list[guess.level],
+                Some(0) => match counted(first[at], steps[at], rounds) {
+                    Some(range) => {
+                        guess.rounds = rounds;
+                        range
+                    }
+                    None => first[at],
+                },
+                Some(1 | 3) => seen,
+                Some(2) => Range::new(0, first[at].hi),
+                Some(4) if width.holds(first[at]) => width,
+                Some(_) => Range::FULL,
+            };
+            self.guesses.set(param, guess);
+            self.base.set(param, range);
+        }
+    }
+
+    /// Whether all guesses were right; raises those that were not.
+    pub(super) fn check_guesses(&mut self) -> bool {
+        let mut all_right = true;
+        for l in 0..self.cfg.loops.len() {
+            let head = self.cfg.loops[l].head;
+            let params = self.f.blocks[head].params.clone();
+            let back = self.back_edges(l);
+            let mut wrong = vec![false; params.len()];
+            for (at, &param) in params.iter().enumerate() {
+                for (facts, args) in &back {
+                    let range = self.known().range(facts, args[at]);
+                    if !self.base[param].holds(range) && self.guesses[param].rounds.is_none() {
+                        wrong[at] = true;
+                        let seen = self.guesses[param].seen;
+                        self.guesses[param].seen =
+                            Some(seen.map_or(range, |seen| seen.hull(range)));
+                    }
+                }
+            }
+            self.trips[l] = self.count_rounds(l, &wrong);
+            for (at, &param) in params.iter().enumerate() {
+                // An interval that follows from the number of rounds is right when that is.
+                if let Some(relied) = self.guesses[param].rounds {
+                    let proved = self.trips[l].is_some_and(|trips| trips <= relied);
+                    wrong[at] = !(proved && self.steps_are_proved(l, at));
+                }
+                self.guesses[param].level += usize::from(wrong[at]);
+            }
+            all_right &= !wrong.contains(&true);
+        }
+        all_right
+    }
+
+    /// What is known on the edges that go back to a loop's head, with the words they hand over.
+    fn back_edges(&self, l: usize) -> Vec<(Facts, Vec<Value>)> {
+        let head = self.cfg.loops[l].head;
+        let mut back = Vec::new();
+        for &(pred, edge) in self.cfg.preds(head) {
+            if self.cfg.is_back_edge(pred, head)
+                && let Some(facts) = self.edge(pred, edge)
+            {
+                back.push((facts, self.args(pred, edge).to_vec()));
+            }
+        }
+        back
+    }
+
+    /// The most rounds that a parameter with a right guess allows.
+    fn count_rounds(&self, l: usize, wrong: &[bool]) -> Option<u32> {
+        let back = self.back_edges(l);
+        if back.is_empty() {
+            return Some(0);
+        }
+        let head = self.cfg.loops[l].head;
+        let params = self.f.blocks[head].params.iter().enumerate();
+        let right = params.filter(|&(at, &p)| !wrong[at] && self.guesses[p].rounds.is_none());
+        right
+            .filter_map(|(at, &p)| {
+                let moved = self.rounds_by_moving(l, at, p);
+                moved.or_else(|| self.rounds_by_shifting(p, at, &back))
+            })
+            .min()
+    }
+
+    fn rounds_by_moving(&self, l: usize, at: usize, param: Value) -> Option<u32> {
+        let step = self.proved_step(l, at)?;
+        let Range { lo, hi } = self.base[param];
+        Some((hi - lo) / pace(step)?)
+    }
+
+    fn steps_are_proved(&self, l: usize, at: usize) -> bool {
+        self.proved_step(l, at).is_some()
+    }
+
+    /// By how much each round changes a parameter, where no sum wraps and no mask cuts.
+    fn proved_step(&self, l: usize, at: usize) -> Option<Step> {
+        let head = self.cfg.loops[l].head;
+        let param = self.f.blocks[head].params[at];
+        let mut all: Option<Step> = None;
+        for &(pred, edge) in self.cfg.preds(head) {
+            if !self.cfg.is_back_edge(pred, head) {
+                continue;
+            }
+            let Some(facts) = self.edge(pred, edge) else {
+                continue;
+            };
+            let arg = *self.args(pred, edge).get(at)?;
+            let step = self.step_to(arg, param, Some(&facts), 8)?;
+            let Range { lo, hi } = self.known().range(&facts, param);
+            if i64::from(lo) + step.0 < 0 || i64::from(hi) + step.1 > WORD_MAX {
+                return None;
+            }
+            all = Some(all.map_or(step, |other| either(step, other)));
+        }
+        all
+    }
+
+    /// A word that loses a bit in each round it is not 0, or moves one up.
+    fn rounds_by_shifting(
+        &self,
+        param: Value,
+        at: usize,
+        back: &[(Facts, Vec<Value>)],
+    ) -> Option<u32> {
+        let bits = u32::from(self.base[param].width());
+        let mut most = 0;
+        for (facts, args) in back {
+            let def = self.f.def(args[at])?;
+            let by = self.f.constant(*def.args.get(1)?)?;
+            let Range { lo, hi } = self.known().range(facts, param);
+            if def.args[0] != param || lo == 0 || !(1..32).contains(&by) {
+                return None;
+            }
+            let rounds = match def.op {
+                Op::Shr => bits.div_ceil(by),
+                Op::Shl if hi <= u32::MAX >> by => 32_u32.div_ceil(by),
+                _ => return None,
+            };
+            most = rounds.max(most);
+        }
+        // Both directions in one loop could go on for ever.
+        let ops = back.iter().filter_map(|(_, args)| self.f.def(args[at]));
+        let mut ops: Vec<Op> = ops.map(|def| def.op).collect();
+        ops.dedup();
+        (ops.len() == 1).then_some(most)
+    }
+
+    /// By how much the rounds seem to change a parameter.
+    fn step(&self, head: Block, at: usize) -> Option<Step> {
+        let param = self.f.blocks[head].params[at];
+        let mut all: Option<Step> = None;
+        for &(pred, edge) in self.cfg.preds(head) {
+            if self.cfg.is_back_edge(pred, head) {
+                let arg = *self.args(pred, edge).get(at)?;
+                let step = self.step_to(arg, param, None, 8)?;
+                all = Some(all.map_or(step, |other| either(step, other)));
+            }
+        }
+        all
+    }
+
+    /// `c` with `v == param + c`; with facts only where that is sure, otherwise hopefully.
+    fn step_to(&self, v: Value, param: Value, facts: Option<&Facts>, depth: u8) -> Option<Step> {
+        if v == param {
+            return Some((0, 0));
+        }
+        let depth = depth.checked_sub(1)?;
+        let inst = match self.f.values[v].origin {
+            Origin::Inst(inst) => &self.f.insts[inst],
+            Origin::Param(b, at) => return self.step_through(b, at as usize, param, facts, depth),
+        };
+        let &[a, b] = inst.args.as_slice() else {
+            return None;
+        };
+        let (lo, hi) = self.step_to(a, param, facts, depth)?;
+        let constant = self.f.constant(b)?;
+        let signed = i64::from(constant as i32);
+        match inst.op {
+            Op::Add => Some((lo + signed, hi + signed)),
+            Op::Sub => Some((lo - signed, hi - signed)),
+            Op::And if constant & constant.wrapping_add(1) == 0 => facts
+                .is_none_or(|facts| self.known().is_void_mask(facts, inst))
+                .then_some((lo, hi)),
+            _ => None,
+        }
+    }
+
+    /// Through a parameter of a block where ways of one round meet.
+    fn step_through(
+        &self,
+        b: Block,
+        at: usize,
+        param: Value,
+        facts: Option<&Facts>,
+        depth: u8,
+    ) -> Option<Step> {
+        let mut all: Option<Step> = None;
+        for &(pred, edge) in self.cfg.preds(b) {
+            let arg = *self.args(pred, edge).get(at)?;
+            if self.cfg.is_back_edge(pred, b) {
+                // An inner loop may carry it along, but not change it.
+                if arg != self.f.blocks[b].params[at] {
+                    return None;
+                }
+                continue;
+            }
+            let here = match facts {
+                None => None,
+                Some(_) => match self.edge(pred, edge) {
+                    None => continue,
+                    here => here,
+                },
+            };
+            let step = self.step_to(arg, param, here.as_ref(), depth)?;
+            all = Some(all.map_or(step, |other| either(step, other)));
+        }
+        all
+    }
+
+    /// Intervals that tests in the loop suggest, the narrowest first.
+    fn guesses_for(
+        &self,
+        head: Block,
+        at: usize,
+        first: Range,
+        step: Option<Step>,
+        before: &Facts,
+    ) -> Vec<Range> {
+        let param = self.f.blocks[head].params[at];
+        let Some((down, up)) = step else {
+            return self.shift_guesses(head, at, first, before);
+        };
+        if (down, up) == (0, 0) || (down < 0 && up > 0) {
+            return vec![first];
+        }
+        let mut ends: Vec<i64> = Vec::new();
+        for (x, y) in self.tests(head) {
+            let Some((k, same)) = self.step_to(x, param, None, 8) else {
+                continue;
+            };
+            let Range { lo, hi } = self.known().range(before, y);
+            if k != same {
+                continue;
+            }
+            if up > 0 {
+                ends.extend([i64::from(hi) - 1 - k + up, i64::from(hi) - k + up]);
+            } else {
+                ends.extend([i64::from(lo) + 1 - k + down, i64::from(lo) - k + down]);
+            }
+        }
+        let clamped = |end: i64| end.clamp(0, WORD_MAX) as u32;
+        let mut list: Vec<Range> = if up > 0 {
+            ends.sort_unstable();
+            let ends = ends.into_iter().map(clamped);
+            ends.map(|end| Range::new(first.lo, end.max(first.hi))).collect()
+        } else {
+            ends.sort_unstable_by(|a, b| b.cmp(a));
+            let ends = ends.into_iter().map(clamped).chain([0]);
+            ends.map(|end| Range::new(end.min(first.lo), first.hi)).collect()
+        };
+        list.dedup();
+        list
+    }
+
+    /// A word that moves up by shifts ends below the double of a bound.
+    fn shift_guesses(&self, head: Block, at: usize, first: Range, before: &Facts) -> Vec<Range> {
+        let param = self.f.blocks[head].params[at];
+        let mut list = vec![first];
+        let back = self.cfg.preds(head).iter();
+        let Some(&(pred, edge)) = back.rev().find(|&&(p, _)| self.cfg.is_back_edge(p, head)) else {
+            return list;
+        };
+        let arg = self.args(pred, edge).get(at).and_then(|&v| self.f.def(v));
+        let Some(def) = arg.filter(|d| d.op == Op::Shl && d.args[0] == param) else {
+            return list;
+        };
+        let by = self.f.constant(def.args[1]).unwrap_or(32);
+        for (x, y) in self.tests(head) {
+            let end = u64::from(self.known().range(before, y).hi);
+            for end in [end.saturating_sub(1), end] {
+                if let Some(Ok(hi)) = end.checked_shl(by).map(u32::try_from)
+                    && x == param
+                {
+                    list.push(first.hull(Range::new(first.lo, hi.max(first.lo))));
+                }
+            }
+        }
+        list
+    }
+
+    /// The comparisons that branches of a loop depend on, either way round.
+    fn tests(&self, head: Block) -> Vec<(Value, Value)> {
+        let Some(l) = self.cfg.loop_at(head) else {
+            return Vec::new();
+        };
+        let mut work = Vec::new();
+        for &b in &self.cfg.loops[l].blocks {
+            if let Term::Branch { cond, .. } = self.f.blocks[b].term {
+                work.push((cond, 4));
+            }
+        }
+        let mut tests = Vec::new();
+        while let Some((cond, depth)) = work.pop() {
+            let Some(def) = self.f.def(cond) else {
+                continue;
+            };
+            let &[a, b] = def.args.as_slice() else {
+                continue;
+            };
+            match def.op {
+                Op::And | Op::Or | Op::Xor if depth > 0 => {
+                    work.extend([(a, depth - 1), (b, depth - 1)]);
+                }
+                op if op.inverse().is_some() => {
+                    tests.extend([(a, b), (b, a)]);
+                    if depth > 0 {
+                        work.push((a, depth - 1));
+                    }
+                }
+                _ => {}
+            }
+        }
+        tests
+    }
+}
+
+fn either(a: Step, b: Step) -> Step {
+    (a.0.min(b.0), a.1.max(b.1))
+}
+
+/// How much a parameter surely moves in one direction each round.
+fn pace((down, up): Step) -> Option<u32> {
+    if down > 0 {
+        u32::try_from(down).ok()
+    } else if up < 0 {
+        u32::try_from(-up).ok()
+    } else {
+        None
+    }
+}
+
+/// Where so many rounds of a step lead.
+fn counted(first: Range, step: Option<Step>, rounds: Option<u32>) -> Option<Range> {
+    let ((down, up), rounds) = (step?, i64::from(rounds?));
+    let lo = i64::from(first.lo).checked_add(rounds.checked_mul(down.min(0))?)?;
+    let hi = i64::from(first.hi).checked_add(rounds.checked_mul(up.max(0))?)?;
+    Some(Range::new(lo.try_into().ok()?, hi.try_into().ok()?))
+}

@@ -1,0 +1,41 @@
+//! What must hold before an instruction. Nothing is judged here.
+
+use crate::entity::Value;
+use crate::func::{InstData, Region};
+use crate::op::{Fmt, Op};
+
+/// Something that must be proved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Obligation {
+    /// The word is not 0.
+    Divisor(Value),
+    /// `bytes` bytes from `index + offset` lie in the region.
+    Access {
+        /// The memory.
+        region: Region,
+        /// The variable part of the place.
+        index: Option<Value>,
+        /// The constant part, to be added modulo 2^32.
+        offset: u32,
+        /// How many bytes.
+        bytes: u8,
+        /// Whether they are written.
+        write: bool,
+    },
+}
+
+/// What must hold before this instruction.
+pub fn of(inst: &InstData) -> Option<Obligation> {
+    let spec = inst.op.spec();
+    match (inst.op, spec.fmt) {
+        (Op::Divu | Op::Remu | Op::Div | Op::Rem, _) => Some(Obligation::Divisor(inst.args[1])),
+        (_, Fmt::Load | Fmt::Store) => Some(Obligation::Access {
+            region: inst.region?,
+            index: inst.args.get(usize::from(spec.fmt == Fmt::Store)).copied(),
+            offset: inst.imm,
+            bytes: spec.bytes,
+            write: spec.fmt == Fmt::Store,
+        }),
+        _ => None,
+    }
+}
