@@ -211,11 +211,6 @@ impl State {
         }
     }
 
-    /// All registers and the words of scratch that may hold something.
-    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<> {
-        (0..self.values.len().min(REGS + WORDS)).map(|at| Place(at as u8))
-    }
-
     pub(crate) fn fact(&self, sym: Sym) -> Fact {
         self.facts.get(usize::from(sym)).copied().unwrap_or(Fact {
             lo: FAR,
