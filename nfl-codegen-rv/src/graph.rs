@@ -1,0 +1,157 @@
+//! Control flow of a handler: order, dominators and loops.
+//!
+//! In: for each block the blocks it may go to; block 0 is the entry. Out: [`Graph`]. Guaranteed for reducible graphs,
+//! which are all that verified modules have: each loop has one head, which dominates it.
+
+/// What is known about a control-flow graph.
+#[derive(Clone, Debug)]
+pub(crate) struct Graph {
+    /// The blocks that can be reached, each before the blocks it dominates.
+    pub(crate) order: Vec<usize>,
+    /// For each block, its place in `order`; `usize::MAX` for those that cannot be reached.
+    pub(crate) rank: Vec<usize>,
+    /// Where control may come from.
+    pub(crate) predecessors: Vec<Vec<usize>>,
+    /// The closest block that every way to a block passes; the entry's is itself.
+    dominator: Vec<usize>,
+    /// The loops, outer before inner.
+    pub(crate) loops: Vec<Loop>,
+    /// For each block the innermost loop it is in.
+    pub(crate) innermost: Vec<Option<usize>>,
+}
+
+/// A natural loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Loop {
+    /// Where every round starts.
+    pub(crate) head: usize,
+    /// The loop around it.
+    pub(crate) parent: Option<usize>,
+}
+
+impl Graph {
+    /// Looks at a graph.
+    pub(crate) fn new(successors: &[Vec<usize>]) -> Graph {
+        let order = reverse_postorder(successors);
+        let mut rank = vec![usize::MAX; successors.len()];
+        for (at, &b) in order.iter().enumerate() {
+            rank[b] = at;
+        }
+        let mut predecessors = vec![Vec::new(); successors.len()];
+        for &b in &order {
+            for &to in &successors[b] {
+                predecessors[to].push(b);
+            }
+        }
+        let mut graph = Graph {
+            dominator: vec![usize::MAX; successors.len()],
+            innermost: vec![None; successors.len()],
+            loops: Vec::new(),
+            order,
+            rank,
+            predecessors,
+        };
+        graph.find_dominators();
+        graph.find_loops();
+        graph
+    }
+
+    /// The closest block that dominates both.
+    pub(crate) fn common_dominator(&self, mut a: usize, mut b: usize) -> usize {
+        while a != b {
+            if self.rank[a] > self.rank[b] {
+                a = self.dominator[a];
+            } else {
+                b = self.dominator[b];
+            }
+        }
+        a
+    }
+
+    /// Whether every way to `b` passes `a`.
+    pub(crate) fn dominates(&self, a: usize, b: usize) -> bool {
+        self.common_dominator(a, b) == a
+    }
+
+    /// Whether a block is in a loop or in one within it.
+    pub(crate) fn is_within(&self, b: usize, within: Option<usize>) -> bool {
+        let mut at = self.innermost[b];
+        loop {
+            if at == within {
+                return true;
+            }
+            match at {
+                Some(inner) => at = self.loops[inner].parent,
+                None => return false,
+            }
+        }
+    }
+
+    /// Iterates to a fixed point over the order (Cooper, Harvey and Kennedy 2001).
+    fn find_dominators(&mut self) {
+        let Some(&entry) = self.order.first() else {
+            return;
+        };
+        self.dominator[entry] = entry;
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for at in 1..self.order.len() {
+                let b = self.order[at];
+                let known = self.predecessors[b].iter().copied();
+                let known = known.filter(|&p| self.dominator[p] != usize::MAX);
+                let closest = known.reduce(|a, p| self.common_dominator(a, p));
+                let closest = closest.expect("the order visits a predecessor first");
+                if self.dominator[b] != closest {
+                    self.dominator[b] = closest;
+                    changed = true;
+                }
+            }
+        }
+    }
+
+    /// Heads come in order, so an outer loop is found before those within it.
+    fn find_loops(&mut self) {
+        for at in 0..self.order.len() {
+            let head = self.order[at];
+            let latches = self.predecessors[head].iter().copied();
+            let mut work: Vec<usize> = latches.filter(|&p| self.dominates(head, p)).collect();
+            if work.is_empty() {
+                continue;
+            }
+            let parent = self.innermost[head];
+            let this = self.loops.len();
+            self.loops.push(Loop { head, parent });
+            self.innermost[head] = Some(this);
+            while let Some(b) = work.pop() {
+                if self.innermost[b] != Some(this) {
+                    self.innermost[b] = Some(this);
+                    work.extend(self.predecessors[b].iter().copied());
+                }
+            }
+        }
+    }
+}
+
+fn reverse_postorder(successors: &[Vec<usize>]) -> Vec<usize> {
+    let mut seen = vec![false; successors.len()];
+    let mut order = Vec::new();
+    let mut stack = Vec::new();
+    if !successors.is_empty() {
+        seen[0] = true;
+        stack.push((0, 0));
+    }
+    while let Some((b, next)) = stack.pop() {
+        let Some(&to) = successors[b].get(next) else {
+            order.push(b);
+            continue;
+        };
+        stack.push((b, next + 1));
+        if !seen[to] {
+            seen[to] = true;
+            stack.push((to, 0));
+        }
+    }
+    order.reverse();
+    order
+}

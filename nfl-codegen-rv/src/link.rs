@@ -1,0 +1,234 @@
+//! From handlers to one image.
+//!
+//! In: the handlers' code over the machine's registers, and the module they come from. Out: the image with its manifest,
+//! still without certificate and bounds. Guaranteed: the manifest asks for what the code uses, and for nothing else.
+
+use std::collections::BTreeSet;
+
+use nfl_abi::image::{Claims, Right, Rights, TargetId, Verdict, VerdictKind};
+use nfl_abi::{Entry, Image, LateSlot, Manifest, map};
+use nfl_ir::func::{Function, Module, Origin};
+use nfl_ir::{InstData, Op as IrOp, Region, Term, Value};
+use nfl_isa::{Reg, Target as Isa};
+use nfl_syntax::Span;
+
+use crate::graph::Graph;
+use crate::mir::{Block, Code, Func, Target, load_constant};
+use crate::order::order;
+use crate::relax::{Piece, relax};
+use crate::scratch::Constants;
+
+/// An image with the source of each instruction.
+pub(crate) struct Linked {
+    pub(crate) image: Image,
+    pub(crate) lines: Vec<(u32, u32, Option<Span>)>,
+}
+
+/// Links handlers, which come in the order of the module's functions.
+pub(crate) fn link(
+    module: &Module,
+    code: &[Func<Reg>],
+    constants: &Constants,
+    isa: &Isa,
+) -> Linked {
+    let mut pieces = Vec::new();
+    let mut starts = Vec::new();
+    for f in code {
+        starts.push(pieces.len());
+        place(f, &mut pieces);
+    }
+    let relaxed = relax(&pieces);
+    let entries = module.functions.iter().zip(starts);
+    let entries: Vec<Entry> = entries
+        .map(|(f, start)| entry(f, relaxed.offsets[start]))
+        .collect();
+    let manifest = manifest(module, entries, isa);
+    let constants = constants.bytes.clone();
+    let image = Image {
+        manifest,
+        code: relaxed.code,
+        constants,
+        certificate: Vec::new(),
+    };
+    Linked {
+        image,
+        lines: relaxed.lines,
+    }
+}
+
+/// Appends the blocks of a handler in their order.
+fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) {
+    let successors = f.successors();
+    let graph = Graph::new(&successors);
+    let order = order(&graph, &successors);
+    let mut places = vec![0; f.blocks.len()];
+    for (at, &b) in order.iter().enumerate() {
+        places[b] = pieces.len() + at;
+    }
+    for b in order {
+        let Block { lines, end, span } = &f.blocks[b];
+        let mut code = Vec::new();
+        for line in lines {
+            match line.code {
+                Code::Inst(inst) => code.push((inst, line.span)),
+                Code::Li { rd, value } => {
+                    let insts = load_constant(rd, Reg::ZERO, value);
+                    code.extend(insts.into_iter().map(|inst| (inst, line.span)));
+                }
+            }
+        }
+        let mut end = *end;
+        end.retarget(|target| match target {
+            Target::Block(to) => Target::Block(places[to]),
+            Target::Exit => Target::Exit,
+        });
+        pieces.push(Piece {
+            code,
+            end,
+            span: *span,
+            in_loop: graph.innermost[b].is_some(),
+        });
+    }
+}
+
+const NO_VERDICT: Verdict = Verdict {
+    kind: VerdictKind::Drop,
+    operand: 0,
+};
+
+fn entry(f: &Function, pc: u32) -> Entry {
+    Entry {
+        role: f.role,
+        layer: f.layer,
+        pc,
+        need: u16::try_from(f.need).unwrap_or(u16::MAX),
+        malformed: f.malformed.unwrap_or(NO_VERDICT),
+        steps: 0,
+        period_ns: f.period_ns,
+    }
+}
+
+fn manifest(module: &Module, entries: Vec<Entry>, isa: &Isa) -> Manifest {
+    let verdicts = verdicts(module);
+    let rights = rights(module, verdicts);
+    debug_assert_eq!(
+        rights.without(module.rights),
+        Rights::NONE,
+        "the code does what the module does not declare"
+    );
+    let late = module.late.iter().map(|(id, word)| LateSlot {
+        name: word.name.clone(),
+        offset: Constants::late(id) as u16,
+        width: word.width,
+        wire: word.wire,
+        lo: word.lo,
+        hi: word.hi,
+    });
+    Manifest {
+        name: module.name.clone(),
+        version: 1,
+        profile: module.profile,
+        target: TargetId(isa.id),
+        entries,
+        imports: Vec::new(),
+        verdicts,
+        rights,
+        passes: module.passes,
+        window: window(module),
+        carried: module.carried.clone(),
+        late: late.collect(),
+        reasons: module.reasons.clone(),
+        claims: Claims::default(),
+    }
+}
+
+/// The instructions that can run, of all functions.
+fn instructions(module: &Module) -> impl Iterator<Item = (&Function, &InstData)> {
+    module.functions.iter().flat_map(|f| {
+        let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+        insts.map(move |&i| (f, &f.insts[i]))
+    })
+}
+
+/// The mask of the verdicts that a run may end with.
+fn verdicts(module: &Module) -> u8 {
+    let mut mask = 0;
+    for f in &module.functions {
+        mask |= bit(f.malformed.unwrap_or(NO_VERDICT).kind);
+        for &b in &f.layout {
+            if let Term::Finish { kind, .. } = f.blocks[b].term {
+                mask |= kinds(f, kind).unwrap_or_else(|| permitted(module.rights));
+            }
+        }
+    }
+    mask
+}
+
+fn bit(kind: VerdictKind) -> u8 {
+    1 << kind.number()
+}
+
+/// The verdicts that a function with these rights may give.
+fn permitted(rights: Rights) -> u8 {
+    let kinds = VerdictKind::ALL.iter().copied();
+    let kinds = kinds.filter(|kind| kind.right().is_none_or(|right| rights.has(right)));
+    kinds.fold(0, |mask, kind| mask | bit(kind))
+}
+
+/// The verdicts a value stands for, if it is one of some constants.
+fn kinds(f: &Function, kind: Value) -> Option<u8> {
+    let mut mask = 0;
+    let mut seen = BTreeSet::from([kind]);
+    let mut work = vec![kind];
+    while let Some(v) = work.pop() {
+        let (block, at) = match f.values[v].origin {
+            Origin::Param(block, at) => (block, at as usize),
+            Origin::Inst(i) if f.insts[i].op == IrOp::Const => {
+                mask |= bit(VerdictKind::from_number(
+                    u8::try_from(f.insts[i].imm).ok()?,
+                )?);
+                continue;
+            }
+            Origin::Inst(_) => return None,
+        };
+        let calls = f.layout.iter().flat_map(|&b| f.blocks[b].term.targets());
+        for call in calls.filter(|call| call.block == block) {
+            work.extend(call.args.get(at).copied().filter(|&arg| seen.insert(arg)));
+        }
+    }
+    Some(mask)
+}
+
+/// What the code does that needs a right.
+fn rights(module: &Module, verdicts: u8) -> Rights {
+    let mut rights = Rights::NONE;
+    for kind in VerdictKind::ALL
+        .iter()
+        .filter(|&&kind| verdicts & bit(kind) != 0)
+    {
+        if let Some(right) = kind.right() {
+            rights = rights.with(right);
+        }
+    }
+    for (_, inst) in instructions(module) {
+        let reads_clock = inst.op == IrOp::Context
+            && matches!(inst.imm, map::context::CLOCK_LOW | map::context::CLOCK_HIGH);
+        if reads_clock {
+            rights = rights.with(Right::Clock);
+        }
+        if inst.region == Some(Region::Packet) && !inst.op.has_result() {
+            rights = rights.with(Right::Rewrite);
+        }
+    }
+    rights
+}
+
+/// The smallest window in which every load from a constant offset lies that `need` does not cover.
+fn window(module: &Module) -> u8 {
+    let ends = instructions(module).filter_map(|(f, inst)| {
+        let is_load = inst.op.has_result() && inst.region == Some(Region::Packet);
+        let end = inst.imm.checked_add(u32::from(inst.op.spec().bytes))?;
+        (is_load && inst.args.is_empty() && end > f.need && end <= map::WINDOW_MAX).then_some(end)
+    });
+    ends.max().unwrap_or(0) as u8
+}

@@ -1,0 +1,118 @@
+//! The order of blocks in memory.
+//!
+//! In: control flow. Out: its blocks in order, the entry first. Guaranteed: loops are contiguous with their head first,
+//! and only branches to the head of a loop go backward, because the node proves code in one ascending sweep.
+//!
+//! The idea: sort each loop by its forward edges, with inner loops as single items, and continue after a block with one
+//! of its own successors where that is possible, so that the branch between them falls through.
+
+use std::collections::BTreeMap;
+
+use crate::graph::Graph;
+
+/// The reachable blocks in order.
+pub(crate) fn order(graph: &Graph, successors: &[Vec<usize>]) -> Vec<usize> {
+    let mut placed = Vec::with_capacity(graph.order.len());
+    place(graph, successors, None, &mut placed);
+    placed
+}
+
+/// Appends the blocks of a loop, or of the whole handler.
+fn place(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>, placed: &mut Vec<usize>) {
+    let items = Items::new(graph, successors, region);
+    let mut waits = items.waits.clone();
+    let mut ready = vec![items.first];
+    while let Some(item) = next(successors, &items, &mut ready, placed) {
+        match graph.innermost[item] {
+            inner if inner == region => placed.push(item),
+            // The item stands for the whole loop that it is the head of.
+            inner => {
+                let child = child_of(graph, inner, region);
+                place(graph, successors, child, placed);
+            }
+        }
+        for &to in &items.edges[&item] {
+            let wait = waits.get_mut(&to).expect("edges lead to items");
+            *wait -= 1;
+            if *wait == 0 {
+                ready.push(to);
+            }
+        }
+    }
+}
+
+/// The ready item to go on with: one that the last block falls into, else the one that became ready last.
+fn next(
+    successors: &[Vec<usize>],
+    items: &Items,
+    ready: &mut Vec<usize>,
+    placed: &[usize],
+) -> Option<usize> {
+    let preferred = placed.last().and_then(|&last| {
+        let wanted = successors[last].iter().rev();
+        wanted
+            .copied()
+            .find(|&to| items.edges.contains_key(&to) && ready.contains(&to))
+    });
+    match preferred {
+        Some(item) => {
+            ready.retain(|&other| other != item);
+            Some(item)
+        }
+        None => ready.pop(),
+    }
+}
+
+/// A region's own blocks and the heads of the loops directly in it.
+struct Items {
+    first: usize,
+    /// Where each item leads, within the region and forward.
+    edges: BTreeMap<usize, Vec<usize>>,
+    /// How many edges lead to each item.
+    waits: BTreeMap<usize, usize>,
+}
+
+impl Items {
+    fn new(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>) -> Items {
+        let first = region.map_or(0, |l| graph.loops[l].head);
+        let mut items = Items {
+            first,
+            edges: BTreeMap::new(),
+            waits: BTreeMap::new(),
+        };
+        for &b in graph.order.iter().filter(|&&b| graph.is_within(b, region)) {
+            let item = item_of(graph, b, region);
+            let edges = items.edges.entry(item).or_default();
+            for &to in &successors[b] {
+                if to == first || !graph.is_within(to, region) {
+                    continue;
+                }
+                let to = item_of(graph, to, region);
+                if to != item {
+                    edges.push(to);
+                    *items.waits.entry(to).or_default() += 1;
+                }
+            }
+        }
+        items
+    }
+}
+
+/// The item of a region that a block belongs to.
+fn item_of(graph: &Graph, b: usize, region: Option<usize>) -> usize {
+    let inner = graph.innermost[b];
+    if inner == region {
+        return b;
+    }
+    let child = child_of(graph, inner, region).expect("the block is within the region");
+    graph.loops[child].head
+}
+
+/// The loop directly in `region` that `inner` is or lies in.
+fn child_of(graph: &Graph, inner: Option<usize>, region: Option<usize>) -> Option<usize> {
+    let mut child = inner?;
+    while graph.loops[child].parent != region {
+        child = graph.loops[child].parent?;
+    }
+    Some(child)
+}

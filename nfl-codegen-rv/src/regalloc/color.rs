@@ -1,0 +1,306 @@
+//! Colours: a register of the machine for each node.
+//!
+//! In: code and its interference graph. Out: a colouring, or the nodes that found no colour. Guaranteed: neighbours have
+//! different colours, and each node one that it may have.
+//!
+//! The idea: hard nodes first, in the order of Briggs; then the others, those first whose size depends most on their
+//! register. Afterwards registers are exchanged as long as the code shrinks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nfl_isa::{Inst, Reg};
+
+use super::ORDER;
+use super::interference::Interference;
+use crate::mir::{Code, End, Func, VReg, load_constant};
+
+/// A register for each virtual register.
+pub(super) struct Coloring {
+    regs: Vec<Option<Reg>>,
+}
+
+impl Coloring {
+    pub(super) fn reg(&self, v: VReg) -> Reg {
+        let reg = v.as_fixed().or(self.regs[v.index()]);
+        reg.expect("every register that code names was coloured")
+    }
+}
+
+/// Above this many nodes, registers are not exchanged in whole chains.
+const CHAIN_NODES_MAX: usize = 1500;
+/// How often all nodes are looked at once more.
+const ROUNDS: usize = 8;
+
+/// Colours the nodes, or answers the virtual registers to put aside.
+pub(super) fn color(
+    f: &Func<VReg>,
+    graph: &Interference,
+    pinned: &BTreeSet<VReg>,
+) -> Result<Coloring, BTreeSet<VReg>> {
+    let mut painter = Painter::new(f, graph);
+    let mut crowded = BTreeSet::new();
+    for node in painter.sequence(pinned) {
+        match painter.best(node) {
+            Some(color) => painter.colors[node.index()] = Some(color),
+            None => {
+                crowded.insert(node);
+            }
+        }
+    }
+    if !crowded.is_empty() {
+        let all = (0..f.vregs).map(VReg);
+        return Err(all
+            .filter(|&v| crowded.contains(&graph.leader(v)))
+            .collect());
+    }
+    painter.improve();
+    let regs = (0..f.vregs).map(|v| painter.colors[graph.leader(VReg(v)).index()].map(Reg));
+    Ok(Coloring {
+        regs: regs.collect(),
+    })
+}
+
+/// A line of a block, or its end.
+type Site = (usize, usize);
+
+struct Painter<'a> {
+    f: &'a Func<VReg>,
+    graph: &'a Interference,
+    colors: Vec<Option<u8>>,
+    /// Where each node is named.
+    sites: BTreeMap<VReg, BTreeSet<Site>>,
+}
+
+impl<'a> Painter<'a> {
+    fn new(f: &'a Func<VReg>, graph: &'a Interference) -> Painter<'a> {
+        let mut sites: BTreeMap<VReg, BTreeSet<Site>> = BTreeMap::new();
+        let mut note = |v: VReg, site| {
+            sites.entry(graph.leader(v)).or_default().insert(site);
+        };
+        for (b, block) in f.blocks.iter().enumerate() {
+            for (n, line) in block.lines.iter().enumerate() {
+                line.code
+                    .uses()
+                    .chain(line.code.def())
+                    .for_each(|v| note(v, (b, n)));
+            }
+            block
+                .end
+                .uses()
+                .for_each(|v| note(v, (b, block.lines.len())));
+        }
+        let colors = (0..f.vregs)
+            .map(|v| VReg(v).as_fixed().map(|reg| reg.0))
+            .collect();
+        Painter {
+            f,
+            graph,
+            colors,
+            sites,
+        }
+    }
+
+    /// The order in which to colour.
+    fn sequence(&self, pinned: &BTreeSet<VReg>) -> Vec<VReg> {
+        let graph = self.graph;
+        let (given, free): (Vec<VReg>, Vec<VReg>) =
+            graph.nodes().partition(|v| self.f.given.contains_key(v));
+        let (mut easy, hard): (Vec<VReg>, Vec<VReg>) =
+            free.into_iter().partition(|&v| graph.is_easy(v));
+        easy.sort_by_cached_key(|&v| std::cmp::Reverse(self.stake(v)));
+        let mut sequence = given;
+        sequence.extend(self.briggs(hard, pinned));
+        sequence.extend(easy);
+        sequence
+    }
+
+    /// How much the size depends on whether a node gets a compact register.
+    fn stake(&self, node: VReg) -> i64 {
+        let cost = |color: u8| self.cost(&self.sites_of(node), |v| self.guess(v, node, color));
+        i64::from(cost(Reg::S11.0)) - i64::from(cost(Reg::A2.0))
+    }
+
+    /// Removes nodes with few neighbours, and where there is none the cheapest to put aside; last removed, first coloured.
+    fn briggs(&self, nodes: Vec<VReg>, pinned: &BTreeSet<VReg>) -> Vec<VReg> {
+        let mut left: BTreeSet<VReg> = nodes.into_iter().collect();
+        let mut degree: BTreeMap<VReg, u32> = BTreeMap::new();
+        for &v in &left {
+            let near = self
+                .graph
+                .virtual_neighbours(v)
+                .filter(|n| left.contains(n))
+                .count();
+            degree.insert(v, near as u32);
+        }
+        let mut removed = Vec::new();
+        while !left.is_empty() {
+            let simple = left.iter().copied();
+            let simple = simple
+                .filter(|v| degree[v] < self.graph.allowed(*v).count_ones())
+                .find(|_| true);
+            let cheapest = || {
+                left.iter().copied().max_by_key(|v| {
+                    let named = self.sites.get(v).map_or(0, BTreeSet::len) as u64 + 1;
+                    let gain = u64::from(degree[v]) * 1000 / named;
+                    (!pinned.contains(v), gain)
+                })
+            };
+            let Some(v) = simple.or_else(cheapest) else {
+                break;
+            };
+            left.remove(&v);
+            removed.push(v);
+            for n in self.graph.virtual_neighbours(v) {
+                if let Some(d) = degree.get_mut(&n) {
+                    *d = d.saturating_sub(1);
+                }
+            }
+        }
+        removed.reverse();
+        removed
+    }
+
+    /// The colour with the smallest code around it.
+    fn best(&self, node: VReg) -> Option<u8> {
+        let free = self.free(node);
+        let colors = ORDER.iter().copied().filter(|&c| free >> c & 1 != 0);
+        let sites = self.sites_of(node);
+        colors.min_by_key(|&color| self.cost(&sites, |v| self.guess(v, node, color)))
+    }
+
+    /// The colours that no neighbour has.
+    fn free(&self, node: VReg) -> u32 {
+        let taken = self
+            .graph
+            .virtual_neighbours(node)
+            .filter_map(|n| self.colors[n.index()]);
+        taken.fold(self.graph.allowed(node), |set, color| set & !(1 << color))
+    }
+
+    fn sites_of(&self, node: VReg) -> BTreeSet<Site> {
+        self.sites.get(&node).cloned().unwrap_or_default()
+    }
+
+    /// A register's colour if `node` had this one; hopeful for those that have none yet.
+    fn guess(&self, v: VReg, node: VReg, color: u8) -> u8 {
+        let leader = self.graph.leader(v);
+        if leader == node {
+            return color;
+        }
+        self.colors[leader.index()].unwrap_or(color)
+    }
+
+    /// Bytes of the code at some places.
+    fn cost(&self, sites: &BTreeSet<Site>, color: impl Fn(VReg) -> u8) -> u32 {
+        let reg = |v: VReg| Reg(color(v));
+        let bytes = sites
+            .iter()
+            .map(|&(b, n)| match self.f.blocks[b].lines.get(n) {
+                Some(line) => bytes_of(&line.code.map(reg)),
+                None => match self.f.blocks[b].end.map(reg) {
+                    End::Branch { test, .. } => nfl_isa::size(&test.inst(NEAR, Reg::ZERO)),
+                    End::Jump(_) => 0,
+                },
+            });
+        bytes.sum()
+    }
+
+    /// Exchanges registers while that makes the code smaller.
+    fn improve(&mut self) {
+        let nodes: Vec<VReg> = self
+            .graph
+            .nodes()
+            .filter(|v| self.sites.contains_key(v))
+            .collect();
+        let with_chains = nodes.len() <= CHAIN_NODES_MAX;
+        for _ in 0..ROUNDS {
+            let mut changed = false;
+            for &node in &nodes {
+                changed |= self.improve_node(node, with_chains);
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    fn improve_node(&mut self, node: VReg, with_chains: bool) -> bool {
+        let Some(from) = self.colors[node.index()] else {
+            return false;
+        };
+        let allowed = self.graph.allowed(node);
+        let mut best: Option<(u32, BTreeSet<VReg>, u8)> = None;
+        for to in ORDER
+            .into_iter()
+            .filter(|&c| c != from && allowed >> c & 1 != 0)
+        {
+            let is_free = self.free(node) >> to & 1 != 0;
+            let chain = match (is_free, with_chains) {
+                (true, _) => BTreeSet::from([node]),
+                (false, true) => match self.chain(node, from, to) {
+                    Some(chain) => chain,
+                    None => continue,
+                },
+                (false, false) => continue,
+            };
+            let sites: BTreeSet<Site> = chain.iter().flat_map(|v| self.sites_of(*v)).collect();
+            let current = |v: VReg| self.colors[self.graph.leader(v).index()].unwrap_or(from);
+            let exchanged = |v: VReg| match (chain.contains(&self.graph.leader(v)), current(v)) {
+                (true, c) if c == from => to,
+                (true, _) => from,
+                (false, c) => c,
+            };
+            let gain = self
+                .cost(&sites, current)
+                .saturating_sub(self.cost(&sites, exchanged));
+            if gain > best.as_ref().map_or(0, |(gain, ..)| *gain) {
+                best = Some((gain, chain, to));
+            }
+        }
+        let Some((_, chain, to)) = best else {
+            return false;
+        };
+        for v in chain {
+            let color = &mut self.colors[v.index()];
+            *color = if *color == Some(from) {
+                Some(to)
+            } else {
+                Some(from)
+            };
+        }
+        true
+    }
+
+    /// The nodes that must change places when `node` changes from one colour to another (Kempe).
+    fn chain(&self, node: VReg, from: u8, to: u8) -> Option<BTreeSet<VReg>> {
+        let mut chain = BTreeSet::from([node]);
+        let mut work = vec![node];
+        while let Some(v) = work.pop() {
+            let is = self.colors[v.index()]?;
+            let becomes = if is == from { to } else { from };
+            if self.graph.allowed(v) >> becomes & 1 == 0 {
+                return None;
+            }
+            for &n in self.graph.neighbours(v) {
+                if self.colors[n.index()] == Some(becomes) && chain.insert(n) {
+                    work.push(n);
+                }
+            }
+        }
+        Some(chain)
+    }
+}
+
+/// A displacement that every branch form reaches.
+const NEAR: i32 = 32;
+
+fn bytes_of(code: &Code<Reg>) -> u32 {
+    match code {
+        _ if code.as_move().is_some_and(|(rd, rs)| rd == rs) => 0,
+        Code::Inst(inst) => nfl_isa::size(inst),
+        Code::Li { rd, value } => load_constant(*rd, Reg::ZERO, *value)
+            .iter()
+            .map(|inst: &Inst| nfl_isa::size(inst))
+            .sum(),
+    }
+}

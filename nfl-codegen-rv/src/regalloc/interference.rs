@@ -1,0 +1,179 @@
+//! Which registers must differ, and which become one node.
+//!
+//! In: code and what is live in it. Out: [`Interference`], a graph of nodes with the colours each may have. Guaranteed: two
+//! virtual registers of one node never hold different words that are both still to be read.
+
+use std::collections::BTreeSet;
+
+use nfl_isa::{Inst, Op, Reg};
+
+use super::live::Live;
+use super::usable;
+use crate::mir::{Code, FIRST_VIRTUAL, Func, VReg};
+
+/// The interference graph.
+pub(super) struct Interference {
+    neighbours: Vec<BTreeSet<VReg>>,
+    /// The register that stands for the node that each register is in.
+    leader: Vec<VReg>,
+    /// The colours a node may have by its class, one bit for each register of the machine.
+    class: Vec<u32>,
+}
+
+impl Interference {
+    pub(super) fn new(f: &Func<VReg>, live: &Live) -> Interference {
+        let mut graph = Interference {
+            neighbours: vec![BTreeSet::new(); f.vregs as usize],
+            leader: (0..f.vregs).map(VReg).collect(),
+            class: vec![usable(); f.vregs as usize],
+        };
+        for n in 0..FIRST_VIRTUAL {
+            graph.class[n as usize] = 1 << n;
+        }
+        for (v, given) in &f.given {
+            graph.class[v.index()] = given.iter().fold(0, |set, reg| set | 1 << reg.0);
+        }
+        let entry: Vec<VReg> = live.at_entry().iter().collect();
+        for (n, &a) in entry.iter().enumerate() {
+            entry[n + 1..].iter().for_each(|&b| graph.connect(a, b));
+        }
+        for (b, block) in f.blocks.iter().enumerate() {
+            let mut now = live.at_end(f, b);
+            for line in block.lines.iter().rev() {
+                if let Some(d) = line.code.def().filter(|d| d.is_variable()) {
+                    // A copy leaves the same word in both, so they may share a register.
+                    let source = line.code.as_move().map(|(_, source)| source);
+                    for other in now.iter().filter(|&v| Some(v) != source) {
+                        graph.connect(d, other);
+                    }
+                }
+                now.step(&line.code);
+            }
+        }
+        graph
+    }
+
+    fn connect(&mut self, a: VReg, b: VReg) {
+        if a != b {
+            self.neighbours[a.index()].insert(b);
+            self.neighbours[b.index()].insert(a);
+        }
+    }
+
+    /// The register that stands for a register's node.
+    pub(super) fn leader(&self, v: VReg) -> VReg {
+        let mut at = v;
+        while self.leader[at.index()] != at {
+            at = self.leader[at.index()];
+        }
+        at
+    }
+
+    /// The nodes that are no register of the machine.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = VReg> + use<'_> {
+        let all = (FIRST_VIRTUAL..self.leader.len() as u32).map(VReg);
+        all.filter(|&v| self.leader(v) == v)
+    }
+
+    /// The nodes that must have other colours.
+    pub(super) fn neighbours(&self, node: VReg) -> &BTreeSet<VReg> {
+        &self.neighbours[node.index()]
+    }
+
+    /// Its neighbours without the registers of the machine.
+    pub(super) fn virtual_neighbours(&self, node: VReg) -> impl Iterator<Item = VReg> + use<'_> {
+        self.neighbours[node.index()]
+            .range(VReg(FIRST_VIRTUAL)..)
+            .copied()
+    }
+
+    /// The colours that a node may have, whatever the other virtual registers get.
+    pub(super) fn allowed(&self, node: VReg) -> u32 {
+        let fixed = self.neighbours[node.index()].range(..VReg(FIRST_VIRTUAL));
+        fixed.fold(self.class[node.index()], |set, v| set & !(1 << v.0))
+    }
+
+    /// Whether a node gets a colour however its neighbours are coloured.
+    pub(super) fn is_easy(&self, node: VReg) -> bool {
+        (self.virtual_neighbours(node).count() as u32) < self.allowed(node).count_ones()
+    }
+
+    /// Joins nodes that copies or two-operand forms connect.
+    pub(super) fn coalesce(&mut self, f: &Func<VReg>) {
+        let lines = || f.blocks.iter().flat_map(|b| &b.lines);
+        for line in lines() {
+            if let Some((rd, rs)) = line.code.as_move() {
+                self.join(rd, rs);
+            }
+        }
+        for line in lines() {
+            let Code::Inst(inst) = line.code else {
+                continue;
+            };
+            if let [Some(rs1), rs2] = inst.read()
+                && gains_by_sharing(&inst)
+            {
+                let joined = self.join(inst.rd, rs1);
+                if let Some(rs2) = rs2.filter(|_| !joined && commutes(inst.op)) {
+                    self.join(inst.rd, rs2);
+                }
+            }
+        }
+    }
+
+    /// Joins two nodes, unless that is wrong or could cost a colour (Briggs).
+    fn join(&mut self, a: VReg, b: VReg) -> bool {
+        let (a, b) = (self.leader(a), self.leader(b));
+        // The lower number leads, so that a register of the machine does.
+        let (into, from) = (a.min(b), a.max(b));
+        let is_possible = a != b
+            && into.is_variable()
+            && from.as_fixed().is_none()
+            && !self.neighbours[a.index()].contains(&b)
+            && self.class[a.index()] & self.class[b.index()] == self.class[into.index()]
+            && self.class[from.index()] == usable();
+        if !is_possible || !self.stays_colourable(into, from) {
+            return false;
+        }
+        self.leader[from.index()] = into;
+        for v in std::mem::take(&mut self.neighbours[from.index()]) {
+            self.neighbours[v.index()].remove(&from);
+            self.connect(into, v);
+        }
+        true
+    }
+
+    fn stays_colourable(&self, into: VReg, from: VReg) -> bool {
+        let both = self.neighbours[into.index()].union(&self.neighbours[from.index()]);
+        let hard = both
+            .filter(|&&v| v.as_fixed().is_none() && !self.is_easy(v))
+            .count() as u32;
+        let colors = match into.as_fixed() {
+            // Every neighbour must live without this one register (George).
+            Some(_) => 1,
+            None => self.allowed(into).count_ones(),
+        };
+        hard < colors
+    }
+}
+
+/// Whether an instruction is shorter when it overwrites its first operand.
+fn gains_by_sharing(inst: &Inst<VReg>) -> bool {
+    if inst.written().is_none() || !inst.rd.is_variable() || !inst.rs1.is_variable() {
+        return false;
+    }
+    let with = |rd, rs1| {
+        nfl_isa::size(&Inst {
+            op: inst.op,
+            rd,
+            rs1,
+            rs2: Reg::A3,
+            imm: inst.imm,
+        })
+    };
+    with(Reg::A2, Reg::A2) < with(Reg::A2, Reg::A4)
+}
+
+pub(super) fn commutes(op: Op) -> bool {
+    matches!(op, Op::Add | Op::And | Op::Or | Op::Xor)
+}

@@ -1,0 +1,242 @@
+//! Loads, stores and the addresses they use.
+//!
+//! In: a load or store of the IR. Out: one instruction off a base register, after at most one addition for each variable
+//! that some address adds to a region. Guaranteed: the address is the IR's modulo 2^32, so what is in bounds there is
+//! in bounds here.
+
+use nfl_ir::func::Origin;
+use nfl_ir::{Block as IrBlock, InstData, Op as IrOp, Region, Value};
+use nfl_isa::{Inst, Op};
+
+use super::{Base, Early, Select, Sum};
+use crate::mir::{Code, PACKET, SP, VReg, ZERO};
+use crate::scratch::touches_memory;
+
+/// A region, a constant offset and maybe a variable.
+#[derive(Clone, Copy)]
+struct Address {
+    region: Region,
+    offset: u32,
+    index: Option<Value>,
+}
+
+/// Largest and smallest immediate of a load or store.
+const REACH: std::ops::RangeInclusive<i32> = -2048..=2047;
+
+impl<'a> Select<'a> {
+    /// Finds every sum of a base and a variable, and the block that dominates its users.
+    pub(super) fn find_sums(&mut self) {
+        for at in 0..self.blocks.len() {
+            for &i in &self.f.blocks[self.blocks[at]].insts {
+                let inst = &self.f.insts[i];
+                if !touches_memory(inst.op) {
+                    continue;
+                }
+                let address = self.address(inst);
+                let Some((base, v)) = address
+                    .index
+                    .and_then(|v| Some((base_of(address.region)?, v)))
+                else {
+                    continue;
+                };
+                let graph = &self.graph;
+                let sum = self.sums.entry((base, v)).or_insert(Sum {
+                    home: at,
+                    reg: None,
+                });
+                sum.home = graph.common_dominator(sum.home, at);
+            }
+        }
+    }
+
+    /// Puts the sums that belong to a block at its end; a use further up moves them there.
+    pub(super) fn place_sums(&mut self, at: usize) {
+        let here = self
+            .sums
+            .iter()
+            .filter(|(_, sum)| sum.home == at && sum.reg.is_some());
+        let here: Vec<(Base, Value)> = here.map(|(&key, _)| key).collect();
+        for (base, v) in here {
+            self.reg(v);
+            self.early.insert(Early::Sum(base, v), self.reversed.len());
+        }
+    }
+
+    /// The register of a base.
+    pub(super) fn base(&mut self, base: Base) -> VReg {
+        match base {
+            Base::Packet => PACKET,
+            Base::Carried => self.carried(),
+            Base::Scratch => SP,
+        }
+    }
+
+    pub(super) fn store(&mut self, inst: &InstData) {
+        let op = match inst.op.spec().bytes {
+            1 => Op::Sb,
+            2 => Op::Sh,
+            _ => Op::Sw,
+        };
+        let value = self.reg(inst.args[0]);
+        let address = self.address(inst);
+        let (rs1, imm) = self.place(address);
+        self.pending.push(Code::Inst(Inst {
+            op,
+            rd: ZERO,
+            rs1,
+            rs2: value,
+            imm,
+        }));
+    }
+
+    pub(super) fn load(&mut self, rd: VReg, inst: &InstData) {
+        let op = match inst.op.spec().bytes {
+            1 => Op::Lbu,
+            2 => Op::Lhu,
+            _ => Op::Lw,
+        };
+        let address = self.address(inst);
+        let (rs1, imm) = self.place(address);
+        self.i(op, rd, rs1, imm);
+    }
+
+    /// Loads the bytes of a number that lies with its most significant byte first.
+    pub(super) fn load_swapped(&mut self, rd: VReg, inst: &InstData) {
+        let bytes = u32::from(inst.op.spec().bytes);
+        let address = self.address(inst);
+        let mut sum: Option<VReg> = None;
+        for byte in 0..bytes {
+            let (rs1, imm) = self.place(Address {
+                offset: address.offset.wrapping_add(byte),
+                ..address
+            });
+            let last = byte + 1 == bytes;
+            let part = self.out.fresh();
+            self.i(Op::Lbu, part, rs1, imm);
+            if !last {
+                self.i(Op::Slli, part, part, (8 * (bytes - 1 - byte)).cast_signed());
+            }
+            sum = Some(match sum {
+                None => part,
+                Some(so_far) => {
+                    let to = if last { rd } else { so_far };
+                    self.r(Op::Or, to, so_far, part);
+                    to
+                }
+            });
+        }
+    }
+
+    /// The load whose swapped bytes `user` is, when nothing else needs it and no store stands between.
+    pub(super) fn absorbed_load(&self, v: Value, user: Value) -> Option<&'a InstData> {
+        let load = self.def(v)?;
+        if !matches!(load.op, IrOp::Load16 | IrOp::Load32) || !self.dies(v) {
+            return None;
+        }
+        let (block, from) = self.place_of(v)?;
+        let (user_block, to) = self.place_of(user)?;
+        let between = self.f.blocks[block].insts.get(from..to)?;
+        let is_quiet = between.iter().all(|&i| self.f.insts[i].op.has_result());
+        (block == user_block && is_quiet).then_some(load)
+    }
+
+    fn place_of(&self, v: Value) -> Option<(IrBlock, usize)> {
+        match self.f.values[v].origin {
+            Origin::Inst(i) => self.places[i],
+            Origin::Param(..) => None,
+        }
+    }
+
+    /// The address of a load or store, with additions of constants in its offset.
+    fn address(&self, inst: &InstData) -> Address {
+        let index = if inst.op.has_result() {
+            inst.args.first()
+        } else {
+            inst.args.get(1)
+        };
+        let region = inst.region.expect("loads and stores name a region");
+        let mut offset = inst.imm;
+        let mut index = index.copied();
+        while let Some(v) = index {
+            if let Some(c) = self.constant_of(v) {
+                offset = offset.wrapping_add(c);
+                index = None;
+                break;
+            }
+            let Some(def) = self.def(v).filter(|def| def.op == IrOp::Add) else {
+                break;
+            };
+            let (a, b) = (def.args[0], def.args[1]);
+            match (self.constant_of(a), self.constant_of(b)) {
+                (_, Some(c)) => {
+                    offset = offset.wrapping_add(c);
+                    index = Some(a);
+                }
+                (Some(c), None) => {
+                    offset = offset.wrapping_add(c);
+                    index = Some(b);
+                }
+                (None, None) => break,
+            }
+        }
+        let offset = match region {
+            Region::Packet | Region::Carried => offset,
+            Region::Data(id) => offset.wrapping_add(self.input.constants.array(id)),
+            Region::Slot(slot) => offset.wrapping_add(self.input.scratch.slot(slot)),
+        };
+        Address {
+            region,
+            offset,
+            index,
+        }
+    }
+
+    /// A base register and an immediate for an address.
+    fn place(&mut self, address: Address) -> (VReg, i32) {
+        let base = match (base_of(address.region), address.index) {
+            (None, None) => ZERO,
+            // Constants lie at small absolute addresses, so that the index alone is the base.
+            (None, Some(v)) => self.reg(v),
+            (Some(base), None) => self.base(base),
+            (Some(base), Some(v)) => self.sum(base, v),
+        };
+        let offset = address.offset.cast_signed();
+        if REACH.contains(&offset) {
+            return (base, offset);
+        }
+        let low = (offset << 20) >> 20;
+        let high = self.constant(offset.wrapping_sub(low).cast_unsigned());
+        if base == ZERO {
+            return (high, low);
+        }
+        let sum = self.out.fresh();
+        self.r(Op::Add, sum, base, high);
+        (sum, low)
+    }
+
+    fn sum(&mut self, base: Base, v: Value) -> VReg {
+        let known = self.sums[&(base, v)].reg;
+        let reg = known.unwrap_or_else(|| self.out.fresh());
+        let sum = self
+            .sums
+            .get_mut(&(base, v))
+            .expect("every sum was found before");
+        sum.reg = Some(reg);
+        // In its home block it stands before its first use; other users find it there.
+        if sum.home == self.current {
+            self.reg(v);
+            self.wanted.push(Early::Sum(base, v));
+        }
+        reg
+    }
+}
+
+/// The base that a variable must be added to; constants have none.
+fn base_of(region: Region) -> Option<Base> {
+    match region {
+        Region::Packet => Some(Base::Packet),
+        Region::Carried => Some(Base::Carried),
+        Region::Slot(_) => Some(Base::Scratch),
+        Region::Data(_) => None,
+    }
+}
