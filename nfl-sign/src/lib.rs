@@ -17,4 +17,4 @@ mod trust;
 
 pub use capsule::{SignError, sign};
 pub use key::{KeyError, KeyId, PrivateKey, PublicKey, Signer};
-pub use trust::{Policy, TrustError, TrustStore, Trusted};
+pub use trust::{Policy, TrustError, TrustStore, Trusted, peek};

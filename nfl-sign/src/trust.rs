@@ -116,6 +116,18 @@ impl TrustStore {
     }
 }
 
+/// The key id and the image of a capsule that nobody has judged: for tools that show what is in
+/// it, and never for one that runs it.
+///
+/// # Errors
+///
+/// [`TrustError::NotACapsule`] or [`TrustError::Image`].
+pub fn peek(bytes: &[u8]) -> Result<(KeyId, Image), TrustError> {
+    let parts = Parts::read(bytes)?;
+    let image = Image::from_bytes(parts.payload).map_err(TrustError::Image)?;
+    Ok((parts.kid, image))
+}
+
 /// An image that somebody trusted has signed for this node and this time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trusted {
