@@ -168,10 +168,8 @@ fn check_loops(m: &Module, a: &Analysis, limits: &Limits, diags: &mut Diags) -> 
                 sound = false;
             }
             Some(trips) if *trips > limits.loop_trips || *trips > limits.steps => {
-                let text = format!(
-                    "up to {trips} rounds, and a run may take {} steps",
-                    limits.steps
-                );
+                let most = limits.loop_trips.min(limits.steps);
+                let text = format!("up to {trips} rounds, and {most} are allowed");
                 let d = remark(finding(&E502, span), text);
                 diags.push(d.help("say how often: while (…) limit 16 else Drop {"));
                 sound = false;

@@ -12,6 +12,7 @@ use nfl_syntax::arena::IdMap;
 use crate::entity::Value;
 use crate::func::{Function, InstData};
 use crate::op::{Fmt, Op};
+use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
 
 /// How many definitions deep questions and facts travel.
@@ -47,6 +48,8 @@ pub struct Known<'a> {
     pub f: &'a Function,
     /// What is known of a word wherever it is.
     pub base: &'a IdMap<Value, Range>,
+    /// Parameters of loop heads whose moves are bounded by another's.
+    pub(super) links: &'a IdMap<Value, Option<Link>>,
 }
 
 impl<'a> Known<'a> {
@@ -67,6 +70,12 @@ impl<'a> Known<'a> {
         let mut known = self.base[v];
         if let Some(&fact) = facts.ranges.get(&v) {
             known = known.meet(fact).unwrap_or(known);
+        }
+        if depth > 0
+            && let Some(link) = &self.links[v]
+        {
+            let clock = self.range_within(facts, link.clock.param, depth - 1);
+            known = known.meet(link.at(clock)).unwrap_or(known);
         }
         let Some(def) = self.def(v).filter(|_| depth > 0 && known.single().is_none()) else {
             return known;

@@ -13,6 +13,7 @@ use crate::entity::{Block, LateId, ParamId, Value};
 use crate::func::{Function, Term, WordInfo};
 use crate::op::Op;
 use crate::verify::facts::{Facts, Known};
+use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
 
 /// The words of a module that functions name by number.
@@ -39,6 +40,8 @@ pub struct Analysis<'a> {
     pub trips: Vec<Option<u32>>,
     /// The guesses for parameters of loop heads.
     pub(super) guesses: IdMap<Value, Guess>,
+    /// Parameters of loop heads whose moves are bounded by another's.
+    pub(super) links: IdMap<Value, Option<Link>>,
 }
 
 /// How far guessing has come for a parameter of a loop's head.
@@ -48,8 +51,8 @@ pub(super) struct Guess {
     pub level: usize,
     /// What came back along the loop so far.
     pub seen: Option<Range>,
-    /// The rounds that this guess relies on, when it counts them.
-    pub rounds: Option<u32>,
+    /// The parameter that counts rounds, where this guess relies on one.
+    pub clock: Option<Value>,
 }
 
 impl<'a> Analysis<'a> {
@@ -65,6 +68,7 @@ impl<'a> Analysis<'a> {
             entry: IdMap::new(),
             trips,
             guesses: IdMap::new(),
+            links: IdMap::new(),
         };
         loop {
             a.visit();
@@ -79,6 +83,7 @@ impl<'a> Analysis<'a> {
         Known {
             f: self.f,
             base: &self.base,
+            links: &self.links,
         }
     }
 

@@ -22,31 +22,44 @@ impl Analysis<'_> {
         let params = self.f.blocks[head].params.clone();
         let steps: Vec<Option<Step>> = (0..params.len()).map(|at| self.step(head, at)).collect();
         let first: Vec<Range> = params.iter().map(|&p| self.base[p]).collect();
-        let mut rounds: Option<u32> = None;
+        let lists: Vec<Vec<Range>> = (0..params.len())
+            .map(|at| self.guesses_for(head, at, first[at], steps[at], before))
+            .collect();
+        // The parameter that allows the fewest rounds counts for the others.
+        let mut clock: Option<(u32, Clock)> = None;
         for (at, &param) in params.iter().enumerate() {
-            let Some(pace) = steps[at].and_then(pace) else {
-                continue;
-            };
-            let list = self.guesses_for(head, at, first[at], steps[at], before);
-            if let Some(range) = list.get(self.guesses[param].level) {
-                let most = (range.hi - range.lo) / pace;
-                rounds = Some(rounds.map_or(most, |r| r.min(most)));
+            let range = lists[at].get(self.guesses[param].level);
+            if let (Some(range), Some(step)) = (range, steps[at])
+                && let Some(pace) = pace(step)
+            {
+                let rounds = (range.hi - range.lo) / pace;
+                if clock.is_none_or(|(fewest, _)| rounds < fewest) {
+                    let start = if step.0 > 0 { first[at].lo } else { first[at].hi };
+                    clock = Some((rounds, Clock { param, start, step }));
+                }
             }
         }
         for (at, &param) in params.iter().enumerate() {
-            let list = self.guesses_for(head, at, first[at], steps[at], before);
+            let list = &lists[at];
             let mut guess = self.guesses[param];
-            guess.rounds = None;
+            guess.clock = None;
+            self.links.set(param, None);
             let seen = guess.seen.map_or(first[at], |seen| seen.hull(first[at]));
             let width = Range::of_width(self.f.values[param].width);
             let range = match guess.level.checked_sub(list.len()) {
                 None => list[guess.level],
-                Some(0) => match counted(first[at], steps[at], rounds) {
-                    Some(range) => {
-                        guess.rounds = rounds;
-                        range
+                Some(0) => match (clock, steps[at]) {
+                    (Some((rounds, clock)), Some(step)) if clock.param != param => {
+                        guess.clock = Some(clock.param);
+                        let link = Link {
+                            clock,
+                            first: first[at],
+                            step,
+                        };
+                        self.links.set(param, Some(link));
+                        link.after(rounds)
                     }
-                    None => first[at],
+                    _ => first[at],
                 },
                 Some(1 | 3) => seen,
                 Some(2) => Range::new(0, first[at].hi),
@@ -69,7 +82,7 @@ impl Analysis<'_> {
             for (at, &param) in params.iter().enumerate() {
                 for (facts, args) in &back {
                     let range = self.known().range(facts, args[at]);
-                    if !self.base[param].holds(range) && self.guesses[param].rounds.is_none() {
+                    if !self.base[param].holds(range) && self.guesses[param].clock.is_none() {
                         wrong[at] = true;
                         let seen = self.guesses[param].seen;
                         self.guesses[param].seen =
@@ -79,11 +92,18 @@ impl Analysis<'_> {
             }
             self.trips[l] = self.count_rounds(l, &wrong);
             for (at, &param) in params.iter().enumerate() {
-                // An interval that follows from the number of rounds is right when that is.
-                if let Some(relied) = self.guesses[param].rounds {
-                    let proved = self.trips[l].is_some_and(|trips| trips <= relied);
-                    wrong[at] = !(proved && self.steps_are_proved(l, at));
+                // An interval that follows from a clock is right when both move as was thought.
+                if let Some(link) = self.links[param] {
+                    let clock = params.iter().position(|&p| p == link.clock.param);
+                    // While the clock itself is wrong there is nothing to be said.
+                    wrong[at] = clock.is_none_or(|clock| {
+                        !wrong[clock]
+                            && !(within(self.proved_step(l, clock), link.clock.step)
+                                && within(self.proved_step(l, at), link.step))
+                    });
                 }
+            }
+            for (at, &param) in params.iter().enumerate() {
                 self.guesses[param].level += usize::from(wrong[at]);
             }
             all_right &= !wrong.contains(&true);
@@ -113,23 +133,27 @@ impl Analysis<'_> {
         }
         let head = self.cfg.loops[l].head;
         let params = self.f.blocks[head].params.iter().enumerate();
-        let right = params.filter(|&(at, &p)| !wrong[at] && self.guesses[p].rounds.is_none());
+        let right = params.filter(|&(at, &p)| !wrong[at] && self.guesses[p].clock.is_none());
         right
             .filter_map(|(at, &p)| {
-                let moved = self.rounds_by_moving(l, at, p);
+                let moved = self.rounds_by_moving(l, at, &back);
                 moved.or_else(|| self.rounds_by_shifting(p, at, &back))
             })
             .min()
     }
 
-    fn rounds_by_moving(&self, l: usize, at: usize, param: Value) -> Option<u32> {
+    /// The way a parameter has from end to end, over what it goes each round.
+    fn rounds_by_moving(&self, l: usize, at: usize, back: &[(Facts, Vec<Value>)]) -> Option<u32> {
+        let head = self.cfg.loops[l].head;
+        let param = self.f.blocks[head].params[at];
         let step = self.proved_step(l, at)?;
+        let pace = pace(step)?;
         let Range { lo, hi } = self.base[param];
-        Some((hi - lo) / pace(step)?)
-    }
-
-    fn steps_are_proved(&self, l: usize, at: usize) -> bool {
-        self.proved_step(l, at).is_some()
+        let here = back.iter().map(|(facts, _)| self.known().range(facts, param));
+        let here = here.reduce(Range::hull)?;
+        // The last round that goes back starts where its edge says.
+        let way = if step.0 > 0 { here.hi - lo } else { hi - here.lo };
+        Some(((hi - lo) / pace).min(way / pace + 1))
     }
 
     /// By how much each round changes a parameter, where no sum wraps and no mask cuts.
@@ -274,11 +298,10 @@ impl Analysis<'_> {
             return vec![first];
         }
         let mut ends: Vec<i64> = Vec::new();
-        for (x, y) in self.tests(head) {
+        for (x, Range { lo, hi }) in self.tests(head, before) {
             let Some((k, same)) = self.step_to(x, param, None, 8) else {
                 continue;
             };
-            let Range { lo, hi } = self.known().range(before, y);
             if k != same {
                 continue;
             }
@@ -315,8 +338,8 @@ impl Analysis<'_> {
             return list;
         };
         let by = self.f.constant(def.args[1]).unwrap_or(32);
-        for (x, y) in self.tests(head) {
-            let end = u64::from(self.known().range(before, y).hi);
+        for (x, y) in self.tests(head, before) {
+            let end = u64::from(y.hi);
             for end in [end.saturating_sub(1), end] {
                 if let Some(Ok(hi)) = end.checked_shl(by).map(u32::try_from)
                     && x == param
@@ -328,8 +351,8 @@ impl Analysis<'_> {
         list
     }
 
-    /// The comparisons that branches of a loop depend on, either way round.
-    fn tests(&self, head: Block) -> Vec<(Value, Value)> {
+    /// What branches of a loop compare with what numbers.
+    fn tests(&self, head: Block, before: &Facts) -> Vec<(Value, Range)> {
         let Some(l) = self.cfg.loop_at(head) else {
             return Vec::new();
         };
@@ -341,27 +364,76 @@ impl Analysis<'_> {
         }
         let mut tests = Vec::new();
         while let Some((cond, depth)) = work.pop() {
-            let Some(def) = self.f.def(cond) else {
+            tests.push((cond, Range::exactly(0)));
+            let Some(def) = self.f.def(cond).filter(|_| depth > 0) else {
                 continue;
             };
             let &[a, b] = def.args.as_slice() else {
                 continue;
             };
+            let known = self.known();
             match def.op {
-                Op::And | Op::Or | Op::Xor if depth > 0 => {
-                    work.extend([(a, depth - 1), (b, depth - 1)]);
-                }
+                Op::And | Op::Or | Op::Xor => work.extend([(a, depth - 1), (b, depth - 1)]),
                 op if op.inverse().is_some() => {
-                    tests.extend([(a, b), (b, a)]);
-                    if depth > 0 {
-                        work.push((a, depth - 1));
-                    }
+                    tests.push((a, known.range(before, b)));
+                    tests.push((b, known.range(before, a)));
+                    work.push((a, depth - 1));
                 }
                 _ => {}
             }
         }
         tests
     }
+}
+
+/// The parameter that counts a loop's rounds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    /// The parameter; it moves in one direction.
+    pub param: Value,
+    /// Where it starts, at the end it moves away from.
+    start: u32,
+    step: Step,
+}
+
+/// A parameter whose moves are bounded by those of a clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// The clock.
+    pub clock: Clock,
+    first: Range,
+    step: Step,
+}
+
+impl Link {
+    /// What the parameter may be while the clock shows this.
+    pub(crate) fn at(&self, clock: Range) -> Range {
+        let Clock { start, step, .. } = self.clock;
+        let way = if step.0 > 0 {
+            clock.hi.saturating_sub(start)
+        } else {
+            start.saturating_sub(clock.lo)
+        };
+        self.after(pace(step).map_or(u32::MAX, |pace| way / pace))
+    }
+
+    /// What the parameter may be after so many rounds or fewer.
+    fn after(&self, rounds: u32) -> Range {
+        let rounds = i64::from(rounds);
+        let lo = rounds.checked_mul(self.step.0.min(0));
+        let hi = rounds.checked_mul(self.step.1.max(0));
+        let lo = lo.and_then(|lo| u32::try_from(lo + i64::from(self.first.lo)).ok());
+        let hi = hi.and_then(|hi| u32::try_from(hi + i64::from(self.first.hi)).ok());
+        match (lo, hi) {
+            (Some(lo), Some(hi)) => Range::new(lo, hi),
+            _ => Range::FULL,
+        }
+    }
+}
+
+/// Whether a step that was proved is one that was thought of.
+fn within(proved: Option<Step>, thought: Step) -> bool {
+    proved.is_some_and(|p| thought.0 <= p.0 && p.1 <= thought.1)
 }
 
 fn either(a: Step, b: Step) -> Step {
@@ -377,12 +449,4 @@ fn pace((down, up): Step) -> Option<u32> {
     } else {
         None
     }
-}
-
-/// Where so many rounds of a step lead.
-fn counted(first: Range, step: Option<Step>, rounds: Option<u32>) -> Option<Range> {
-    let ((down, up), rounds) = (step?, i64::from(rounds?));
-    let lo = i64::from(first.lo).checked_add(rounds.checked_mul(down.min(0))?)?;
-    let hi = i64::from(first.hi).checked_add(rounds.checked_mul(up.max(0))?)?;
-    Some(Range::new(lo.try_into().ok()?, hi.try_into().ok()?))
 }
