@@ -12,21 +12,24 @@ use alloc::vec::Vec;
 
 use nfl_abi::image::Image;
 use nfl_abi::{ImageLimits, Limits};
+use nfl_isa::Reg;
 
 use crate::certificate::{self, Claim, LoopClaim};
-use crate::code::{Code, Flow};
+use crate::code::{Code, Flow, Line};
 use crate::liveness;
 use crate::loops::{self, Loop};
 use crate::prove;
-use crate::refusal::{Place, Reason, Refusal};
+use crate::refusal::{Place, Range, Reason, Refusal};
 use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::distance_to_end;
 
 /// Rounds in which claims grow by exactly what is seen.
 const GROWING_ROUNDS: usize = 3;
+/// Rounds after which bounds are given up that grow beyond every number they are compared with.
+const STEPPING_ROUNDS: usize = 30;
 /// Rounds until everything that moves must have been given up.
-const WIDENING_ROUNDS: usize = 24;
+const WIDENING_ROUNDS: usize = 40;
 /// Rounds in which claims shrink.
 const NARROWING_ROUNDS: usize = 8;
 /// An address that wanders further than this is useless.
@@ -47,6 +50,7 @@ pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal
     });
     let mut proposer = Proposer {
         loops: loops.collect(),
+        operands: Vec::new(),
         surprised: false,
     };
     if !proposer.loops.is_empty() {
@@ -134,7 +138,12 @@ fn settle(
     };
     for round in 0..WIDENING_ROUNDS {
         sweep(proposer)?;
-        if !proposer.grow(round >= GROWING_ROUNDS) {
+        let pace = match round {
+            0..GROWING_ROUNDS => Pace::Seen,
+            GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Compared,
+            _ => Pace::Extreme,
+        };
+        if !proposer.grow(pace) {
             break;
         }
     }
@@ -151,6 +160,24 @@ fn settle(
         }
     }
     Ok(())
+}
+
+/// How far a claim grows that does not hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// To what was seen.
+    Seen,
+    /// To the next number that something is compared with in the loop.
+    Compared,
+    /// To the end of what can be said.
+    Extreme,
+}
+
+/// An operand of a branch: where it stood, and what was known about it.
+struct Operand {
+    pc: u32,
+    reg: Reg,
+    range: Range,
 }
 
 /// What is going to be said about a place at the head of a loop.
@@ -189,6 +216,8 @@ enum Move {
 
 struct Proposer {
     loops: Vec<Proposal>,
+    /// What was compared in this sweep.
+    operands: Vec<Operand>,
     /// More words turned out to change, so the sweep was not of the whole truth.
     surprised: bool,
 }
@@ -228,6 +257,37 @@ impl Proposal {
             .get(usize::from(place.0))
             .copied()
             .unwrap_or(Word::Given)
+    }
+
+    /// Numbers where a place of the loop may stop growing: what is compared in the loop with
+    /// something that stays the same, and a step from there.
+    fn stops(&self, operands: &[Operand], place: Place) -> Vec<i64> {
+        let step = match self.moves.get(usize::from(place.0)) {
+            Some(Move::By(step)) => step.abs().max(1),
+            _ => 1,
+        };
+        let (head, end) = (self.body.claim.head, self.body.claim.end);
+        let stays = |operand: &&Operand| {
+            let same = operand.range.0 == operand.range.1
+                || self.body.regs >> (operand.reg.0 & 31) & 1 == 0;
+            (head..end).contains(&operand.pc) && same
+        };
+        let near = |operand: &Operand| {
+            let (lo, hi) = operand.range;
+            [
+                lo - step,
+                lo - 1,
+                lo,
+                lo + 1,
+                lo + step,
+                hi - step,
+                hi - 1,
+                hi,
+                hi + 1,
+                hi + step,
+            ]
+        };
+        operands.iter().filter(stays).flat_map(near).collect()
     }
 
     fn set_word(&mut self, place: Place, word: Word) {
@@ -317,8 +377,8 @@ fn hull(a: Claim, b: Claim) -> Claim {
     }
 }
 
-/// A claim that covers both, where a bound that does not hold yet is given up.
-fn widen(claim: Claim, seen: Claim) -> Claim {
+/// A claim that covers both, where a bound that does not hold yet grows to the next of the `stops`.
+fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
     let wide = hull(claim, seen);
     if wide.kind != claim.kind {
         return wide;
@@ -327,13 +387,6 @@ fn widen(claim: Claim, seen: Claim) -> Claim {
         (0, WORD_MAX)
     } else {
         (-FAR, FAR)
-    };
-    let lo = if wide.lo < claim.lo { least } else { wide.lo };
-    let hi = if wide.hi > claim.hi { most } else { wide.hi };
-    let slack = if wide.slack == claim.slack {
-        wide.slack
-    } else {
-        None
     };
     if wide.lo < least || wide.hi > most {
         return Claim {
@@ -344,6 +397,31 @@ fn widen(claim: Claim, seen: Claim) -> Claim {
             ..wide
         };
     }
+    let below = stops
+        .iter()
+        .copied()
+        .filter(|&stop| least <= stop && stop <= wide.lo)
+        .max();
+    let above = stops
+        .iter()
+        .copied()
+        .filter(|&stop| wide.hi <= stop && stop <= most)
+        .min();
+    let lo = if wide.lo < claim.lo {
+        below.unwrap_or(least)
+    } else {
+        wide.lo
+    };
+    let hi = if wide.hi > claim.hi {
+        above.unwrap_or(most)
+    } else {
+        wide.hi
+    };
+    let slack = if wide.slack == claim.slack {
+        wide.slack
+    } else {
+        None
+    };
     Claim {
         lo,
         hi,
@@ -365,10 +443,11 @@ impl Proposer {
             one.len_lo = i64::MAX;
             one.publish();
         }
+        self.operands.clear();
     }
 
     /// Makes every claim cover what was seen. True when one had to change.
-    fn grow(&mut self, wide: bool) -> bool {
+    fn grow(&mut self, pace: Pace) -> bool {
         let mut changed = self.surprised;
         for one in &mut self.loops {
             for place in one.places() {
@@ -379,10 +458,10 @@ impl Proposer {
                     continue;
                 }
                 changed = true;
-                let grown = if wide {
-                    widen(claim, seen)
-                } else {
-                    hull(claim, seen)
+                let grown = match pace {
+                    Pace::Seen => hull(claim, seen),
+                    Pace::Compared => widen(claim, seen, &one.stops(&self.operands, place)),
+                    Pace::Extreme => widen(claim, seen, &[]),
                 };
                 let word = if grown.kind == Kind::Uninit {
                     Word::Given
@@ -539,6 +618,21 @@ impl Judge for Proposer {
             }
         }
         Ok(())
+    }
+
+    fn visit(&mut self, line: &Line, state: &State) {
+        if matches!(line.flow(), Flow::Branch(_)) {
+            for reg in line.inst.read().into_iter().flatten() {
+                let value = state.reg(reg);
+                if value.kind.has_term() {
+                    self.operands.push(Operand {
+                        pc: line.pc,
+                        reg,
+                        range: state.range(value),
+                    });
+                }
+            }
+        }
     }
 
     fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason> {
