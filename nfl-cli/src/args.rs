@@ -1,0 +1,130 @@
+//! The command line as a whole: global flags and the list of subcommands.
+
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use nfl::abi::codes;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The NFL compiler: network functions as proved, signed microcode.
+#[derive(Parser, Debug)]
+#[command(
+    name = "nflc",
+    version,
+    styles = STYLES,
+    disable_help_subcommand = false,
+    infer_subcommands = true,
+    after_help = "Exit status:\n  0    well\n  1    the input is wrong, or the answer is no\n  2    usage, settings or files\n  101  an internal error\n\nExamples:\n  nflc new guard\n  nflc check guard/guard.nfl --bounds\n  nflc run guard/guard.nfl --on originator --pcap in.pcap --set port=443"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every subcommand takes.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// How errors and warnings are shown
+    #[arg(long, global = true, value_enum, default_value_t = ErrorFormat::Human, value_name = "FORMAT", help_heading = "Global options", hide_possible_values = false)]
+    pub(crate) error_format: ErrorFormat,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Global options")]
+    pub(crate) color: Color,
+    /// Say nothing but errors and what was asked for
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
+    pub(crate) quiet: bool,
+    /// Say what is done
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(crate) verbose: bool,
+}
+
+/// How errors and warnings are shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub(crate) enum ErrorFormat {
+    /// With the source, for people
+    Human,
+    /// One line each, for editors
+    Short,
+    /// One JSON object each, for programs
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+pub(crate) enum Format {
+    /// A table, for people
+    Human,
+    /// JSON, for programs
+    Json,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    New(crate::new::Args),
+    Check(crate::check::Args),
+    Build(crate::build::Args),
+    Run(crate::run::Args),
+    Inspect(crate::inspect::Args),
+    Disasm(crate::disasm::Args),
+    Size(crate::size::Args),
+    Sign(crate::sign::Args),
+    Verify(crate::verify::Args),
+    Key(crate::key::Args),
+    Explain(crate::explain::Args),
+}
+
+/// Shows help and versions, and says what is wrong with a command line in the form of all errors.
+pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(2),
+            _ => ExitCode::SUCCESS,
+        },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{}", error.render());
+            ExitCode::from(2)
+        }
+        _ => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            let arguments: Vec<String> = std::env::args().collect();
+            if arguments.iter().any(|a| a == "--error-format=json")
+                || arguments.windows(2).any(|w| w == ["--error-format", "json"])
+            {
+                let finding = nfl::Diagnostic::bare(&codes::E900, text.trim_end());
+                let sources = nfl::SourceMap::default();
+                eprint!("{}", nfl::render(&finding, &sources, nfl::Style::Json));
+            } else {
+                eprint!("error[{}]: {text}", codes::E900.text);
+            }
+            ExitCode::from(2)
+        }
+    }
+}

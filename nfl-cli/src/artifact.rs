@@ -1,0 +1,131 @@
+//! Files that hold an image: source text, images and capsules, told apart by extension and first byte.
+
+use std::path::Path;
+
+use nfl::abi::codes;
+use nfl::{Built, Image, KeyId, Party, PublicKey, TrustPolicy, TrustStore, Trusted};
+
+use crate::failure::Failure;
+use crate::shell::Shell;
+use crate::source::{self, Choice, Compiled};
+
+/// The first byte of every capsule: CBOR tag 18.
+const CAPSULE_BYTE: u8 = 0xd2;
+/// The first byte of every image: a CBOR array of four.
+const IMAGE_BYTE: u8 = 0x84;
+
+/// What a file holds.
+pub(crate) enum Artifact {
+    /// Source text, compiled.
+    Source(Compiled),
+    /// An image.
+    Image(Image),
+    /// A capsule that nobody has judged yet.
+    Capsule {
+        /// The key it names.
+        kid: KeyId,
+        /// Its image.
+        image: Image,
+    },
+}
+
+impl Artifact {
+    /// Reads a file, and compiles it when it is source text: the chosen function, or all of them.
+    pub(crate) fn read(
+        file: &Path,
+        choice: &Choice,
+        shell: &mut Shell,
+    ) -> Result<Artifact, Failure> {
+        if source::is_source(file) {
+            return source::all_images(file, choice, shell).map(Artifact::Source);
+        }
+        let bytes = read_bytes(file)?;
+        match kind(file, &bytes) {
+            Some(Kind::Image) => read_image(file, &bytes).map(Artifact::Image),
+            Some(Kind::Capsule) => {
+                let (kid, image) = nfl::peek(&bytes).map_err(|error| {
+                    Failure::wrong(error.code(), format!("`{}`: {error}", file.display()))
+                })?;
+                Ok(Artifact::Capsule { kid, image })
+            }
+            None => Err(unknown(file)),
+        }
+    }
+
+    /// The images, each with what the compiler knows if it has just made it.
+    pub(crate) fn images(&self) -> Vec<(&Image, Option<&Built>)> {
+        match self {
+            Artifact::Source(compiled) => {
+                let images = compiled.images.iter();
+                images.map(|built| (&built.image, Some(built))).collect()
+            }
+            Artifact::Image(image) | Artifact::Capsule { image, .. } => vec![(image, None)],
+        }
+    }
+}
+
+/// What a file that is no source text holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Image,
+    Capsule,
+}
+
+/// Told by the extension, else by the first byte.
+pub(crate) fn kind(file: &Path, bytes: &[u8]) -> Option<Kind> {
+    match file.extension().and_then(|e| e.to_str()) {
+        Some("nfi") => Some(Kind::Image),
+        Some("nfc") => Some(Kind::Capsule),
+        _ => match bytes.first() {
+            Some(&IMAGE_BYTE) => Some(Kind::Image),
+            Some(&CAPSULE_BYTE) => Some(Kind::Capsule),
+            _ => None,
+        },
+    }
+}
+
+/// A file's bytes.
+pub(crate) fn read_bytes(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::read(file, &error))
+}
+
+/// The image in these bytes.
+pub(crate) fn read_image(file: &Path, bytes: &[u8]) -> Result<Image, Failure> {
+    Image::from_bytes(bytes)
+        .map_err(|error| Failure::wrong(error.code(), format!("`{}`: {error}", file.display())))
+}
+
+/// The image in a capsule, if the key has signed it for this time and audience.
+pub(crate) fn open(
+    file: &Path,
+    bytes: &[u8],
+    key: PublicKey,
+    audience: Option<&str>,
+    now_s: u64,
+) -> Result<Trusted, Failure> {
+    let mut policy = TrustPolicy::default();
+    policy.audience = audience.map(str::to_string);
+    let mut store = TrustStore::new(policy);
+    store
+        .add_key(key)
+        .map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
+    store
+        .open(bytes, now_s)
+        .map_err(|error| Failure::wrong(error.code(), format!("`{}`: {error}", file.display())))
+}
+
+/// The file is of no kind that is known.
+pub(crate) fn unknown(file: &Path) -> Failure {
+    let message = format!(
+        "`{}` is neither source text nor an image nor a capsule",
+        file.display()
+    );
+    Failure::wrong(&codes::E910, message)
+        .help("source files end in `.nfl`, images in `.nfi`, capsules in `.nfc`")
+}
+
+/// `Segment, originator`
+pub(crate) fn title(image: &Image) -> String {
+    let party = Party::of(&image.manifest).text();
+    format!("{}, {party}", Party::function(&image.manifest))
+}

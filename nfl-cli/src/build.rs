@@ -1,0 +1,155 @@
+//! `nflc build`: images and what else is known about them, as files.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use nfl::abi::codes;
+use nfl::{Built, Entry, Party, SourceMap};
+
+use crate::failure::Failure;
+use crate::output::{self, Outputs};
+use crate::shell::Shell;
+use crate::source::{self, Choice, PartyName};
+use crate::table::Table;
+use crate::{artifact, disasm};
+
+/// Compile a function to images
+///
+/// A contract has an image for each party, a resident function has one. They are written as
+/// FUNCTION.PARTY.nfi.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  nflc build guard.nfl --set port=443\n  nflc build guard.nfl --function Guard --out-dir out --emit image,asm\n  nflc build guard.nfl --party originator -o guard.nfi"
+)]
+pub(crate) struct Args {
+    /// Source file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// Only the image of this party
+    #[arg(long, value_enum, value_name = "PARTY")]
+    party: Option<PartyName>,
+    /// The output file, where there is one
+    #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
+    output: Option<PathBuf>,
+    /// The directory for output files; made when it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out_dir: PathBuf,
+    /// What to write
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "KIND",
+        default_value = "image"
+    )]
+    emit: Vec<Emit>,
+}
+
+/// A kind of output.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Debug)]
+enum Emit {
+    /// The image (.nfi)
+    Image,
+    /// The intermediate form (.nir)
+    Ir,
+    /// The disassembly with its source (.s)
+    Asm,
+    /// The source place of each instruction (.map)
+    Map,
+}
+
+impl Emit {
+    fn extension(self) -> &'static str {
+        match self {
+            Emit::Image => "nfi",
+            Emit::Ir => "nir",
+            Emit::Asm => "s",
+            Emit::Map => "map",
+        }
+    }
+
+    fn bytes(self, built: &Built, sources: &SourceMap) -> Vec<u8> {
+        match self {
+            Emit::Image => built.image.to_bytes(),
+            Emit::Ir => built.ir_text().into_bytes(),
+            Emit::Asm => disasm::listing(&built.image, Some((built, sources))).into_bytes(),
+            Emit::Map => map(built, sources).into_bytes(),
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let compiled = source::images(&args.file, &args.choice, shell)?;
+    let images = source::of_party(compiled.images, args.party)?;
+    let mut kinds = args.emit.clone();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut outputs = Outputs::default();
+    match &args.output {
+        Some(path) => {
+            let ([built], [kind]) = (images.as_slice(), kinds.as_slice()) else {
+                let message = format!(
+                    "`-o` names one file, and there would be {}",
+                    images.len() * kinds.len()
+                );
+                return Err(Failure::usage(&codes::E911, message)
+                    .help("choose an image with --party, or a directory with --out-dir"));
+            };
+            outputs.add(path, &kind.bytes(built, compiled.unit.sources()))?;
+        }
+        None => {
+            output::make_dir(&args.out_dir)?;
+            for built in &images {
+                for kind in &kinds {
+                    let path = source::image_path(&args.out_dir, built, kind.extension());
+                    outputs.add(&path, &kind.bytes(built, compiled.unit.sources()))?;
+                    shell.detail(format!("wrote {}", path.display()));
+                }
+            }
+        }
+    }
+    outputs.commit()?;
+    if !shell.is_quiet() {
+        shell.print(summary(&images))?;
+    }
+    Ok(())
+}
+
+/// A line for each handler.
+fn summary(images: &[Built]) -> Table {
+    let mut table = Table::new(&["image", "handler", "image bytes", "code bytes", "steps"]);
+    for Built { image, party, .. } in images {
+        let name = format!("{}.{}", Party::function(&image.manifest), party.text());
+        let total = image.to_bytes().len().to_string();
+        for Entry { role, steps, .. } in &image.manifest.entries {
+            table.row([
+                name.clone(),
+                role.text().to_string(),
+                total.clone(),
+                image.code.len().to_string(),
+                format!("<= {steps}"),
+            ]);
+        }
+    }
+    table
+}
+
+/// A line for each instruction: offset, size, file, line and column.
+fn map(built: &Built, sources: &SourceMap) -> String {
+    let mut text = format!("# {}\n", artifact::title(&built.image));
+    for place in &built.places {
+        let at = place.span.map_or_else(
+            || "-".to_string(),
+            |span| {
+                let (line, column) = sources.line_col(span);
+                let file = Path::new(&sources.files[span.file].name);
+                format!("{}:{line}:{column}", file.display())
+            },
+        );
+        let _ = writeln!(text, "{:04x} {} {at}", place.pc, place.size);
+    }
+    text
+}

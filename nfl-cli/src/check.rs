@@ -1,0 +1,65 @@
+//! `nflc check`: all findings about source files, and what was proved of them.
+
+use std::path::PathBuf;
+
+use nfl::{HandlerBounds, Severity};
+
+use crate::failure::{Exit, Failure};
+use crate::shell::Shell;
+use crate::source;
+use crate::table::Table;
+
+/// Check source files without making anything
+///
+/// Parameters without a value are taken at their whole range, so that a program that checks is
+/// right for every binding that its parameters allow.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  nflc check guard.nfl\n  nflc check --bounds *.nfl\n  nflc check --error-format json guard.nfl"
+)]
+pub(crate) struct Args {
+    /// Source files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print what is proved of each handler
+    #[arg(long)]
+    bounds: bool,
+    /// The instruction set that code will be made for
+    #[arg(long, visible_alias = "march", value_name = "TARGET", default_value = "rv32imc")]
+    target: String,
+}
+
+pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let compiler = source::compiler(&args.target)?;
+    let mut findings = Vec::new();
+    let mut bounds = Table::new(&["handler", "steps (estimate)", "loops"]);
+    for file in &args.files {
+        let build = source::build(file, &compiler, shell)?;
+        shell.detail(format!("checked {}", file.display()));
+        for handler in build.bounds() {
+            bounds.row(cells(handler));
+        }
+        findings.extend(build.diagnostics);
+    }
+    source::summarise(&findings, shell);
+    if findings.iter().any(|d| d.code.severity() == Severity::Error) {
+        return Err(Failure::said(Exit::Wrong));
+    }
+    if args.bounds {
+        shell.print(bounds)?;
+    }
+    Ok(())
+}
+
+fn cells(handler: &HandlerBounds) -> [String; 3] {
+    let trips = handler.loops.iter();
+    let trips: Vec<String> = trips.map(|(_, trips)| format!("<= {trips}")).collect();
+    [
+        format!("{} on {}", handler.name, handler.role.text()),
+        format!("<= {}", handler.steps),
+        match trips.is_empty() {
+            true => "-".to_string(),
+            false => trips.join(", "),
+        },
+    ]
+}

@@ -1,0 +1,257 @@
+//! `nflc inspect`: what an image says about itself.
+
+use std::path::PathBuf;
+
+use nfl::isa::Target;
+use nfl::{Claims, Entry, Image, LateSlot, Profile, Verdict, VerdictKind};
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::artifact::Artifact;
+use crate::failure::Failure;
+use crate::shell::Shell;
+use crate::source::Choice;
+
+/// Print what an image says about itself
+///
+/// Nothing of it is proved or believed; `nflc verify` does that.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  nflc inspect Guard.originator.nfi\n  nflc inspect guard.nfc --format json\n  nflc inspect guard.nfl --set port=443"
+)]
+pub(crate) struct Args {
+    /// Source file, image or capsule
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Report {
+    name: String,
+    version: u32,
+    profile: &'static str,
+    target: &'static str,
+    rights: Vec<&'static str>,
+    verdicts: Vec<&'static str>,
+    passes: u8,
+    window: u8,
+    carried: usize,
+    reasons: Vec<String>,
+    imports: usize,
+    key: Option<String>,
+    issuer: Option<String>,
+    audience: Option<String>,
+    expires: Option<u64>,
+    not_before: Option<u64>,
+    entries: Vec<EntryReport>,
+    late: Vec<LateReport>,
+    sizes: Sizes,
+}
+
+#[derive(Serialize)]
+struct EntryReport {
+    on: &'static str,
+    layer: &'static str,
+    pc: u32,
+    need: u16,
+    malformed: String,
+    steps: u32,
+}
+
+#[derive(Serialize)]
+struct LateReport {
+    name: String,
+    offset: u16,
+    width: u8,
+    wire: bool,
+    lo: u32,
+    hi: u32,
+    value: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Sizes {
+    code: usize,
+    constants: usize,
+    certificate: usize,
+    manifest: usize,
+    total: usize,
+}
+
+pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let artifact = Artifact::read(&args.file, &args.choice, shell)?;
+    let key = match &artifact {
+        Artifact::Capsule { kid, .. } => Some(kid.to_string()),
+        _ => None,
+    };
+    let images = artifact.images();
+    let reports: Vec<Report> = images
+        .iter()
+        .map(|(image, _)| report(image, key.clone()))
+        .collect();
+    if args.format == Format::Json {
+        return shell.json(&reports);
+    }
+    for (n, report) in reports.iter().enumerate() {
+        if n > 0 {
+            shell.line("")?;
+        }
+        print(report, shell)?;
+    }
+    Ok(())
+}
+
+fn report(image: &Image, key: Option<String>) -> Report {
+    let manifest = &image.manifest;
+    let Claims {
+        issuer,
+        audience,
+        expires,
+        not_before,
+    } = manifest.claims.clone();
+    let allowed = |kind: &&VerdictKind| manifest.verdicts >> kind.number() & 1 != 0;
+    Report {
+        name: manifest.name.clone(),
+        version: manifest.version,
+        profile: manifest.profile.text(),
+        target: Target::by_id(manifest.target.0).map_or("unknown", |t| t.name),
+        rights: manifest.rights.iter().map(nfl::Right::text).collect(),
+        verdicts: VerdictKind::ALL
+            .iter()
+            .filter(allowed)
+            .map(|kind| kind.text())
+            .collect(),
+        passes: manifest.passes,
+        window: manifest.window,
+        carried: manifest.carried.len(),
+        reasons: manifest.reasons.clone(),
+        imports: manifest.imports.len(),
+        key,
+        issuer,
+        audience,
+        expires,
+        not_before,
+        entries: manifest
+            .entries
+            .iter()
+            .map(|entry| entry_report(entry, image))
+            .collect(),
+        late: manifest
+            .late
+            .iter()
+            .map(|slot| late_report(slot, image))
+            .collect(),
+        sizes: Sizes {
+            code: image.code.len(),
+            constants: image.constants.len(),
+            certificate: image.certificate.len(),
+            manifest: manifest.len_without_claims(),
+            total: image.to_bytes().len(),
+        },
+    }
+}
+
+fn entry_report(entry: &Entry, image: &Image) -> EntryReport {
+    EntryReport {
+        on: entry.role.text(),
+        layer: entry.layer.text(),
+        pc: entry.pc,
+        need: entry.need,
+        malformed: verdict_text(image, entry.malformed),
+        steps: entry.steps,
+    }
+}
+
+/// The word among the constants, read the way round that `LateSlot::word` wrote it.
+fn late_report(slot: &LateSlot, image: &Image) -> LateReport {
+    let word = image.constants.get(usize::from(slot.offset)..);
+    let word = word.and_then(|bytes| bytes.first_chunk());
+    LateReport {
+        name: slot.name.clone(),
+        offset: slot.offset,
+        width: slot.width,
+        wire: slot.wire,
+        lo: slot.lo,
+        hi: slot.hi,
+        value: word.map(|bytes| slot.word(u32::from_le_bytes(*bytes))),
+    }
+}
+
+/// `Drop(MALFORMED)`, `Forward(3)`, `Pass`
+fn verdict_text(image: &Image, verdict: Verdict) -> String {
+    let kind = verdict.kind.text();
+    match verdict.kind {
+        VerdictKind::Drop if image.manifest.profile == Profile::Capsule => kind.to_string(),
+        VerdictKind::Drop | VerdictKind::Punt => {
+            let reason = crate::stats::reason_name(&image.manifest, verdict.operand);
+            format!("{kind}({reason})")
+        }
+        VerdictKind::Forward | VerdictKind::Multicast | VerdictKind::Steer => {
+            format!("{kind}({})", verdict.operand)
+        }
+        VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => kind.to_string(),
+    }
+}
+
+fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
+    let list = |words: &[&str]| match words.is_empty() {
+        true => "none".to_string(),
+        false => words.join(", "),
+    };
+    shell.line(format!("{}, version {}", report.name, report.version))?;
+    let mut facts = vec![
+        ("profile", report.profile.to_string()),
+        ("target", report.target.to_string()),
+        ("rights", list(&report.rights)),
+        ("verdicts", list(&report.verdicts)),
+        ("passes", report.passes.to_string()),
+        ("window", format!("{} bytes", report.window)),
+        ("carried", format!("{} bytes", report.carried)),
+    ];
+    let reasons: Vec<&str> = report.reasons.iter().map(String::as_str).collect();
+    if !reasons.is_empty() {
+        facts.push(("own reasons", list(&reasons)));
+    }
+    let texts = [
+        ("key", &report.key),
+        ("issuer", &report.issuer),
+        ("audience", &report.audience),
+    ];
+    facts.extend(texts.map(|(name, text)| (name, text.clone().unwrap_or_default())));
+    let times = [
+        ("expires", report.expires),
+        ("not before", report.not_before),
+    ];
+    facts.extend(times.map(|(name, t)| (name, t.map_or(String::new(), |t| format!("{t} s")))));
+    for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
+        shell.line(format!("  {name:<12}  {fact}"))?;
+    }
+    for entry in &report.entries {
+        let need = match entry.need {
+            0 => String::new(),
+            need => format!(", shorter than {need} bytes: {}", entry.malformed),
+        };
+        shell.line(format!(
+            "  on {:<9}  {}, at offset {}, at most {} steps{need}",
+            entry.on, entry.layer, entry.pc, entry.steps
+        ))?;
+    }
+    for late in &report.late {
+        let value = late.value.map_or("?".to_string(), |v| v.to_string());
+        let order = if late.wire { ", wire order" } else { "" };
+        shell.line(format!(
+            "  late {:<7}  {} bits{order}, {}..{}, now {value}",
+            late.name, late.width, late.lo, late.hi
+        ))?;
+    }
+    let sizes = &report.sizes;
+    shell.line(format!(
+        "  {:<12}  code {}, constants {}, certificate {}, manifest {}, total {}",
+        "bytes", sizes.code, sizes.constants, sizes.certificate, sizes.manifest, sizes.total
+    ))
+}

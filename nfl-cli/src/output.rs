@@ -1,0 +1,98 @@
+//! Output files: all of a command's files appear together, or none of them does.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::failure::Failure;
+
+/// Files that are written but not yet in their places.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    staged: Vec<(PathBuf, Staged)>,
+}
+
+enum Staged {
+    /// Beside its place, to be renamed.
+    Temporary(NamedTempFile),
+    /// For what is no regular file, such as a pipe or a device, which a rename would replace.
+    Direct(Vec<u8>),
+}
+
+impl Outputs {
+    /// Writes a file beside its place.
+    pub(crate) fn add(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let staged = stage(path, bytes).map_err(|e| Failure::write(path, &e))?;
+        self.staged.push((path.to_path_buf(), staged));
+        Ok(())
+    }
+
+    /// Puts all files into their places.
+    pub(crate) fn commit(self) -> Result<(), Failure> {
+        for (path, staged) in self.staged {
+            let done = match staged {
+                Staged::Temporary(file) => file.persist(&path).map(drop).map_err(|e| e.error),
+                Staged::Direct(bytes) => write_directly(&path, &bytes),
+            };
+            done.map_err(|e| Failure::write(&path, &e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes one file.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let mut outputs = Outputs::default();
+    outputs.add(path, bytes)?;
+    outputs.commit()
+}
+
+/// Whether a rename onto this path would replace something that is no regular file.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| !m.is_file())
+}
+
+fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
+    if path.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            "it is a directory",
+        ));
+    }
+    if is_special(path) {
+        return Ok(Staged::Direct(bytes.to_vec()));
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = temporary_in(directory)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(Staged::Temporary(file))
+}
+
+fn temporary_in(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".nflc-");
+    // Outputs are ordinary files: what the umask leaves, and not private as temporary files are.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
+}
+
+fn write_directly(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(bytes)?;
+    file.flush()
+}
+
+/// Makes a directory and those above it.
+pub(crate) fn make_dir(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path).map_err(|e| Failure::write(path, &e))
+}

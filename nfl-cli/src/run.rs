@@ -1,0 +1,313 @@
+//! `nflc run`: a handler over the packets of a capture.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use nfl::abi::codes;
+use nfl::{
+    Budget, Context, Engine, Entry, Image, Instance, Outcome, Packet, Policy, Role, VerdictKind,
+};
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::artifact::{self, Kind};
+use crate::capture::{CaptureError, Frame, Reader, Writer, locate};
+use crate::failure::{Exit, Failure};
+use crate::shell::Shell;
+use crate::source::{self, Choice, PartyName};
+use crate::stats::{self, Stats};
+use crate::{key, sign};
+
+/// Captures below this size are done before a progress bar can be seen, in bytes.
+const PROGRESS_FROM: u64 = 1_000_000;
+
+/// Run a handler over the packets of a capture
+///
+/// The program is proved before it runs. Each packet is a first packet: memory that travels with
+/// packets starts afresh, and the clock is the packet's time.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  nflc run guard.nfl --on originator --pcap in.pcap --set port=443\n  nflc run mark.nfl --on ingress --pcap in.pcap --write out.pcap --format json\n  nflc run guard.nfc --key controller.pub.pem --on originator --pcap in.pcap"
+)]
+pub(crate) struct Args {
+    /// Source file, image, or capsule with --key
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    choice: Choice,
+    /// The handler; may be left out where there is one
+    #[arg(long, value_name = "ROLE")]
+    on: Option<String>,
+    /// The capture to read: pcap or pcapng
+    #[arg(long, value_name = "IN")]
+    pcap: PathBuf,
+    /// A capture to write, of the packets that were not dropped
+    #[arg(long, value_name = "OUT.pcap")]
+    write: Option<PathBuf>,
+    /// What runs the code
+    #[arg(long, value_enum, default_value_t = EngineName::Interp)]
+    engine: EngineName,
+    /// How to write the report
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Whose image, where both have the handler
+    #[arg(long, value_enum, value_name = "PARTY")]
+    party: Option<PartyName>,
+    /// The port on which packets come in
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u32,
+    /// The number of the node
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    node: u32,
+    /// The public key that a capsule must be signed with
+    #[arg(long, value_name = "KEY")]
+    key: Option<PathBuf>,
+    /// The group of nodes to open a capsule for
+    #[arg(long, value_name = "GROUP", requires = "key")]
+    audience: Option<String>,
+    /// The time to open a capsule at, in seconds since 1970, instead of the clock's
+    #[arg(long, value_name = "SECONDS", requires = "key")]
+    now: Option<u64>,
+}
+
+/// What runs the code.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
+enum EngineName {
+    /// The reference interpreter, which counts steps
+    Interp,
+}
+
+/// A packet in the JSON report.
+#[derive(Serialize)]
+struct Line<'a> {
+    index: u64,
+    verdict: &'a str,
+    operand: Option<u32>,
+    reason: Option<String>,
+    steps: Option<u32>,
+    out: String,
+}
+
+pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let role = args.on.as_deref().map(role).transpose()?;
+    let images = images(args, shell)?;
+    let (image, entry) = handler(images, role)?;
+    let program = match args.engine {
+        EngineName::Interp => Engine::interp().load_unsigned(image.clone(), &Policy::ALL),
+    };
+    let program = program.map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
+    let steps_max = program.steps_max(entry.role).unwrap_or(entry.steps);
+    let mut node = Node {
+        instance: program.instance(),
+        image: &image,
+        entry,
+        context: Context {
+            ingress_port: args.port,
+            node_id: args.node,
+            ..Context::default()
+        },
+    };
+    let stats = over_capture(args, &mut node, shell)?;
+    if args.format == Format::Human {
+        shell.print(stats.report(&image, &entry, steps_max))?;
+    }
+    Ok(())
+}
+
+/// A handler on a node.
+struct Node<'a> {
+    instance: Instance,
+    image: &'a Image,
+    entry: Entry,
+    context: Context,
+}
+
+impl Node<'_> {
+    /// Runs the handler on a frame, which holds the handler's changes afterwards; nothing when the
+    /// handler is not run for such frames.
+    fn run(&mut self, frame: &mut Frame) -> Result<Option<Outcome>, Failure> {
+        let Some(start) = locate(frame.link, &frame.data, self.entry.layer) else {
+            return Ok(None);
+        };
+        let context = Context {
+            network_offset: start.network_offset,
+            clock_ns: frame.timestamp_ns,
+            ..self.context
+        };
+        let mut packet = Packet::from(&frame.data[start.packet_offset..]);
+        let mut carried = self.image.manifest.carried.clone();
+        let outcome = self
+            .instance
+            .run(self.entry.role, &mut packet, &context, &mut carried, Budget::Proven)
+            .map_err(|fault| {
+                // Proved code does not fault, so either the verifier or the machine is wrong.
+                let message = format!("packet {}: proved code faulted: {fault}", frame.index);
+                Failure::new(Exit::Internal, &codes::E999, message)
+            })?;
+        frame.data.truncate(start.packet_offset);
+        frame.data.extend_from_slice(packet.bytes());
+        Ok(Some(outcome))
+    }
+}
+
+fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<Stats, Failure> {
+    let broken = |error: CaptureError| capture_failure(&args.pcap, &error);
+    let file = File::open(&args.pcap).map_err(|error| Failure::read(&args.pcap, &error))?;
+    let size_bytes = file.metadata().map_or(0, |m| m.len());
+    let mut reader = Reader::new(file).map_err(broken)?;
+    let mut writer = match &args.write {
+        Some(path) => Some(
+            Writer::create(path, reader.link()).map_err(|error| capture_failure(path, &error))?,
+        ),
+        None => None,
+    };
+    let progress = progress(size_bytes, shell);
+    let mut stats = Stats::default();
+    while let Some(frame) = reader.next() {
+        let mut frame = frame.map_err(broken)?;
+        progress.set_position(reader.position());
+        let outcome = node.run(&mut frame)?;
+        let reason = outcome.and_then(|o| stats::reason(&node.image.manifest, &o));
+        match &outcome {
+            Some(outcome) => stats.count(outcome, reason.as_deref()),
+            None => stats.skip(),
+        }
+        if let (Some(writer), Some(path)) = (&mut writer, &args.write)
+            && outcome.is_none_or(|o| o.verdict.kind != VerdictKind::Drop)
+        {
+            let Frame {
+                link,
+                timestamp_ns,
+                ref data,
+                orig_len,
+                ..
+            } = frame;
+            writer
+                .write(link, timestamp_ns, data, orig_len)
+                .map_err(|error| capture_failure(path, &error))?;
+        }
+        if args.format == Format::Json {
+            shell.json(&line(&frame, outcome, reason))?;
+        }
+    }
+    progress.finish_and_clear();
+    if let (Some(writer), Some(path)) = (writer, &args.write) {
+        writer
+            .finish()
+            .map_err(|error| capture_failure(path, &error))?;
+    }
+    Ok(stats)
+}
+
+fn line(frame: &Frame, outcome: Option<Outcome>, reason: Option<String>) -> Line<'static> {
+    let operand = outcome.and_then(|o| match o.verdict.kind {
+        VerdictKind::Forward | VerdictKind::Steer | VerdictKind::Multicast => {
+            Some(o.verdict.operand)
+        }
+        _ => None,
+    });
+    Line {
+        index: frame.index,
+        verdict: outcome.map_or("Skip", |o| o.verdict.kind.text()),
+        operand,
+        reason,
+        steps: outcome.map(|o| o.steps),
+        out: hex(&frame.data),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    nibbles
+        .map(|n| char::from(DIGITS[usize::from(n)]))
+        .collect()
+}
+
+fn progress(size_bytes: u64, shell: &Shell) -> ProgressBar {
+    if size_bytes < PROGRESS_FROM || !shell.draws_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {eta} left");
+    let bar = ProgressBar::new(size_bytes);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn capture_failure(path: &Path, error: &CaptureError) -> Failure {
+    match error {
+        CaptureError::Unread(error) => Failure::read(path, error),
+        CaptureError::Unwritten(error) => Failure::write(path, error),
+        other => Failure::wrong(other.code(), format!("`{}`: {other}", path.display())),
+    }
+}
+
+/// The role of this name.
+fn role(text: &str) -> Result<Role, Failure> {
+    Role::from_text(text).ok_or_else(|| {
+        let names: Vec<&str> = Role::ALL.iter().map(|role| role.text()).collect();
+        Failure::usage(&codes::E905, format!("there is no role `{text}`"))
+            .help(format!("roles are: {}", names.join(", ")))
+    })
+}
+
+/// The images in the file: several for a contract's source, one otherwise.
+fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
+    if source::is_source(&args.file) {
+        let compiled = source::images(&args.file, &args.choice, shell)?;
+        let images = source::of_party(compiled.images, args.party)?;
+        return Ok(images.into_iter().map(|built| built.image).collect());
+    }
+    let bytes = artifact::read_bytes(&args.file)?;
+    match artifact::kind(&args.file, &bytes) {
+        Some(Kind::Image) => Ok(vec![artifact::read_image(&args.file, &bytes)?]),
+        Some(Kind::Capsule) => {
+            let Some(public) = &args.key else {
+                return Err(Failure::usage(
+                    &codes::E900,
+                    "a capsule is run with the public key it must be signed with",
+                )
+                .help("add `--key` and the key's file"));
+            };
+            let public = key::read_public(public)?;
+            let now_s = sign::now(args.now)?;
+            let audience = args.audience.as_deref();
+            let trusted = artifact::open(&args.file, &bytes, public, audience, now_s)?;
+            Ok(vec![trusted.into_image()])
+        }
+        None => Err(artifact::unknown(&args.file)),
+    }
+}
+
+/// The image that has the handler, and the handler.
+fn handler(images: Vec<Image>, role: Option<Role>) -> Result<(Image, Entry), Failure> {
+    let mut roles: Vec<Role> = images
+        .iter()
+        .flat_map(|image| image.manifest.entries.iter().map(|e| e.role))
+        .collect();
+    roles.sort_unstable();
+    roles.dedup();
+    let names: Vec<&str> = roles.iter().map(|role| role.text()).collect();
+    let help = format!("the function has handlers for: {}", names.join(", "));
+    let role = match (role, roles.as_slice()) {
+        (Some(role), _) => role,
+        (None, [one]) => *one,
+        (None, _) => {
+            let message = "the function has several handlers; choose one with --on";
+            return Err(Failure::usage(&codes::E905, message).help(help));
+        }
+    };
+    let found = images.into_iter().find_map(|image| {
+        let entries = image.manifest.entries.iter();
+        let entry = entries.copied().find(|entry| entry.role == role)?;
+        Some((image, entry))
+    });
+    found.ok_or_else(|| {
+        let message = format!("the function has no handler `{}`", role.text());
+        Failure::usage(&codes::E905, message).help(help)
+    })
+}

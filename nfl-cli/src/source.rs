@@ -1,0 +1,253 @@
+//! Source files on the command line: reading, compiling, choosing a function and its parameters.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nfl::abi::codes;
+use nfl::{
+    BindError, Build, Built, Compiler, Diagnostic, DirFiles, FunctionUnit, Limits, Party, Severity,
+    SourceMap, Unit, UnknownTarget,
+};
+
+use crate::failure::{Exit, Failure};
+use crate::shell::Shell;
+
+/// Which function of a source file, with which parameters, for which target.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Choice {
+    /// The function; may be left out where the file has one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// A parameter's value, as the source would spell it; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The instruction set to make code for
+    #[arg(long, visible_alias = "march", value_name = "TARGET", default_value = "rv32imc")]
+    pub(crate) target: String,
+}
+
+/// Images with the sources they came from.
+pub(crate) struct Compiled {
+    pub(crate) unit: Unit,
+    pub(crate) images: Vec<Built>,
+}
+
+/// The compiler for a target, with the limits of an edge node.
+pub(crate) fn compiler(target: &str) -> Result<Compiler, Failure> {
+    Compiler::new(Limits::EDGE).target(target).map_err(|error| {
+        let names: Vec<&str> = UnknownTarget::available().collect();
+        Failure::usage(error.code(), error.to_string())
+            .help(format!("available targets: {}", names.join(", ")))
+    })
+}
+
+/// Compiles a file as far as it goes and shows all findings.
+pub(crate) fn build(
+    file: &Path,
+    compiler: &Compiler,
+    shell: &mut Shell,
+) -> Result<Build, Failure> {
+    let text = std::fs::read(file).map_err(|error| Failure::read(file, &error))?;
+    if let Err(error) = std::str::from_utf8(&text) {
+        let message = format!(
+            "`{}` is not text: byte {} is not UTF-8",
+            file.display(),
+            error.valid_up_to()
+        );
+        return Err(Failure::wrong(&codes::E910, message));
+    }
+    let build = compiler.build(&DirFiles::new(""), &file.to_string_lossy());
+    shell.diagnose(&build.diagnostics, build.sources());
+    Ok(build)
+}
+
+/// Says how many errors and warnings there were, if there were any.
+pub(crate) fn summarise(diagnostics: &[Diagnostic], shell: &mut Shell) {
+    let errors = diagnostics
+        .iter()
+        .filter(|d| d.code.severity() == Severity::Error)
+        .count();
+    let warnings = diagnostics.len() - errors;
+    let some = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    match (errors, warnings) {
+        (0, 0) => {}
+        (0, w) => shell.prose(some(w, "warning")),
+        (e, 0) => shell.prose(some(e, "error")),
+        (e, w) => shell.prose(format!("{}, {}", some(e, "error"), some(w, "warning"))),
+    }
+}
+
+/// Compiles a file, or shows why not.
+pub(crate) fn unit(file: &Path, target: &str, shell: &mut Shell) -> Result<Unit, Failure> {
+    let build = build(file, &compiler(target)?, shell)?;
+    summarise(&build.diagnostics, shell);
+    build.finish().map_err(|_| Failure::said(Exit::Wrong))
+}
+
+/// Compiles the chosen function of a file.
+pub(crate) fn images(
+    file: &Path,
+    choice: &Choice,
+    shell: &mut Shell,
+) -> Result<Compiled, Failure> {
+    let settings = settings(&choice.set)?;
+    let unit = unit(file, &choice.target, shell)?;
+    let images = bind(choose(&unit, choice.function.as_deref())?, &settings, &unit)?;
+    for Built { image, party, .. } in &images {
+        shell.detail(format!(
+            "compiled {} for the {}: {} bytes of code",
+            Party::function(&image.manifest),
+            party.text(),
+            image.code.len()
+        ));
+    }
+    Ok(Compiled { unit, images })
+}
+
+/// The values given with `--set`, in order.
+pub(crate) fn settings(set: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
+    set.iter()
+        .map(|text| match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
+                Ok((name.trim(), value.trim()))
+            }
+            _ => Err(Failure::usage(
+                &codes::E906,
+                format!("`--set {text}` has not the form name=value"),
+            )
+            .help("write the name of a parameter, `=` and a value, as in `--set port=443`")),
+        })
+        .collect()
+}
+
+/// The function of this name, or the only one.
+fn choose<'u>(unit: &'u Unit, name: Option<&str>) -> Result<FunctionUnit<'u>, Failure> {
+    let functions = unit.functions();
+    let names = || {
+        let names: Vec<String> = functions.iter().map(|f| format!("`{}`", f.name())).collect();
+        names.join(", ")
+    };
+    match (name, functions.as_slice()) {
+        (Some(name), _) => unit.function(name).map_err(|error| {
+            let failure = Failure::usage(error.code(), error.to_string());
+            match functions.is_empty() {
+                true => failure.note("the file has no function"),
+                false => failure.help(format!("the file has {}", names())),
+            }
+        }),
+        (None, [one]) => Ok(*one),
+        (None, []) => Err(Failure::usage(&codes::E904, "the file has no function")),
+        (None, _) => Err(
+            Failure::usage(&codes::E904, "the file has several functions")
+                .help(format!("choose one with --function: {}", names())),
+        ),
+    }
+}
+
+/// The images of a function with these parameters.
+fn bind(
+    function: FunctionUnit<'_>,
+    settings: &[(&str, &str)],
+    unit: &Unit,
+) -> Result<Vec<Built>, Failure> {
+    let failed = |error: BindError| Failure {
+        exit: Exit::Wrong,
+        diagnostics: error.diagnostics,
+        sources: unit.sources().clone(),
+    };
+    function
+        .bind(settings)
+        .and_then(|bound| bound.images())
+        .map_err(failed)
+}
+
+/// Each function of a file with each of its parties, for commands that show all.
+pub(crate) fn all_images(
+    file: &Path,
+    choice: &Choice,
+    shell: &mut Shell,
+) -> Result<Compiled, Failure> {
+    if choice.function.is_some() {
+        return images(file, choice, shell);
+    }
+    let settings = settings(&choice.set)?;
+    let unit = unit(file, &choice.target, shell)?;
+    let functions = unit.functions();
+    if let [_] | [] = functions.as_slice() {
+        let images = bind(choose(&unit, None)?, &settings, &unit)?;
+        return Ok(Compiled { unit, images });
+    }
+    let mut images = Vec::new();
+    for function in functions {
+        let known = function.parameters();
+        let own: Vec<(&str, &str)> = settings
+            .iter()
+            .copied()
+            .filter(|(name, _)| known.iter().any(|p| p.name == *name))
+            .collect();
+        images.extend(bind(function, &own, &unit)?);
+    }
+    Ok(Compiled { unit, images })
+}
+
+/// The images of one party, when one is asked for.
+pub(crate) fn of_party(
+    images: Vec<Built>,
+    party: Option<PartyName>,
+) -> Result<Vec<Built>, Failure> {
+    let Some(party) = party else {
+        return Ok(images);
+    };
+    let have: Vec<&str> = images.iter().map(|b| b.party.text()).collect();
+    let message = format!("there is no image for the {}", party.party().text());
+    let failure = Failure::usage(&codes::E905, message)
+        .help(format!("the function has images for: {}", have.join(", ")));
+    let images: Vec<Built> = images
+        .into_iter()
+        .filter(|built| built.party == party.party())
+        .collect();
+    if images.is_empty() {
+        return Err(failure);
+    }
+    Ok(images)
+}
+
+/// A party on the command line.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum, Debug)]
+pub(crate) enum PartyName {
+    /// The party that opens the flow
+    Originator,
+    /// The party that answers
+    Responder,
+    /// Handlers for the way only
+    Both,
+    /// The node
+    Resident,
+}
+
+impl PartyName {
+    pub(crate) fn party(self) -> Party {
+        match self {
+            PartyName::Originator => Party::Originator,
+            PartyName::Responder => Party::Responder,
+            PartyName::Both => Party::Both,
+            PartyName::Resident => Party::Resident,
+        }
+    }
+}
+
+/// `out/Segment.originator.nfi`
+pub(crate) fn image_path(directory: &Path, built: &Built, extension: &str) -> PathBuf {
+    let function = Party::function(&built.image.manifest);
+    directory.join(format!("{function}.{}.{extension}", built.party.text()))
+}
+
+/// Whether a path names source text.
+pub(crate) fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "nfl")
+}
+
+/// No sources at all, for findings about images.
+pub(crate) fn no_sources() -> SourceMap {
+    SourceMap::default()
+}

@@ -1,0 +1,574 @@
+//! The command line from outside: what it prints, and the status it leaves with.
+//!
+//! Every test has a directory of its own, and looks at what is left in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const CONTRACT: &str = "\
+package acme;
+
+import nfl.net.*;
+
+public function Segment(Prefix4 clients = 10.1.0.0/16, Prefix4 servers = 10.2.0.0/16, late u16 port = 443) {
+
+    on originator(Packet pkt) {
+        if (pkt instanceof Ipv4 ip / Tcp tcp
+                && ip.src in clients && ip.dst in servers && tcp.dport == port) return Pass;
+        return Drop;
+    }
+
+    on responder(Packet pkt) {
+        if (pkt instanceof Ipv4 ip / Tcp tcp
+                && ip.src in servers && ip.dst in clients && tcp.sport == port) return Pass;
+        return Drop;
+    }
+}
+";
+
+const RESIDENT: &str = "\
+package acme;
+
+import nfl.net.*;
+
+public function Mark() uses Rewrite {
+    on ingress(Packet pkt) {
+        if (pkt instanceof Ipv4 ip) {
+            if (ip.ttl <= 1) return Drop(HOP_LIMIT);
+            ip.ttl -= 1;
+            return Pass;
+        }
+        return Pass;
+    }
+}
+";
+
+/// A directory, and `nflc` in it.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Place {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Place { dir }
+    }
+
+    /// With the two programs and a capture.
+    fn furnished() -> Place {
+        let place = Place::new();
+        place.write("contract.nfl", CONTRACT);
+        place.write("mark.nfl", RESIDENT);
+        place.write("in.pcap", capture());
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("a file in the test's directory");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("a file that nflc wrote")
+    }
+
+    /// Names of all files, hidden ones among them.
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.dir.path())
+            .expect("the test's directory")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn nflc(&self, args: &[&str]) -> Ran {
+        Ran::of(self.command(args).output().expect("nflc starts"))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nflc"));
+        command.args(args).current_dir(self.dir.path());
+        command.env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs what must succeed.
+    fn ok(&self, args: &[&str]) -> Ran {
+        let ran = self.nflc(args);
+        assert_eq!(ran.status, 0, "{args:?}: {ran:?}");
+        ran
+    }
+
+    /// Runs what must fail with this status and code, and change nothing in the directory.
+    fn fails(&self, args: &[&str], status: i32, code: &str) -> Ran {
+        let before = self.files();
+        let ran = self.nflc(args);
+        assert_eq!(ran.status, status, "{args:?}: {ran:?}");
+        assert!(ran.err.contains(&format!("[{code}]")), "{args:?}: {ran:?}");
+        assert_eq!(self.files(), before, "{args:?} left something behind");
+        ran
+    }
+}
+
+#[derive(Debug)]
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn of(output: Output) -> Ran {
+        Ran {
+            status: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// An Ethernet frame with a TCP segment.
+fn frame(from: [u8; 4], to: [u8; 4], port: u16, ttl: u8) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, ttl, 6, 0, 0]);
+    frame.extend(from);
+    frame.extend(to);
+    frame.extend([0xc0, 0]);
+    frame.extend(port.to_be_bytes());
+    frame.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0]);
+    frame
+}
+
+/// A pcap file: a packet to the database, one to elsewhere, one with its last hop, and ARP.
+fn capture() -> Vec<u8> {
+    let mut arp = vec![0xff; 12];
+    arp.extend([8, 6]);
+    arp.resize(42, 0);
+    let frames = [
+        frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 64),
+        frame([10, 1, 0, 1], [10, 2, 0, 1], 22, 64),
+        frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 1),
+        arp,
+    ];
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1] {
+        file.extend(u32::to_le_bytes(word));
+    }
+    for (second, frame) in frames.iter().enumerate() {
+        let len = frame.len() as u32;
+        for word in [second as u32, 0, len, len] {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    file
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn help_is_stable() {
+    let place = Place::new();
+    let mut text = String::new();
+    for args in [
+        &["--help"][..],
+        &["new", "--help"],
+        &["check", "--help"],
+        &["build", "--help"],
+        &["run", "--help"],
+        &["inspect", "--help"],
+        &["disasm", "--help"],
+        &["size", "--help"],
+        &["sign", "--help"],
+        &["verify", "--help"],
+        &["key", "--help"],
+        &["key", "new", "--help"],
+        &["key", "public", "--help"],
+        &["explain", "--help"],
+    ] {
+        let mut command = place.command(args);
+        // The width of the help follows the terminal, and there is none.
+        command.env("COLUMNS", "100");
+        let ran = Ran::of(command.output().expect("nflc starts"));
+        assert_eq!(ran.status, 0, "{args:?}: {ran:?}");
+        assert_eq!(ran.err, "", "{args:?}");
+        text += &format!("$ nflc {}\n{}\n", args.join(" "), ran.out);
+    }
+    insta::assert_snapshot!("help", text);
+}
+
+#[test]
+fn the_command_line_itself_may_be_wrong() {
+    let place = Place::furnished();
+    place.fails(&["frobnicate"], 2, "E900");
+    place.fails(&["check"], 2, "E900");
+    place.fails(&["run", "contract.nfl"], 2, "E900");
+    place.fails(&["check", "--bogus", "contract.nfl"], 2, "E900");
+    place.fails(&["sign", "x.nfi", "--key", "k", "-o", "o", "--expires", "soon"], 2, "E900");
+    let ran = place.fails(&["--error-format", "json", "frobnicate"], 2, "E900");
+    assert!(ran.err.starts_with('{'), "{ran:?}");
+    assert_eq!(place.nflc(&[]).status, 2);
+    assert!(place.ok(&["--version"]).out.starts_with("nflc "));
+}
+
+#[test]
+fn a_new_project_checks_builds_and_runs() {
+    let place = Place::furnished();
+    place.ok(&["new", "guard"]);
+    place.ok(&["check", "guard/guard.nfl"]);
+    place.ok(&["build", "guard/guard.nfl", "--out-dir", "out"]);
+    assert!(place.path("out/Guard.originator.nfi").exists());
+    assert!(place.path("out/Guard.responder.nfi").exists());
+    let ran = place.ok(&["run", "guard/guard.nfl", "--on", "originator", "--pcap", "in.pcap"]);
+    assert!(ran.out.contains("Pass"), "{ran:?}");
+    place.fails(&["new", "guard"], 2, "E909");
+    place.fails(&["new", "42"], 2, "E900");
+}
+
+#[test]
+fn broken_source_is_wrong_input() {
+    let place = Place::furnished();
+    place.write("broken.nfl", "package a;\npublic function F( {\n");
+    for command in ["check", "build", "disasm", "size", "inspect"] {
+        let ran = place.nflc(&[command, "broken.nfl"]);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(ran.err.contains("error[E1"), "{ran:?}");
+        assert_eq!(ran.out, "");
+    }
+    let short = place.nflc(&["check", "--error-format", "short", "broken.nfl"]);
+    assert!(short.err.starts_with("broken.nfl:"), "{short:?}");
+    let json = place.nflc(&["check", "--error-format", "json", "broken.nfl"]);
+    for line in json.err.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("one object per line");
+        assert_eq!(value["severity"], "error");
+    }
+    place.write("latin1.nfl", b"package a; // \xe9\n");
+    place.fails(&["check", "latin1.nfl"], 1, "E910");
+    place.fails(&["check", "missing.nfl"], 2, "E901");
+    place.fails(&["check", "."], 2, "E901");
+}
+
+#[test]
+fn choices_name_what_there_is() {
+    let place = Place::furnished();
+    let build = |more: &[&str]| [&["build", "contract.nfl", "--out-dir", "."], more].concat();
+    place.fails(&build(&["--target", "rv64gc"]), 2, "E903");
+    place.fails(&build(&["--march", "rv32-full"]), 2, "E903");
+    let ran = place.fails(&build(&["--function", "Segmnt"]), 2, "E904");
+    assert!(ran.err.contains("`Segment`"), "{ran:?}");
+    place.fails(&build(&["--set", "port"]), 2, "E906");
+    place.fails(&build(&["--set", "port="]), 2, "E906");
+    place.fails(&build(&["--party", "resident"]), 2, "E905");
+    assert_eq!(place.nflc(&build(&["--set", "prt=1"])).status, 1);
+    assert_eq!(place.nflc(&build(&["--set", "port=70000"])).status, 1);
+    assert_eq!(place.nflc(&build(&["--set", "clients=10.1.0.0"])).status, 1);
+    let run = |on: &str| place.nflc(&["run", "contract.nfl", "--on", on, "--pcap", "in.pcap"]);
+    let ran = run("ingress");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("[E905]") && ran.err.contains("responder"), "{ran:?}");
+    assert_eq!(run("nowhere").status, 2);
+    let two = format!("{CONTRACT}{}", CONTRACT.split_once("*;").expect("an import").1);
+    place.write("two.nfl", two.replacen("function Segment", "function Other", 1));
+    let ran = place.fails(&["build", "two.nfl"], 2, "E904");
+    assert!(ran.err.contains("`Other`, `Segment`"), "{ran:?}");
+    place.write("none.nfl", "package a;\n");
+    place.fails(&["build", "none.nfl"], 2, "E904");
+}
+
+#[test]
+fn builds_write_what_is_asked_for() {
+    let place = Place::furnished();
+    let ran = place.ok(&[
+        "build",
+        "contract.nfl",
+        "--set",
+        "port=5432",
+        "--out-dir",
+        "out",
+        "--emit",
+        "image,ir,asm,map",
+    ]);
+    assert!(ran.out.contains("Segment.originator"), "{ran:?}");
+    for kind in ["nfi", "nir", "s", "map"] {
+        for party in ["originator", "responder"] {
+            let name = format!("out/Segment.{party}.{kind}");
+            assert!(!place.read(&name).is_empty(), "{name}");
+        }
+    }
+    place.ok(&["build", "contract.nfl", "--set=port=5432", "--party", "originator", "-o", "a.nfi"]);
+    assert_eq!(place.read("a.nfi"), place.read("out/Segment.originator.nfi"));
+    place.fails(&["build", "contract.nfl", "-o", "b.nfi"], 2, "E911");
+    place.ok(&["build", "mark.nfl"]);
+    assert!(place.path("Mark.resident.nfi").exists());
+    assert_eq!(place.ok(&["-q", "build", "mark.nfl"]).out, "");
+}
+
+#[test]
+fn runs_say_a_line_for_each_packet() {
+    let place = Place::furnished();
+    let run = |more: &[&str]| {
+        [&["run", "--pcap", "in.pcap", "--format", "json"], more].concat()
+    };
+    let ran = place.ok(&run(&["contract.nfl", "--on", "originator"]));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    let to_db = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 64));
+    let rest = format!(r#","out":"{to_db}"}}"#);
+    let start = r#"{"index":0,"verdict":"Pass","operand":null,"reason":null,"steps":"#;
+    assert!(lines[0].starts_with(start) && lines[0].ends_with(&rest), "{ran:?}");
+    let start = r#"{"index":1,"verdict":"Drop","operand":null,"reason":null,"steps":"#;
+    assert!(lines[1].starts_with(start), "{ran:?}");
+    let start = r#"{"index":3,"verdict":"Skip","operand":null,"reason":null,"steps":null,"out":"ff"#;
+    assert!(lines[3].starts_with(start), "{ran:?}");
+    assert_eq!(lines.len(), 4);
+
+    let ran = place.ok(&run(&["mark.nfl", "--on", "ingress", "--write", "out.pcap"]));
+    assert!(ran.out.contains(r#""verdict":"Drop","operand":null,"reason":"HOP_LIMIT""#), "{ran:?}");
+    let lowered = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 63));
+    let first = ran.out.lines().next().unwrap_or_default();
+    // The sum of the header is the handler's to keep; all else is as before.
+    assert!(first.contains(&lowered[..44]) && first.contains(&lowered[52..]), "{ran:?}");
+    // The dropped packet is gone, the skipped one is kept.
+    assert_eq!(place.read("out.pcap").len(), 24 + 3 * 16 + 2 * 54 + 42);
+
+    let ran = place.ok(&["run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap"]);
+    for words in ["Pass", "Drop", "Skip", "4 packets", "proved at most"] {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn captures_may_be_broken() {
+    let place = Place::furnished();
+    let run = |pcap: &str| {
+        let on = ["--on", "originator", "--pcap", pcap, "--write", "out.pcap"];
+        [&["run", "contract.nfl"][..], &on].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let fails = |pcap: &str, status: i32, code: &str| {
+        let args = run(pcap);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        place.fails(&args, status, code)
+    };
+    let whole = capture();
+    place.write("cut.pcap", &whole[..whole.len() - 5]);
+    let ran = fails("cut.pcap", 1, "E821");
+    assert!(ran.err.contains("record 4"), "{ran:?}");
+    place.write("foreign.pcap", "this is not a capture at all");
+    fails("foreign.pcap", 1, "E820");
+    place.write("empty.pcap", "");
+    fails("empty.pcap", 1, "E820");
+    place.write("zipped.pcap", [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    fails("zipped.pcap", 1, "E820");
+    fails("missing.pcap", 2, "E901");
+    // Packets before the break have been run and reported.
+    let ran = place.nflc(&[
+        "run", "contract.nfl", "--on", "originator", "--pcap", "cut.pcap", "--format", "json",
+    ]);
+    assert_eq!((ran.status, ran.out.lines().count()), (1, 3), "{ran:?}");
+}
+
+/// A signed capsule and the keys, made by the command line itself.
+fn signed() -> Place {
+    let place = Place::furnished();
+    place.ok(&["key", "new", "-o", "a.pem"]);
+    place.ok(&["key", "new", "-o", "b.pem"]);
+    place.ok(&[
+        "sign",
+        "contract.nfl",
+        "--party",
+        "originator",
+        "--key",
+        "a.pem",
+        "--issuer",
+        "tests",
+        "--now",
+        "1000000",
+        "--expires",
+        "1h",
+        "-o",
+        "c.nfc",
+    ]);
+    place
+}
+
+const AT: [&str; 2] = ["--now", "1000001"];
+
+#[test]
+fn capsules_are_verified_and_run() {
+    let place = signed();
+    let verify = |more: &[&str]| [&["verify", "c.nfc", "--key", "a.pub.pem"], more].concat();
+    let ran = place.ok(&verify(&AT));
+    for words in ["signed and proved", "tests", "originator", "steps"] {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+    place.fails(&["verify", "c.nfc", "--key", "b.pub.pem", "--now", "1000001"], 1, "E812");
+    place.fails(&verify(&["--now", "1003700"]), 1, "E814");
+    place.fails(&verify(&["--audience", "edge", "--now", "1000001"]), 1, "E816");
+    place.fails(&["verify", "c.nfc", "--key", "a.pem"], 1, "E804");
+    place.fails(&["verify", "in.pcap", "--key", "a.pub.pem"], 1, "E811");
+    place.fails(&["verify", "c.nfc"], 2, "E900");
+
+    let run = ["run", "c.nfc", "--on", "originator", "--pcap", "in.pcap"];
+    let with = |more: &[&'static str]| [&run[..], more].concat();
+    place.ok(&with(&["--key", "a.pub.pem", "--now", "1000001"]));
+    place.fails(&with(&["--key", "b.pub.pem", "--now", "1000001"]), 1, "E812");
+    place.fails(&run, 2, "E900");
+    place.ok(&["inspect", "c.nfc"]);
+    place.ok(&["disasm", "c.nfc"]);
+    place.ok(&["size", "c.nfc"]);
+}
+
+#[test]
+fn a_flipped_bit_is_found() {
+    let place = signed();
+    let capsule = place.read("c.nfc");
+    for at in [0, 1, 9, capsule.len() / 2, capsule.len() - 1] {
+        let mut flipped = capsule.clone();
+        flipped[at] ^= 4;
+        place.write("f.nfc", flipped);
+        let ran = place.nflc(&["verify", "f.nfc", "--key", "a.pub.pem", "--now", "1000001"]);
+        assert_eq!(ran.status, 1, "byte {at}: {ran:?}");
+        assert!(ran.err.contains("error[E81"), "byte {at}: {ran:?}");
+    }
+}
+
+#[test]
+fn images_are_proved_again() {
+    let place = Place::furnished();
+    place.ok(&["build", "contract.nfl", "--party", "originator", "-o", "c.nfi"]);
+    let ran = place.ok(&["verify", "--image", "c.nfi"]);
+    assert!(ran.out.contains("signed by nobody"), "{ran:?}");
+    let image = place.read("c.nfi");
+    let mut refused = 0;
+    for at in 0..image.len() {
+        let mut changed = image.clone();
+        changed[at] ^= 1;
+        place.write("f.nfi", &changed);
+        let ran = place.nflc(&["verify", "--image", "f.nfi"]);
+        assert!(ran.status == 0 || ran.err.contains("error[E8"), "byte {at}: {ran:?}");
+        refused += i32::from(ran.status == 1);
+    }
+    assert!(refused > 10, "only {refused} of {} changes were refused", image.len());
+    place.write("f.nfi", &image[..image.len() - 1]);
+    place.fails(&["verify", "--image", "f.nfi"], 1, "E801");
+    place.fails(&["inspect", "in.pcap"], 1, "E910");
+}
+
+#[test]
+fn keys_are_kept_from_others() {
+    let place = signed();
+    place.fails(&["key", "new", "-o", "a.pem"], 2, "E909");
+    let public = place.ok(&["key", "public", "a.pem"]).out;
+    assert_eq!(public.as_bytes(), place.read("a.pub.pem"));
+    place.fails(&["key", "public", "a.pub.pem"], 2, "E907");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).expect("a key").permissions().mode() & 0o777;
+        assert_eq!(mode(&place.path("a.pem")), 0o600);
+        let open = fs::Permissions::from_mode(0o644);
+        fs::set_permissions(place.path("b.pem"), open).expect("our own file");
+        place.fails(&["key", "public", "b.pem"], 2, "E907");
+        let sign = ["sign", "contract.nfl", "--party", "originator", "-o", "d.nfc", "--key"];
+        place.fails(&[&sign[..], &["b.pem"]].concat(), 2, "E907");
+    }
+}
+
+#[test]
+fn outputs_that_cannot_be_written_leave_nothing() {
+    let place = Place::furnished();
+    let build = ["build", "contract.nfl", "--party", "originator", "-o"];
+    let to = |path: &'static str| [&build[..], &[path]].concat();
+    place.fails(&to("missing/c.nfi"), 2, "E902");
+    place.fails(&to("."), 2, "E902");
+    place.write("file", "");
+    place.fails(&["build", "contract.nfl", "--out-dir", "file"], 2, "E902");
+    place.fails(&["key", "new", "-o", "missing/k.pem"], 2, "E902");
+    let run = ["run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap", "--write"];
+    place.fails(&[&run[..], &["missing/out.pcap"]].concat(), 2, "E902");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_reported() {
+    let place = Place::furnished();
+    let full = Path::new("/dev/full");
+    place.fails(
+        &["build", "contract.nfl", "--party", "originator", "-o", "/dev/full"],
+        2,
+        "E902",
+    );
+    place.fails(
+        &[
+            "run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap", "--write", "/dev/full",
+        ],
+        2,
+        "E902",
+    );
+    for args in [&["explain", "E100"][..], &["disasm", "contract.nfl"]] {
+        let mut command = place.command(args);
+        let stdout = fs::OpenOptions::new().write(true).open(full).expect("a device");
+        let ran = Ran::of(command.stdout(stdout).output().expect("nflc starts"));
+        assert_eq!(ran.status, 2, "{ran:?}");
+        assert!(ran.err.contains("[E902]"), "{ran:?}");
+    }
+    assert!(!full.metadata().expect("a device").is_file());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let place = Place::furnished();
+    let mut command = place.command(&["explain", "--list"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ran = Ran::of(command.stdout(writer).output().expect("nflc starts"));
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{ran:?}");
+}
+
+#[test]
+fn sizes_and_contents_as_json() {
+    let place = Place::furnished();
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&place.ok(args).out).expect("a JSON value")
+    };
+    let sizes = json(&["size", "contract.nfl", "--set", "port=5432", "--format", "json"]);
+    let row = &sizes[0];
+    assert_eq!(row["function"], "Segment");
+    assert_eq!(row["on"], "originator");
+    assert_eq!(row["target"], "rv32imc");
+    for key in ["code", "constants", "certificate", "manifest", "steps", "imports", "total"] {
+        assert!(row[key].is_u64(), "{key}: {sizes}");
+    }
+    assert_eq!(sizes[1]["on"], "responder");
+    let about = json(&["inspect", "contract.nfl", "--set", "port=5432", "--format", "json"]);
+    assert_eq!(about[0]["late"][0]["value"], 5432);
+    assert_eq!(about[0]["profile"], "capsule");
+}
+
+#[test]
+fn disassembly_shows_the_source() {
+    let place = Place::furnished();
+    let ran = place.ok(&["disasm", "contract.nfl"]);
+    for words in ["originator:", "contract.nfl:8 |", "ebreak", "constants:", "port"] {
+        assert!(ran.out.contains(words), "{words}: {ran:?}");
+    }
+}
+
+#[test]
+fn codes_are_explained() {
+    let place = Place::new();
+    let ran = place.ok(&["explain", "e902"]);
+    assert!(ran.out.contains("Wrong:") && ran.out.contains("Right:"), "{ran:?}");
+    assert!(place.ok(&["explain", "--list"]).out.lines().count() > 30);
+    place.fails(&["explain", "E000"], 2, "E908");
+}

@@ -1,0 +1,53 @@
+#![doc = include_str!("../ARCHITECTURE.md")]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub use nfl_abi as abi;
+pub use nfl_isa as isa;
+
+pub use nfl_abi::image::{Claims, Right, Rights, Verdict, VerdictKind};
+pub use nfl_abi::{Code, Entry, Image, ImageError, Layer, LateSlot, Limits, Profile, Role, Severity};
+
+#[cfg(feature = "compiler")]
+mod compiler;
+#[cfg(feature = "vm")]
+mod engine;
+mod error;
+#[cfg(feature = "compiler")]
+mod files;
+mod party;
+#[cfg(feature = "compiler")]
+mod unit;
+
+pub use error::UnknownTarget;
+pub use party::Party;
+
+#[cfg(feature = "compiler")]
+pub use {
+    compiler::{Build, Compiler},
+    error::{BindError, BuildFailed, NoSuchFunction},
+    files::MemoryFiles,
+    nfl_syntax::diag::render::{Style, render},
+    nfl_syntax::{Diagnostic, Label, SourceMap, Span},
+    nfl_typeck::{Checked, program::Files},
+    unit::{
+        Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit,
+    },
+};
+
+#[cfg(feature = "fs")]
+pub use files::DirFiles;
+
+#[cfg(feature = "sign")]
+pub use nfl_sign::{
+    KeyError, KeyId, Policy as TrustPolicy, PrivateKey, PublicKey, SignError, Signer, TrustError,
+    TrustStore, Trusted, peek, sign,
+};
+
+#[cfg(feature = "vm")]
+pub use {
+    engine::Engine,
+    error::EngineError,
+    nfl_verify::{EntryBound, LoopBound, Proven, Refusal, prove},
+    nfl_vm::{Budget, Context, Fault, Instance, Loaded as Program, Outcome, Packet, Policy},
+};

@@ -1,0 +1,283 @@
+//! Sound programs: their functions, the values of their parameters, and the images made of them.
+
+use nfl_abi::codes;
+use nfl_abi::{Image, Layer, Role};
+use nfl_ir::{Module, Verified};
+use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
+use nfl_typeck::Checked;
+use nfl_typeck::bind::Bindings;
+use nfl_typeck::tables::{FunctionDef, FunctionId};
+
+use crate::compiler::{Compiler, root_functions};
+use crate::error::{BindError, NoSuchFunction};
+use crate::party::Party;
+
+/// A program without errors.
+#[derive(Debug)]
+pub struct Unit {
+    compiler: Compiler,
+    checked: Checked,
+}
+
+impl Unit {
+    pub(crate) fn new(compiler: Compiler, checked: Checked) -> Unit {
+        Unit { compiler, checked }
+    }
+
+    /// The source texts, to render findings and places with.
+    pub fn sources(&self) -> &SourceMap {
+        &self.checked.program.sources
+    }
+
+    /// The functions of the root file, in the order of their declarations.
+    pub fn functions(&self) -> Vec<FunctionUnit<'_>> {
+        let functions = root_functions(&self.checked).into_iter();
+        functions.map(|id| FunctionUnit { unit: self, id }).collect()
+    }
+
+    /// The function of this name, simple or with its package.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchFunction`] with the names there are.
+    pub fn function(&self, name: &str) -> Result<FunctionUnit<'_>, NoSuchFunction> {
+        let functions = self.functions();
+        let found = functions
+            .iter()
+            .find(|f| f.name() == name || f.qualified() == name);
+        found.copied().ok_or_else(|| NoSuchFunction {
+            name: name.to_string(),
+            have: functions.iter().map(|f| f.name().to_string()).collect(),
+        })
+    }
+}
+
+/// A function of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionUnit<'u> {
+    unit: &'u Unit,
+    id: FunctionId,
+}
+
+/// A handler of a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Handler {
+    /// When it runs.
+    pub role: Role,
+    /// Where the packet begins for it.
+    pub layer: Layer,
+}
+
+/// A parameter of a function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Whether it is filled in after compilation.
+    pub late: bool,
+    /// Whether it has a value when nobody gives one.
+    pub has_default: bool,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+impl<'u> FunctionUnit<'u> {
+    fn def(&self) -> &'u FunctionDef {
+        &self.unit.checked.tables.functions[self.id]
+    }
+
+    /// Its simple name: `Segment`.
+    pub fn name(&self) -> &'u str {
+        self.unit.checked.program.names.text(self.def().name)
+    }
+
+    /// Its name with its package: `acme.contracts.Segment`.
+    pub fn qualified(&self) -> &'u str {
+        &self.def().qualified
+    }
+
+    /// Its handlers, in the order of their roles.
+    pub fn handlers(&self) -> Vec<Handler> {
+        let handlers = self.def().handlers.iter();
+        handlers
+            .map(|h| Handler {
+                role: h.role,
+                layer: h.layer,
+            })
+            .collect()
+    }
+
+    /// Its parameters, in order.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let Checked {
+            program, tables, ..
+        } = &self.unit.checked;
+        let parameters = self.def().params.iter().map(|&id| &tables.templates[id]);
+        parameters
+            .map(|template| Parameter {
+                name: program.names.text(template.name).to_string(),
+                late: template.late,
+                has_default: template.default.is_some(),
+                span: template.span,
+            })
+            .collect()
+    }
+
+    /// The function with these values for its parameters, each as the source would spell it.
+    /// Parameters that are not named have their defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] for unknown names, missing or wrong values.
+    pub fn bind(&self, values: &[(&str, &str)]) -> Result<Bound<'u>, BindError> {
+        let mut diags = Diags::default();
+        let values: Vec<(String, String)> = values
+            .iter()
+            .map(|(name, text)| (name.to_string(), text.to_string()))
+            .collect();
+        let bindings = nfl_typeck::bind::bind(&self.unit.checked, self.id, &values, &mut diags);
+        match bindings {
+            Some(bindings) if !diags.has_errors() => Ok(Bound {
+                function: *self,
+                bindings,
+            }),
+            _ => Err(self.unit.bind_error(diags)),
+        }
+    }
+}
+
+impl Unit {
+    fn bind_error(&self, diags: Diags) -> BindError {
+        BindError::new(diags.into_vec(), self.sources())
+    }
+}
+
+/// A function with values for its parameters.
+#[derive(Debug)]
+pub struct Bound<'u> {
+    function: FunctionUnit<'u>,
+    bindings: Bindings,
+}
+
+impl Bound<'_> {
+    /// The images: one for each party of a contract, one for resident handlers.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] when the program cannot be proved with these values, or is larger than the
+    /// limits with them.
+    pub fn images(&self) -> Result<Vec<Built>, BindError> {
+        let unit = self.function.unit;
+        let mut diags = Diags::default();
+        let sound = unit.checked.sound();
+        let sound = sound.expect("a unit is made of a program without errors");
+        let modules = nfl_ir::lower::lower(sound, self.function.id, &self.bindings);
+        let built: Vec<Built> = modules
+            .into_iter()
+            .filter_map(|module| unit.emit(module, &mut diags))
+            .collect();
+        if diags.has_errors() {
+            return Err(unit.bind_error(diags));
+        }
+        Ok(built)
+    }
+}
+
+impl Unit {
+    fn emit(&self, mut module: Module, diags: &mut Diags) -> Option<Built> {
+        nfl_ir::passes::run(&mut module);
+        let verified = nfl_ir::verify::verify(module, &self.compiler.limits, diags)?;
+        let options = nfl_codegen_rv::Options {
+            target: self.compiler.target,
+            limits: self.compiler.limits,
+        };
+        match nfl_codegen_rv::emit(&verified, &options) {
+            Ok(emitted) => {
+                let places = emitted.lines.into_iter();
+                Some(Built {
+                    party: Party::of(&emitted.image.manifest),
+                    image: emitted.image,
+                    places: places
+                        .map(|(pc, size, span)| Place { pc, size, span })
+                        .collect(),
+                    module: verified.module().clone(),
+                })
+            }
+            Err(error) => {
+                diags.push(Diagnostic::bare(&codes::E701, error.to_string()));
+                None
+            }
+        }
+    }
+}
+
+/// Where an instruction comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Place {
+    /// Offset of the instruction in the code, in bytes.
+    pub pc: u32,
+    /// Its size in bytes.
+    pub size: u32,
+    /// The source it was made for, if one statement or expression can be named.
+    pub span: Option<Span>,
+}
+
+/// An image with what the compiler knows about it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Built {
+    /// Whose it is.
+    pub party: Party,
+    /// The image.
+    pub image: Image,
+    /// Where each instruction comes from, in the order of the code.
+    pub places: Vec<Place>,
+    module: Module,
+}
+
+impl Built {
+    /// The module the image was made of.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// The module as `.nir` text.
+    pub fn ir_text(&self) -> String {
+        nfl_ir::text::module(&self.module)
+    }
+}
+
+/// What the compiler proved of a handler.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct HandlerBounds {
+    /// Name of the function, with the party behind a dot in contracts.
+    pub name: String,
+    /// When it runs.
+    pub role: Role,
+    /// An estimate of the worst case, in steps; images carry the exact bound.
+    pub steps: u64,
+    /// Its loops, outer before inner: where each stands, and how often it goes back at most.
+    pub loops: Vec<(Option<Span>, u32)>,
+}
+
+impl HandlerBounds {
+    /// Those of a module's handlers.
+    pub(crate) fn of(verified: &Verified) -> Vec<HandlerBounds> {
+        let Module {
+            name, functions, ..
+        } = verified.module();
+        let bounds = functions.iter().zip(&verified.bounds().functions);
+        bounds
+            .map(|(f, bounds)| HandlerBounds {
+                name: name.clone(),
+                role: f.role,
+                steps: bounds.steps,
+                loops: bounds.loops.iter().map(|l| (l.span, l.trips)).collect(),
+            })
+            .collect()
+    }
+}
