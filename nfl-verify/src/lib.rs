@@ -41,6 +41,7 @@ extern crate alloc;
 mod certificate;
 mod certify;
 mod code;
+mod known;
 mod liveness;
 mod loops;
 mod manifest;
@@ -58,6 +59,7 @@ use alloc::vec::Vec;
 
 use nfl_abi::{Image, Limits};
 
+pub use known::{Holds, Known};
 pub use refusal::{Place, Range, Reason, Refusal, Region};
 pub use report::{EntryBound, LoopBound, Proven, Touches};
 
@@ -67,7 +69,21 @@ pub use report::{EntryBound, LoopBound, Proven, Touches};
 ///
 /// The first refusal, in the order: image as a whole, decoding, certificate, then by address.
 pub fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
-    prove::prove(image, limits)
+    prove::prove(image, limits, &mut |_, _| {})
+}
+
+/// Proves an image as [`prove`] does, and shows what is known before each instruction, in the
+/// order of addresses. Up to a refusal, that explains it.
+///
+/// # Errors
+///
+/// As [`prove`].
+pub fn observe(
+    image: &Image,
+    limits: &Limits,
+    visit: &mut dyn FnMut(u32, &Known<'_>),
+) -> Result<Proven, Refusal> {
+    prove::prove(image, limits, visit)
 }
 
 /// Proposes a certificate for the code of an image, whatever certificate it has now. When the

@@ -10,7 +10,8 @@ use nfl_abi::{ImageLimits, Limits};
 use nfl_isa::Target;
 
 use crate::certificate::{self, Claim, LoopClaim};
-use crate::code::{Code, Flow};
+use crate::code::{Code, Flow, Line};
+use crate::known::Known;
 use crate::loops::{self, Costs, Loop};
 use crate::manifest;
 use crate::refusal::{Reason, Refusal};
@@ -19,12 +20,15 @@ use crate::state::{ALL_BYTES, Kind, State, Sym};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::{World, distance_to_end};
 
-pub(crate) fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
+/// Called before each instruction with what is known there.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(u32, &Known<'_>);
+
+pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<Proven, Refusal> {
     let limits = limits.of(image.manifest.profile);
     let code = read(image, limits)?;
     let claims = claims(&image.certificate, limits).map_err(Reason::of_image)?;
     let loops = loops::prepare(&code, claims, limits)?;
-    let touches = check(image, limits, &code, &loops)?;
+    let touches = check(image, limits, &code, &loops, visit)?;
     let bounds = bounds(image, limits, &code, &loops, &touches)?;
     let loops = loops.iter().map(|one| LoopBound {
         head: one.claim.head,
@@ -40,8 +44,9 @@ pub(crate) fn check(
     limits: &ImageLimits,
     code: &Code,
     loops: &[Loop],
+    visit: Visit<'_>,
 ) -> Result<Vec<Touches>, Refusal> {
-    let mut prover = Prover { loops };
+    let mut prover = Prover { loops, visit };
     let entries = entries(image, code)?;
     Sweep::new(code, world(image), limits.pending_joins.into(), &mut prover).run(entries)
 }
@@ -155,11 +160,12 @@ fn reach(code: &Code, start: usize, touches: &[Touches]) -> (u32, Touches) {
 }
 
 /// The judge that checks a certificate.
-struct Prover<'a> {
+struct Prover<'a, 'v> {
     loops: &'a [Loop],
+    visit: Visit<'v>,
 }
 
-impl Judge for Prover<'_> {
+impl Judge for Prover<'_, '_> {
     fn body(&self, index: usize) -> Option<&Loop> {
         self.loops.get(index)
     }
@@ -199,6 +205,10 @@ impl Judge for Prover<'_> {
 
     fn object(&mut self, _around: &[Open], reason: Reason) -> Result<(), Reason> {
         Err(reason)
+    }
+
+    fn visit(&mut self, line: &Line, state: &State) {
+        (self.visit)(line.pc, &Known(state));
     }
 }
 
