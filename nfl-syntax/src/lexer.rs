@@ -4,7 +4,7 @@
 //! `starts`. Broken literals, comments and characters are reported here and nowhere else.
 //! Guaranteed: the tokens cover the whole text.
 
-use crate::diag::{Diagnostic, Diags};
+use crate::diag::Diagnostic;
 use crate::literal;
 use crate::source::SourceMap;
 use crate::span::{FileId, Span};
@@ -12,9 +12,10 @@ use crate::token::{Class, Token};
 use logos::Logos;
 use nfl_abi::codes;
 
-/// The kind of each token of a file.
-pub(crate) fn lex(file: FileId, sources: &mut SourceMap, diags: &mut Diags) -> Vec<Token> {
+/// The kind of each token of a file, and what is wrong with single tokens.
+pub(crate) fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic>) {
     let source = &mut sources.files[file];
+    let mut found = Vec::new();
     let mut kinds = Vec::new();
     source.starts.clear();
     let mut brackets = Brackets::default();
@@ -31,7 +32,7 @@ pub(crate) fn lex(file: FileId, sources: &mut SourceMap, diags: &mut Diags) -> V
         match token {
             Token::OpenComment => {
                 // Everything behind it belongs to the comment.
-                diags.push(
+                found.push(
                     Diagnostic::new(&codes::E115, span)
                         .label("`*/` is missing")
                         .help("close the comment with `*/`"),
@@ -46,7 +47,7 @@ pub(crate) fn lex(file: FileId, sources: &mut SourceMap, diags: &mut Diags) -> V
                 source.starts.push(start);
             }
             _ => {
-                check(token, lexer.slice(), span, diags);
+                found.extend(check(token, lexer.slice(), span));
                 let (token, count) = brackets.apply(token);
                 for i in 0..count {
                     kinds.push(token);
@@ -56,28 +57,28 @@ pub(crate) fn lex(file: FileId, sources: &mut SourceMap, diags: &mut Diags) -> V
         }
     }
     source.starts.push(source.text.len() as u32);
-    kinds
+    (kinds, found)
 }
 
-/// Reports what is wrong with a single token.
-fn check(token: Token, text: &str, span: Span, diags: &mut Diags) {
+/// What is wrong with a single token.
+fn check(token: Token, text: &str, span: Span) -> Option<Diagnostic> {
     if token == Token::Stray {
-        let mut diagnostic = Diagnostic::new(&codes::E110, span)
-            .message(format!("`{}` is not part of NFL", text.escape_debug()));
-        if text == "`" || text == "\u{201c}" || text == "\u{201d}" {
-            diagnostic = diagnostic.help("texts stand in straight double quotes");
-        }
-        diags.push(diagnostic);
+        let message = format!("`{}` is not part of NFL", text.escape_debug());
+        let found = Diagnostic::new(&codes::E110, span).message(message);
+        return Some(match text {
+            "`" | "\u{201c}" | "\u{201d}" => found.help("texts stand in straight double quotes"),
+            _ => found,
+        });
     }
-    if token.class() == Class::Literal
-        && let Err(flaw) = literal::value(token, text)
-    {
-        let mut diagnostic = Diagnostic::new(flaw.code, span)
-            .message(flaw.message)
-            .label(flaw.label);
-        diagnostic.helps = flaw.helps;
-        diags.push(diagnostic);
+    if token.class() != Class::Literal {
+        return None;
     }
+    let flaw = literal::value(token, text).err()?;
+    let mut found = Diagnostic::new(flaw.code, span)
+        .message(flaw.message)
+        .label(flaw.label);
+    found.helps = flaw.helps;
+    Some(found)
 }
 
 /// Which angle brackets hold type arguments: a `<` right behind a type name opens some, and until

@@ -6,11 +6,15 @@
 
 pub mod arena;
 pub mod ast;
+mod brackets;
 pub mod diag;
+mod expected;
 mod lexer;
 mod literal;
 pub mod name;
 mod parse;
+mod recover;
+mod repair;
 pub mod source;
 pub mod span;
 mod stream;

@@ -1,18 +1,20 @@
-//! Tokens to a tree.
+//! A file to a tree.
 //!
-//! In: a file. Out: one unit on `ast.units`, and findings. Guaranteed: there is always a unit.
+//! In: a file of the source map. Out: one unit on `ast.units`, and findings in the order of the
+//! text. Guaranteed: there is always a unit, whatever the text is.
 
 use crate::ast::Ast;
 use crate::ast::build::Builder;
 use crate::diag::{Diagnostic, Diags};
-use crate::grammar::FileParser;
-use crate::lexer;
 use crate::name::Names;
 use crate::source::SourceMap;
 use crate::span::FileId;
-use crate::stream;
+use crate::{lexer, recover, stream};
 use nfl_abi::codes;
 use std::cell::Cell;
+
+/// The longest file that is read.
+const FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Parses a file; answers the index of its unit.
 pub fn parse(
@@ -22,22 +24,23 @@ pub fn parse(
     names: &mut Names,
     diags: &mut Diags,
 ) -> usize {
-    let kinds = lexer::lex(file, sources, diags);
-    let tokens = stream::tokens(&kinds);
+    if sources.files[file].text.len() > FILE_BYTES_MAX {
+        let name = &sources.files[file].name;
+        let message = format!("`{name}` is longer than {} MiB", FILE_BYTES_MAX >> 20);
+        diags.push(Diagnostic::bare(&codes::E119, message));
+        sources.files[file].text.clear();
+    }
+    let (kinds, mut found) = lexer::lex(file, sources);
+    let (items, words) = stream::tokens(file, sources, &kinds);
+    found.extend(words);
     let taken = Cell::new(0);
     let source = &sources.files[file];
-    let mut builder = Builder::new(ast, names, source, &kinds, file, &taken);
-    let parser = FileParser::new();
-    let input = tokens
-        .iter()
-        .copied()
-        .inspect(|_| taken.set(taken.get() + 1));
-    let result = parser.parse(&mut builder, input.map(Ok::<_, ()>));
-    if let Err(e) = result {
-        let span = builder.span(taken.get() as u32, taken.get() as u32 + 1);
-        diags.push(Diagnostic::new(&codes::E100, span).message(format!("{e:?}")));
+    let builder = Builder::new(ast, names, source, &kinds, file, &taken);
+    let unit = recover::parse(builder, items, sources, &mut found);
+    found.sort_by_key(|d| d.labels.first().map(|label| label.span));
+    for diagnostic in found {
+        diags.push(diagnostic);
     }
-    let unit = builder.unit;
     ast.units.push(unit);
     ast.units.len() - 1
 }

@@ -1,21 +1,291 @@
-//! What the parser is given: tokens without trivia, with literals of one kind.
+//! What the parser is given: tokens without trivia, with literals of one kind, and with the words
+//! of Java replaced by what comes nearest, so that parsing goes on behind them.
+//!
+//! In: the kinds of a file's tokens. Out: the parser's tokens, and a finding for each such word.
 
+use crate::diag::Diagnostic;
+use crate::source::SourceMap;
+use crate::span::{FileId, Span};
 use crate::token::{Class, Token};
+use nfl_abi::{Code, codes};
+use std::collections::BTreeMap;
 
 /// A token with the number of its first and the number behind its last token of the file.
 pub(crate) type Item = (u32, Token, u32);
 
-/// The tokens that matter.
-pub(crate) fn tokens(kinds: &[Token]) -> Vec<Item> {
-    let mut items = Vec::new();
-    for (i, &kind) in kinds.iter().enumerate() {
-        let token = match (kind, kind.class()) {
-            (_, Class::Trivia) => continue,
-            (Token::Number | Token::Duration, _) => kind,
-            (_, Class::Literal) => Token::OtherLiteral,
-            _ => kind,
+/// The tokens that matter, and what is wrong with words among them.
+pub(crate) fn tokens(
+    file: FileId,
+    sources: &SourceMap,
+    kinds: &[Token],
+) -> (Vec<Item>, Vec<Diagnostic>) {
+    let plain: Vec<Item> = (0..)
+        .zip(kinds)
+        .filter(|(_, kind)| kind.class() != Class::Trivia)
+        .map(|(i, &kind)| (i, kind, i + 1))
+        .collect();
+    let text = |item: Item| {
+        sources.text(Span {
+            file,
+            start: item.0,
+            end: item.2,
+        })
+    };
+    let shouted = shouted_types(&plain, text);
+    let mut words = Words {
+        file,
+        found: Vec::new(),
+        tries: 0,
+    };
+    let mut items = Vec::with_capacity(plain.len());
+    let mut next = 0;
+    while let Some(&(start, kind, end)) = plain.get(next) {
+        let token = match kind.class() {
+            Class::Reserved => {
+                let (token, taken) = words.replace(&plain, next, text);
+                next += taken;
+                token
+            }
+            Class::Literal if !matches!(kind, Token::Number | Token::Duration) => {
+                Some(Token::OtherLiteral)
+            }
+            _ if kind == Token::Const && shouted.contains_key(text((start, kind, end))) => {
+                Some(Token::Upper)
+            }
+            _ => Some(kind),
         };
-        items.push((i as u32, token, i as u32 + 1));
+        items.extend(token.map(|token| (start, token, end)));
+        next += 1;
     }
-    items
+    let mut found = words.found;
+    for (name, places) in shouted {
+        found.push(shouted_type(file, name, &places));
+    }
+    (items, found)
+}
+
+/// Types declared in capitals: each name with its places, the declaration first.
+fn shouted_types<'s>(
+    plain: &[Item],
+    text: impl Fn(Item) -> &'s str,
+) -> BTreeMap<&'s str, Vec<Item>> {
+    let declares = |token| {
+        matches!(
+            token,
+            Token::Function
+                | Token::Header
+                | Token::Record
+                | Token::Enum
+                | Token::Interface
+                | Token::ClassWord
+                | Token::Chain
+                | Token::Graph
+        )
+    };
+    // No construct has a name right before a constant, so the word is not a name here.
+    let mut types: BTreeMap<&str, Vec<Item>> = plain
+        .windows(2)
+        .filter(|pair| declares(pair[0].1) && pair[1].1 == Token::Const)
+        .map(|pair| (text(pair[1]), vec![pair[1]]))
+        .collect();
+    if types.is_empty() {
+        return types;
+    }
+    for &item in plain.iter().filter(|item| item.1 == Token::Const) {
+        if let Some(places) = types.get_mut(text(item))
+            && places[0] != item
+        {
+            places.push(item);
+        }
+    }
+    types
+}
+
+fn shouted_type(file: FileId, name: &str, places: &[Item]) -> Diagnostic {
+    let (start, _, end) = places[0];
+    let camel = camel(name);
+    let count = match places.len() {
+        1 => "1 place".to_string(),
+        n => format!("{n} places"),
+    };
+    Diagnostic::new(&codes::E104, Span { file, start, end })
+        .message(format!(
+            "`{name}` reads as a constant here; a type is written `{camel}`"
+        ))
+        .label("two or more capitals without a lower-case letter are a constant")
+        .help(format!("rename to `{camel}` ({count})"))
+}
+
+/// `ACL_RULE` as a type: `AclRule`.
+pub(crate) fn camel(name: &str) -> String {
+    name.split('_')
+        .flat_map(|word| {
+            let (head, tail) = word.split_at(word.len().min(1));
+            [head.to_ascii_uppercase(), tail.to_ascii_lowercase()]
+        })
+        .collect()
+}
+
+/// What reserved words become.
+struct Words {
+    file: FileId,
+    found: Vec<Diagnostic>,
+    tries: u32,
+}
+
+impl Words {
+    /// What stands for the word, and how many tokens behind it go with it.
+    fn replace<'s>(
+        &mut self,
+        plain: &[Item],
+        at: usize,
+        text: impl Fn(Item) -> &'s str,
+    ) -> (Option<Token>, usize) {
+        let (start, kind, end) = plain[at];
+        let before = |n: usize| at.checked_sub(n).map(|i| plain[i].1);
+        let after = plain.get(at + 1).copied();
+        let word = text(plain[at]);
+        let file = self.file;
+        let finding = |code: &'static Code, message: String| {
+            Diagnostic::new(code, Span { file, start, end }).message(message)
+        };
+        if names_something(before(1), before(2), after.map(|item| item.1)) {
+            self.found.push(
+                finding(
+                    &codes::E108,
+                    format!("`{word}` is reserved and cannot be a name"),
+                )
+                .label("a word of Java without a meaning here")
+                .help("choose another name"),
+            );
+            return (Some(Token::Lower), 0);
+        }
+        let (finding, token) = match kind {
+            Token::New => {
+                let name = after.map_or("Name", text);
+                let said = finding(&codes::E101, codes::E101.title.into())
+                    .label("values have no identity, so nothing is allocated")
+                    .help(format!("write {name}(…) without `new`"));
+                (said, None)
+            }
+            Token::Null => {
+                let said = finding(&codes::E105, codes::E105.title.into())
+                    .label("nothing is absent without saying so in its type")
+                    .help("match a `Lookup` with `Hit(…)` and `Miss`");
+                (said, Some(Token::OtherLiteral))
+            }
+            Token::Byte | Token::Short | Token::CharWord | Token::Float | Token::Double => {
+                let said = finding(&codes::E106, format!("there is no type `{word}` in NFL"));
+                let said = match kind {
+                    Token::Byte | Token::CharWord => said.help("a byte is a `u8`"),
+                    Token::Short => said.help("16 bits are a `u16`"),
+                    _ => said.help("there are no fractions; scale to a `u32` or `long`"),
+                };
+                (said, Some(Token::OtherType))
+            }
+            Token::Try | Token::Catch | Token::Finally | Token::Throw | Token::Throws => {
+                let said = finding(&codes::E107, codes::E107.title.into()).label(match kind {
+                    Token::Throw => "a failure is a verdict, such as `return Drop(REASON);`",
+                    _ => "nothing here can fail at run time",
+                });
+                return self.exception(said, plain, at);
+            }
+            _ => java_word(
+                finding(&codes::E108, format!("`{word}` has no meaning in NFL")),
+                kind,
+            ),
+        };
+        self.found.push(finding);
+        let taken = match kind {
+            Token::Synchronized => parenthesised(plain, at + 1),
+            _ => 0,
+        };
+        (token, taken)
+    }
+
+    /// `try` and its kin: the blocks stay as blocks.
+    fn exception(&mut self, said: Diagnostic, plain: &[Item], at: usize) -> (Option<Token>, usize) {
+        let kind = plain[at].1;
+        let is_tail = matches!(kind, Token::Catch | Token::Finally);
+        if !is_tail || self.tries == 0 {
+            self.found.push(said);
+        }
+        self.tries += u32::from(kind == Token::Try);
+        match kind {
+            Token::Throw => (Some(Token::Return), 0),
+            Token::Throws => (Some(Token::Uses), 0),
+            _ => (None, parenthesised(plain, at + 1)),
+        }
+    }
+}
+
+/// Words that stand before something, and what they become.
+fn java_word(finding: Diagnostic, kind: Token) -> (Diagnostic, Option<Token>) {
+    match kind {
+        Token::Synchronized => (
+            finding.label("a handler has its state for itself while it runs"),
+            None,
+        ),
+        Token::Super => (finding.label("there is no inheritance"), Some(Token::This)),
+        Token::Abstract => (
+            finding.help("a method without a body belongs into an `interface`"),
+            None,
+        ),
+        Token::ConstWord => (
+            finding.help("a constant is `static final`"),
+            Some(Token::Final),
+        ),
+        Token::Goto => (
+            finding.label("there are `break`, `continue` and `return`"),
+            None,
+        ),
+        _ => (finding.help("leave it out"), None),
+    }
+}
+
+/// Whether a word between these tokens can only be meant as a name.
+fn names_something(before: Option<Token>, second: Option<Token>, after: Option<Token>) -> bool {
+    let behind_type = match before {
+        Some(Token::Upper) => second != Some(Token::At),
+        Some(t) => matches!(
+            t,
+            Token::Dot
+                | Token::Var
+                | Token::Void
+                | Token::Boolean
+                | Token::Int
+                | Token::Long
+                | Token::U8
+                | Token::U16
+                | Token::U32
+                | Token::U64
+                | Token::TypeClose
+        ),
+        None => false,
+    };
+    let used = matches!(
+        after,
+        Some(Token::Assign | Token::Dot | Token::PlusPlus | Token::MinusMinus | Token::PlusEq)
+    );
+    behind_type || (used && matches!(before, Some(Token::Semi | Token::BraceOpen)))
+}
+
+/// How many tokens a parenthesised list has that begins here; 0 if none does.
+fn parenthesised(plain: &[Item], at: usize) -> usize {
+    if plain.get(at).map(|item| item.1) != Some(Token::ParenOpen) {
+        return 0;
+    }
+    let mut depth = 0_u32;
+    for (i, item) in plain[at..].iter().enumerate() {
+        match item.1 {
+            Token::ParenOpen => depth += 1,
+            Token::ParenClose => depth -= 1,
+            Token::BraceOpen | Token::BraceClose => return i,
+            _ => {}
+        }
+        if depth == 0 {
+            return i + 1;
+        }
+    }
+    plain.len() - at
 }
