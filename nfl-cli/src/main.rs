@@ -29,7 +29,6 @@ mod verify;
 
 use args::Command;
 use clap::Parser;
-use failure::Failure;
 use shell::Shell;
 use std::process::ExitCode;
 

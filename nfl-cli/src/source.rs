@@ -6,7 +6,7 @@ use clap::Args;
 use nfl::abi::codes;
 use nfl::{
     BindError, Build, Built, Compiler, Diagnostic, DirFiles, FunctionUnit, Limits, Party, Severity,
-    SourceMap, Unit, UnknownTarget,
+    Unit, UnknownTarget,
 };
 
 use crate::failure::{Exit, Failure};
@@ -245,9 +245,4 @@ pub(crate) fn image_path(directory: &Path, built: &Built, extension: &str) -> Pa
 /// Whether a path names source text.
 pub(crate) fn is_source(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "nfl")
-}
-
-/// No sources at all, for findings about images.
-pub(crate) fn no_sources() -> SourceMap {
-    SourceMap::default()
 }

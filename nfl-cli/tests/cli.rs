@@ -171,6 +171,11 @@ fn capture() -> Vec<u8> {
     file
 }
 
+/// Arguments, then more of them.
+fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [args, more].concat()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -260,17 +265,17 @@ fn broken_source_is_wrong_input() {
 #[test]
 fn choices_name_what_there_is() {
     let place = Place::furnished();
-    let build = |more: &[&str]| [&["build", "contract.nfl", "--out-dir", "."], more].concat();
-    place.fails(&build(&["--target", "rv64gc"]), 2, "E903");
-    place.fails(&build(&["--march", "rv32-full"]), 2, "E903");
-    let ran = place.fails(&build(&["--function", "Segmnt"]), 2, "E904");
+    let plain = ["build", "contract.nfl", "--out-dir", "."];
+    place.fails(&with(&plain, &["--target", "rv64gc"]), 2, "E903");
+    place.fails(&with(&plain, &["--march", "rv32-full"]), 2, "E903");
+    let ran = place.fails(&with(&plain, &["--function", "Segmnt"]), 2, "E904");
     assert!(ran.err.contains("`Segment`"), "{ran:?}");
-    place.fails(&build(&["--set", "port"]), 2, "E906");
-    place.fails(&build(&["--set", "port="]), 2, "E906");
-    place.fails(&build(&["--party", "resident"]), 2, "E905");
-    assert_eq!(place.nflc(&build(&["--set", "prt=1"])).status, 1);
-    assert_eq!(place.nflc(&build(&["--set", "port=70000"])).status, 1);
-    assert_eq!(place.nflc(&build(&["--set", "clients=10.1.0.0"])).status, 1);
+    place.fails(&with(&plain, &["--set", "port"]), 2, "E906");
+    place.fails(&with(&plain, &["--set", "port="]), 2, "E906");
+    place.fails(&with(&plain, &["--party", "resident"]), 2, "E905");
+    assert_eq!(place.nflc(&with(&plain, &["--set", "prt=1"])).status, 1);
+    assert_eq!(place.nflc(&with(&plain, &["--set", "port=70000"])).status, 1);
+    assert_eq!(place.nflc(&with(&plain, &["--set", "clients=10.1.0.0"])).status, 1);
     let run = |on: &str| place.nflc(&["run", "contract.nfl", "--on", on, "--pcap", "in.pcap"]);
     let ran = run("ingress");
     assert_eq!(ran.status, 2);
@@ -315,10 +320,8 @@ fn builds_write_what_is_asked_for() {
 #[test]
 fn runs_say_a_line_for_each_packet() {
     let place = Place::furnished();
-    let run = |more: &[&str]| {
-        [&["run", "--pcap", "in.pcap", "--format", "json"], more].concat()
-    };
-    let ran = place.ok(&run(&["contract.nfl", "--on", "originator"]));
+    let json = ["run", "--pcap", "in.pcap", "--format", "json"];
+    let ran = place.ok(&with(&json, &["contract.nfl", "--on", "originator"]));
     let lines: Vec<&str> = ran.out.lines().collect();
     let to_db = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 64));
     let rest = format!(r#","out":"{to_db}"}}"#);
@@ -330,7 +333,7 @@ fn runs_say_a_line_for_each_packet() {
     assert!(lines[3].starts_with(start), "{ran:?}");
     assert_eq!(lines.len(), 4);
 
-    let ran = place.ok(&run(&["mark.nfl", "--on", "ingress", "--write", "out.pcap"]));
+    let ran = place.ok(&with(&json, &["mark.nfl", "--on", "ingress", "--write", "out.pcap"]));
     assert!(ran.out.contains(r#""verdict":"Drop","operand":null,"reason":"HOP_LIMIT""#), "{ran:?}");
     let lowered = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 63));
     let first = ran.out.lines().next().unwrap_or_default();
@@ -349,14 +352,9 @@ fn runs_say_a_line_for_each_packet() {
 #[test]
 fn captures_may_be_broken() {
     let place = Place::furnished();
-    let run = |pcap: &str| {
-        let on = ["--on", "originator", "--pcap", pcap, "--write", "out.pcap"];
-        [&["run", "contract.nfl"][..], &on].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
+    let run = ["run", "contract.nfl", "--on", "originator", "--write", "out.pcap"];
     let fails = |pcap: &str, status: i32, code: &str| {
-        let args = run(pcap);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        place.fails(&args, status, code)
+        place.fails(&with(&run, &["--pcap", pcap]), status, code)
     };
     let whole = capture();
     place.write("cut.pcap", &whole[..whole.len() - 5]);
@@ -400,27 +398,24 @@ fn signed() -> Place {
     place
 }
 
-const AT: [&str; 2] = ["--now", "1000001"];
-
 #[test]
 fn capsules_are_verified_and_run() {
     let place = signed();
-    let verify = |more: &[&str]| [&["verify", "c.nfc", "--key", "a.pub.pem"], more].concat();
-    let ran = place.ok(&verify(&AT));
+    let verify = ["verify", "c.nfc", "--key", "a.pub.pem"];
+    let ran = place.ok(&with(&verify, &["--now", "1000001"]));
     for words in ["signed and proved", "tests", "originator", "steps"] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
     place.fails(&["verify", "c.nfc", "--key", "b.pub.pem", "--now", "1000001"], 1, "E812");
-    place.fails(&verify(&["--now", "1003700"]), 1, "E814");
-    place.fails(&verify(&["--audience", "edge", "--now", "1000001"]), 1, "E816");
+    place.fails(&with(&verify, &["--now", "1003700"]), 1, "E814");
+    place.fails(&with(&verify, &["--audience", "edge", "--now", "1000001"]), 1, "E816");
     place.fails(&["verify", "c.nfc", "--key", "a.pem"], 1, "E804");
     place.fails(&["verify", "in.pcap", "--key", "a.pub.pem"], 1, "E811");
     place.fails(&["verify", "c.nfc"], 2, "E900");
 
     let run = ["run", "c.nfc", "--on", "originator", "--pcap", "in.pcap"];
-    let with = |more: &[&'static str]| [&run[..], more].concat();
-    place.ok(&with(&["--key", "a.pub.pem", "--now", "1000001"]));
-    place.fails(&with(&["--key", "b.pub.pem", "--now", "1000001"]), 1, "E812");
+    place.ok(&with(&run, &["--key", "a.pub.pem", "--now", "1000001"]));
+    place.fails(&with(&run, &["--key", "b.pub.pem", "--now", "1000001"]), 1, "E812");
     place.fails(&run, 2, "E900");
     place.ok(&["inspect", "c.nfc"]);
     place.ok(&["disasm", "c.nfc"]);
@@ -479,7 +474,7 @@ fn keys_are_kept_from_others() {
         fs::set_permissions(place.path("b.pem"), open).expect("our own file");
         place.fails(&["key", "public", "b.pem"], 2, "E907");
         let sign = ["sign", "contract.nfl", "--party", "originator", "-o", "d.nfc", "--key"];
-        place.fails(&[&sign[..], &["b.pem"]].concat(), 2, "E907");
+        place.fails(&with(&sign, &["b.pem"]), 2, "E907");
     }
 }
 
@@ -487,14 +482,13 @@ fn keys_are_kept_from_others() {
 fn outputs_that_cannot_be_written_leave_nothing() {
     let place = Place::furnished();
     let build = ["build", "contract.nfl", "--party", "originator", "-o"];
-    let to = |path: &'static str| [&build[..], &[path]].concat();
-    place.fails(&to("missing/c.nfi"), 2, "E902");
-    place.fails(&to("."), 2, "E902");
+    place.fails(&with(&build, &["missing/c.nfi"]), 2, "E902");
+    place.fails(&with(&build, &["."]), 2, "E902");
     place.write("file", "");
     place.fails(&["build", "contract.nfl", "--out-dir", "file"], 2, "E902");
     place.fails(&["key", "new", "-o", "missing/k.pem"], 2, "E902");
     let run = ["run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap", "--write"];
-    place.fails(&[&run[..], &["missing/out.pcap"]].concat(), 2, "E902");
+    place.fails(&with(&run, &["missing/out.pcap"]), 2, "E902");
 }
 
 #[cfg(target_os = "linux")]

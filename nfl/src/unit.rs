@@ -2,7 +2,9 @@
 
 use nfl_abi::codes;
 use nfl_abi::{Image, Layer, Role};
+use nfl_codegen_rv::EmitError;
 use nfl_ir::{Module, Verified};
+use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
 use nfl_typeck::Checked;
 use nfl_typeck::bind::Bindings;
@@ -176,7 +178,7 @@ impl Bound<'_> {
         let modules = nfl_ir::lower::lower(sound, self.function.id, &self.bindings);
         let built: Vec<Built> = modules
             .into_iter()
-            .filter_map(|module| unit.emit(module, &mut diags))
+            .filter_map(|module| self.function.emit(module, &mut diags))
             .collect();
         if diags.has_errors() {
             return Err(unit.bind_error(diags));
@@ -185,31 +187,46 @@ impl Bound<'_> {
     }
 }
 
-impl Unit {
+impl FunctionUnit<'_> {
     fn emit(&self, mut module: Module, diags: &mut Diags) -> Option<Built> {
+        let Compiler { limits, target } = self.unit.compiler;
         nfl_ir::passes::run(&mut module);
-        let verified = nfl_ir::verify::verify(module, &self.compiler.limits, diags)?;
-        let options = nfl_codegen_rv::Options {
-            target: self.compiler.target,
-            limits: self.compiler.limits,
-        };
+        let verified = nfl_ir::verify::verify(module, &limits, diags)?;
+        let options = nfl_codegen_rv::Options { target, limits };
         match nfl_codegen_rv::emit(&verified, &options) {
-            Ok(emitted) => {
-                let places = emitted.lines.into_iter();
-                Some(Built {
-                    party: Party::of(&emitted.image.manifest),
-                    image: emitted.image,
-                    places: places
-                        .map(|(pc, size, span)| Place { pc, size, span })
-                        .collect(),
-                    module: verified.module().clone(),
-                })
-            }
+            Ok(emitted) => Some(Built {
+                party: Party::of(&emitted.image.manifest),
+                image: emitted.image,
+                places: emitted
+                    .lines
+                    .into_iter()
+                    .map(|(pc, size, span)| Place { pc, size, span })
+                    .collect(),
+                module: verified.module().clone(),
+            }),
             Err(error) => {
-                diags.push(Diagnostic::bare(&codes::E701, error.to_string()));
+                diags.push(self.emit_diagnostic(&verified.module().name, &error));
                 None
             }
         }
+    }
+
+    /// What the code generator says, at the place it knows or at the function's name.
+    fn emit_diagnostic(&self, image: &str, error: &EmitError) -> Diagnostic {
+        let (code, place) = match error {
+            EmitError::TargetLacks { span, .. } => (&codes::E702, *span),
+            EmitError::TargetUnavailable { .. } => (&codes::E903, None),
+            EmitError::Unproved { span, .. } => (&codes::E703, *span),
+            // Whatever else stops the code generator is a size.
+            _ => (&codes::E701, None),
+        };
+        let decl = &self.unit.checked.program.ast.decls[self.def().decl];
+        let name = match &decl.kind {
+            DeclKind::Function { name, .. } => name.span,
+            _ => decl.span,
+        };
+        let message = format!("{image}: {error}");
+        Diagnostic::new(code, place.unwrap_or(name)).message(message)
     }
 }
 
