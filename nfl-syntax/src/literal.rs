@@ -212,7 +212,12 @@ fn prefix4(text: &str) -> Result<Lit, Flaw> {
         &format!(
             "the last {} bits are {}",
             32 - len,
-            Ipv4Addr::from_bits(addr & !mask)
+            // Whole numbers of the network are left out.
+            Ipv4Addr::from_bits(addr & !mask).octets()[usize::from(len / 8)..]
+                .iter()
+                .map(u8::to_string)
+                .collect::<Vec<_>>()
+                .join(".")
         ),
     ))
 }

@@ -33,7 +33,7 @@ const LOOK_TOKENS: usize = 10;
 const GAIN_TOKENS: usize = 3;
 
 /// How many tokens may be parsed in trials before mistakes become holes untried.
-const TRIAL_TOKENS_MAX: usize = 3_000_000;
+const TRIAL_TOKENS_MAX: usize = 1_000_000;
 
 /// How many mistakes of a file are said.
 const MISTAKES_MAX: usize = 50;

@@ -183,25 +183,30 @@ impl Repairer<'_> {
         self.sources.text(self.span(at))
     }
 
-    fn line(&self, at: usize) -> u32 {
-        self.sources.line_col(self.span(at)).0
+    /// Where a token begins, and where its line does.
+    fn bytes(&self, at: usize) -> (usize, usize) {
+        let lines = &self.sources.files[self.file].lines;
+        let byte = self.sources.bytes(self.span(at)).start;
+        let line = lines.partition_point(|&start| start as usize <= byte);
+        (byte, lines[line.max(1) - 1] as usize)
     }
 
     fn first_on_line(&self, at: usize) -> bool {
-        at == 0 || at >= self.items.len() || self.line(at) != self.line(at - 1)
+        at == 0 || at >= self.items.len() || self.bytes(at).1 != self.bytes(at - 1).1
     }
 
     /// The first token of a token's line.
-    fn line_start(&self, mut at: usize) -> usize {
-        while at > self.from && !self.first_on_line(at) {
-            at -= 1;
-        }
-        at
+    fn line_start(&self, at: usize) -> usize {
+        let (_, line) = self.bytes(at);
+        let starts = &self.sources.files[self.file].starts;
+        let before = |item: &Item| (starts[item.0 as usize] as usize) < line;
+        self.items.partition_point(before).clamp(self.from, at)
     }
 
-    /// How far a token's line is indented.
-    fn indent(&self, at: usize) -> u32 {
-        self.sources.line_col(self.span(self.line_start(at))).1
+    /// How far a token stands from the left.
+    fn column(&self, at: usize) -> usize {
+        let (byte, line) = self.bytes(at);
+        byte - line
     }
 
     /// The brackets that are open before the refused token.
@@ -227,13 +232,19 @@ impl Repairer<'_> {
                 self.say(&codes::E109, at, format!("`{text}` closes nothing"))
                     .label("there is no open bracket of this kind")
             }
-            Some(_) => self
-                .say(&codes::E100, at, format!("`{text}` cannot stand here"))
-                .label(if at == self.at() {
-                    expected
+            Some(_) if at != self.at() => {
+                self.say(&codes::E100, at, format!("`{text}` cannot stand here"))
+            }
+            Some(_) => {
+                let said = self
+                    .say(&codes::E100, at, format!("`{text}` cannot stand here"))
+                    .label(expected);
+                if self.could_be(Token::PlusEq) && self.could_be(Token::Semi) {
+                    said.help("a statement is a call, an assignment or a declaration")
                 } else {
-                    String::new()
-                }),
+                    said
+                }
+            }
         }
     }
 
@@ -309,6 +320,11 @@ impl Repairer<'_> {
             Some(Token::Lower) if self.could_be(Token::Upper) && !self.could_be(Token::Number) => {
                 edits.push(self.as_type(bad));
             }
+            Some(Token::Lower | Token::Upper)
+                if self.could_be(Token::Const) && !self.could_be(Token::Number) =>
+            {
+                edits.push(self.as_constant(bad));
+            }
             _ => {}
         }
         let begins = self.first_on_line(prev.min(self.items.len()))
@@ -345,6 +361,22 @@ impl Repairer<'_> {
         Edit {
             changes: vec![Change::Replace(at, Token::Upper)],
             said,
+        }
+    }
+
+    fn as_constant(&self, at: usize) -> Edit {
+        let name = self.text(at);
+        let help = format!("rename to `{}`", name.to_ascii_uppercase());
+        Edit {
+            changes: vec![Change::Replace(at, Token::Const)],
+            said: self
+                .say(
+                    &codes::E100,
+                    at,
+                    format!("`{name}` is no name of a constant"),
+                )
+                .label("a constant has two or more capitals and no small letter")
+                .help(help),
         }
     }
 
@@ -403,6 +435,9 @@ impl Repairer<'_> {
             }
             _ => {}
         }
+        edits.extend(self.cast_to_type());
+        edits.extend(self.loop_without_braces());
+        edits.extend(self.unfinished_call());
         let asks = [Token::If, Token::While, Token::Switch];
         let asked = self
             .token(self.before(1))
@@ -425,12 +460,72 @@ impl Repairer<'_> {
     }
 
     fn arrow(&self, at: usize) -> Diagnostic {
+        let is_fat = self.is(at + 1, Token::Greater);
+        let written = if is_fat { "=>" } else { ":" };
         self.say(
             &codes::E100,
             at,
-            format!("an arm is written with `->`, not `{}`", self.text(at)),
+            format!("`->` is written here, not `{written}`"),
         )
-        .help("`case pattern -> body`; nothing falls through")
+    }
+
+    /// `(Ip4) x`
+    fn cast_to_type(&self) -> Option<Edit> {
+        let (open, close) = (self.before(3), self.before(1));
+        let is_cast = self.is(open, Token::ParenOpen)
+            && self.is(self.before(2), Token::Upper)
+            && self.is(close, Token::ParenClose);
+        let name = self.text(self.before(2));
+        is_cast.then(|| Edit {
+            changes: (open..=close).map(Change::Delete).collect(),
+            said: Diagnostic::new(&codes::E100, self.span(open).to(self.span(close)))
+                .message("only the number types can be cast to")
+                .help(format!("`{name}(…)` makes a value of this type")),
+        })
+    }
+
+    /// `while (a) b();`
+    fn loop_without_braces(&self) -> Option<Edit> {
+        let at = self.at();
+        let end = (at..self.items.len()).find(|&i| self.is(i, Token::Semi))?;
+        let meant = !self.first_on_line(at) || !self.is(end + 1, Token::BraceClose);
+        let says = self.could_be(Token::BraceOpen) && self.is(self.before(1), Token::ParenClose);
+        (meant && says).then(|| Edit {
+            changes: vec![
+                Change::Insert(at, Token::BraceOpen),
+                Change::Insert(end + 1, Token::BraceClose),
+            ],
+            said: Diagnostic::new(&codes::E102, self.span(at).to(self.span(end)))
+                .message("braces are missing here")
+                .label("this body stands in braces"),
+        })
+    }
+
+    /// A statement that ends with its line in the middle of a list of arguments.
+    fn unfinished_call(&self) -> Option<Edit> {
+        let at = self.at();
+        let open = self.open();
+        let inner = open.rsplit(|&o| self.is(o, Token::BraceOpen)).next()?;
+        let ends = self.first_on_line(at) || self.is(at, Token::BraceClose);
+        if inner.is_empty() || !ends {
+            return None;
+        }
+        let closers = inner.iter().rev().map(|&o| self.closer(o));
+        let mut changes: Vec<Change> = closers.map(|t| Change::Insert(at, t)).collect();
+        changes.push(Change::Insert(at, Token::Semi));
+        let opener = inner[0];
+        let said = self.never_closed(opener, at);
+        Some(Edit { changes, said })
+    }
+
+    /// What closes an open bracket.
+    fn closer(&self, open: usize) -> Token {
+        match self.items[open].1 {
+            Token::ParenOpen => Token::ParenClose,
+            Token::BracketOpen => Token::BracketClose,
+            Token::TypeOpen => Token::TypeClose,
+            _ => Token::BraceClose,
+        }
     }
 
     /// `if (a) b; else c;`, for which braces are put around b and c.
@@ -485,6 +580,8 @@ impl Repairer<'_> {
     /// One or more closing braces before the refused token or its line.
     fn missing_braces(&self, edits: &mut Vec<Edit>) {
         let open = self.open();
+        let late = self.misindented().filter(|&(_, place)| place <= self.at());
+        edits.extend(late.map(|(opener, place)| self.close_at(opener, place)));
         let braces: Vec<usize> = open
             .into_iter()
             .filter(|&o| self.is(o, Token::BraceOpen))
@@ -500,71 +597,68 @@ impl Repairer<'_> {
         }
     }
 
+    fn close_at(&self, opener: usize, place: usize) -> Edit {
+        Edit {
+            changes: vec![Change::Insert(place, Token::BraceClose)],
+            said: self.never_closed(opener, place),
+        }
+    }
+
     fn never_closed(&self, opener: usize, place: usize) -> Diagnostic {
-        let text = self.text(opener);
-        let close = match self.token(opener) {
-            Some(Token::ParenOpen) => ")",
-            Some(Token::BracketOpen) => "]",
-            Some(Token::TypeOpen) => ">",
-            _ => "}",
-        };
-        self.say(
-            &codes::E109,
-            opener,
-            format!("this `{text}` is never closed"),
-        )
-        .also(
+        let closer = self.closer(opener).describe();
+        let message = format!("this `{}` is never closed", self.text(opener));
+        self.say(&codes::E109, opener, message).also(
             self.gap(place),
-            format!("`{close}` is missing here at the latest"),
+            format!("{closer} is missing here at the latest"),
         )
     }
 
     /// The file ends inside brackets.
     fn unclosed(&self, edits: &mut Vec<Edit>) {
         if let Some((opener, place)) = self.misindented() {
+            edits.push(self.close_at(opener, place));
+        }
+        let (open, end) = (self.open(), self.items.len());
+        let is_brace = |&&o: &&usize| !self.is(o, Token::BraceOpen);
+        let inner = open.iter().rev().take_while(is_brace).count();
+        let (outer, inner) = open.split_at(open.len() - inner);
+        let operand = self.could_be(Token::Lower).then_some(Token::Lower);
+        for (operand, semicolon) in [
+            (None, None),
+            (None, Some(Token::Semi)),
+            (operand, None),
+            (operand, Some(Token::Semi)),
+        ] {
+            let tokens = operand
+                .into_iter()
+                .chain(inner.iter().rev().map(|&o| self.closer(o)))
+                .chain(semicolon)
+                .chain(outer.iter().rev().map(|&o| self.closer(o)));
             edits.push(Edit {
-                changes: vec![Change::Insert(place, Token::BraceClose)],
-                said: self.never_closed(opener, place),
+                changes: tokens.map(|t| Change::Insert(end, t)).collect(),
+                said: self.never_closed(open[open.len() - 1], end),
             });
         }
-        let open = self.open();
-        let end = self.items.len();
-        let closers = open.iter().rev().map(|&o| match self.items[o].1 {
-            Token::ParenOpen => Token::ParenClose,
-            Token::BracketOpen => Token::BracketClose,
-            Token::TypeOpen => Token::TypeClose,
-            _ => Token::BraceClose,
-        });
-        let changes: Vec<Change> = closers.map(|t| Change::Insert(end, t)).collect();
-        let innermost = open[open.len() - 1];
-        edits.push(Edit {
-            changes: changes.clone(),
-            said: self.never_closed(innermost, end),
-        });
-        let mut with_semicolon = vec![Change::Insert(end, Token::Semi)];
-        with_semicolon.extend(changes);
-        edits.push(Edit {
-            changes: with_semicolon,
-            said: self.never_closed(innermost, end),
-        });
     }
 
     /// A brace that, by the indentation of the lines behind it, is closed too late, and the token
     /// before which it should have been.
     fn misindented(&self) -> Option<(usize, usize)> {
-        let mut open: Vec<(usize, u32)> = Vec::new();
+        let mut open: Vec<(usize, usize)> = Vec::new();
         for i in self.from..self.items.len() {
             let closes = self.is(i, Token::BraceClose);
             if self.first_on_line(i)
                 && let Some(&(opener, indent)) = open.last()
             {
-                let column = self.sources.line_col(self.span(i)).1;
+                let column = self.column(i);
                 if column < indent || (column == indent && !closes) {
                     return Some((opener, i));
                 }
             }
             match self.token(i) {
-                Some(Token::BraceOpen) => open.push((i, self.indent(self.statement_start(i)))),
+                Some(Token::BraceOpen) => {
+                    open.push((i, self.column(self.line_start(self.statement_start(i)))))
+                }
                 Some(Token::BraceClose) => drop(open.pop()),
                 _ => {}
             }

@@ -5,7 +5,7 @@ use nfl_syntax::diag::{Style, render};
 use nfl_syntax::{Diags, Names, SourceMap, parse};
 
 /// Files with more than one mistake.
-const SEVERAL: &[(&str, usize)] = &[];
+const SEVERAL: &[(&str, usize)] = &[("import-semicolon.nfl", 2), ("two.nfl", 2)];
 
 #[test]
 fn one_mistake_is_said_once() {

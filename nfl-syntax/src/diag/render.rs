@@ -129,11 +129,11 @@ fn excerpt(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Option<
     for (i, label) in diagnostic.labels.iter().enumerate() {
         let tone = if i == 0 { tone } else { Color::Blue };
         let shown = ariadne::Label::new(place(label.span)).with_color(tone);
-        report = report.with_label(if label.text.is_empty() {
-            shown
-        } else {
-            shown.with_message(&label.text)
-        });
+        // ariadne marks nothing without a text.
+        report = report.with_label(shown.with_message(match label.text.as_str() {
+            "" => "here",
+            text => text,
+        }));
     }
     let mut out = Vec::new();
     report.finish().write(Files::new(sources), &mut out).ok()?;
