@@ -37,6 +37,8 @@ pub(crate) struct Claim {
     pub(crate) kind: Kind,
     pub(crate) lo: i64,
     pub(crate) hi: i64,
+    /// What divides the distance from `lo`; 0 when `lo` is the only value.
+    pub(crate) stride: i64,
     /// `value + slack <= length of the packet`, where that is claimed.
     pub(crate) slack: Option<i64>,
 }
@@ -110,7 +112,13 @@ fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
                 } else {
                     signed(out, claim.lo);
                 }
-                unsigned(out, claim.hi.checked_sub(claim.lo)?.cast_unsigned());
+                let width = claim.hi.checked_sub(claim.lo)?.cast_unsigned();
+                if claim.stride > 1 {
+                    unsigned(out, width / claim.stride.cast_unsigned() * 2 + 1);
+                    unsigned(out, claim.stride.cast_unsigned());
+                } else {
+                    unsigned(out, width * 2);
+                }
                 if let Some(slack) = claim.slack {
                     signed(out, slack);
                 }
@@ -122,7 +130,9 @@ fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
 
 fn form(claim: &Claim) -> Option<u64> {
     Some(match (claim.kind, claim.slack) {
-        (Kind::Number, None) if (claim.lo, claim.hi) == (0, WORD_MAX) => ANY_NUMBER,
+        (Kind::Number, None) if (claim.lo, claim.hi, claim.stride) == (0, WORD_MAX, 1) => {
+            ANY_NUMBER
+        }
         (Kind::Number, None) => NUMBER,
         (Kind::Number, Some(_)) => NUMBER_SLACK,
         (Kind::Packet, None) => PACKET,
@@ -269,7 +279,7 @@ impl Input<'_> {
         if last > (REGS + WORDS) as u64 || (form == RUN && at < REGS as u64) {
             return Err(Reason::Certificate("a claim about no place"));
         }
-        let (lo, hi) = self.range(form)?;
+        let (lo, hi, stride) = self.range(form)?;
         if [0, 2, 8, 9].contains(&at) {
             return Err(Reason::Certificate(
                 "a claim about a register that never changes",
@@ -286,6 +296,7 @@ impl Input<'_> {
         };
         if !bound.contains(&lo)
             || !bound.contains(&hi)
+            || stride > WORD_MAX
             || slack.is_some_and(|s| s.abs() > OFFSET_MAX)
         {
             return Err(Reason::Certificate("a range out of range"));
@@ -296,21 +307,48 @@ impl Input<'_> {
             kind,
             lo,
             hi,
+            stride,
             slack,
         }));
         Ok(count)
     }
 
-    fn range(&mut self, form: u64) -> Result<(i64, i64), Reason> {
+    /// Lowest and highest value, and what divides the distances.
+    fn range(&mut self, form: u64) -> Result<(i64, i64, i64), Reason> {
         let lo = match form {
-            ANY_NUMBER => return Ok((0, WORD_MAX)),
-            RUN => return Ok((0, 0)),
+            ANY_NUMBER => return Ok((0, WORD_MAX, 1)),
+            RUN => return Ok((0, 0, 0)),
             NUMBER | NUMBER_SLACK => self.unsigned()?.cast_signed(),
             _ => self.signed()?,
         };
         let width = self.unsigned()?.cast_signed();
-        lo.checked_add(width)
-            .map(|hi| (lo, hi))
+        let stride = match width & 1 {
+            0 => i64::from(width > 0),
+            _ => self.unsigned()?.cast_signed(),
+        };
+        let width = (width >> 1).checked_mul(stride.max(1));
+        let hi = width.and_then(|width| lo.checked_add(width));
+        hi.map(|hi| (lo, hi, stride))
             .ok_or(Reason::Certificate("a range out of range"))
+    }
+}
+
+impl Claim {
+    /// That a place changes and holds nothing useful.
+    pub(crate) const fn nothing(place: Place) -> Claim {
+        Claim {
+            place,
+            kind: Kind::Uninit,
+            lo: 0,
+            hi: 0,
+            stride: 0,
+            slack: None,
+        }
+    }
+
+    /// The constant in the term of a place of which only the claim is known: its symbol is a
+    /// multiple of the stride.
+    pub(crate) fn base(&self) -> i64 {
+        if self.stride > 1 { self.lo } else { 0 }
     }
 }

@@ -20,7 +20,7 @@ use crate::liveness;
 use crate::loops::{self, Loop};
 use crate::prove;
 use crate::refusal::{Place, Range, Reason, Refusal};
-use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS};
+use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS, common_stride};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::distance_to_end;
 
@@ -57,15 +57,16 @@ pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal
         settle(image, limits, &code, &mut proposer)?;
     }
     let claims = proposer.claims()?;
-    let modest: Vec<LoopClaim> = claims.iter().map(without_slack).collect();
-    let chosen = if is_proved(image, limits, &code, modest.clone()) {
-        modest
-    } else {
-        claims
-    };
-    certificate::write(&chosen)
+    let chosen = WAYS
+        .iter()
+        .map(|way| claims.iter().map(|one| without(one, *way)).collect())
+        .find(|fewer: &Vec<LoopClaim>| is_proved(image, limits, &code, fewer.clone()));
+    certificate::write(&chosen.unwrap_or(claims))
         .ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
 }
+
+/// What to leave out of a certificate if it can be proved without: slacks, and strides.
+const WAYS: [(bool, bool); 3] = [(true, true), (false, true), (true, false)];
 
 fn is_proved(image: &Image, limits: &ImageLimits, code: &Code, claims: Vec<LoopClaim>) -> bool {
     let loops = loops::prepare(code, claims, limits);
@@ -74,9 +75,14 @@ fn is_proved(image: &Image, limits: &ImageLimits, code: &Code, claims: Vec<LoopC
         .is_ok()
 }
 
-fn without_slack(one: &LoopClaim) -> LoopClaim {
+fn without(one: &LoopClaim, (slack, stride): (bool, bool)) -> LoopClaim {
     let claims = one.claims.iter().map(|claim| Claim {
-        slack: None,
+        slack: claim.slack.filter(|_| !slack),
+        stride: if stride {
+            claim.stride.min(1)
+        } else {
+            claim.stride
+        },
         ..*claim
     });
     LoopClaim {
@@ -322,13 +328,7 @@ impl Proposal {
 /// What is known about a place, as a claim; kind `Uninit` says that nothing is.
 fn observe(state: &State, place: Place) -> Claim {
     let value = state.get(place);
-    let nothing = Claim {
-        place,
-        kind: Kind::Uninit,
-        lo: 0,
-        hi: 0,
-        slack: None,
-    };
+    let nothing = Claim::nothing(place);
     match value.kind {
         Kind::Number | Kind::Packet | Kind::Scratch | Kind::Carried => {
             let (lo, hi) = state.range(value);
@@ -339,6 +339,7 @@ fn observe(state: &State, place: Place) -> Claim {
                 kind: value.kind,
                 lo,
                 hi,
+                stride: state.spacing(value),
                 slack,
             }
         }
@@ -355,24 +356,21 @@ fn hull(a: Claim, b: Claim) -> Claim {
     let slack = a.slack.zip(b.slack).map(|(a, b)| a.min(b));
     let is_number = |claim: Claim| matches!(claim.kind, Kind::Number | Kind::Bytes);
     if a.kind == b.kind {
+        let stride = common_stride(common_stride(a.stride, b.stride), a.lo - b.lo);
+        let (lo, hi) = (a.lo.min(b.lo), a.hi.max(b.hi));
         Claim {
-            lo: a.lo.min(b.lo),
-            hi: a.hi.max(b.hi),
+            lo,
+            hi,
+            stride,
             slack,
             ..a
         }
     } else {
-        let kind = if is_number(a) && is_number(b) {
-            Kind::Bytes
-        } else {
-            Kind::Uninit
-        };
+        let numbers = is_number(a) && is_number(b);
+        let kind = if numbers { Kind::Bytes } else { Kind::Uninit };
         Claim {
-            place: a.place,
             kind,
-            lo: 0,
-            hi: 0,
-            slack: None,
+            ..Claim::nothing(a.place)
         }
     }
 }
@@ -389,24 +387,13 @@ fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
         (-FAR, FAR)
     };
     if wide.lo < least || wide.hi > most {
-        return Claim {
-            kind: Kind::Uninit,
-            lo: 0,
-            hi: 0,
-            slack: None,
-            ..wide
-        };
+        return Claim::nothing(claim.place);
     }
-    let below = stops
-        .iter()
-        .copied()
-        .filter(|&stop| least <= stop && stop <= wide.lo)
+    let stops = || stops.iter().copied();
+    let below = stops()
+        .filter(|stop| (least..=wide.lo).contains(stop))
         .max();
-    let above = stops
-        .iter()
-        .copied()
-        .filter(|&stop| wide.hi <= stop && stop <= most)
-        .min();
+    let above = stops().filter(|stop| (wide.hi..=most).contains(stop)).min();
     let lo = if wide.lo < claim.lo {
         below.unwrap_or(least)
     } else {
@@ -417,11 +404,11 @@ fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
     } else {
         wide.hi
     };
-    let slack = if wide.slack == claim.slack {
-        wide.slack
-    } else {
-        None
-    };
+    let slack = wide.slack.filter(|_| wide.slack == claim.slack);
+    // Bounds stay whole strides from the values seen.
+    let stride = wide.stride.max(1);
+    let lo = wide.lo - (wide.lo - lo) / stride * stride;
+    let hi = wide.hi + (hi - wide.hi) / stride * stride;
     Claim {
         lo,
         hi,
@@ -541,13 +528,7 @@ impl Proposal {
         for word in (0..WORDS as u8).filter(|word| other >> word & 1 != 0) {
             let place = Place(REGS as u8 + word);
             if claims.iter().all(|claim| claim.place != place) {
-                claims.push(Claim {
-                    place,
-                    kind: Kind::Uninit,
-                    lo: 0,
-                    hi: 0,
-                    slack: None,
-                });
+                claims.push(Claim::nothing(place));
             }
         }
         claims.sort_by_key(|claim| claim.place);
@@ -609,7 +590,7 @@ impl Judge for Proposer {
         for (sym, claim) in (first..).zip(ranges) {
             let value = state.get(claim.place);
             let here = if value.kind == claim.kind && value.sym == sym {
-                Move::By(value.k)
+                Move::By(value.k - claim.base())
             } else {
                 Move::Lost
             };

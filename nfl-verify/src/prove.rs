@@ -183,18 +183,19 @@ impl Judge for Prover<'_, '_> {
         };
         check_claims(one, state)?;
         let claim = &one.claim;
-        let ranges = claim.claims.iter().filter(|claim| claim.kind.has_term());
-        let at = ranges
-            .take_while(|other| other.place != claim.measure)
-            .count();
-        let value = state.get(claim.measure);
-        let moved = if claim.step > 0 {
-            value.k >= claim.step
-        } else {
-            value.k <= claim.step
-        };
-        if value.kind.has_term() && usize::from(value.sym) == usize::from(first) + at && moved {
-            return Ok(());
+        let mut ranges = (first..).zip(claim.claims.iter().filter(|claim| claim.kind.has_term()));
+        let measure = ranges.find(|(_, other)| other.place == claim.measure);
+        if let Some((sym, measure)) = measure {
+            let value = state.get(measure.place);
+            let by = value.k - measure.base();
+            let moved = if claim.step > 0 {
+                by >= claim.step
+            } else {
+                by <= claim.step
+            };
+            if value.kind == measure.kind && value.sym == sym && moved {
+                return Ok(());
+            }
         }
         Err(Reason::Measure {
             head: claim.head,
@@ -234,7 +235,8 @@ fn holds(claim: &Claim, state: &State) -> bool {
             let near = claim
                 .slack
                 .is_none_or(|slack| distance_to_end(state, value) >= slack);
-            value.kind == kind && claim.lo <= lo && hi <= claim.hi && near
+            let spaced = claim.stride <= 1 || state.is_spaced(value, claim.lo, claim.stride);
+            value.kind == kind && claim.lo <= lo && hi <= claim.hi && near && spaced
         }
     }
 }

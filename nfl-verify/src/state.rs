@@ -122,12 +122,45 @@ impl Value {
     }
 }
 
-/// What is known about a symbol: `lo <= v <= hi` and `v + slack <= length of the packet`.
+/// What is known about a symbol: `lo <= v <= hi`, `v + slack <= length of the packet`, and `v` is a
+/// multiple of `stride`; only 0 is a multiple of 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Fact {
     pub(crate) lo: i64,
     pub(crate) hi: i64,
     slack: i64,
+    stride: i64,
+}
+
+impl Fact {
+    const NOTHING: Fact = Fact {
+        lo: FAR,
+        hi: -FAR,
+        slack: FAR,
+        stride: 1,
+    };
+
+    /// With bounds that are multiples of the stride; `None` when there is none between them.
+    fn rounded(self) -> Option<Fact> {
+        if self.stride <= 1 {
+            return (self.lo <= self.hi).then_some(self);
+        }
+        let lo = self.lo + (-self.lo).rem_euclid(self.stride);
+        let hi = self.hi - self.hi.rem_euclid(self.stride);
+        (lo <= hi).then_some(Fact { lo, hi, ..self })
+    }
+}
+
+/// The greatest number that divides both. Every number divides 0.
+pub(crate) fn common_stride(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.abs(), b.abs());
+    if a == b {
+        return a;
+    }
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 #[derive(Clone, Debug, Default)]
@@ -169,12 +202,14 @@ impl State {
             Fact {
                 lo: 0,
                 hi: 0,
-                slack: FAR
+                slack: FAR,
+                stride: 0
             },
             Fact {
                 lo: len.0,
                 hi: len.1,
-                slack: 0
+                slack: 0,
+                stride: 1
             },
         ];
         State { values, facts }
@@ -212,11 +247,10 @@ impl State {
     }
 
     pub(crate) fn fact(&self, sym: Sym) -> Fact {
-        self.facts.get(usize::from(sym)).copied().unwrap_or(Fact {
-            lo: FAR,
-            hi: -FAR,
-            slack: FAR,
-        })
+        self.facts
+            .get(usize::from(sym))
+            .copied()
+            .unwrap_or(Fact::NOTHING)
     }
 
     fn update(&mut self, sym: Sym, fact: Fact) {
@@ -245,7 +279,12 @@ impl State {
     /// A symbol about which no more than its range is known.
     pub(crate) fn fresh(&mut self, (lo, hi): Range) -> Sym {
         let sym = self.symbols();
-        self.facts.push(Fact { lo, hi, slack: FAR });
+        self.facts.push(Fact {
+            lo,
+            hi,
+            slack: FAR,
+            stride: 1,
+        });
         sym
     }
 
@@ -279,6 +318,42 @@ impl State {
         }
     }
 
+    /// Records that `sym` is a multiple of `stride`, which the caller has proved.
+    pub(crate) fn note_stride(&mut self, sym: Sym, stride: i64) {
+        if sym < FIRST || !(2..=WORD_MAX).contains(&stride) {
+            return;
+        }
+        if let Some(fact) = (Fact {
+            stride,
+            ..self.fact(sym)
+        })
+        .rounded()
+        {
+            self.update(sym, fact);
+        }
+    }
+
+    /// What divides the value, as far as is known.
+    pub(crate) fn stride(&self, value: Value) -> i64 {
+        common_stride(self.fact(value.sym).stride, value.k)
+    }
+
+    /// What divides the distances of all values that this can have from the lowest.
+    pub(crate) fn spacing(&self, value: Value) -> i64 {
+        let fact = self.fact(value.sym);
+        if fact.lo == fact.hi {
+            0
+        } else {
+            common_stride(fact.stride, fact.lo)
+        }
+    }
+
+    /// Whether the value differs from `from` by a multiple of `stride` for certain.
+    pub(crate) fn is_spaced(&self, value: Value, from: i64, stride: i64) -> bool {
+        let fact = self.fact(value.sym);
+        common_stride(fact.stride, value.k - from) % stride == 0
+    }
+
     fn note_len(&mut self, lo: i64) {
         let len = self.fact(LEN);
         if lo > len.lo && lo <= len.hi {
@@ -296,38 +371,37 @@ impl State {
             return;
         }
         let (fa, fb) = (self.fact(a.sym), self.fact(b.sym));
-        let hi = fa.hi.min(fb.hi - gap);
-        let lo = fb.lo.max(fa.lo + gap);
         let slack = self.slack(a.sym).max(self.slack(b.sym) + gap);
-        let too_long = a.sym != LEN && fa.lo + slack > self.fact(LEN).hi;
-        if hi < fa.lo || lo > fb.hi || too_long {
+        let low = Fact {
+            hi: fa.hi.min(fb.hi - gap),
+            ..fa
+        }
+        .rounded();
+        let high = Fact {
+            lo: fb.lo.max(fa.lo + gap),
+            ..fb
+        }
+        .rounded();
+        let (Some(low), Some(high)) = (low, high) else {
+            return;
+        };
+        if a.sym != LEN && low.lo + slack > self.fact(LEN).hi {
             return;
         }
         match a.sym {
             ZERO => self.note_len(slack),
-            LEN => self.update(LEN, Fact { hi, ..fa }),
+            LEN => self.update(LEN, low),
             _ => {
-                self.update(
-                    a.sym,
-                    Fact {
-                        lo: fa.lo,
-                        hi,
-                        slack,
-                    },
-                );
-                self.note_len(fa.lo + slack);
+                self.update(a.sym, Fact { slack, ..low });
+                self.note_len(low.lo + slack);
             }
         }
-        if b.sym != ZERO {
-            self.update(
-                b.sym,
-                Fact {
-                    lo: lo.max(self.fact(b.sym).lo),
-                    ..self.fact(b.sym)
-                },
-            );
-            if b.sym != LEN {
-                self.note_len(lo + fb.slack);
+        match b.sym {
+            ZERO => {}
+            LEN => self.note_len(high.lo),
+            _ => {
+                self.update(b.sym, high);
+                self.note_len(high.lo + high.slack);
             }
         }
     }
@@ -339,22 +413,21 @@ impl State {
         if fact.lo == fact.hi || value.sym == ZERO {
             return;
         }
-        if fact.lo == other {
-            self.update(
-                value.sym,
-                Fact {
-                    lo: fact.lo + 1,
-                    ..fact
-                },
-            );
+        let narrower = if fact.lo == other {
+            Fact {
+                lo: other + 1,
+                ..fact
+            }
         } else if fact.hi == other {
-            self.update(
-                value.sym,
-                Fact {
-                    hi: fact.hi - 1,
-                    ..fact
-                },
-            );
+            Fact {
+                hi: other - 1,
+                ..fact
+            }
+        } else {
+            return;
+        };
+        if let Some(fact) = narrower.rounded() {
+            self.update(value.sym, fact);
         }
     }
 
@@ -390,6 +463,7 @@ impl State {
                 lo: self.fact(sym).lo.min(other.fact(sym).lo),
                 hi: self.fact(sym).hi.max(other.fact(sym).hi),
                 slack: self.slack(sym).min(other.slack(sym)),
+                stride: common_stride(self.fact(sym).stride, other.fact(sym).stride),
             };
             self.update(sym, fact);
         }
@@ -399,17 +473,10 @@ impl State {
             Fact {
                 lo: a.lo.min(b.lo),
                 hi: a.hi.max(b.hi),
-                slack: 0,
+                ..a
             },
         );
-        self.facts.resize(
-            usize::from(pairs.first),
-            Fact {
-                lo: 0,
-                hi: 0,
-                slack: FAR,
-            },
-        );
+        self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
         self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
     }
 
@@ -463,8 +530,9 @@ struct Pair {
     b: Sym,
     /// Distance of the constants; places with one distance can share a symbol.
     apart: i64,
-    /// The constant in the first place of the pair: the new symbol is the value there.
-    k: i64,
+    /// What to take from the constant of the first state: the new symbol is the value in the first
+    /// place, less what keeps it from being a multiple of its stride.
+    less: i64,
     fact: Fact,
 }
 
@@ -476,26 +544,41 @@ impl Pairs {
             .iter()
             .position(|p| (p.a, p.b, p.apart) == (a.sym, b.sym, apart));
         let index = known.unwrap_or_else(|| {
-            let (ra, rb) = (sa.range(a), sb.range(b));
-            let fact = Fact {
-                lo: ra.0.min(rb.0),
-                hi: ra.1.max(rb.1),
-                slack: (sa.slack(a.sym) - a.k).min(sb.slack(b.sym) - b.k),
-            };
-            self.pairs.push(Pair {
-                a: a.sym,
-                b: b.sym,
-                apart,
-                k: a.k,
-                fact,
-            });
+            self.pairs.push(Pair::of(sa, a, sb, b));
             self.pairs.len() - 1
         });
-        let k = self.pairs.get(index).map_or(0, |pair| a.k - pair.k);
+        let less = self.pairs.get(index).map_or(0, |pair| pair.less);
         Value {
             kind: a.kind,
             sym: self.first.saturating_add(index as Sym),
-            k,
+            k: a.k - less,
+        }
+    }
+}
+
+impl Pair {
+    fn of(sa: &State, a: Value, sb: &State, b: Value) -> Pair {
+        let apart = b.k - a.k;
+        let stride = common_stride(sa.fact(a.sym).stride, sb.fact(b.sym).stride);
+        let stride = common_stride(stride, apart);
+        let rest = if stride > 1 {
+            a.k.rem_euclid(stride)
+        } else {
+            0
+        };
+        let (ra, rb) = (sa.range(a), sb.range(b));
+        let fact = Fact {
+            lo: ra.0.min(rb.0) - rest,
+            hi: ra.1.max(rb.1) - rest,
+            slack: (sa.slack(a.sym) - a.k).min(sb.slack(b.sym) - b.k) + rest,
+            stride: stride.max(1),
+        };
+        Pair {
+            a: a.sym,
+            b: b.sym,
+            apart,
+            less: a.k - rest,
+            fact,
         }
     }
 }

@@ -268,11 +268,13 @@ fn assume(state: &mut State, claim: &Claim) -> Value {
         Kind::Uninit => Value::UNINIT,
         Kind::Bytes => Value::bytes(ALL_BYTES),
         kind => {
-            let sym = state.fresh((claim.lo, claim.hi));
+            let base = claim.base();
+            let sym = state.fresh((claim.lo - base, claim.hi - base));
+            state.note_stride(sym, claim.stride);
             if let Some(slack) = claim.slack {
-                state.note_slack(sym, slack);
+                state.note_slack(sym, slack + base);
             }
-            Value { kind, sym, k: 0 }
+            Value { kind, sym, k: base }
         }
     }
 }

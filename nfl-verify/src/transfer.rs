@@ -12,7 +12,7 @@ use crate::memory;
 use crate::range::{self, turn};
 use crate::refusal::{Place, Reason};
 use crate::report::Touches;
-use crate::state::{Kind, OFFSET_MAX, State, Value, ZERO};
+use crate::state::{Kind, LEN, OFFSET_MAX, State, Value, ZERO, common_stride};
 
 /// What instructions are judged by besides the state.
 #[derive(Clone, Copy)]
@@ -119,6 +119,7 @@ fn add(state: &mut State, a: Value, b: Value) -> Value {
     let sum = state.some(Kind::Number, range);
     if ra.1 + rb.1 == range.1 {
         state.note_slack(sum.sym, slack);
+        state.note_stride(sum.sym, common_stride(state.stride(a), state.stride(b)));
     }
     sum
 }
@@ -132,7 +133,7 @@ fn subtract(state: &mut State, a: Value, b: Value) -> Value {
     }
     let (ra, rb) = (state.range(a), state.range(b));
     // `length - b` is no less than what is known to lie between `b` and the packet's end.
-    let least = if a.sym == crate::state::LEN {
+    let least = if a.sym == LEN {
         distance_to_end(state, b) + a.k
     } else {
         ra.0 - rb.1
@@ -171,11 +172,30 @@ fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
     }
     let range = range::apply(op, ra, rb);
     let slack = distance_to_end(state, a);
+    let stride = stride_of(state, op, a, b);
     let result = state.some(Kind::Number, range);
     if lowers && range.1 <= ra.1 {
         state.note_slack(result.sym, slack);
     }
+    state.note_stride(result.sym, stride);
     result
+}
+
+/// What divides the result of a multiplication, a shift or a mask. Where the result can wrap only
+/// a power of two still divides it.
+fn stride_of(state: &State, op: Op, a: Value, b: Value) -> i64 {
+    let factor = match (op, exact(state, b)) {
+        (Op::Slli | Op::Sll, Some(amount)) => 1 << (amount & 31),
+        (Op::Mul, Some(factor)) => factor,
+        (Op::Andi | Op::And, Some(mask)) if mask > 0 => return 1 << mask.trailing_zeros(),
+        _ => return 1,
+    };
+    let product = state.stride(a).saturating_mul(factor);
+    if state.range(a).1.saturating_mul(factor) <= range::ANY.1 {
+        product
+    } else {
+        1 << product.trailing_zeros().min(31)
+    }
 }
 
 /// An address moved forward or back by a number. A number that stands for a negative one moves it
@@ -210,8 +230,10 @@ fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Result<Va
             distance_to_end(state, address) + by_range.0,
         )
     };
+    let stride = common_stride(state.stride(address), state.stride(by));
     let moved = state.some(address.kind, range);
     state.note_slack(moved.sym, slack);
+    state.note_stride(moved.sym, stride);
     Ok(moved)
 }
 
