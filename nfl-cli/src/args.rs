@@ -116,7 +116,9 @@ pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
             let text = text.strip_prefix("error: ").unwrap_or(&text);
             let arguments: Vec<String> = std::env::args().collect();
             if arguments.iter().any(|a| a == "--error-format=json")
-                || arguments.windows(2).any(|w| w == ["--error-format", "json"])
+                || arguments
+                    .windows(2)
+                    .any(|w| w == ["--error-format", "json"])
             {
                 let finding = nfl::Diagnostic::bare(&codes::E900, text.trim_end());
                 let sources = nfl::SourceMap::default();

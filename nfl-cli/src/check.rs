@@ -25,7 +25,12 @@ pub(crate) struct Args {
     #[arg(long)]
     bounds: bool,
     /// The instruction set that code will be made for
-    #[arg(long, visible_alias = "march", value_name = "TARGET", default_value = "rv32imc")]
+    #[arg(
+        long,
+        visible_alias = "march",
+        value_name = "TARGET",
+        default_value = "rv32imc"
+    )]
     target: String,
 }
 
@@ -42,7 +47,10 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         findings.extend(build.diagnostics);
     }
     source::summarise(&findings, shell);
-    if findings.iter().any(|d| d.code.severity() == Severity::Error) {
+    if findings
+        .iter()
+        .any(|d| d.code.severity() == Severity::Error)
+    {
         return Err(Failure::said(Exit::Wrong));
     }
     if args.bounds {

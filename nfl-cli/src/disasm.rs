@@ -57,7 +57,9 @@ pub(crate) fn listing(image: &Image, known: Option<(&Built, &SourceMap)>) -> Str
         }
         if let Some((built, sources)) = known {
             let span = built.places.iter().find(|p| p.pc == offset);
-            let place = span.and_then(|p| p.span).map(|span| source_line(sources, span));
+            let place = span
+                .and_then(|p| p.span)
+                .map(|span| source_line(sources, span));
             if let Some(place) = place
                 && shown.as_ref() != Some(&place)
             {

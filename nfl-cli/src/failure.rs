@@ -135,7 +135,10 @@ pub(crate) fn report_panics() {
             .unwrap_or_default();
         let place = panic.location().map(|at| format!(" ({at})"));
         let code = codes::E999.text;
-        eprintln!("error[{code}]: internal error: {what}{}", place.unwrap_or_default());
+        eprintln!(
+            "error[{code}]: internal error: {what}{}",
+            place.unwrap_or_default()
+        );
         eprintln!("  version: nflc {}", env!("CARGO_PKG_VERSION"));
         eprintln!("  command: {}", args.join(" "));
         eprintln!("  please report this with the command and its input");

@@ -130,5 +130,7 @@ fn write_private(path: &Path, key: &PrivateKey) -> Result<(), Failure> {
         file.as_file().sync_all()?;
         file.persist_noclobber(path).map_err(|e| e.error)
     });
-    written.map(drop).map_err(|error| Failure::write(path, &error))
+    written
+        .map(drop)
+        .map_err(|error| Failure::write(path, &error))
 }

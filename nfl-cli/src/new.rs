@@ -27,7 +27,10 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     output::make_dir(directory)?;
     let mut outputs = Outputs::default();
     let file = format!("{package}.nfl");
-    outputs.add(&directory.join(&file), SOURCE.replace("PACKAGE", &package).as_bytes())?;
+    outputs.add(
+        &directory.join(&file),
+        SOURCE.replace("PACKAGE", &package).as_bytes(),
+    )?;
     let readme = README.replace("PACKAGE", &package);
     outputs.add(&directory.join("README.md"), readme.as_bytes())?;
     outputs.commit()?;

@@ -24,8 +24,10 @@ enum Staged {
 impl Outputs {
     /// Writes a file beside its place.
     pub(crate) fn add(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        let staged = stage(path, bytes).map_err(|e| Failure::write(path, &e))?;
-        self.staged.push((path.to_path_buf(), staged));
+        // Through a symbolic link to what it names, so that the link survives.
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let staged = stage(&place, bytes).map_err(|e| Failure::write(path, &e))?;
+        self.staged.push((place, staged));
         Ok(())
     }
 
@@ -49,11 +51,6 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     outputs.commit()
 }
 
-/// Whether a rename onto this path would replace something that is no regular file.
-pub(crate) fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|m| !m.is_file())
-}
-
 fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
     if path.is_dir() {
         return Err(io::Error::new(
@@ -61,7 +58,7 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
             "it is a directory",
         ));
     }
-    if is_special(path) {
+    if fs::metadata(path).is_ok_and(|m| !m.is_file()) {
         return Ok(Staged::Direct(bytes.to_vec()));
     }
     let directory = match path.parent() {

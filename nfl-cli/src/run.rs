@@ -140,7 +140,13 @@ impl Node<'_> {
         let mut carried = self.image.manifest.carried.clone();
         let outcome = self
             .instance
-            .run(self.entry.role, &mut packet, &context, &mut carried, Budget::Proven)
+            .run(
+                self.entry.role,
+                &mut packet,
+                &context,
+                &mut carried,
+                Budget::Proven,
+            )
             .map_err(|fault| {
                 // Proved code does not fault, so either the verifier or the machine is wrong.
                 let message = format!("packet {}: proved code faulted: {fault}", frame.index);
@@ -230,7 +236,8 @@ fn progress(size_bytes: u64, shell: &Shell) -> ProgressBar {
     if size_bytes < PROGRESS_FROM || !shell.draws_progress() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {eta} left");
+    let style =
+        ProgressStyle::with_template("{bar:40} {percent:>3} % of {total_bytes}, {eta} left");
     let bar = ProgressBar::new(size_bytes);
     match style {
         Ok(style) => bar.with_style(style),

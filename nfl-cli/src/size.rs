@@ -85,18 +85,22 @@ fn cost(image: &Image) -> Result<Vec<Row<'_>>, Failure> {
     })?;
     let manifest = &image.manifest;
     let bounds = proven.entries();
-    let rows = manifest.entries.iter().zip(bounds).map(|(entry, bound)| Row {
-        function: Party::function(manifest),
-        on: entry.role.text(),
-        party: Party::of(manifest).text(),
-        target: Target::by_id(manifest.target.0).map_or("?", |t| t.name),
-        code: bound.code_bytes,
-        constants: image.constants.len(),
-        certificate: image.certificate.len(),
-        manifest: manifest.len_without_claims(),
-        steps: bound.steps,
-        imports: manifest.imports.len(),
-        total: image.to_bytes().len(),
-    });
+    let rows = manifest
+        .entries
+        .iter()
+        .zip(bounds)
+        .map(|(entry, bound)| Row {
+            function: Party::function(manifest),
+            on: entry.role.text(),
+            party: Party::of(manifest).text(),
+            target: Target::by_id(manifest.target.0).map_or("?", |t| t.name),
+            code: bound.code_bytes,
+            constants: image.constants.len(),
+            certificate: image.certificate.len(),
+            manifest: manifest.len_without_claims(),
+            steps: bound.steps,
+            imports: manifest.imports.len(),
+            total: image.to_bytes().len(),
+        });
     Ok(rows.collect())
 }

@@ -22,7 +22,12 @@ pub(crate) struct Choice {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
     /// The instruction set to make code for
-    #[arg(long, visible_alias = "march", value_name = "TARGET", default_value = "rv32imc")]
+    #[arg(
+        long,
+        visible_alias = "march",
+        value_name = "TARGET",
+        default_value = "rv32imc"
+    )]
     pub(crate) target: String,
 }
 
@@ -42,11 +47,7 @@ pub(crate) fn compiler(target: &str) -> Result<Compiler, Failure> {
 }
 
 /// Compiles a file as far as it goes and shows all findings.
-pub(crate) fn build(
-    file: &Path,
-    compiler: &Compiler,
-    shell: &mut Shell,
-) -> Result<Build, Failure> {
+pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Result<Build, Failure> {
     let text = std::fs::read(file).map_err(|error| Failure::read(file, &error))?;
     if let Err(error) = std::str::from_utf8(&text) {
         let message = format!(
@@ -85,11 +86,7 @@ pub(crate) fn unit(file: &Path, target: &str, shell: &mut Shell) -> Result<Unit,
 }
 
 /// Compiles the chosen function of a file.
-pub(crate) fn images(
-    file: &Path,
-    choice: &Choice,
-    shell: &mut Shell,
-) -> Result<Compiled, Failure> {
+pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Compiled, Failure> {
     let settings = settings(&choice.set)?;
     let unit = unit(file, &choice.target, shell)?;
     let images = bind(choose(&unit, choice.function.as_deref())?, &settings, &unit)?;
@@ -124,7 +121,10 @@ pub(crate) fn settings(set: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
 fn choose<'u>(unit: &'u Unit, name: Option<&str>) -> Result<FunctionUnit<'u>, Failure> {
     let functions = unit.functions();
     let names = || {
-        let names: Vec<String> = functions.iter().map(|f| format!("`{}`", f.name())).collect();
+        let names: Vec<String> = functions
+            .iter()
+            .map(|f| format!("`{}`", f.name()))
+            .collect();
         names.join(", ")
     };
     match (name, functions.as_slice()) {

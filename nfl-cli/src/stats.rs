@@ -56,7 +56,9 @@ impl Stats {
             _ => format!("{:.1} %", n as f64 * 100.0 / packets as f64),
         };
         for ((kind, reason), &count) in &self.verdicts {
-            let reason = reason.as_deref().map_or(String::new(), |r| format!("({r})"));
+            let reason = reason
+                .as_deref()
+                .map_or(String::new(), |r| format!("({r})"));
             let verdict = format!("{}{reason}", kind.text());
             table.row([verdict, count.to_string(), share(count)]);
         }

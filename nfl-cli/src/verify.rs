@@ -137,10 +137,15 @@ fn report(proven: &Proven, trusted: Option<&Trusted>) -> Report {
 
 fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
     match &report.key {
-        Some(kid) => shell.line(format!("{}: signed and proved", report.name)).and_then(|()| {
-            let issuer = report.issuer.as_deref().map_or(String::new(), |i| format!(" ({i})"));
-            shell.line(format!("  signed by  key {kid}{issuer}"))
-        })?,
+        Some(kid) => shell
+            .line(format!("{}: signed and proved", report.name))
+            .and_then(|()| {
+                let issuer = report
+                    .issuer
+                    .as_deref()
+                    .map_or(String::new(), |i| format!(" ({i})"));
+                shell.line(format!("  signed by  key {kid}{issuer}"))
+            })?,
         None => shell.line(format!("{}: proved, and signed by nobody", report.name))?,
     }
     if let Some(audience) = &report.audience {

@@ -82,7 +82,13 @@ impl Place {
     fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.dir.path())
             .expect("the test's directory")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
             .collect();
         names.sort();
         names
@@ -218,7 +224,20 @@ fn the_command_line_itself_may_be_wrong() {
     place.fails(&["check"], 2, "E900");
     place.fails(&["run", "contract.nfl"], 2, "E900");
     place.fails(&["check", "--bogus", "contract.nfl"], 2, "E900");
-    place.fails(&["sign", "x.nfi", "--key", "k", "-o", "o", "--expires", "soon"], 2, "E900");
+    place.fails(
+        &[
+            "sign",
+            "x.nfi",
+            "--key",
+            "k",
+            "-o",
+            "o",
+            "--expires",
+            "soon",
+        ],
+        2,
+        "E900",
+    );
     let ran = place.fails(&["--error-format", "json", "frobnicate"], 2, "E900");
     assert!(ran.err.starts_with('{'), "{ran:?}");
     assert_eq!(place.nflc(&[]).status, 2);
@@ -233,7 +252,14 @@ fn a_new_project_checks_builds_and_runs() {
     place.ok(&["build", "guard/guard.nfl", "--out-dir", "out"]);
     assert!(place.path("out/Guard.originator.nfi").exists());
     assert!(place.path("out/Guard.responder.nfi").exists());
-    let ran = place.ok(&["run", "guard/guard.nfl", "--on", "originator", "--pcap", "in.pcap"]);
+    let ran = place.ok(&[
+        "run",
+        "guard/guard.nfl",
+        "--on",
+        "originator",
+        "--pcap",
+        "in.pcap",
+    ]);
     assert!(ran.out.contains("Pass"), "{ran:?}");
     place.fails(&["new", "guard"], 2, "E909");
     place.fails(&["new", "42"], 2, "E900");
@@ -274,15 +300,32 @@ fn choices_name_what_there_is() {
     place.fails(&with(&plain, &["--set", "port="]), 2, "E906");
     place.fails(&with(&plain, &["--party", "resident"]), 2, "E905");
     assert_eq!(place.nflc(&with(&plain, &["--set", "prt=1"])).status, 1);
-    assert_eq!(place.nflc(&with(&plain, &["--set", "port=70000"])).status, 1);
-    assert_eq!(place.nflc(&with(&plain, &["--set", "clients=10.1.0.0"])).status, 1);
+    assert_eq!(
+        place.nflc(&with(&plain, &["--set", "port=70000"])).status,
+        1
+    );
+    assert_eq!(
+        place
+            .nflc(&with(&plain, &["--set", "clients=10.1.0.0"]))
+            .status,
+        1
+    );
     let run = |on: &str| place.nflc(&["run", "contract.nfl", "--on", on, "--pcap", "in.pcap"]);
     let ran = run("ingress");
     assert_eq!(ran.status, 2);
-    assert!(ran.err.contains("[E905]") && ran.err.contains("responder"), "{ran:?}");
+    assert!(
+        ran.err.contains("[E905]") && ran.err.contains("responder"),
+        "{ran:?}"
+    );
     assert_eq!(run("nowhere").status, 2);
-    let two = format!("{CONTRACT}{}", CONTRACT.split_once("*;").expect("an import").1);
-    place.write("two.nfl", two.replacen("function Segment", "function Other", 1));
+    let two = format!(
+        "{CONTRACT}{}",
+        CONTRACT.split_once("*;").expect("an import").1
+    );
+    place.write(
+        "two.nfl",
+        two.replacen("function Segment", "function Other", 1),
+    );
     let ran = place.fails(&["build", "two.nfl"], 2, "E904");
     assert!(ran.err.contains("`Other`, `Segment`"), "{ran:?}");
     place.write("none.nfl", "package a;\n");
@@ -309,8 +352,19 @@ fn builds_write_what_is_asked_for() {
             assert!(!place.read(&name).is_empty(), "{name}");
         }
     }
-    place.ok(&["build", "contract.nfl", "--set=port=5432", "--party", "originator", "-o", "a.nfi"]);
-    assert_eq!(place.read("a.nfi"), place.read("out/Segment.originator.nfi"));
+    place.ok(&[
+        "build",
+        "contract.nfl",
+        "--set=port=5432",
+        "--party",
+        "originator",
+        "-o",
+        "a.nfi",
+    ]);
+    assert_eq!(
+        place.read("a.nfi"),
+        place.read("out/Segment.originator.nfi")
+    );
     place.fails(&["build", "contract.nfl", "-o", "b.nfi"], 2, "E911");
     place.ok(&["build", "mark.nfl"]);
     assert!(place.path("Mark.resident.nfi").exists());
@@ -326,23 +380,44 @@ fn runs_say_a_line_for_each_packet() {
     let to_db = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 64));
     let rest = format!(r#","out":"{to_db}"}}"#);
     let start = r#"{"index":0,"verdict":"Pass","operand":null,"reason":null,"steps":"#;
-    assert!(lines[0].starts_with(start) && lines[0].ends_with(&rest), "{ran:?}");
+    assert!(
+        lines[0].starts_with(start) && lines[0].ends_with(&rest),
+        "{ran:?}"
+    );
     let start = r#"{"index":1,"verdict":"Drop","operand":null,"reason":null,"steps":"#;
     assert!(lines[1].starts_with(start), "{ran:?}");
-    let start = r#"{"index":3,"verdict":"Skip","operand":null,"reason":null,"steps":null,"out":"ff"#;
+    let start =
+        r#"{"index":3,"verdict":"Skip","operand":null,"reason":null,"steps":null,"out":"ff"#;
     assert!(lines[3].starts_with(start), "{ran:?}");
     assert_eq!(lines.len(), 4);
 
-    let ran = place.ok(&with(&json, &["mark.nfl", "--on", "ingress", "--write", "out.pcap"]));
-    assert!(ran.out.contains(r#""verdict":"Drop","operand":null,"reason":"HOP_LIMIT""#), "{ran:?}");
+    let ran = place.ok(&with(
+        &json,
+        &["mark.nfl", "--on", "ingress", "--write", "out.pcap"],
+    ));
+    assert!(
+        ran.out
+            .contains(r#""verdict":"Drop","operand":null,"reason":"HOP_LIMIT""#),
+        "{ran:?}"
+    );
     let lowered = hex(&frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 63));
     let first = ran.out.lines().next().unwrap_or_default();
     // The sum of the header is the handler's to keep; all else is as before.
-    assert!(first.contains(&lowered[..44]) && first.contains(&lowered[52..]), "{ran:?}");
+    assert!(
+        first.contains(&lowered[..44]) && first.contains(&lowered[52..]),
+        "{ran:?}"
+    );
     // The dropped packet is gone, the skipped one is kept.
     assert_eq!(place.read("out.pcap").len(), 24 + 3 * 16 + 2 * 54 + 42);
 
-    let ran = place.ok(&["run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap"]);
+    let ran = place.ok(&[
+        "run",
+        "contract.nfl",
+        "--on",
+        "originator",
+        "--pcap",
+        "in.pcap",
+    ]);
     for words in ["Pass", "Drop", "Skip", "4 packets", "proved at most"] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
@@ -352,7 +427,14 @@ fn runs_say_a_line_for_each_packet() {
 #[test]
 fn captures_may_be_broken() {
     let place = Place::furnished();
-    let run = ["run", "contract.nfl", "--on", "originator", "--write", "out.pcap"];
+    let run = [
+        "run",
+        "contract.nfl",
+        "--on",
+        "originator",
+        "--write",
+        "out.pcap",
+    ];
     let fails = |pcap: &str, status: i32, code: &str| {
         place.fails(&with(&run, &["--pcap", pcap]), status, code)
     };
@@ -369,7 +451,14 @@ fn captures_may_be_broken() {
     fails("missing.pcap", 2, "E901");
     // Packets before the break have been run and reported.
     let ran = place.nflc(&[
-        "run", "contract.nfl", "--on", "originator", "--pcap", "cut.pcap", "--format", "json",
+        "run",
+        "contract.nfl",
+        "--on",
+        "originator",
+        "--pcap",
+        "cut.pcap",
+        "--format",
+        "json",
     ]);
     assert_eq!((ran.status, ran.out.lines().count()), (1, 3), "{ran:?}");
 }
@@ -406,16 +495,28 @@ fn capsules_are_verified_and_run() {
     for words in ["signed and proved", "tests", "originator", "steps"] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
-    place.fails(&["verify", "c.nfc", "--key", "b.pub.pem", "--now", "1000001"], 1, "E812");
+    place.fails(
+        &["verify", "c.nfc", "--key", "b.pub.pem", "--now", "1000001"],
+        1,
+        "E812",
+    );
     place.fails(&with(&verify, &["--now", "1003700"]), 1, "E814");
-    place.fails(&with(&verify, &["--audience", "edge", "--now", "1000001"]), 1, "E816");
+    place.fails(
+        &with(&verify, &["--audience", "edge", "--now", "1000001"]),
+        1,
+        "E816",
+    );
     place.fails(&["verify", "c.nfc", "--key", "a.pem"], 1, "E804");
     place.fails(&["verify", "in.pcap", "--key", "a.pub.pem"], 1, "E811");
     place.fails(&["verify", "c.nfc"], 2, "E900");
 
     let run = ["run", "c.nfc", "--on", "originator", "--pcap", "in.pcap"];
     place.ok(&with(&run, &["--key", "a.pub.pem", "--now", "1000001"]));
-    place.fails(&with(&run, &["--key", "b.pub.pem", "--now", "1000001"]), 1, "E812");
+    place.fails(
+        &with(&run, &["--key", "b.pub.pem", "--now", "1000001"]),
+        1,
+        "E812",
+    );
     place.fails(&run, 2, "E900");
     place.ok(&["inspect", "c.nfc"]);
     place.ok(&["disasm", "c.nfc"]);
@@ -439,7 +540,14 @@ fn a_flipped_bit_is_found() {
 #[test]
 fn images_are_proved_again() {
     let place = Place::furnished();
-    place.ok(&["build", "contract.nfl", "--party", "originator", "-o", "c.nfi"]);
+    place.ok(&[
+        "build",
+        "contract.nfl",
+        "--party",
+        "originator",
+        "-o",
+        "c.nfi",
+    ]);
     let ran = place.ok(&["verify", "--image", "c.nfi"]);
     assert!(ran.out.contains("signed by nobody"), "{ran:?}");
     let image = place.read("c.nfi");
@@ -449,10 +557,17 @@ fn images_are_proved_again() {
         changed[at] ^= 1;
         place.write("f.nfi", &changed);
         let ran = place.nflc(&["verify", "--image", "f.nfi"]);
-        assert!(ran.status == 0 || ran.err.contains("error[E8"), "byte {at}: {ran:?}");
+        assert!(
+            ran.status == 0 || ran.err.contains("error[E8"),
+            "byte {at}: {ran:?}"
+        );
         refused += i32::from(ran.status == 1);
     }
-    assert!(refused > 10, "only {refused} of {} changes were refused", image.len());
+    assert!(
+        refused > 10,
+        "only {refused} of {} changes were refused",
+        image.len()
+    );
     place.write("f.nfi", &image[..image.len() - 1]);
     place.fails(&["verify", "--image", "f.nfi"], 1, "E801");
     place.fails(&["inspect", "in.pcap"], 1, "E910");
@@ -473,7 +588,15 @@ fn keys_are_kept_from_others() {
         let open = fs::Permissions::from_mode(0o644);
         fs::set_permissions(place.path("b.pem"), open).expect("our own file");
         place.fails(&["key", "public", "b.pem"], 2, "E907");
-        let sign = ["sign", "contract.nfl", "--party", "originator", "-o", "d.nfc", "--key"];
+        let sign = [
+            "sign",
+            "contract.nfl",
+            "--party",
+            "originator",
+            "-o",
+            "d.nfc",
+            "--key",
+        ];
         place.fails(&with(&sign, &["b.pem"]), 2, "E907");
     }
 }
@@ -487,7 +610,15 @@ fn outputs_that_cannot_be_written_leave_nothing() {
     place.write("file", "");
     place.fails(&["build", "contract.nfl", "--out-dir", "file"], 2, "E902");
     place.fails(&["key", "new", "-o", "missing/k.pem"], 2, "E902");
-    let run = ["run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap", "--write"];
+    let run = [
+        "run",
+        "contract.nfl",
+        "--on",
+        "originator",
+        "--pcap",
+        "in.pcap",
+        "--write",
+    ];
     place.fails(&with(&run, &["missing/out.pcap"]), 2, "E902");
 }
 
@@ -497,20 +628,37 @@ fn a_full_disk_is_reported() {
     let place = Place::furnished();
     let full = Path::new("/dev/full");
     place.fails(
-        &["build", "contract.nfl", "--party", "originator", "-o", "/dev/full"],
+        &[
+            "build",
+            "contract.nfl",
+            "--party",
+            "originator",
+            "-o",
+            "/dev/full",
+        ],
         2,
         "E902",
     );
     place.fails(
         &[
-            "run", "contract.nfl", "--on", "originator", "--pcap", "in.pcap", "--write", "/dev/full",
+            "run",
+            "contract.nfl",
+            "--on",
+            "originator",
+            "--pcap",
+            "in.pcap",
+            "--write",
+            "/dev/full",
         ],
         2,
         "E902",
     );
     for args in [&["explain", "E100"][..], &["disasm", "contract.nfl"]] {
         let mut command = place.command(args);
-        let stdout = fs::OpenOptions::new().write(true).open(full).expect("a device");
+        let stdout = fs::OpenOptions::new()
+            .write(true)
+            .open(full)
+            .expect("a device");
         let ran = Ran::of(command.stdout(stdout).output().expect("nflc starts"));
         assert_eq!(ran.status, 2, "{ran:?}");
         assert!(ran.err.contains("[E902]"), "{ran:?}");
@@ -535,16 +683,38 @@ fn sizes_and_contents_as_json() {
     let json = |args: &[&str]| -> serde_json::Value {
         serde_json::from_str(&place.ok(args).out).expect("a JSON value")
     };
-    let sizes = json(&["size", "contract.nfl", "--set", "port=5432", "--format", "json"]);
+    let sizes = json(&[
+        "size",
+        "contract.nfl",
+        "--set",
+        "port=5432",
+        "--format",
+        "json",
+    ]);
     let row = &sizes[0];
     assert_eq!(row["function"], "Segment");
     assert_eq!(row["on"], "originator");
     assert_eq!(row["target"], "rv32imc");
-    for key in ["code", "constants", "certificate", "manifest", "steps", "imports", "total"] {
+    for key in [
+        "code",
+        "constants",
+        "certificate",
+        "manifest",
+        "steps",
+        "imports",
+        "total",
+    ] {
         assert!(row[key].is_u64(), "{key}: {sizes}");
     }
     assert_eq!(sizes[1]["on"], "responder");
-    let about = json(&["inspect", "contract.nfl", "--set", "port=5432", "--format", "json"]);
+    let about = json(&[
+        "inspect",
+        "contract.nfl",
+        "--set",
+        "port=5432",
+        "--format",
+        "json",
+    ]);
     assert_eq!(about[0]["late"][0]["value"], 5432);
     assert_eq!(about[0]["profile"], "capsule");
 }
@@ -553,7 +723,13 @@ fn sizes_and_contents_as_json() {
 fn disassembly_shows_the_source() {
     let place = Place::furnished();
     let ran = place.ok(&["disasm", "contract.nfl"]);
-    for words in ["originator:", "contract.nfl:8 |", "ebreak", "constants:", "port"] {
+    for words in [
+        "originator:",
+        "contract.nfl:8 |",
+        "ebreak",
+        "constants:",
+        "port",
+    ] {
         assert!(ran.out.contains(words), "{words}: {ran:?}");
     }
 }
@@ -562,7 +738,10 @@ fn disassembly_shows_the_source() {
 fn codes_are_explained() {
     let place = Place::new();
     let ran = place.ok(&["explain", "e902"]);
-    assert!(ran.out.contains("Wrong:") && ran.out.contains("Right:"), "{ran:?}");
+    assert!(
+        ran.out.contains("Wrong:") && ran.out.contains("Right:"),
+        "{ran:?}"
+    );
     assert!(place.ok(&["explain", "--list"]).out.lines().count() > 30);
     place.fails(&["explain", "E000"], 2, "E908");
 }

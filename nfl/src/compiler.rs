@@ -145,7 +145,10 @@ impl Build {
     pub fn finish(self) -> Result<Unit, BuildFailed> {
         let wrong = |d: &Diagnostic| d.code.severity() == nfl_abi::Severity::Error;
         if self.diagnostics.iter().any(wrong) {
-            return Err(BuildFailed::new(self.diagnostics, &self.checked.program.sources));
+            return Err(BuildFailed::new(
+                self.diagnostics,
+                &self.checked.program.sources,
+            ));
         }
         Ok(Unit::new(self.compiler, self.checked))
     }

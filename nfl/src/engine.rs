@@ -31,11 +31,7 @@ impl Engine {
     ///
     /// [`EngineError::Refused`] with the first thing that is not proved, or [`EngineError::Policy`].
     #[cfg(feature = "sign")]
-    pub fn load(
-        &self,
-        image: &nfl_sign::Trusted,
-        policy: &Policy,
-    ) -> Result<Loaded, EngineError> {
+    pub fn load(&self, image: &nfl_sign::Trusted, policy: &Policy) -> Result<Loaded, EngineError> {
         self.load_unsigned(image.image().clone(), policy)
     }
 

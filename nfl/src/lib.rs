@@ -6,7 +6,9 @@ pub use nfl_abi as abi;
 pub use nfl_isa as isa;
 
 pub use nfl_abi::image::{Claims, Right, Rights, Verdict, VerdictKind};
-pub use nfl_abi::{Code, Entry, Image, ImageError, Layer, LateSlot, Limits, Profile, Role, Severity};
+pub use nfl_abi::{
+    Code, Entry, Image, ImageError, LateSlot, Layer, Limits, Profile, Role, Severity,
+};
 
 #[cfg(feature = "compiler")]
 mod compiler;
@@ -30,9 +32,7 @@ pub use {
     nfl_syntax::diag::render::{Style, render},
     nfl_syntax::{Diagnostic, Label, SourceMap, Span},
     nfl_typeck::{Checked, program::Files},
-    unit::{
-        Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit,
-    },
+    unit::{Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit},
 };
 
 #[cfg(feature = "fs")]

@@ -34,7 +34,9 @@ impl Unit {
     /// The functions of the root file, in the order of their declarations.
     pub fn functions(&self) -> Vec<FunctionUnit<'_>> {
         let functions = root_functions(&self.checked).into_iter();
-        functions.map(|id| FunctionUnit { unit: self, id }).collect()
+        functions
+            .map(|id| FunctionUnit { unit: self, id })
+            .collect()
     }
 
     /// The function of this name, simple or with its package.
