@@ -2,7 +2,7 @@
 
 use nfl_abi::image::{Image, Right, Rights, VerdictKind};
 use nfl_abi::{Limits, Role};
-use nfl_verify::prove;
+use nfl_verify::{certify, prove};
 use nfl_vm::{Budget, Context, Instance, Loaded, Outcome, Packet, Policy, load};
 
 mod common;
@@ -11,6 +11,7 @@ fn pass() -> Image {
     let mut image = common::image(nfl_isa::assemble("li a0, 1\nebreak\n").expect("code"));
     image.manifest.rights = Rights::NONE.with(Right::Rewrite).with(Right::Route);
     image.manifest.verdicts = 0b11_0111 & !(1 << VerdictKind::Multicast.number());
+    image.certificate = certify(&image, &Limits::EDGE).expect("no loop");
     image
 }
 
