@@ -14,6 +14,7 @@ pub mod entity;
 pub mod func;
 pub mod interp;
 pub mod op;
+pub mod passes;
 pub mod text;
 pub mod verify;
 

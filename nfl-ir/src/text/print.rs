@@ -166,7 +166,7 @@ fn inst_text(f: &Function, names: &Names, inst: &InstData) -> String {
     }
     text += spec.text;
     if let Some(region) = inst.region {
-        text += "."; 
+        text += ".";
         text += &match region {
             Region::Packet => "packet".to_string(),
             Region::Carried => "carried".to_string(),

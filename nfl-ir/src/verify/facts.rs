@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
-use nfl_syntax::arena::IdMap;
+use nfl_syntax::arena::{Id, IdMap};
 
 use crate::entity::Value;
-use crate::func::{Function, InstData};
+use crate::func::{Function, InstData, WordInfo};
 use crate::op::{Fmt, Op};
+use crate::verify::flow::Words;
 use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
 
@@ -25,6 +26,8 @@ pub struct Facts {
     pub ranges: BTreeMap<Value, Range>,
     /// For a word `v` the largest known `s` with `v + s <= packet length`.
     pub slack: BTreeMap<Value, u32>,
+    /// For a word `v` the largest known `s` with `packet length + s <= v`.
+    pub beyond: BTreeMap<Value, u32>,
     /// The packet's length in bytes.
     pub len: Range,
 }
@@ -36,6 +39,7 @@ impl Facts {
         Facts {
             ranges: BTreeMap::new(),
             slack: BTreeMap::new(),
+            beyond: BTreeMap::new(),
             len,
         }
     }
@@ -49,7 +53,7 @@ pub struct Known<'a> {
     /// What is known of a word wherever it is.
     pub base: &'a IdMap<Value, Range>,
     /// Parameters of loop heads whose moves are bounded by another's.
-    pub(super) links: &'a IdMap<Value, Option<Link>>,
+    pub(crate) links: &'a IdMap<Value, Option<Link>>,
 }
 
 impl<'a> Known<'a> {
@@ -77,7 +81,10 @@ impl<'a> Known<'a> {
             let clock = self.range_within(facts, link.clock.param, depth - 1);
             known = known.meet(link.at(clock)).unwrap_or(known);
         }
-        let Some(def) = self.def(v).filter(|_| depth > 0 && known.single().is_none()) else {
+        let Some(def) = self
+            .def(v)
+            .filter(|_| depth > 0 && known.single().is_none())
+        else {
             return known;
         };
         let again = match def.op.spec().fmt {
@@ -88,6 +95,20 @@ impl<'a> Known<'a> {
         known.meet(again).unwrap_or(known)
     }
 
+    /// The numbers that an instruction may give.
+    pub fn result(self, facts: &Facts, inst: &InstData, words: Words) -> Range {
+        match inst.op {
+            Op::Const => Range::exactly(inst.imm),
+            Op::Len => facts.len,
+            Op::Late => word_range(words.late.get(Id::new(inst.imm as usize))),
+            Op::Param => word_range(words.params.get(Id::new(inst.imm as usize))),
+            op => match op.spec().fmt {
+                Fmt::Unary | Fmt::Binary => self.eval(facts, inst, DEPTH - 1),
+                _ => range::eval(op, Range::FULL, Range::FULL),
+            },
+        }
+    }
+
     /// The numbers that an operation on numbers may give.
     pub fn eval(self, facts: &Facts, def: &InstData, depth: u8) -> Range {
         let arg = |at: usize| {
@@ -95,6 +116,9 @@ impl<'a> Known<'a> {
             v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
         };
         let result = range::eval(def.op, arg(0), arg(1));
+        if let Some(truth) = self.compare_with_length(facts, def, depth) {
+            return Range::exactly(u32::from(truth));
+        }
         // What is left of the packet behind a place in it.
         if def.op == Op::Sub && self.is_len(def.args[0]) && depth > 0 {
             let slack = self.slack_within(facts, def.args[1], depth - 1);
@@ -104,6 +128,42 @@ impl<'a> Known<'a> {
             }
         }
         result
+    }
+
+    /// Whether the length is below a word, where that is known.
+    fn compare_with_length(self, facts: &Facts, def: &InstData, depth: u8) -> Option<bool> {
+        let (inverted, len, v) = match (def.op, def.args.as_slice()) {
+            (Op::Ltu, &[len, v]) => (false, len, v),
+            (Op::Geu, &[len, v]) => (true, len, v),
+            _ => return None,
+        };
+        let depth = depth.checked_sub(1).filter(|_| self.is_len(len))?;
+        if self.slack_within(facts, v, depth) >= 0 {
+            return Some(inverted);
+        }
+        (self.beyond(facts, v, depth) >= 1).then_some(!inverted)
+    }
+
+    /// The largest known `s` with `packet length + s <= v`.
+    fn beyond(self, facts: &Facts, v: Value, depth: u8) -> i64 {
+        let range = self.range_within(facts, v, depth);
+        let mut best = i64::from(range.lo) - i64::from(facts.len.hi);
+        if let Some(&fact) = facts.beyond.get(&v) {
+            best = best.max(i64::from(fact));
+        }
+        let def = self.def(v).filter(|d| depth > 0 && d.op == Op::Add);
+        if let Some(&[a, b]) = def.map(|d| d.args.as_slice()) {
+            let (ra, rb) = (
+                self.range_within(facts, a, depth - 1),
+                self.range_within(facts, b, depth - 1),
+            );
+            if exact_sum(ra, rb) {
+                let a = self.beyond(facts, a, depth - 1) + i64::from(rb.lo);
+                let b = self.beyond(facts, b, depth - 1) + i64::from(ra.lo);
+                best = best.max(a).max(b);
+            }
+        }
+        best
     }
 
     /// The largest known `s` with `v + s <= packet length`; negative where `v` may lie behind it.
@@ -128,6 +188,9 @@ impl<'a> Known<'a> {
         let slack = |at: usize| self.slack_within(facts, def.args[at], depth - 1);
         match def.op {
             Op::Len => best.max(0),
+            Op::Add if back_step(args[0], args[1]) > 0 => {
+                best.max(slack(0) + i64::from(back_step(args[0], args[1])))
+            }
             Op::Add if exact_sum(args[0], args[1]) => best
                 .max(slack(0) - i64::from(args[1].hi))
                 .max(slack(1) - i64::from(args[0].hi)),
@@ -136,6 +199,15 @@ impl<'a> Known<'a> {
             Op::Shr | Op::Remu | Op::Divu => best.max(slack(0)),
             _ => best,
         }
+    }
+
+    /// Whether a condition is true, where that is known.
+    pub fn truth(self, facts: &Facts, cond: Value) -> Option<bool> {
+        let mut yes = facts.clone();
+        let mut no = facts.clone();
+        let yes = self.assume(&mut yes, cond, true);
+        let no = self.assume(&mut no, cond, false);
+        (yes != no).then_some(yes)
     }
 
     /// Learns that a condition is true, or false; answers whether that can be.
@@ -236,6 +308,10 @@ impl<'a> Known<'a> {
         if self.is_len(b) {
             return self.note_slack(facts, a, s, DEPTH);
         }
+        if self.is_len(a) {
+            let entry = facts.beyond.entry(b).or_insert(0);
+            *entry = s.max(*entry);
+        }
         // `a + s <= length - x` is a fact about both.
         if let Some(def) = self.def(b).filter(|d| d.op == Op::Sub)
             && self.is_len(def.args[0])
@@ -273,6 +349,10 @@ impl<'a> Known<'a> {
             self.note_slack(facts, def.args[at], s, depth - 1)
         };
         match def.op {
+            Op::Add if back_step(args[0], args[1]) > 0 => {
+                let back = back_step(args[0], args[1]);
+                s < back || note(facts, 0, s - back)
+            }
             Op::Add if exact_sum(args[0], args[1]) => {
                 note(facts, 0, s.saturating_add(args[1].lo))
                     && note(facts, 1, s.saturating_add(args[0].lo))
@@ -359,6 +439,24 @@ const POSITIVE: Range = Range {
     lo: 0,
     hi: i32::MAX as u32,
 };
+
+fn word_range(word: Option<&WordInfo>) -> Range {
+    match word {
+        Some(word) if word.wire => Range::of_width(word.width),
+        Some(word) if word.lo <= word.hi => Range::new(word.lo, word.hi),
+        _ => Range::FULL,
+    }
+}
+
+/// By how much adding `b` surely goes down from `a`, when `b` is a small negative constant.
+fn back_step(a: Range, b: Range) -> u32 {
+    let back = b.single().map_or(0, u32::wrapping_neg);
+    if back <= i32::MAX as u32 && back <= a.lo {
+        back
+    } else {
+        0
+    }
+}
 
 fn exact_sum(a: Range, b: Range) -> bool {
     a.hi.checked_add(b.hi).is_some()

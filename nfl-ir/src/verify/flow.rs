@@ -11,10 +11,9 @@ use nfl_syntax::arena::{IdMap, IdVec};
 use crate::cfg::Cfg;
 use crate::entity::{Block, LateId, ParamId, Value};
 use crate::func::{Function, Term, WordInfo};
-use crate::op::Op;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::loops::Link;
-use crate::verify::range::{self, Range};
+use crate::verify::range::Range;
 
 /// The words of a module that functions name by number.
 #[derive(Clone, Copy)]
@@ -31,7 +30,8 @@ pub struct Analysis<'a> {
     pub f: &'a Function,
     /// Its control flow.
     pub cfg: Cfg,
-    words: Words<'a>,
+    /// The words it names by number.
+    pub words: Words<'a>,
     /// What is known of a word wherever it is.
     pub base: IdMap<Value, Range>,
     /// What is known where a block begins; nothing for blocks that nobody comes to.
@@ -140,8 +140,12 @@ impl<'a> Analysis<'a> {
         let params = self.f.blocks[b].params.clone();
         for (at, &param) in params.iter().enumerate() {
             let known = self.known();
-            let ranges = ways.iter().map(|(facts, args)| known.range(facts, args[at]));
-            let slack = ways.iter().map(|(facts, args)| known.slack(facts, args[at]));
+            let ranges = ways
+                .iter()
+                .map(|(facts, args)| known.range(facts, args[at]));
+            let slack = ways
+                .iter()
+                .map(|(facts, args)| known.slack(facts, args[at]));
             let (range, slack) = (ranges.reduce(Range::hull)?, slack.min()?);
             self.base.set(param, range);
             if let Ok(slack) = u32::try_from(slack) {
@@ -182,6 +186,11 @@ impl<'a> Analysis<'a> {
                 *s = there.map_or(0, |there| there.min(*s));
                 there.is_ok()
             });
+            joined.beyond.retain(|v, s| {
+                let there = other.beyond.get(v);
+                *s = there.map_or(0, |there| *there.min(s));
+                there.is_some()
+            });
             joined.len = joined.len.hull(other.len);
             ranges.retain(|&v, range| *range != self.base[v]);
             joined.ranges = ranges;
@@ -196,25 +205,8 @@ impl<'a> Analysis<'a> {
             let Some(v) = inst.result else {
                 continue;
             };
-            let range = match inst.op {
-                Op::Const => Range::exactly(inst.imm),
-                Op::Len => facts.len,
-                Op::Late => word_range(self.words.late.iter().nth(inst.imm as usize)),
-                Op::Param => word_range(self.words.params.iter().nth(inst.imm as usize)),
-                Op::Context | Op::Load8 | Op::Load16 | Op::Load32 => {
-                    range::eval(inst.op, Range::FULL, Range::FULL)
-                }
-                _ => self.known().eval(facts, inst, 4),
-            };
+            let range = self.known().result(facts, inst, self.words);
             self.base.set(v, range);
         }
-    }
-}
-
-fn word_range<I>(word: Option<(I, &WordInfo)>) -> Range {
-    match word {
-        Some((_, word)) if word.wire => Range::of_width(word.width),
-        Some((_, word)) if word.lo <= word.hi => Range::new(word.lo, word.hi),
-        _ => Range::FULL,
     }
 }

@@ -36,24 +36,31 @@ pub(super) fn judge(
     facts: &Facts,
     inst: &InstData,
 ) -> Option<Diagnostic> {
-    match obligation::of(inst)? {
-        Obligation::Divisor(v) => {
-            let range = a.known().range(facts, v);
-            (range.lo == 0).then(|| zero_divisor(inst.span, range))
-        }
-        access @ Obligation::Access { .. } => {
-            let held = access_holds(m, a, facts, access);
-            (!held).then(|| match inst.region {
-                Some(Region::Packet) => behind_packet(a, facts, inst, access),
-                _ => out_of_bounds(m, a, facts, inst, access),
-            })
-        }
+    let what = obligation::of(inst)?;
+    if holds(m, a, facts, what) {
+        return None;
+    }
+    Some(match what {
+        Obligation::Divisor(v) => zero_divisor(inst.span, a.known().range(facts, v)),
+        Obligation::Access {
+            region: Region::Packet,
+            ..
+        } => behind_packet(a, facts, inst, what),
+        Obligation::Access { .. } => out_of_bounds(m, a, facts, inst, what),
+    })
+}
+
+/// Whether an obligation is met.
+pub(crate) fn holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
+    match what {
+        Obligation::Divisor(v) => a.known().range(facts, v).lo > 0,
+        Obligation::Access { .. } => access_holds(m, a, facts, what),
     }
 }
 
 /// Whether a place is proved to lie in its region. Packet bytes must be known to be there, and not
 /// only readable: a load behind the packet's end is safe and means nothing.
-pub(crate) fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
+fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
     let Obligation::Access {
         region,
         index,

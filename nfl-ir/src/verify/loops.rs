@@ -34,7 +34,11 @@ impl Analysis<'_> {
             {
                 let rounds = (range.hi - range.lo) / pace;
                 if clock.is_none_or(|(fewest, _)| rounds < fewest) {
-                    let start = if step.0 > 0 { first[at].lo } else { first[at].hi };
+                    let start = if step.0 > 0 {
+                        first[at].lo
+                    } else {
+                        first[at].hi
+                    };
                     clock = Some((rounds, Clock { param, start, step }));
                 }
             }
@@ -149,10 +153,16 @@ impl Analysis<'_> {
         let step = self.proved_step(l, at)?;
         let pace = pace(step)?;
         let Range { lo, hi } = self.base[param];
-        let here = back.iter().map(|(facts, _)| self.known().range(facts, param));
+        let here = back
+            .iter()
+            .map(|(facts, _)| self.known().range(facts, param));
         let here = here.reduce(Range::hull)?;
         // The last round that goes back starts where its edge says.
-        let way = if step.0 > 0 { here.hi - lo } else { hi - here.lo };
+        let way = if step.0 > 0 {
+            here.hi - lo
+        } else {
+            hi - here.lo
+        };
         Some(((hi - lo) / pace).min(way / pace + 1))
     }
 
@@ -315,11 +325,13 @@ impl Analysis<'_> {
         let mut list: Vec<Range> = if up > 0 {
             ends.sort_unstable();
             let ends = ends.into_iter().map(clamped);
-            ends.map(|end| Range::new(first.lo, end.max(first.hi))).collect()
+            ends.map(|end| Range::new(first.lo, end.max(first.hi)))
+                .collect()
         } else {
             ends.sort_unstable_by(|a, b| b.cmp(a));
             let ends = ends.into_iter().map(clamped).chain([0]);
-            ends.map(|end| Range::new(end.min(first.lo), first.hi)).collect()
+            ends.map(|end| Range::new(end.min(first.lo), first.hi))
+                .collect()
         };
         list.dedup();
         list

@@ -150,7 +150,12 @@ fn check_dominance(f: &Function, placed: &IdMap<Inst, Option<Block>>) -> Result<
                 made.set(v, true);
             }
         }
-        if let Some(v) = f.blocks[b].term.uses().iter().find(|&&v| !dominated(v, &made)) {
+        if let Some(v) = f.blocks[b]
+            .term
+            .uses()
+            .iter()
+            .find(|&&v| !dominated(v, &made))
+        {
             return Err(format!("the end of {b} uses {v}, which is not made there"));
         }
     }

@@ -1,0 +1,63 @@
+//! The optimiser: the same meaning in fewer bytes.
+//!
+//! In: a module as lowering made it. Out: the same module, smaller. Guaranteed: a run that does not trap
+//! gives the same verdict, packet and `carried` bytes; what the verifier could prove before, it can
+//! prove afterwards. Every pass is a function of its own and is free to leave dead code to `dce`.
+
+mod blocks;
+mod bytes;
+mod dce;
+mod fold;
+mod gvn;
+mod late;
+mod need;
+mod ranges;
+
+use crate::func::{Function, Module};
+use crate::text;
+use crate::verify::flow::{Analysis, Words};
+use crate::verify::{claim_widths, proved_widths, structure};
+
+/// Rounds after which even a module that still changes is left alone.
+const ROUNDS_MAX: usize = 16;
+
+/// Runs all passes until nothing changes.
+pub fn run(m: &mut Module) {
+    for _ in 0..ROUNDS_MAX {
+        let before = text::module(m);
+        each(m, |f, _| blocks::simplify(f));
+        each(m, |f, _| fold::fold(f));
+        late::to_wire(m);
+        each(m, |f, _| gvn::number(f));
+        each(m, ranges::apply);
+        each(m, |f, _| blocks::simplify(f));
+        each(m, |f, _| dce::sweep(f));
+        if text::module(m) == before {
+            // Costly, and of use only where nothing else is.
+            need::drop_early_exits(m);
+            each(m, need::raise);
+            each(m, |f, _| dce::sweep(f));
+            if text::module(m) == before {
+                break;
+            }
+        }
+        debug_assert_eq!(structure::check(m), Ok(()), "{before}");
+    }
+    each(m, settle_widths);
+}
+
+fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
+    let words = Words {
+        late: &m.late,
+        params: &m.params,
+    };
+    for f in &mut m.functions {
+        pass(f, words);
+    }
+}
+
+/// Claims of each word the width that is known of it.
+fn settle_widths(f: &mut Function, words: Words) {
+    let widths = proved_widths(&Analysis::new(f, words));
+    claim_widths(f, &widths);
+}

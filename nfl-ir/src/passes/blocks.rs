@@ -1,0 +1,355 @@
+//! Simplifies the control flow.
+//!
+//! Known branches become jumps, edges lead past blocks that do nothing, a block that only one edge
+//! leads to joins its predecessor, and blocks that do the same become one. Loops keep one head and
+//! their number of ways back, since the proof on the node counts them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use nfl_syntax::arena::IdMap;
+
+use crate::cfg::Cfg;
+use crate::entity::{Block, Value};
+use crate::func::{BlockCall, Function, InstData, Term};
+use crate::op::Op;
+
+/// Simplifies until nothing changes.
+pub(super) fn simplify(f: &mut Function) {
+    // Each change removes an edge, a block or a step on the way; the bound is for peace of mind.
+    for _ in 0..64 {
+        prune(f);
+        let changed = fold_ends(f) | thread(f);
+        prune(f);
+        if !(join_chains(f) | merge_twins(f) | changed) {
+            break;
+        }
+    }
+    prune(f);
+}
+
+/// Takes blocks that nobody reaches out of the layout.
+pub(super) fn prune(f: &mut Function) {
+    let cfg = Cfg::new(f);
+    f.layout.retain(|&b| cfg.reaches(b));
+}
+
+/// Decides branches on constants, and looks through negations.
+fn fold_ends(f: &mut Function) -> bool {
+    let mut changed = false;
+    for b in f.layout.clone() {
+        let Term::Branch {
+            cond,
+            then,
+            otherwise,
+        } = f.blocks[b].term.clone()
+        else {
+            continue;
+        };
+        let new = if then == otherwise {
+            Term::Jump(then)
+        } else if let Some(number) = f.constant(cond) {
+            Term::Jump(if number == 0 { otherwise } else { then })
+        } else if let Some(cond) = negated(f, cond) {
+            Term::Branch {
+                cond,
+                then: otherwise,
+                otherwise: then,
+            }
+        } else {
+            continue;
+        };
+        f.blocks[b].term = new;
+        changed = true;
+    }
+    changed
+}
+
+/// The word that a condition negates.
+fn negated(f: &Function, cond: Value) -> Option<Value> {
+    let def = f.def(cond).filter(|d| d.op == Op::Xor)?;
+    let one = f.constant(def.args[1]) == Some(1);
+    let bit = super::bytes::width(f, def.args[0], 4) == 1;
+    (one && bit).then_some(def.args[0])
+}
+
+/// Leads edges past blocks that decide nothing for them.
+fn thread(f: &mut Function) -> bool {
+    let cfg = Cfg::new(f);
+    let transparent = transparent_blocks(f, &cfg);
+    let mut changed = false;
+    for from in f.layout.clone() {
+        for edge in 0..f.blocks[from].term.targets().count() {
+            for _ in 0..8 {
+                let Some(call) = f.blocks[from].term.targets().nth(edge) else {
+                    break;
+                };
+                let Some(next) = next_of(f, &cfg, &transparent, call) else {
+                    break;
+                };
+                let next = match next {
+                    Next::Call(call) => call,
+                    Next::Finish(kind, operand) => finish_block(f, kind, operand),
+                };
+                if let Some(call) = f.blocks[from].term.targets_mut().nth(edge) {
+                    *call = next;
+                }
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+/// Where an edge leads in the end.
+enum Next {
+    Call(BlockCall),
+    Finish(u32, u32),
+}
+
+/// Blocks without instructions whose parameters only their own ends use; heads of loops and
+/// shared ways back stay.
+fn transparent_blocks(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
+    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+    let mut transparent = IdMap::new();
+    for &b in &cfg.order {
+        let mut targets = f.blocks[b].term.targets();
+        let shared = cfg.preds(b).len() > 1;
+        let back = targets.any(|c| shared && cfg.is_back_edge(b, c.block));
+        let empty = f.blocks[b].insts.is_empty() && b != f.entry;
+        transparent.set(b, empty && !back && cfg.loop_at(b).is_none());
+        for &param in &f.blocks[b].params {
+            home.set(param, Some(b));
+        }
+    }
+    for &b in &cfg.order {
+        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
+        for v in args.copied().chain(f.blocks[b].term.uses()) {
+            if let Some(home) = home[v].filter(|&home| home != b) {
+                transparent.set(home, false);
+            }
+        }
+    }
+    transparent
+}
+
+fn next_of(
+    f: &Function,
+    cfg: &Cfg,
+    transparent: &IdMap<Block, bool>,
+    call: &BlockCall,
+) -> Option<Next> {
+    if !transparent[call.block] || !cfg.reaches(call.block) {
+        return None;
+    }
+    let block = &f.blocks[call.block];
+    let given = |v: Value| {
+        let at = block.params.iter().position(|&p| p == v);
+        at.map_or(v, |at| call.args[at])
+    };
+    let target = match &block.term {
+        Term::Jump(next) => next,
+        Term::Branch {
+            cond,
+            then,
+            otherwise,
+        } => match f.constant(given(*cond))? {
+            0 => otherwise,
+            _ => then,
+        },
+        Term::Finish { .. } if block.params.is_empty() => return None,
+        Term::Finish { kind, operand } => {
+            let (kind, operand) = (f.constant(given(*kind))?, f.constant(given(*operand))?);
+            return Some(Next::Finish(kind, operand));
+        }
+    };
+    (target.block != call.block).then(|| {
+        Next::Call(BlockCall {
+            block: target.block,
+            args: target.args.iter().map(|&v| given(v)).collect(),
+        })
+    })
+}
+
+/// A new block that ends with a constant verdict.
+fn finish_block(f: &mut Function, kind: u32, operand: u32) -> BlockCall {
+    let b = f.add_block();
+    f.layout.push(b);
+    let kind = append_constant(f, b, kind);
+    let operand = append_constant(f, b, operand);
+    f.blocks[b].term = Term::Finish { kind, operand };
+    BlockCall {
+        block: b,
+        args: Vec::new(),
+    }
+}
+
+fn append_constant(f: &mut Function, b: Block, number: u32) -> Value {
+    let data = InstData {
+        op: Op::Const,
+        args: Vec::new(),
+        imm: number,
+        region: None,
+        result: None,
+        span: None,
+    };
+    f.append(b, data, 32).expect("a constant has a result")
+}
+
+/// Joins a block with the only one that leads to it and to nothing else.
+fn join_chains(f: &mut Function) -> bool {
+    let cfg = Cfg::new(f);
+    let mut same: IdMap<Value, Option<Value>> = IdMap::new();
+    let mut gone: IdMap<Block, bool> = IdMap::new();
+    let mut changed = false;
+    for &b in &cfg.order {
+        if gone[b] {
+            continue;
+        }
+        while let Term::Jump(call) = f.blocks[b].term.clone() {
+            let next = call.block;
+            if cfg.preds(next).len() != 1 || next == b {
+                break;
+            }
+            for (&param, &arg) in f.blocks[next].params.iter().zip(&call.args) {
+                same.set(param, Some(arg));
+            }
+            let mut insts = std::mem::take(&mut f.blocks[next].insts);
+            f.blocks[b].insts.append(&mut insts);
+            f.blocks[b].term = f.blocks[next].term.clone();
+            f.blocks[b].span = f.blocks[b].span.or(f.blocks[next].span);
+            gone.set(next, true);
+            changed = true;
+        }
+    }
+    f.layout.retain(|&b| !gone[b]);
+    f.rename_uses(|mut v| {
+        while let Some(first) = same[v] {
+            v = first;
+        }
+        v
+    });
+    changed
+}
+
+/// Makes blocks that do the same one block.
+fn merge_twins(f: &mut Function) -> bool {
+    let cfg = Cfg::new(f);
+    let private = private_blocks(f);
+    let mut first: BTreeMap<String, Block> = BTreeMap::new();
+    let mut twin: IdMap<Block, Option<Block>> = IdMap::new();
+    for &b in &f.layout.clone() {
+        let to_head = |call: &BlockCall| cfg.loop_at(call.block).is_some();
+        let fixed = b == f.entry || !private[b] || cfg.loop_at(b).is_some();
+        if fixed || f.blocks[b].term.targets().any(to_head) {
+            continue;
+        }
+        match first.get(&signature(f, b)) {
+            Some(&other) => {
+                keep_constants_inside(f, other);
+                twin.set(b, Some(other));
+            }
+            None => {
+                first.insert(signature(f, b), b);
+            }
+        }
+    }
+    let mut changed = false;
+    for b in f.layout.clone() {
+        for call in f.blocks[b].term.targets_mut() {
+            if let Some(other) = twin[call.block] {
+                call.block = other;
+                changed = true;
+            }
+        }
+    }
+    changed
+}
+
+/// Blocks whose words nobody else uses.
+fn private_blocks(f: &Function) -> IdMap<Block, bool> {
+    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+    let mut private = IdMap::new();
+    for &b in &f.layout {
+        private.set(b, true);
+        let made = f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result);
+        for v in f.blocks[b].params.iter().copied().chain(made) {
+            home.set(v, Some(b));
+        }
+    }
+    for &b in &f.layout {
+        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
+        for v in args.copied().chain(f.blocks[b].term.uses()) {
+            if let Some(home) = home[v].filter(|&home| home != b) {
+                private.set(home, false);
+            }
+        }
+    }
+    private
+}
+
+/// What a block does, with its own words numbered from 0 and constants by their numbers.
+fn signature(f: &Function, b: Block) -> String {
+    let block = &f.blocks[b];
+    let mut own: IdMap<Value, Option<usize>> = IdMap::new();
+    let mut next = 0..;
+    for &param in &block.params {
+        own.set(param, next.next());
+    }
+    let mut out = format!("{}:", block.params.len());
+    let name = |own: &IdMap<Value, Option<usize>>, v: Value| match (f.constant(v), own[v]) {
+        (Some(number), _) => format!(" #{number}"),
+        (None, Some(own)) => format!(" %{own}"),
+        (None, None) => format!(" {v}"),
+    };
+    for &inst in &block.insts {
+        let data = &f.insts[inst];
+        if data.op == Op::Const {
+            continue;
+        }
+        let args: String = data.args.iter().map(|&v| name(&own, v)).collect();
+        write!(
+            out,
+            "{}{args} {} {:?};",
+            data.op.spec().text,
+            data.imm,
+            data.region
+        )
+        .expect("a string takes all text");
+        if let Some(v) = data.result {
+            own.set(v, next.next());
+        }
+    }
+    let targets = block.term.targets().map(|call| call.block);
+    let targets: Vec<Block> = targets.collect();
+    let uses: String = block.term.uses().iter().map(|&v| name(&own, v)).collect();
+    let kind = match block.term {
+        Term::Jump(_) => "jump",
+        Term::Branch { .. } => "branch",
+        Term::Finish { .. } => "finish",
+    };
+    out + &format!("{kind} {targets:?}{uses}")
+}
+
+/// Gives a block its own copies of the constants it uses, so that others may jump to it.
+fn keep_constants_inside(f: &mut Function, b: Block) {
+    let mut insts = std::mem::take(&mut f.blocks[b].insts);
+    let used = insts.iter().flat_map(|&i| f.insts[i].args.clone());
+    let used: Vec<Value> = used.chain(f.blocks[b].term.uses()).collect();
+    let mut copies: BTreeMap<Value, Value> = BTreeMap::new();
+    for v in used {
+        let outside = f.values[v].origin;
+        let inside = matches!(outside, crate::func::Origin::Inst(i) if insts.contains(&i));
+        if let Some(number) = f.constant(v).filter(|_| !inside)
+            && !copies.contains_key(&v)
+        {
+            copies.insert(v, append_constant(f, b, number));
+        }
+    }
+    let rename = |v: &mut Value| *v = copies.get(v).copied().unwrap_or(*v);
+    for &inst in &insts {
+        f.insts[inst].args.iter_mut().for_each(rename);
+    }
+    f.blocks[b].term.uses_mut().into_iter().for_each(rename);
+    f.blocks[b].insts.append(&mut insts);
+}

@@ -1,0 +1,106 @@
+//! Removes what nothing depends on: instructions, and words handed from block to block.
+//!
+//! Stores and the ends of blocks are what counts; a block's parameter counts only when it is used
+//! by something that counts. Stores to local arrays that nobody reads do not count.
+
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::{Block, Slot, Value};
+use crate::func::{Function, InstData, Origin, Region, Term};
+use crate::op::Effect;
+
+/// Removes it.
+pub(super) fn sweep(f: &mut Function) {
+    let live = live_values(f);
+    let read = slots_read(f, &live);
+    for b in f.layout.clone() {
+        let mut insts = std::mem::take(&mut f.blocks[b].insts);
+        insts.retain(|&inst| {
+            let data = &f.insts[inst];
+            match data.result {
+                Some(v) => live[v],
+                None => !is_dead_store(data, &read),
+            }
+        });
+        f.blocks[b].insts = insts;
+    }
+    drop_params(f, &live);
+}
+
+fn is_dead_store(inst: &InstData, read: &IdMap<Slot, bool>) -> bool {
+    matches!(inst.region, Some(Region::Slot(slot)) if !read[slot])
+}
+
+fn slots_read(f: &Function, live: &IdMap<Value, bool>) -> IdMap<Slot, bool> {
+    let mut read = IdMap::new();
+    for &b in &f.layout {
+        for &inst in &f.blocks[b].insts {
+            let inst = &f.insts[inst];
+            if let (Some(Region::Slot(slot)), Some(v)) = (inst.region, inst.result)
+                && live[v]
+            {
+                read.set(slot, true);
+            }
+        }
+    }
+    read
+}
+
+fn live_values(f: &Function) -> IdMap<Value, bool> {
+    let mut live: IdMap<Value, bool> = IdMap::new();
+    let mut work = Vec::new();
+    let mut given: IdMap<Value, Vec<Value>> = IdMap::new();
+    for &b in &f.layout {
+        for &inst in &f.blocks[b].insts {
+            let inst = &f.insts[inst];
+            if inst.op.spec().effect == Effect::Write {
+                work.extend(&inst.args);
+            }
+        }
+        match f.blocks[b].term {
+            Term::Jump(_) => {}
+            Term::Branch { cond, .. } => work.push(cond),
+            Term::Finish { kind, operand } => work.extend([kind, operand]),
+        }
+        for call in f.blocks[b].term.targets() {
+            for (&param, &arg) in f.blocks[call.block].params.iter().zip(&call.args) {
+                given[param].push(arg);
+            }
+        }
+    }
+    while let Some(v) = work.pop() {
+        if std::mem::replace(&mut live[v], true) {
+            continue;
+        }
+        match f.values[v].origin {
+            Origin::Inst(inst) => work.extend(&f.insts[inst].args),
+            Origin::Param(..) => work.extend(&given[v]),
+        }
+    }
+    live
+}
+
+fn drop_params(f: &mut Function, live: &IdMap<Value, bool>) {
+    let kept: Vec<(Block, Vec<bool>)> = f
+        .layout
+        .iter()
+        .map(|&b| (b, f.blocks[b].params.iter().map(|&p| live[p]).collect()))
+        .collect();
+    for (b, kept) in kept {
+        if !kept.contains(&false) {
+            continue;
+        }
+        for from in f.layout.clone() {
+            for call in f.blocks[from].term.targets_mut().filter(|c| c.block == b) {
+                let mut keep = kept.iter();
+                call.args.retain(|_| keep.next() == Some(&true));
+            }
+        }
+        let mut params = std::mem::take(&mut f.blocks[b].params);
+        params.retain(|&p| live[p]);
+        for (at, &p) in params.iter().enumerate() {
+            f.values[p].origin = Origin::Param(b, at as u32);
+        }
+        f.blocks[b].params = params;
+    }
+}

@@ -1,0 +1,224 @@
+//! Makes equal words the same word.
+//!
+//! An operation on the same words that a dominating block has already made is not made again. Loads count
+//! as equal when no store that may touch their bytes lies between, on any path; a load behind a store of the
+//! same bytes is the stored word.
+
+use std::collections::BTreeMap;
+
+use nfl_syntax::arena::IdMap;
+
+use crate::cfg::Cfg;
+use crate::entity::{Block, Inst, Value};
+use crate::func::{Function, InstData, Region};
+use crate::op::{Effect, Op};
+
+/// What makes two words equal: operation, operands, immediate, region, epoch of the memory.
+type Key = (Op, Vec<Value>, u32, Option<Region>, u32);
+
+/// A place in memory: region, variable part, constant part, bytes.
+type Place = (Region, Option<Value>, u32, u8);
+
+/// Numbers all words.
+pub(super) fn number(f: &mut Function) {
+    let cfg = Cfg::new(f);
+    let memory = Memory::new(f, &cfg);
+    let mut same: IdMap<Value, Option<Value>> = IdMap::new();
+    // For each block on the way down the tree of dominators: what it made.
+    let mut made: IdMap<Block, BTreeMap<Key, Value>> = IdMap::new();
+    for &b in &cfg.order {
+        let mut here = BTreeMap::new();
+        let mut epochs = memory.at_entry[b].clone();
+        for inst in f.blocks[b].insts.clone() {
+            for arg in &mut f.insts[inst].args {
+                *arg = same[*arg].unwrap_or(*arg);
+            }
+            let data = &f.insts[inst];
+            if data.op.spec().effect == Effect::Write {
+                memory.store(inst, &mut epochs);
+                if let Some((key, v)) = stored(f, &memory, inst, &epochs) {
+                    here.insert(key, v);
+                }
+                continue;
+            }
+            let Some(v) = data.result else {
+                continue;
+            };
+            let epoch = memory.place_of[inst].map_or(0, |place| epochs[place]);
+            let key = key_of(data, epoch);
+            match find(&cfg, &made, &here, b, &key) {
+                Some(first) => same.set(v, Some(first)),
+                None => {
+                    here.insert(key, v);
+                }
+            }
+        }
+        made.set(b, here);
+    }
+    f.rename_uses(|v| same[v].unwrap_or(v));
+}
+
+fn key_of(data: &InstData, epoch: u32) -> Key {
+    let mut args = data.args.clone();
+    if data.op.commutes() {
+        args.sort_unstable();
+    }
+    (data.op, args, data.imm, data.region, epoch)
+}
+
+fn find(
+    cfg: &Cfg,
+    made: &IdMap<Block, BTreeMap<Key, Value>>,
+    here: &BTreeMap<Key, Value>,
+    b: Block,
+    key: &Key,
+) -> Option<Value> {
+    if let Some(&v) = here.get(key) {
+        return Some(v);
+    }
+    let mut at = cfg.idom(b);
+    while let Some(above) = at {
+        if let Some(&v) = made[above].get(key) {
+            return Some(v);
+        }
+        at = cfg.idom(above);
+    }
+    None
+}
+
+/// The load that would answer with what was just stored.
+fn stored(f: &Function, memory: &Memory, inst: Inst, epochs: &[u32]) -> Option<(Key, Value)> {
+    let data = &f.insts[inst];
+    let v = data.args[0];
+    let (load, bits) = match data.op {
+        Op::Store8 => (Op::Load8, 8),
+        Op::Store16 => (Op::Load16, 16),
+        _ => (Op::Load32, 32),
+    };
+    // A wider word was cut by the store.
+    if f.def(v).map_or(32, structural_width) > bits {
+        return None;
+    }
+    let place = memory.place_of[inst]?;
+    let key = (
+        load,
+        data.args[1..].to_vec(),
+        data.imm,
+        data.region,
+        epochs[place],
+    );
+    Some((key, v))
+}
+
+/// Bits that a result has for certain, by its operation alone.
+fn structural_width(def: &InstData) -> u8 {
+    match def.op {
+        Op::Const => (32 - def.imm.leading_zeros()) as u8,
+        op => op.natural_width(),
+    }
+}
+
+/// Which epoch each place of a function's memory is in. A store that may touch a place starts a new one.
+struct Memory {
+    places: Vec<Place>,
+    /// The place of each load and store.
+    place_of: IdMap<Inst, Option<usize>>,
+    at_entry: IdMap<Block, Vec<u32>>,
+    /// The epoch that a store starts.
+    started_by: IdMap<Inst, u32>,
+}
+
+impl Memory {
+    fn new(f: &Function, cfg: &Cfg) -> Memory {
+        let mut memory = Memory {
+            places: Vec::new(),
+            place_of: IdMap::new(),
+            at_entry: IdMap::new(),
+            started_by: IdMap::new(),
+        };
+        let mut next = 1;
+        for &b in &cfg.order {
+            for &inst in &f.blocks[b].insts {
+                let data = &f.insts[inst];
+                if let Some(place) = place(data) {
+                    let known = memory.places.iter().position(|p| *p == place);
+                    let at = known.unwrap_or_else(|| {
+                        memory.places.push(place);
+                        memory.places.len() - 1
+                    });
+                    memory.place_of.set(inst, Some(at));
+                }
+                if data.op.spec().effect == Effect::Write {
+                    memory.started_by.set(inst, next);
+                    next += 1;
+                }
+            }
+        }
+        memory.find_epochs(f, cfg, next);
+        memory
+    }
+
+    fn find_epochs(&mut self, f: &Function, cfg: &Cfg, mut next: u32) {
+        let mut at_exit: IdMap<Block, Vec<u32>> = IdMap::new();
+        for &b in &cfg.order {
+            let mut epochs: Option<Vec<u32>> = None;
+            for &(pred, _) in cfg.preds(b) {
+                if cfg.is_back_edge(pred, b) {
+                    continue;
+                }
+                let there = &at_exit[pred];
+                let Some(here) = &mut epochs else {
+                    epochs = Some(there.clone());
+                    continue;
+                };
+                for (here, there) in here.iter_mut().zip(there) {
+                    if here != there {
+                        *here = next;
+                        next += 1;
+                    }
+                }
+            }
+            let mut epochs = epochs.unwrap_or_else(|| vec![0; self.places.len()]);
+            if let Some(l) = cfg.loop_at(b) {
+                // What any round stores may have been stored before this one.
+                for &inside in &cfg.loops[l].blocks {
+                    for &inst in &f.blocks[inside].insts {
+                        self.touch(inst, &mut epochs, next);
+                    }
+                }
+                next += 1;
+            }
+            self.at_entry.set(b, epochs.clone());
+            for &inst in &f.blocks[b].insts {
+                self.store(inst, &mut epochs);
+            }
+            at_exit.set(b, epochs);
+        }
+    }
+
+    fn store(&self, inst: Inst, epochs: &mut [u32]) {
+        self.touch(inst, epochs, self.started_by[inst]);
+    }
+
+    fn touch(&self, inst: Inst, epochs: &mut [u32], epoch: u32) {
+        let (Some(at), 1..) = (self.place_of[inst], self.started_by[inst]) else {
+            return;
+        };
+        for (place, here) in self.places.iter().zip(epochs) {
+            if overlaps(&self.places[at], place) {
+                *here = epoch;
+            }
+        }
+    }
+}
+
+fn place(data: &InstData) -> Option<Place> {
+    let index = data.args.get(usize::from(!data.op.has_result())).copied();
+    Some((data.region?, index, data.imm, data.op.spec().bytes))
+}
+
+fn overlaps(a: &Place, b: &Place) -> bool {
+    let apart = a.1 == b.1
+        && (b.2.wrapping_sub(a.2) >= u32::from(a.3) && a.2.wrapping_sub(b.2) >= u32::from(b.3));
+    a.0 == b.0 && !apart
+}

@@ -1,0 +1,221 @@
+//! Tests that need not be made.
+//!
+//! `raise` moves a test of the packet's length to the node: when every run on a packet shorter than
+//! `e` does nothing but answer the malformed verdict, the handler needs `e` bytes.
+//! `drop_early_exits` removes a test whose failure leads to a verdict that the rest of the handler
+//! would reach anyway, since a later and stronger test comes to the same.
+
+use nfl_abi::map::WINDOW_MAX;
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::{Block, Value};
+use crate::func::{Function, Module, Term};
+use crate::op::{Effect, Op};
+use crate::verify::facts::{Facts, Known};
+use crate::verify::flow::{Analysis, Words};
+use crate::verify::range::Range;
+use crate::verify::{judge, obligation};
+
+/// Steps after which a question counts as open.
+const STEPS_MAX: u32 = 400;
+
+/// Raises the length that a handler needs as far as possible.
+pub(super) fn raise(f: &mut Function, words: Words) {
+    let Some(malformed) = f.malformed else {
+        return;
+    };
+    let verdict = (u32::from(malformed.kind.number()), malformed.operand);
+    let mut lengths: Vec<u32> = Vec::new();
+    for &b in &f.layout {
+        for &inst in &f.blocks[b].insts {
+            let data = &f.insts[inst];
+            if let (Op::Ltu | Op::Geu, &[len, bound]) = (data.op, data.args.as_slice())
+                && f.def(len).is_some_and(|d| d.op == Op::Len)
+            {
+                lengths.extend(f.constant(bound));
+            }
+        }
+    }
+    lengths.retain(|&e| e > f.need && e <= WINDOW_MAX);
+    lengths.sort_unstable();
+    let a = Analysis::new(f, words);
+    let most = lengths.into_iter().rev().find(|&e| {
+        let mut facts = Facts::start(f);
+        facts.len = Range::new(f.need, e - 1);
+        let mut walk = Walk::new(&a, None, verdict);
+        walk.ends_so(f.entry, facts)
+    });
+    if let Some(need) = most {
+        f.need = need;
+    }
+}
+
+/// Removes tests that change nothing, one at a time.
+pub(super) fn drop_early_exits(m: &mut Module) {
+    for at in 0..m.functions.len() {
+        let mut tried = Vec::new();
+        while let Some((b, edge)) = early_exit(m, at, &tried) {
+            tried.push((b, edge));
+            let old = m.functions[at].blocks[b].term.clone();
+            if let Some(rest) = old.targets().nth(1 - edge) {
+                m.functions[at].blocks[b].term = Term::Jump(rest.clone());
+            }
+            if !still_proved(m, at) {
+                m.functions[at].blocks[b].term = old;
+            }
+        }
+    }
+}
+
+/// A branch, and which of its edges leads to a verdict that the other leads to as well.
+fn early_exit(m: &Module, at: usize, tried: &[(Block, usize)]) -> Option<(Block, usize)> {
+    let f = &m.functions[at];
+    let a = Analysis::new(f, words(m));
+    for &b in &a.cfg.order {
+        let targets: Vec<_> = f.blocks[b].term.targets().collect();
+        for edge in 0..targets.len() {
+            if targets.len() != 2 || tried.contains(&(b, edge)) {
+                continue;
+            }
+            // On the way to the verdict nothing may be written either.
+            let (Some(verdict), Some(facts)) =
+                (quiet_verdict(f, targets[edge].block), a.edge(b, edge))
+            else {
+                continue;
+            };
+            let rest = targets[1 - edge];
+            let mut walk = Walk::new(&a, Some(b), verdict);
+            let facts = walk.enter(&facts, rest.block, &rest.args);
+            if walk.ends_so(rest.block, facts) {
+                return Some((b, edge));
+            }
+        }
+    }
+    None
+}
+
+/// The constant verdict of a block that writes nothing.
+fn quiet_verdict(f: &Function, b: Block) -> Option<(u32, u32)> {
+    let mut insts = f.blocks[b].insts.iter();
+    let quiet = insts.all(|&i| f.insts[i].op.spec().effect != Effect::Write);
+    f.verdict(b).filter(|_| quiet)
+}
+
+fn words(m: &Module) -> Words<'_> {
+    Words {
+        late: &m.late,
+        params: &m.params,
+    }
+}
+
+/// Whether everything that must be proved of a handler can be.
+fn still_proved(m: &Module, at: usize) -> bool {
+    let f = &m.functions[at];
+    let a = Analysis::new(f, words(m));
+    let bounded = a.cfg.loops.iter().zip(&a.trips);
+    if bounded
+        .into_iter()
+        .any(|(l, trips)| a.at(l.head).is_some() && trips.is_none())
+    {
+        return false;
+    }
+    a.cfg.order.iter().all(|&b| {
+        let Some(facts) = a.at(b) else {
+            return true;
+        };
+        let insts = f.blocks[b].insts.iter();
+        insts
+            .filter_map(|&i| obligation::of(&f.insts[i]))
+            .all(|o| judge::holds(m, &a, facts, o))
+    })
+}
+
+/// All runs from a block, to see whether they come to one verdict and write nothing.
+struct Walk<'a> {
+    a: &'a Analysis<'a>,
+    /// Intervals of words made before the walk. Others depend on the way, which may be one that
+    /// the function never takes, so they stand among the facts.
+    base: IdMap<Value, Range>,
+    verdict: (u32, u32),
+    steps: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(a: &'a Analysis<'a>, from: Option<Block>, verdict: (u32, u32)) -> Walk<'a> {
+        let mut base = IdMap::new();
+        let mut above = from;
+        while let Some(b) = above {
+            let results = a.f.blocks[b].insts.iter();
+            let results = results.filter_map(|&i| a.f.insts[i].result);
+            for v in a.f.blocks[b].params.iter().copied().chain(results) {
+                base.set(v, a.base[v]);
+            }
+            above = a.cfg.idom(b);
+        }
+        Walk {
+            a,
+            base,
+            verdict,
+            steps: 0,
+        }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known {
+            base: &self.base,
+            ..self.a.known()
+        }
+    }
+
+    fn ends_so(&mut self, from: Block, facts: Facts) -> bool {
+        let f = self.a.f;
+        let mut work = vec![(from, facts)];
+        while let Some((b, mut facts)) = work.pop() {
+            self.steps += 1;
+            // A loop could go on for ever, and then there is no verdict.
+            if self.steps > STEPS_MAX || self.a.cfg.loop_of[b].is_some() {
+                return false;
+            }
+            let known = self.known();
+            for inst in f.blocks[b].insts.iter().map(|&i| &f.insts[i]) {
+                let Some(v) = inst.result else {
+                    return false;
+                };
+                let range = known.result(&facts, inst, self.a.words);
+                facts.ranges.insert(v, range);
+            }
+            match &f.blocks[b].term {
+                Term::Finish { kind, operand } => {
+                    let kind = known.range(&facts, *kind).single();
+                    let operand = known.range(&facts, *operand).single();
+                    if (kind, operand) != (Some(self.verdict.0), Some(self.verdict.1)) {
+                        return false;
+                    }
+                }
+                Term::Jump(call) => {
+                    work.push((call.block, self.enter(&facts, call.block, &call.args)));
+                }
+                Term::Branch { cond, .. } => {
+                    for (edge, call) in f.blocks[b].term.targets().enumerate() {
+                        let mut facts = facts.clone();
+                        if known.assume(&mut facts, *cond, edge == 0) {
+                            let facts = self.enter(&facts, call.block, &call.args);
+                            work.push((call.block, facts));
+                        }
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Facts behind an edge, with the words it hands over.
+    fn enter(&self, facts: &Facts, b: Block, args: &[Value]) -> Facts {
+        let known = self.known();
+        let mut there = facts.clone();
+        for (&param, &arg) in self.a.f.blocks[b].params.iter().zip(args) {
+            there.ranges.insert(param, known.range(facts, arg));
+        }
+        there
+    }
+}

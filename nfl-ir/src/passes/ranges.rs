@@ -1,0 +1,160 @@
+//! Uses what the verifier knows: intervals decide comparisons, empty masks and branches.
+//!
+//! An edge into a block that only branches goes straight on when what is known on that edge decides
+//! the branch: tests that a failed pattern has made already are not made again.
+
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::{Block, Inst, Value};
+use crate::func::{BlockCall, Function, InstData, Term};
+use crate::op::{Effect, Op};
+use crate::verify::facts::Facts;
+use crate::verify::flow::{Analysis, Words};
+
+/// Applies it.
+pub(super) fn apply(f: &mut Function, words: Words) {
+    let mut changes = Vec::new();
+    let mut ends = Vec::new();
+    {
+        let a = Analysis::new(f, words);
+        for &b in &a.cfg.order {
+            let Some(facts) = a.at(b) else {
+                continue;
+            };
+            for &inst in &f.blocks[b].insts {
+                if let Some(change) = instruction(&a, facts, &f.insts[inst]) {
+                    changes.push((inst, change));
+                }
+            }
+            end(&a, b, &mut ends);
+        }
+    }
+    let mut same: IdMap<Value, Option<Value>> = IdMap::new();
+    for (inst, change) in changes {
+        change_inst(f, inst, change, &mut same);
+    }
+    for (b, term) in ends {
+        f.blocks[b].term = term;
+    }
+    f.rename_uses(|mut v| {
+        while let Some(other) = same[v] {
+            v = other;
+        }
+        v
+    });
+}
+
+enum Change {
+    Const(u32),
+    Value(Value),
+    Op(Op),
+}
+
+fn change_inst(
+    f: &mut Function,
+    inst: Inst,
+    change: Change,
+    same: &mut IdMap<Value, Option<Value>>,
+) {
+    let data = &mut f.insts[inst];
+    match change {
+        Change::Const(number) => {
+            data.op = Op::Const;
+            data.imm = number;
+            data.args.clear();
+            data.region = None;
+            if let Some(v) = data.result {
+                f.values[v].width = 32;
+            }
+        }
+        Change::Value(other) => {
+            if let Some(v) = data.result {
+                same.set(v, Some(other));
+            }
+        }
+        Change::Op(op) => data.op = op,
+    }
+}
+
+fn instruction(a: &Analysis, facts: &Facts, inst: &InstData) -> Option<Change> {
+    let v = inst.result?;
+    if inst.op == Op::Const || inst.op.spec().effect != Effect::Pure {
+        return None;
+    }
+    let known = a.known();
+    if let Some(number) = known.range(facts, v).single() {
+        return Some(Change::Const(number));
+    }
+    let &[x, y] = inst.args.as_slice() else {
+        return None;
+    };
+    let (rx, ry) = (known.range(facts, x), known.range(facts, y));
+    let positive = rx.hi <= i32::MAX as u32 && ry.hi <= i32::MAX as u32;
+    match inst.op {
+        Op::And if known.is_void_mask(facts, inst) => Some(Change::Value(x)),
+        Op::Remu if rx.hi < ry.lo => Some(Change::Value(x)),
+        Op::Lt if positive => Some(Change::Op(Op::Ltu)),
+        Op::Ge if positive => Some(Change::Op(Op::Geu)),
+        Op::Div if positive => Some(Change::Op(Op::Divu)),
+        Op::Rem if positive => Some(Change::Op(Op::Remu)),
+        Op::Sar if rx.hi <= i32::MAX as u32 => Some(Change::Op(Op::Shr)),
+        _ => None,
+    }
+}
+
+/// The end of a block, where some of its edges lead elsewhere or nowhere.
+fn end(a: &Analysis, b: Block, ends: &mut Vec<(Block, Term)>) {
+    let old = &a.f.blocks[b].term;
+    let new = match old {
+        Term::Finish { .. } => return,
+        Term::Jump(call) => match a.edge(b, 0) {
+            Some(facts) => Term::Jump(further(a, b, call, &facts)),
+            None => return,
+        },
+        Term::Branch {
+            cond,
+            then,
+            otherwise,
+        } => match (a.edge(b, 0), a.edge(b, 1)) {
+            (Some(yes), Some(no)) => Term::Branch {
+                cond: *cond,
+                then: further(a, b, then, &yes),
+                otherwise: further(a, b, otherwise, &no),
+            },
+            (Some(yes), None) => Term::Jump(further(a, b, then, &yes)),
+            (None, Some(no)) => Term::Jump(further(a, b, otherwise, &no)),
+            (None, None) => return,
+        },
+    };
+    if new != *old {
+        ends.push((b, new));
+    }
+}
+
+/// Where an edge leads when what is known on it decides the branch it leads to.
+fn further(a: &Analysis, from: Block, call: &BlockCall, facts: &Facts) -> BlockCall {
+    let b = call.block;
+    let block = &a.f.blocks[b];
+    let plain = block.insts.is_empty() && block.params.is_empty();
+    if !plain || a.cfg.loop_at(b).is_some() || a.cfg.is_back_edge(from, b) {
+        return call.clone();
+    }
+    let Term::Branch {
+        cond,
+        then,
+        otherwise,
+    } = &block.term
+    else {
+        return call.clone();
+    };
+    let target = match a.known().truth(facts, *cond) {
+        Some(true) => then,
+        Some(false) => otherwise,
+        None => return call.clone(),
+    };
+    // Ways back stay as many as they are.
+    if a.cfg.is_back_edge(b, target.block) {
+        return call.clone();
+    }
+    target.clone()
+}
