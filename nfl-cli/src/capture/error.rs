@@ -53,11 +53,6 @@ impl CaptureError {
             CaptureError::MixedLinks(..) => &codes::E822,
         }
     }
-
-    /// Whether the system is to blame and not the file.
-    pub(crate) fn is_io(&self) -> bool {
-        matches!(self, CaptureError::Unread(_) | CaptureError::Unwritten(_))
-    }
 }
 
 impl fmt::Display for CaptureError {

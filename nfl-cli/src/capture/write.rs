@@ -226,7 +226,7 @@ mod tests {
     fn a_place_that_is_not_there() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("no/out.pcap");
-        assert!(Writer::create(&path, None).is_err_and(|e| e.is_io()));
+        assert!(Writer::create(&path, None).is_err_and(|e| matches!(e, Unwritten(_))));
     }
 
     #[cfg(target_os = "linux")]
