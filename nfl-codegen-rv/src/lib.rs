@@ -7,11 +7,12 @@
 //! The stages, in order: [`select`](mod@select) makes instructions over virtual registers; [`regalloc`] gives them
 //! registers, and [`scratch`] the words that find none; [`tidy`](mod@tidy) removes blocks that became empty or equal;
 //! [`link`](mod@link) puts the blocks of all handlers in [`order`](mod@order), [`relax`](mod@relax) sizes branches and encodes;
-//! at last `nfl_verify` proposes the certificate and proves the image. Where that fails, the code is made once more
-//! with tests that the prover learns more from.
+//! at last `nfl_verify` proposes the certificate and proves the image. Where it refuses, the code is made once more, with tests
+//! that the prover learns more from, and then with a [`guard`] where it refused.
 #![forbid(unsafe_code)]
 
 mod graph;
+mod guard;
 mod link;
 mod mir;
 mod order;
@@ -29,8 +30,9 @@ use nfl_ir::verify::Verified;
 use nfl_ir::{Function, Module};
 use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
-use nfl_verify::Refusal;
+use nfl_verify::{Reason, Refusal};
 
+use guard::Guards;
 use link::Linked;
 use mir::Func;
 use scratch::{Constants, Full, Scratch};
@@ -134,26 +136,96 @@ impl std::error::Error for EmitError {}
 /// When the image would be too large for the platform or the machine, when the target lacks something, or when the code
 /// cannot be proved, which is a mistake of this crate or of `nfl-verify`.
 pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError> {
-    let module = verified.module();
     if !options.target.available {
         return Err(EmitError::TargetUnavailable {
             target: options.target.name,
         });
     }
-    match attempt(module, options, false) {
-        Err(EmitError::Unproved { .. }) => attempt(module, options, true),
-        done => done,
+    let module = verified.module();
+    let mut attempt = Attempt::default();
+    let refused = loop {
+        let guarded = attempt.guards.apply(module, verified.bounds());
+        let linked = code(&guarded, options, attempt.explicit)?;
+        match prove(&linked, options) {
+            Ok(image) => {
+                return Ok(Emitted {
+                    image,
+                    lines: linked.lines,
+                });
+            }
+            Err(refusal) if attempt.tries < TRIES_MAX && attempt.learn(&refusal, &linked) => {}
+            Err(refusal) => break error_of(refusal, &linked),
+        }
+    };
+    Err(refused)
+}
+
+/// How often code is made again.
+const TRIES_MAX: u32 = 32;
+
+/// What is done differently because the node did not see why the code is safe.
+#[derive(Default)]
+struct Attempt {
+    tries: u32,
+    explicit: bool,
+    guards: Guards,
+}
+
+impl Attempt {
+    /// Learns from a refusal; false when there is nothing left to do about it.
+    fn learn(&mut self, refusal: &Refusal, linked: &Linked) -> bool {
+        self.tries += 1;
+        if let Some(pc) = refusal.pc
+            && self.explicit
+        {
+            let before = linked.blocks.iter().rev();
+            let block = before
+                .map(|&(n, b, at)| (n, b, at))
+                .find(|&(_, _, at)| at <= pc);
+            return block.is_some_and(|(n, b, _)| self.guards.note(&refusal.reason, (n, b)));
+        }
+        let is_size = matches!(
+            refusal.reason,
+            Reason::TooLarge { .. } | Reason::Steps { .. }
+        );
+        !is_size && !std::mem::replace(&mut self.explicit, true)
     }
 }
 
-fn attempt(module: &Module, options: &Options, explicit: bool) -> Result<Emitted, EmitError> {
+fn code(module: &Module, options: &Options, explicit: bool) -> Result<Linked, EmitError> {
     let constants = Constants::new(module)
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
     let handlers = module.functions.iter();
     let handlers = handlers.map(|f| handler(f, &constants, options.target, explicit));
     let handlers = handlers.collect::<Result<Vec<_>, _>>()?;
-    let linked = link::link(module, &handlers, &constants, options.target);
-    prove(linked, options)
+    Ok(link::link(module, &handlers, &constants, options.target))
+}
+
+/// A refusal as an error, with the place in the source that the refused instruction comes from.
+fn error_of(refusal: Refusal, linked: &Linked) -> EmitError {
+    match refusal.reason {
+        Reason::TooLarge { what, bytes, limit } => EmitError::TooLarge {
+            what,
+            needed: bytes,
+            limit,
+        },
+        Reason::Steps { steps, limit } => EmitError::TooLarge {
+            what: "steps of a run",
+            needed: usize::try_from(steps).unwrap_or(usize::MAX),
+            limit: limit as usize,
+        },
+        _ => {
+            let covers =
+                |pc: u32| move |line: &&(u32, u32, _)| (line.0..line.0 + line.1).contains(&pc);
+            let line = refusal
+                .pc
+                .and_then(|pc| linked.lines.iter().find(covers(pc)));
+            EmitError::Unproved {
+                span: line.and_then(|(_, _, span)| *span),
+                refusal,
+            }
+        }
+    }
 }
 
 fn too_large(what: &'static str, full: Full, limit: u32) -> EmitError {
@@ -190,38 +262,16 @@ fn handler(
     Ok(allocated)
 }
 
-/// Fills in the certificate and the proved bounds.
-fn prove(linked: Linked, options: &Options) -> Result<Emitted, EmitError> {
-    let Linked { mut image, lines } = linked;
-    let limits = options.limits.of(image.manifest.profile);
-    let needed = image.content_len();
-    if needed > limits.content_bytes as usize {
-        let limit = limits.content_bytes as usize;
-        return Err(EmitError::TooLarge {
-            what: "bytes of code and data",
-            needed,
-            limit,
-        });
-    }
+/// The image with its certificate and its proved bounds.
+fn prove(linked: &Linked, options: &Options) -> Result<Image, Refusal> {
+    let mut image = linked.image.clone();
     for entry in &mut image.manifest.entries {
         entry.steps = u32::MAX;
     }
-    let unproved = |refusal: Refusal| EmitError::Unproved {
-        span: refusal.pc.and_then(|pc| {
-            let line = lines
-                .iter()
-                .find(|(at, size, _)| (*at..at + size).contains(&pc));
-            line.and_then(|(_, _, span)| *span)
-        }),
-        refusal,
-    };
-    image.certificate = nfl_verify::certify(&image, &options.limits).map_err(unproved)?;
-    let proven = nfl_verify::prove(&image, &options.limits).map_err(unproved)?;
-    let steps: Vec<u32> = (0..image.manifest.entries.len())
-        .map(|entry| proven.steps(entry))
-        .collect();
-    for (entry, steps) in image.manifest.entries.iter_mut().zip(steps) {
-        entry.steps = steps;
+    image.certificate = nfl_verify::certify(&image, &options.limits)?;
+    let proven = nfl_verify::prove(&image, &options.limits)?;
+    for (n, entry) in image.manifest.entries.iter_mut().enumerate() {
+        entry.steps = proven.steps(n);
     }
-    Ok(Emitted { image, lines })
+    Ok(image)
 }

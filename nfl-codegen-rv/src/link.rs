@@ -22,6 +22,8 @@ use crate::scratch::Constants;
 pub(crate) struct Linked {
     pub(crate) image: Image,
     pub(crate) lines: Vec<(u32, u32, Option<Span>)>,
+    /// Where each block of the IR starts, ascending: handler, block, offset.
+    pub(crate) blocks: Vec<(usize, nfl_ir::Block, u32)>,
 }
 
 /// Links handlers, which come in the order of the module's functions.
@@ -33,11 +35,15 @@ pub(crate) fn link(
 ) -> Linked {
     let mut pieces = Vec::new();
     let mut starts = Vec::new();
-    for f in code {
+    let mut sources = Vec::new();
+    for (n, f) in code.iter().enumerate() {
         starts.push(pieces.len());
-        place(f, &mut pieces);
+        let placed = place(f, &mut pieces);
+        sources.extend(placed.into_iter().map(|b| (n, f.blocks[b].source)));
     }
     let relaxed = relax(&pieces);
+    let blocks = sources.into_iter().zip(&relaxed.offsets);
+    let blocks = blocks.map(|((n, b), &at)| (n, b, at)).collect();
     let entries = module.functions.iter().zip(starts);
     let entries: Vec<Entry> = entries
         .map(|(f, start)| entry(f, relaxed.offsets[start]))
@@ -53,11 +59,12 @@ pub(crate) fn link(
     Linked {
         image,
         lines: relaxed.lines,
+        blocks,
     }
 }
 
-/// Appends the blocks of a handler in their order.
-fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) {
+/// Appends the blocks of a handler in their order, which it answers.
+fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) -> Vec<usize> {
     let successors = f.successors();
     let graph = Graph::new(&successors);
     let order = order(&graph, &successors);
@@ -65,8 +72,10 @@ fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) {
     for (at, &b) in order.iter().enumerate() {
         places[b] = pieces.len() + at;
     }
-    for b in order {
-        let Block { lines, end, span } = &f.blocks[b];
+    for &b in &order {
+        let Block {
+            lines, end, span, ..
+        } = &f.blocks[b];
         let mut code = Vec::new();
         for line in lines {
             match line.code {
@@ -89,6 +98,7 @@ fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) {
             in_loop: graph.innermost[b].is_some(),
         });
     }
+    order
 }
 
 const NO_VERDICT: Verdict = Verdict {

@@ -257,6 +257,8 @@ impl<R: Copy> End<R> {
 pub(crate) struct Block<R> {
     pub(crate) lines: Vec<Line<R>>,
     pub(crate) end: End<R>,
+    /// The block of the IR that it comes from.
+    pub(crate) source: nfl_ir::Block,
     pub(crate) span: Option<Span>,
 }
 

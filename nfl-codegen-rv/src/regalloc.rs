@@ -100,6 +100,7 @@ fn apply(f: &Func<VReg>, coloring: &Coloring) -> Func<Reg> {
         crate::mir::Block {
             lines,
             end: block.end.map(reg),
+            source: block.source,
             span: block.span,
         }
     });

@@ -157,12 +157,13 @@ impl<'a> Select<'a> {
             wanted: Vec::new(),
             lacks: None,
         };
-        let empty = Block {
+        let empty = |&source: &IrBlock| Block {
             lines: Vec::new(),
             end: End::Jump(Target::Exit),
+            source,
             span: None,
         };
-        s.out.blocks = vec![empty; s.blocks.len()];
+        s.out.blocks = s.blocks.iter().map(empty).collect();
         s.find_sums();
         s
     }
@@ -192,6 +193,7 @@ impl<'a> Select<'a> {
         self.out.blocks[at] = Block {
             lines,
             end,
+            source: self.blocks[at],
             span: data.span,
         };
     }
@@ -311,9 +313,11 @@ impl<'a> Select<'a> {
                 span,
             })
             .collect();
+        let source = self.blocks[from];
         self.out.blocks.push(Block {
             lines,
             end: End::Jump(to),
+            source,
             span,
         });
         Target::Block(self.out.blocks.len() - 1)
@@ -404,8 +408,20 @@ impl<'a> Select<'a> {
         self.uses[v] == 1
     }
 
+    /// A number of bits that a value fits in.
     fn width(&self, v: Value) -> u32 {
-        u32::from(self.f.values[v].width).clamp(1, 32)
+        let claimed = u32::from(self.f.values[v].width).clamp(1, 32);
+        if !self.input.explicit {
+            return claimed;
+        }
+        // The node does not know all that the claim rests on.
+        let Some(def) = self.def(v) else { return 32 };
+        match def.op {
+            IrOp::Load8 | IrOp::Load16 => 8 * u32::from(def.op.spec().bytes),
+            IrOp::Bswap16 | IrOp::Len => 16,
+            op if cond::is_comparison(op) => 1,
+            _ => 32,
+        }
     }
 
     /// A register that holds a value where the pending code stands.

@@ -52,6 +52,7 @@ impl Select<'_> {
 
     fn simpler(&self, Comparison { op, a, b }: Comparison) -> Option<Comparison> {
         match (op, b) {
+            (IrOp::Ltu | IrOp::Geu, Constant(1)) if self.input.explicit => return None,
             (IrOp::Ltu, Constant(1)) => {
                 return Some(Comparison {
                     op: IrOp::Eq,

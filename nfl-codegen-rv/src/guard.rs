@@ -1,0 +1,289 @@
+//! Tests for what the IR's verifier proved and the node's does not see.
+//!
+//! In: a module, its bounds, and the places where the node refused. Out: the same module with a counter in those loops, or
+//! with a comparison before the memory accesses of those blocks. Guaranteed: it computes the same, because none of
+//! these tests ever fails; a failed one would drop the packet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nfl_ir::cfg::Cfg;
+use nfl_ir::func::{BlockCall, Function, Module, Origin};
+use nfl_ir::{Block, Bounds, Inst, InstData, Op, Region, Term, Value};
+use nfl_syntax::arena::Id;
+use nfl_verify::Reason;
+
+/// A handler by its number, and a block.
+type At = (usize, Block);
+
+/// Where to test.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Guards {
+    /// Loops that get a counter, by a block in them.
+    loops: BTreeSet<At>,
+    /// Blocks whose accesses get a comparison.
+    accesses: BTreeSet<At>,
+    /// For each block that the last `apply` made, the block of the module that it was made for.
+    made: BTreeMap<At, Block>,
+}
+
+impl Guards {
+    /// Notes a refusal; false when no test would help against it.
+    pub(crate) fn note(&mut self, reason: &Reason, (n, b): At) -> bool {
+        let at = (n, self.made.get(&(n, b)).copied().unwrap_or(b));
+        match reason {
+            Reason::NoMeasure { .. }
+            | Reason::Measure { .. }
+            | Reason::LoopTrips { .. }
+            | Reason::Claim { .. } => self.loops.insert(at),
+            Reason::Bounds { .. } | Reason::BeyondPacket { .. } | Reason::NotAddress(_) => {
+                self.accesses.insert(at)
+            }
+            _ => false,
+        }
+    }
+
+    /// The module with its tests.
+    pub(crate) fn apply(&mut self, module: &Module, bounds: &Bounds) -> Module {
+        let mut module = module.clone();
+        self.made.clear();
+        for n in 0..module.functions.len() {
+            let areas = Areas::of(&module, n);
+            let f = &mut module.functions[n];
+            let mut guarded = Guarded {
+                f,
+                made: Vec::new(),
+            };
+            let cfg = Cfg::new(guarded.f);
+            let mut wanted = BTreeSet::new();
+            for &(_, b) in self.loops.iter().filter(|&&(of, _)| of == n) {
+                wanted.extend(cfg.loop_of[b]);
+            }
+            for l in wanted {
+                let trips = bounds.functions.get(n).and_then(|f| f.loops.get(l));
+                guarded.count(&cfg, l, trips.map_or(u32::MAX - 1, |l| l.trips));
+            }
+            for &(_, b) in self.accesses.iter().filter(|&&(of, _)| of == n) {
+                guarded.compare(b, &areas);
+            }
+            self.made.extend(
+                guarded
+                    .made
+                    .into_iter()
+                    .map(|(made, like)| ((n, made), like)),
+            );
+        }
+        module
+    }
+}
+
+/// A handler that gets tests.
+struct Guarded<'a> {
+    f: &'a mut Function,
+    /// The blocks that were made, each with the one it was made for.
+    made: Vec<(Block, Block)>,
+}
+
+impl Guarded<'_> {
+    fn emit(&mut self, b: Block, op: Op, args: Vec<Value>, imm: u32) -> Value {
+        let data = InstData {
+            op,
+            args,
+            imm,
+            region: None,
+            result: None,
+            span: None,
+        };
+        self.f
+            .append(b, data, 32)
+            .expect("these operations have results")
+    }
+
+    fn constant(&mut self, b: Block, imm: u32) -> Value {
+        self.emit(b, Op::Const, Vec::new(), imm)
+    }
+
+    fn block(&mut self, like: Block) -> Block {
+        let b = self.f.add_block();
+        self.f.blocks[b].span = self.f.blocks[like].span;
+        self.f.layout.push(b);
+        let known = self.made.iter().find(|&&(made, _)| made == like);
+        self.made.push((b, known.map_or(like, |&(_, like)| like)));
+        b
+    }
+
+    /// A block that drops the packet.
+    fn trap(&mut self, like: Block) -> Block {
+        let b = self.block(like);
+        let zero = self.constant(b, 0);
+        self.f.blocks[b].term = Term::Finish {
+            kind: zero,
+            operand: zero,
+        };
+        b
+    }
+
+    /// Gives a loop a counter that reaches zero one round later than the loop can end.
+    fn count(&mut self, cfg: &Cfg, l: usize, trips: u32) {
+        let (head, latches) = (cfg.loops[l].head, &cfg.loops[l].latches);
+        let left = self.f.add_param(head, 32);
+        for b in self.f.layout.clone() {
+            let mut term = self.f.blocks[b].term.clone();
+            for call in term.targets_mut().filter(|call| call.block == head) {
+                if latches.contains(&b) {
+                    let again = self.block(b);
+                    let one = self.constant(again, 1);
+                    let less = self.emit(again, Op::Sub, vec![left, one], 0);
+                    let mut back = std::mem::replace(call, to(again));
+                    back.args.push(less);
+                    let otherwise = to(self.trap(b));
+                    self.f.blocks[again].term = Term::Branch {
+                        cond: less,
+                        then: back,
+                        otherwise,
+                    };
+                } else {
+                    call.args.push(self.constant(b, trips.saturating_add(1)));
+                }
+            }
+            self.f.blocks[b].term = term;
+        }
+    }
+
+    /// Puts a comparison before each access of a block that has a variable in its address.
+    fn compare(&mut self, b: Block, areas: &Areas) {
+        let mut at = b;
+        for i in std::mem::take(&mut self.f.blocks[b].insts) {
+            if let Some(access) = access(self.f, i) {
+                at = self.test(at, access, areas);
+            }
+            self.f.blocks[at].insts.push(i);
+        }
+    }
+
+    /// Ends a block with the comparisons of an access, and answers the block behind them.
+    fn test(&mut self, at: Block, access: Access, areas: &Areas) -> Block {
+        let mut at = at;
+        let Access {
+            region,
+            index,
+            offset,
+            bytes,
+        } = access;
+        if offset.cast_signed() < 0 {
+            let least = self.constant(at, offset.wrapping_neg());
+            at = self.split(at, Op::Ltu, index, least);
+        }
+        let end = offset.wrapping_add(bytes);
+        let size = match region {
+            Region::Packet => {
+                // First without the sum, which could wrap around for all that the node knows.
+                let len = self.emit(at, Op::Len, Vec::new(), 0);
+                at = self.split(at, Op::Ltu, len, index);
+                let end = self.constant(at, end);
+                let end = self.emit(at, Op::Add, vec![index, end], 0);
+                return self.split(at, Op::Ltu, len, end);
+            }
+            Region::Carried => areas.carried,
+            Region::Data(id) => areas.data[id.index()],
+            Region::Slot(slot) => areas.slots[slot.index()],
+        };
+        let bound = self.constant(at, size.wrapping_sub(end).wrapping_add(1));
+        self.split(at, Op::Geu, index, bound)
+    }
+
+    /// Moves the end of a block to a new one, which is reached unless the comparison holds.
+    fn split(&mut self, at: Block, op: Op, a: Value, b: Value) -> Block {
+        let fails = self.emit(at, op, vec![a, b], 0);
+        let next = self.block(at);
+        let then = to(self.trap(at));
+        let branch = Term::Branch {
+            cond: fails,
+            then,
+            otherwise: to(next),
+        };
+        self.f.blocks[next].term = std::mem::replace(&mut self.f.blocks[at].term, branch);
+        next
+    }
+}
+
+fn to(block: Block) -> BlockCall {
+    BlockCall {
+        block,
+        args: Vec::new(),
+    }
+}
+
+/// Sizes of the regions whose sizes do not vary.
+struct Areas {
+    carried: u32,
+    data: Vec<u32>,
+    slots: Vec<u32>,
+}
+
+impl Areas {
+    fn of(module: &Module, n: usize) -> Areas {
+        Areas {
+            carried: module.carried.len() as u32,
+            data: module
+                .data
+                .iter()
+                .map(|(_, data)| data.bytes.len() as u32)
+                .collect(),
+            slots: module.functions[n]
+                .slots
+                .iter()
+                .map(|(_, slot)| slot.bytes)
+                .collect(),
+        }
+    }
+}
+
+/// A variable, what is added to it, and how many bytes are touched there.
+#[derive(Clone, Copy)]
+struct Access {
+    region: Region,
+    index: Value,
+    offset: u32,
+    bytes: u32,
+}
+
+fn access(f: &Function, i: Inst) -> Option<Access> {
+    let inst = &f.insts[i];
+    let region = inst.region?;
+    let index = if inst.op.has_result() {
+        inst.args.first()
+    } else {
+        inst.args.get(1)
+    };
+    let mut access = Access {
+        region,
+        index: *index?,
+        offset: inst.imm,
+        bytes: u32::from(inst.op.spec().bytes),
+    };
+    // As selection will see it: constants that are added belong to the offset.
+    while let Some((rest, c)) = added_constant(f, access.index) {
+        access.index = rest;
+        access.offset = access.offset.wrapping_add(c);
+    }
+    Some(access)
+}
+
+fn added_constant(f: &Function, v: Value) -> Option<(Value, u32)> {
+    let def = |v: Value| match f.values[v].origin {
+        Origin::Inst(i) => Some(&f.insts[i]),
+        Origin::Param(..) => None,
+    };
+    let sum = def(v).filter(|inst| inst.op == Op::Add)?;
+    let constant = |v: Value| {
+        def(v)
+            .filter(|inst| inst.op == Op::Const)
+            .map(|inst| inst.imm)
+    };
+    let (a, b) = (sum.args[0], sum.args[1]);
+    match (constant(a), constant(b)) {
+        (None, Some(c)) => Some((a, c)),
+        (Some(c), None) => Some((b, c)),
+        _ => None,
+    }
+}

@@ -1,0 +1,174 @@
+//! The machine agrees with the IR: what an image does to a packet is what the interpreter of the IR says.
+
+use std::path::Path;
+
+use nfl_abi::image::{Rights, VerdictKind};
+use nfl_abi::{Image, Limits, Profile};
+use nfl_codegen_rv::{EmitError, Options, emit};
+use nfl_ir::{Module, interp, testing, text, verify};
+use nfl_isa::Target;
+use nfl_syntax::Diags;
+use nfl_vm::{Budget, Context, Packet, Policy};
+
+/// Numbers that look random and are the same in every run (xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as u32
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        self.next() % bound
+    }
+}
+
+/// Runs packets through every handler of a module, on the machine and on the IR.
+fn compare(module: &Module, image: &Image, packets: &[Vec<u8>], seed: u64) {
+    let proven = nfl_verify::prove(image, &Limits::EDGE).expect("emitted images are proven");
+    let policy = Policy {
+        rights: Rights(u16::MAX),
+        verdicts: u8::MAX,
+        steps_max: u32::MAX,
+    };
+    let mut instance = nfl_vm::load(proven, &policy)
+        .expect("the policy allows all")
+        .instance();
+    let late: Vec<u32> = module
+        .late
+        .iter()
+        .map(|(_, w)| w.default.unwrap_or(w.lo))
+        .collect();
+    let mut numbers = Numbers(seed | 1);
+    for (index, f) in module.functions.iter().enumerate() {
+        for bytes in packets {
+            let context = Context {
+                ingress_port: numbers.below(8),
+                node_id: numbers.next(),
+                queue_depth: numbers.below(100),
+                network_offset: Some(14),
+                clock_ns: 0,
+                next_hop: numbers.next(),
+                flow: numbers.next(),
+            };
+            let words = [
+                context.ingress_port,
+                context.node_id,
+                context.queue_depth,
+                14,
+                0,
+                0,
+                context.next_hop,
+                context.flow,
+            ];
+            let (mut packet, mut carried) = (bytes.clone(), module.carried.clone());
+            let inputs = &mut interp::Inputs {
+                context: &words,
+                carried: &mut carried,
+                late: &late,
+            };
+            let want = interp::run(module, index, &mut packet, inputs);
+            let want = outcome(module, want.expect("a verified module does not trap"));
+            let (mut real, mut area) = (Packet::from(bytes.clone()), module.carried.clone());
+            let got = instance.run(f.role, &mut real, &context, &mut area, Budget::Proven);
+            let got = got.unwrap_or_else(|fault| panic!("{fault}\n{}", text::module(module)));
+            let got = (u32::from(got.verdict.kind.number()), got.verdict.operand);
+            let is_same = got == want && real.bytes() == packet && area == carried;
+            assert!(
+                is_same,
+                "machine {got:?}, IR {want:?}, {bytes:02x?}\n{}",
+                text::module(module)
+            );
+        }
+    }
+}
+
+/// A verdict as the machine reports it: operands that have no meaning are zero.
+fn outcome(module: &Module, (kind, operand): (u32, u32)) -> (u32, u32) {
+    let number = u8::try_from(kind).expect("verified modules give verdicts");
+    let has_operand = match VerdictKind::from_number(number).expect("the same") {
+        VerdictKind::Drop => module.profile == Profile::Resident,
+        VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => false,
+        VerdictKind::Forward | VerdictKind::Multicast | VerdictKind::Steer | VerdictKind::Punt => {
+            true
+        }
+    };
+    (kind, if has_operand { operand } else { 0 })
+}
+
+fn check(module: Module, target: &'static Target, packets: &[Vec<u8>], seed: u64) {
+    let shown = text::module(&module);
+    let mut diags = Diags::default();
+    let Some(verified) = verify(module, &Limits::EDGE, &mut diags) else {
+        let findings: Vec<&String> = diags.iter().map(|d| &d.message).collect();
+        panic!("seed {seed}: {findings:?}\n{shown}");
+    };
+    match emit(
+        &verified,
+        &Options {
+            target,
+            ..Options::default()
+        },
+    ) {
+        Ok(emitted) => compare(verified.module(), &emitted.image, packets, seed),
+        Err(EmitError::TooLarge { .. } | EmitError::TargetLacks { .. }) => {}
+        Err(error) => panic!("seed {seed}: {error}\n{shown}"),
+    }
+}
+
+fn packets(seed: u64, count: u64) -> Vec<Vec<u8>> {
+    (0..count)
+        .map(|n| testing::packet(seed.wrapping_mul(31).wrapping_add(n)))
+        .collect()
+}
+
+#[test]
+fn cases_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    for entry in std::fs::read_dir(folder).expect("the folder of cases is there") {
+        let path = entry.expect("the folder can be read").path();
+        if path.extension().is_some_and(|e| e == "nir") {
+            let source = std::fs::read_to_string(&path).expect("a case can be read");
+            let module = text::parse(&source).expect("a case parses");
+            check(module, Target::DEFAULT, &packets(7, 40), 7);
+        }
+    }
+}
+
+/// `SEEDS=5000 cargo test --release` looks further.
+fn seeds() -> u64 {
+    let set = std::env::var("SEEDS").ok();
+    set.and_then(|n| n.parse().ok()).unwrap_or(200)
+}
+
+#[test]
+fn generated_modules_agree() {
+    for seed in 0..seeds() {
+        check(
+            testing::module(seed),
+            Target::DEFAULT,
+            &packets(seed, 12),
+            seed,
+        );
+    }
+}
+
+#[test]
+fn optimised_modules_agree() {
+    for seed in 0..seeds() {
+        let mut module = testing::module(seed);
+        nfl_ir::passes::run(&mut module);
+        check(module, Target::DEFAULT, &packets(seed, 12), seed);
+    }
+}
+
+#[test]
+fn generated_modules_agree_without_multiplier() {
+    let target = Target::find("rv32ic").expect("a known target");
+    for seed in 0..seeds() / 2 {
+        check(testing::module(seed), target, &packets(seed, 8), seed);
+    }
+}
