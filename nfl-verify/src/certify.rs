@@ -146,7 +146,9 @@ fn settle(
         sweep(proposer)?;
         let pace = match round {
             0..GROWING_ROUNDS => Pace::Seen,
-            GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Compared,
+            // What lies just beyond a number that is compared often holds when it is met again.
+            GROWING_ROUNDS..STEPPING_ROUNDS if round % 2 == 1 => Pace::Compared,
+            GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Seen,
             _ => Pace::Extreme,
         };
         if !proposer.grow(pace) {

@@ -152,3 +152,37 @@ fn the_same_image_gets_the_same_answer() {
         assert_eq!(prove(&one, &Limits::EDGE), prove(&other, &Limits::EDGE));
     }
 }
+
+/// One more forward target than a capsule may have open at once.
+#[test]
+fn forward_targets_are_bounded() {
+    let open = |targets: usize| {
+        let branches: String = (0..targets).map(|n| format!(" beqz a0, t{n}\n")).collect();
+        let ends: String = (0..targets).map(|n| format!("t{n}:\n nop\n")).collect();
+        support::certified(&format!("{branches} nop\n{ends} ebreak"))
+    };
+    let limit = usize::from(Limits::EDGE.capsule.pending_joins);
+    let most = open(limit).expect("no loops");
+    assert!(prove(&most, &Limits::EDGE).is_ok());
+    let more = open(limit + 1).expect("no loops");
+    let more = prove(&more, &Limits::EDGE).expect_err("one more than allowed");
+    assert_eq!(
+        more.to_string(),
+        format!(
+            "at {}: more than {limit} forward targets are open at once",
+            4 * limit
+        )
+    );
+}
+
+/// Symbols that nothing holds any longer are thrown out on the way.
+#[test]
+fn a_large_image_is_proved_in_one_pass() {
+    let lines = |count: usize| " addi a2, s1, 1\n sw a2, 8(sp)\n beqz a2, 4\n".repeat(count);
+    let image = support::certified(&format!(
+        ".resident\n.entry ingress 0 0\n{} ebreak",
+        lines(4_000)
+    ));
+    let proven = prove(&image.expect("no loops"), &Limits::EDGE).expect("a long straight line");
+    assert_eq!(proven.steps(0), 12_001);
+}

@@ -6,7 +6,7 @@
 //!
 //! `.entry ROLE PC NEED`, `.carried BYTES`, `.window BYTES`, `.rights NAME…`, `.verdicts MASK`,
 //! `.constants HEX`, `.late OFFSET WIDTH LO HI [wire]`, `.target NAME`, `.steps N`,
-//! `.certificate HEX`, `.imports N`, `.resident`, `.raw HEX` (more code).
+//! `.malformed VERDICT`, `.certificate HEX`, `.imports N`, `.resident`, `.raw HEX` (more code).
 
 use nfl_abi::image::{
     Claims, Entry, Import, LateSlot, Layer, Manifest, Profile, Right, Rights, Role, TargetId,
@@ -118,6 +118,14 @@ fn describe(image: &mut Image, name: &str, rest: &[&str]) -> bool {
             manifest.rights = rights.fold(Rights::NONE, Rights::with);
         }
         ".verdicts" => manifest.verdicts = number(0) as u8,
+        ".malformed" => {
+            let kind = VerdictKind::from_text(rest[0]).expect("a verdict");
+            let verdict = Verdict { kind, operand: 0 };
+            manifest
+                .entries
+                .iter_mut()
+                .for_each(|entry| entry.malformed = verdict);
+        }
         ".constants" => image.constants = hex(&rest.concat()),
         ".late" => manifest.late.push(LateSlot {
             name: format!("p{}", manifest.late.len()),
