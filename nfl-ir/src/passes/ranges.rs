@@ -5,8 +5,9 @@
 
 use nfl_syntax::arena::IdMap;
 
+use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
+use crate::func::{BlockCall, Function, InstData, Origin, Term};
 use crate::op::{Effect, Op};
 use crate::verify::facts::Facts;
 use crate::verify::flow::{Analysis, Words};
@@ -17,13 +18,18 @@ pub(super) fn apply(f: &mut Function, words: Words) {
     let mut ends = Vec::new();
     {
         let a = Analysis::new(f, words);
+        let steps = steps_of_loops(f, &a.cfg);
         for &b in &a.cfg.order {
             let Some(facts) = a.at(b) else {
                 continue;
             };
             for &inst in &f.blocks[b].insts {
-                if let Some(change) = instruction(&a, facts, &f.insts[inst]) {
-                    changes.push((inst, change));
+                let data = &f.insts[inst];
+                let steps = data.result.is_some_and(|v| steps[v]);
+                match instruction(&a, facts, data) {
+                    None => {}
+                    Some(Change::Const(_)) if steps => {}
+                    Some(change) => changes.push((inst, change)),
                 }
             }
             end(&a, b, &mut ends);
@@ -42,6 +48,35 @@ pub(super) fn apply(f: &mut Function, words: Words) {
         }
         v
     });
+}
+
+/// Words that say how loops move. They stay as they are even where only one number is left: a loop
+/// is proved by how it moves, and a constant does not.
+fn steps_of_loops(f: &Function, cfg: &Cfg) -> IdMap<Value, bool> {
+    let mut steps: IdMap<Value, bool> = IdMap::new();
+    let mut work = Vec::new();
+    for &b in &cfg.order {
+        for call in f.blocks[b].term.targets() {
+            if cfg.is_back_edge(b, call.block) {
+                work.extend(&call.args);
+            }
+        }
+    }
+    while let Some(v) = work.pop() {
+        if std::mem::replace(&mut steps[v], true) {
+            continue;
+        }
+        match f.values[v].origin {
+            Origin::Inst(inst) => work.extend(&f.insts[inst].args),
+            Origin::Param(b, at) => {
+                for &(pred, edge) in cfg.preds(b) {
+                    let call = f.blocks[pred].term.targets().nth(edge);
+                    work.extend(call.and_then(|call| call.args.get(at as usize)));
+                }
+            }
+        }
+    }
+    steps
 }
 
 enum Change {
