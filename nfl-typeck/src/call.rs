@@ -1,0 +1,509 @@
+//! Calls and constructors.
+//!
+//! In: calls of methods and builtins, verdicts, conversions. Out: what they mean and give; what a
+//! callee does is done here too.
+
+use crate::builtin::Intrinsic;
+use crate::check::{Checker, Naming, OwnerKind};
+use crate::expr::{is_number, is_quantity};
+use crate::flow::Ended;
+use crate::resolve::{TypeName, nearest};
+use crate::tables::{HeaderId, Konst, MethodId, Res};
+use crate::ty::{Ty, TyKind};
+use nfl_abi::codes;
+use nfl_abi::image::{Right, VerdictKind};
+use nfl_syntax::Span;
+use nfl_syntax::ast::{Arg, ExprId, ExprKind, Ident, TypeId, TypeKind};
+
+/// Functions of the language that this release does not have.
+const LATER: &[&str] = &["hash", "siphash", "swap", "log", "report"];
+
+impl Checker<'_> {
+    /// Reports a call where only operators may stand. Answers whether it did.
+    fn operators_only(&mut self, span: Span) -> bool {
+        if !self.body.fields_only {
+            return false;
+        }
+        let finding = match self.body.naming {
+            Naming::Body => self
+                .at(&codes::E222, span)
+                .label("a call is not known when the program is compiled"),
+            _ => self
+                .at(&codes::E236, span)
+                .label("made of fields, constants and operators only"),
+        };
+        self.report(finding);
+        true
+    }
+
+    /// `name(args)`
+    pub(crate) fn call(&mut self, e: ExprId, name: Ident, args: &[Arg]) -> Ty {
+        let text = self.text(name.name);
+        let own = self.body.owner.map(|o| &self.owners[o].methods);
+        let method = own
+            .and_then(|methods| methods.get(&name.name))
+            .or_else(|| self.units.get(self.body.unit)?.methods.get(&name.name))
+            .copied();
+        if let Some(id) = method {
+            if self.operators_only(name.span) {
+                return Ty::default();
+            }
+            if self.t.methods[id].this.is_some() && !matches!(self.body.naming, Naming::Own(_)) {
+                return self.no_member(name, "a static method");
+            }
+            return self.invoke(e, id, name, args, None);
+        }
+        let which = match text {
+            "min" => Intrinsic::Min,
+            "max" => Intrinsic::Max,
+            _ if LATER.contains(&text) => {
+                self.refuse(&format!("`{text}` is"), name.span);
+                return Ty::default();
+            }
+            _ => {
+                let own = self.body.owner.map(|o| &self.owners[o].methods);
+                let all = own
+                    .into_iter()
+                    .flat_map(|m| m.keys().map(|&n| self.text(n)));
+                let near = nearest(text, all.chain(["min", "max"]));
+                let mut finding = self
+                    .at(&codes::E201, name.span)
+                    .message(format!("there is no method `{text}` here"))
+                    .label("unknown");
+                if let Some(near) = near {
+                    finding = finding.help(format!("did you mean `{near}`?"));
+                }
+                self.report(finding);
+                return Ty::default();
+            }
+        };
+        let [a, b] = args else {
+            self.arity(name, 2, args.len());
+            return Ty::default();
+        };
+        self.smaller_or_larger(e, which, a.value, b.value, name.span)
+    }
+
+    fn smaller_or_larger(
+        &mut self,
+        e: ExprId,
+        which: Intrinsic,
+        a: ExprId,
+        b: ExprId,
+        span: Span,
+    ) -> Ty {
+        self.set_res(e, Res::Intrinsic(which));
+        let (a, b) = if self.is_flexible(a) { (b, a) } else { (a, b) };
+        let first = self.expr(a, None);
+        let second = self.expr(b, Some(first));
+        let (x, y) = (self.kind(first), self.kind(second));
+        if x == TyKind::Error || y == TyKind::Error {
+            return if x == TyKind::Error { second } else { first };
+        }
+        let good = is_number(x) || is_quantity(x);
+        match self.t.types.wider(first, second).filter(|_| good) {
+            Some(ty) => {
+                if let (Some(Konst::Int(p)), Some(Konst::Int(q))) =
+                    (&self.t.konst[a], &self.t.konst[b])
+                {
+                    let n = match which {
+                        Intrinsic::Min => *p.min(q),
+                        _ => *p.max(q),
+                    };
+                    self.set_konst(e, Some(Konst::Int(n)));
+                }
+                ty
+            }
+            None => {
+                let finding = self
+                    .at(&codes::E207, span)
+                    .message(format!(
+                        "{} and {} have no smaller and larger one",
+                        self.show(first),
+                        self.show(second)
+                    ))
+                    .label("two numbers or two quantities are compared");
+                self.report(finding);
+                Ty::default()
+            }
+        }
+    }
+
+    fn arity(&mut self, name: Ident, params: usize, args: usize) {
+        let finding = self
+            .at(&codes::E213, name.span)
+            .message(format!(
+                "`{}` takes {params} argument{}, not {args}",
+                self.text(name.name),
+                if params == 1 { "" } else { "s" }
+            ))
+            .label("called here");
+        self.report(finding);
+    }
+
+    /// Calls a method; `receiver` is the view it is called on.
+    fn invoke(
+        &mut self,
+        e: ExprId,
+        id: MethodId,
+        name: Ident,
+        args: &[Arg],
+        receiver: Option<ExprId>,
+    ) -> Ty {
+        self.set_res(e, Res::Method(id));
+        let method = self.t.methods[id].clone();
+        let result = match method.result {
+            Some(ty) => ty,
+            None => self.ty(TyKind::Void),
+        };
+        if args.len() != method.params.len() {
+            self.arity(name, method.params.len(), args.len());
+        }
+        for (index, arg) in args.iter().enumerate() {
+            if let Some(named) = arg.name {
+                self.refuse("naming the arguments of a method is", named.span);
+            }
+            match method.params.get(index) {
+                Some(&param) => {
+                    let want = self.t.locals[param].ty;
+                    self.coerce(arg.value, want);
+                }
+                None => {
+                    self.expr(arg.value, None);
+                }
+            }
+        }
+        if !self.settle_method(id, name.span) {
+            return result;
+        }
+        for (arg, &param) in args.iter().zip(&method.params) {
+            let used = &self.t.locals[param];
+            let (fields, behind) = (used.fields_used, used.behind_used);
+            if let Some(view) = self.view_local(arg.value) {
+                let view = &mut self.t.locals[view];
+                view.fields_used |= fields;
+                view.behind_used |= behind;
+            }
+        }
+        self.do_as_callee(id, name, receiver);
+        result
+    }
+
+    /// What the callee does happens here.
+    fn do_as_callee(&mut self, id: MethodId, name: Ident, receiver: Option<ExprId>) {
+        let summary = self.method_info[id].summary.clone();
+        let effects = self.t.methods[id].effects;
+        match receiver.and_then(|r| self.view_local(r)) {
+            Some(view) => {
+                let view = &mut self.t.locals[view];
+                view.fields_used |= summary.own_fields;
+                view.behind_used |= summary.own_behind;
+            }
+            None => {
+                self.body.summary.own_fields |= summary.own_fields;
+                self.body.summary.own_behind |= summary.own_behind;
+            }
+        }
+        for right in effects.iter() {
+            let deed = format!("`{}` uses {}", self.text(name.name), right.text());
+            self.act(right, name.span, deed);
+        }
+        if let Some((layer, _)) = summary.layer {
+            self.begins_at(layer, name.span);
+        }
+        if summary.matches.is_some() {
+            self.may_be_malformed(name.span, None);
+        }
+        if effects.has(Right::Rewrite) {
+            self.note_store(name.span);
+        }
+        for header in summary.reshapes {
+            self.reshape(
+                header,
+                None,
+                Ended {
+                    span: name.span,
+                    header,
+                },
+            );
+        }
+        let own = &mut self.body.summary;
+        own.carried = own.carried.or(summary.carried.map(|_| name.span));
+        own.recirculates = own.recirculates.or(summary.recirculates.map(|_| name.span));
+        own.depth = own.depth.max(summary.depth + 1);
+        if own.depth > crate::check::NESTING_MAX {
+            own.depth = 0;
+            self.too_deep(name.span);
+        }
+    }
+
+    /// `base.name(args)`
+    pub(crate) fn method_call(&mut self, e: ExprId, base: ExprId, name: Ident, args: &[Arg]) -> Ty {
+        if self.operators_only(name.span) {
+            return Ty::default();
+        }
+        if matches!(self.ast.exprs[base].kind, ExprKind::This) {
+            if let Naming::Own(h) = self.body.naming {
+                let view = self.ty(TyKind::View(h));
+                self.set_ty(base, view);
+                return self.header_method(e, h, name, args, None);
+            }
+        }
+        let found = self.expr(base, None);
+        let text = self.text(name.name);
+        match (self.kind(found), text) {
+            (TyKind::Error, _) => {
+                for arg in args {
+                    // What is wrong with the receiver was said; the arguments may be wrong by themselves.
+                    if !self.is_flexible(arg.value) {
+                        self.expr(arg.value, None);
+                    }
+                }
+                Ty::default()
+            }
+            (TyKind::View(h), _) => self.header_method(e, h, name, args, Some(base)),
+            (TyKind::Mac, "isMulticast" | "isLocal") => {
+                if !args.is_empty() {
+                    self.arity(name, 0, args.len());
+                }
+                let which = if text == "isLocal" {
+                    Intrinsic::MacIsLocal
+                } else {
+                    Intrinsic::MacIsMulticast
+                };
+                self.intrinsic(e, which, TyKind::Bool)
+            }
+            (TyKind::Packet, "push" | "pop" | "append" | "cut" | "mirror") => {
+                self.refuse(&format!("`{text}` is"), name.span);
+                Ty::default()
+            }
+            (TyKind::Body(_), _) => {
+                self.refuse("reading what lies in a body is", name.span);
+                Ty::default()
+            }
+            _ => {
+                let of = self.show(found);
+                self.no_member(name, &of)
+            }
+        }
+    }
+
+    fn header_method(
+        &mut self,
+        e: ExprId,
+        h: HeaderId,
+        name: Ident,
+        args: &[Arg],
+        receiver: Option<ExprId>,
+    ) -> Ty {
+        let owner = self
+            .owners
+            .iter()
+            .find(|(_, o)| o.kind == OwnerKind::Header(h))
+            .map(|(id, o)| (id, o.methods.get(&name.name).copied()));
+        let Some((owner, Some(id))) = owner else {
+            let of = self.text(self.t.headers[h].name);
+            return self.no_member(name, of);
+        };
+        if self.method_info[id].is_static {
+            let of = self.text(self.t.headers[h].name);
+            let finding = self
+                .at(&codes::E229, name.span)
+                .message(format!("`{}` is static", self.text(name.name)))
+                .label("called on a view")
+                .help(format!("{of}.{}(…)", self.text(name.name)));
+            self.report(finding);
+            return Ty::default();
+        }
+        let declared = self.header_name_span(h);
+        self.visible(self.method_info[id].visibility, owner, name, declared);
+        self.invoke(e, id, name, args, receiver)
+    }
+
+    /// `Class.name(args)`
+    pub(crate) fn static_call(&mut self, e: ExprId, ty: TypeId, name: Ident, args: &[Arg]) -> Ty {
+        if self.operators_only(name.span) {
+            return Ty::default();
+        }
+        let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
+            return Ty::default();
+        };
+        let [class] = path.as_slice() else {
+            self.refuse("nested types are", self.span(e));
+            return Ty::default();
+        };
+        match self.type_name(class.name) {
+            TypeName::Owner(owner) => {
+                if self.owners[owner].kind == OwnerKind::Refused {
+                    return Ty::default();
+                }
+                let method = self.owners[owner].methods.get(&name.name).copied();
+                match method.filter(|&id| self.method_info[id].is_static) {
+                    Some(id) => {
+                        let declared = self.owners[owner].name.span;
+                        self.visible(self.method_info[id].visibility, owner, name, declared);
+                        self.invoke(e, id, name, args, None)
+                    }
+                    None => {
+                        let of = format!("the static part of {}", self.text(class.name));
+                        self.no_member(name, &of)
+                    }
+                }
+            }
+            TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
+            TypeName::Later => {
+                self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
+                Ty::default()
+            }
+            TypeName::Unknown if matches!(self.text(class.name), "Length" | "Checksum") => {
+                let finding = self
+                    .at(&codes::E235, self.span(e))
+                    .label("this stands behind a `derived` field");
+                self.report(finding);
+                Ty::default()
+            }
+            TypeName::Unknown => {
+                self.unknown_type(*class);
+                Ty::default()
+            }
+        }
+    }
+
+    /// The verdict that a written type names.
+    fn verdict_kind(&self, ty: TypeId) -> Option<VerdictKind> {
+        match &self.ast.types[ty].kind {
+            TypeKind::Named { path, args } if args.is_empty() => match path.as_slice() {
+                [name] => VerdictKind::from_text(self.text(name.name)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// A type as a value: a verdict without arguments.
+    pub(crate) fn bare_type(&mut self, e: ExprId, ty: TypeId) -> Ty {
+        if let Some(kind) = self.verdict_kind(ty) {
+            return self.verdict(e, kind, &[]);
+        }
+        let resolved = self.resolve(ty);
+        if self.kind(resolved) != TyKind::Error {
+            let finding = self
+                .at(&codes::E210, self.span(e))
+                .message(format!(
+                    "{} is a type, and a value is needed",
+                    self.show(resolved)
+                ))
+                .label("not a value");
+            self.report(finding);
+        }
+        Ty::default()
+    }
+
+    /// `Type(args)`
+    pub(crate) fn construct(&mut self, e: ExprId, ty: TypeId, args: &[Arg]) -> Ty {
+        if let Some(kind) = self.verdict_kind(ty) {
+            return self.verdict(e, kind, args);
+        }
+        let resolved = match &self.ast.types[ty].kind {
+            TypeKind::Named { path, .. } => match path.as_slice() {
+                [name] => match self.type_name(name.name) {
+                    TypeName::Owner(owner)
+                        if matches!(self.owners[owner].kind, OwnerKind::Function(_)) =>
+                    {
+                        self.refuse("running a function inside another is", self.span(e));
+                        return Ty::default();
+                    }
+                    _ => self.resolve(ty),
+                },
+                _ => self.resolve(ty),
+            },
+            _ => self.resolve(ty),
+        };
+        let from = match self.kind(resolved) {
+            TyKind::Error => return resolved,
+            TyKind::Port | TyKind::Group => TyKind::Unsigned(16),
+            TyKind::NodeId | TyKind::Ip4 => TyKind::Unsigned(32),
+            TyKind::Mac => TyKind::Unsigned(64),
+            TyKind::View(_) => {
+                self.refuse("building headers is", self.span(e));
+                return Ty::default();
+            }
+            TyKind::Reason => {
+                let finding = self
+                    .at(&codes::E222, self.span(e))
+                    .message("a reason is declared as a constant")
+                    .label("not made while packets run")
+                    .help("static final Reason NOT_PLANNED = Reason(\"…\");");
+                self.report(finding);
+                return Ty::default();
+            }
+            _ => {
+                let finding = self
+                    .at(&codes::E213, self.span(e))
+                    .message(format!("{} has no constructor", self.show(resolved)))
+                    .label("written as a literal");
+                self.report(finding);
+                return Ty::default();
+            }
+        };
+        self.set_res(e, Res::Convert);
+        let [arg] = args else {
+            let finding = self
+                .at(&codes::E213, self.span(e))
+                .message(format!("`{}` takes one argument", self.show(resolved)))
+                .label(format!("{} given", args.len()));
+            self.report(finding);
+            return resolved;
+        };
+        let from = self.ty(from);
+        self.coerce(arg.value, from);
+        if let Some(Konst::Int(n)) = self.t.konst[arg.value] {
+            let value = crate::konst::wrap(&self.t.types, resolved, n);
+            self.set_konst(e, value.map(Konst::Int));
+        }
+        resolved
+    }
+
+    fn verdict(&mut self, e: ExprId, kind: VerdictKind, args: &[Arg]) -> Ty {
+        self.set_res(e, Res::Verdict(kind));
+        let span = self.span(e);
+        let operand = match kind {
+            VerdictKind::Drop | VerdictKind::Punt => Some((TyKind::Reason, false)),
+            VerdictKind::Forward => Some((TyKind::Port, true)),
+            VerdictKind::Multicast => Some((TyKind::Group, true)),
+            VerdictKind::Steer => Some((TyKind::NodeId, true)),
+            VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => None,
+        };
+        match (operand, args) {
+            (Some((want, _)), [arg]) => {
+                if let Some(named) = arg.name {
+                    self.refuse("naming the argument of a verdict is", named.span);
+                }
+                let want = self.ty(want);
+                self.coerce(arg.value, want);
+            }
+            (None | Some((_, false)), []) => {}
+            _ => {
+                let takes = match operand {
+                    None => "takes no argument".to_string(),
+                    Some((want, true)) => format!("takes a {want:?}"),
+                    Some((want, false)) => format!("takes a {want:?} or nothing"),
+                };
+                let finding = self
+                    .at(&codes::E213, span)
+                    .message(format!("`{}` {takes}", kind.text()))
+                    .label(format!("{} given", args.len()));
+                self.report(finding);
+            }
+        }
+        if self.body.comparing == 0 {
+            if let Some(right) = kind.right() {
+                self.act(right, span, format!("this may answer `{}`", kind.text()));
+            }
+            if kind == VerdictKind::Recirculate {
+                self.body.summary.recirculates.get_or_insert(span);
+            }
+        }
+        self.ty(TyKind::Verdict)
+    }
+}

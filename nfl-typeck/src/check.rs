@@ -1,0 +1,428 @@
+//! The checker's state and the order of its passes.
+//!
+//! In: a parsed program. Out: its [`Tables`]. The idea: declarations are collected first, so that
+//! every name can be looked up; then constants, headers, methods and handlers are checked, each
+//! once and on demand, so that what a body uses is known before the body itself.
+
+use crate::flow::{LoopFrame, State};
+use crate::program::Program;
+use crate::tables::{
+    ConstId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, ReasonDef, Res, Tables,
+};
+use crate::ty::{Ty, TyKind};
+use nfl_abi::image::{REASONS, Right, Rights};
+use nfl_abi::{Code, Layer};
+use nfl_syntax::arena::{Id, IdVec};
+use nfl_syntax::ast::{Ast, DeclId, ExprId, Ident, TypeId};
+use nfl_syntax::{Diagnostic, Diags, Name, Names, Span};
+use std::collections::BTreeMap;
+
+nfl_syntax::entity! {
+    /// A declaration that has members: function, class or header; or one this release refuses.
+    pub(crate) struct OwnerId = "owner";
+}
+
+/// What an owner is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OwnerKind {
+    /// A header.
+    Header(HeaderId),
+    /// A function.
+    Function(FunctionId),
+    /// A class.
+    Class,
+    /// A declaration that was refused.
+    Refused,
+}
+
+/// A declaration that has members.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) kind: OwnerKind,
+    pub(crate) unit: usize,
+    pub(crate) package: usize,
+    pub(crate) name: Ident,
+    pub(crate) public: bool,
+    pub(crate) decl: DeclId,
+    pub(crate) consts: BTreeMap<Name, ConstId>,
+    pub(crate) methods: BTreeMap<Name, MethodId>,
+}
+
+/// All types of one package.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Package {
+    pub(crate) path: String,
+    pub(crate) types: BTreeMap<Name, OwnerId>,
+}
+
+/// What the imports of a file make visible.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct UnitScope {
+    pub(crate) package: usize,
+    pub(crate) types: BTreeMap<Name, OwnerId>,
+    pub(crate) consts: BTreeMap<Name, ConstId>,
+    pub(crate) methods: BTreeMap<Name, MethodId>,
+}
+
+/// Who may name a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Visibility {
+    Public,
+    Package,
+    Private,
+}
+
+/// How far the checking of something on demand has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Progress {
+    #[default]
+    New,
+    Running,
+    Done,
+}
+
+/// A constant beside its row in the tables.
+#[derive(Clone, Debug)]
+pub(crate) struct ConstInfo {
+    pub(crate) owner: OwnerId,
+    pub(crate) visibility: Visibility,
+    pub(crate) ty: TypeId,
+    pub(crate) init: Option<ExprId>,
+    pub(crate) progress: Progress,
+}
+
+/// A method beside its row in the tables.
+#[derive(Clone, Debug)]
+pub(crate) struct MethodInfo {
+    pub(crate) owner: OwnerId,
+    pub(crate) visibility: Visibility,
+    pub(crate) is_static: bool,
+    pub(crate) progress: Progress,
+    pub(crate) summary: Summary,
+}
+
+/// What a body does, as far as its callers must know.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Summary {
+    /// What it does to the network, with the place and the deed for each right.
+    pub(crate) acts: BTreeMap<Right, (Span, String)>,
+    /// Fields of `this` that it uses, and whether something behind them.
+    pub(crate) own_fields: u64,
+    pub(crate) own_behind: bool,
+    /// The layer at which its patterns begin.
+    pub(crate) layer: Option<(Layer, Span)>,
+    /// A pattern that may find the packet malformed.
+    pub(crate) matches: Option<Span>,
+    /// Headers whose shape it changes.
+    pub(crate) reshapes: Vec<HeaderId>,
+    /// A use of `carried` memory.
+    pub(crate) carried: Option<Span>,
+    /// A `Recirculate`.
+    pub(crate) recirculates: Option<Span>,
+    /// How many calls are nested in it.
+    pub(crate) depth: u32,
+}
+
+impl Summary {
+    /// The rights that its acts need.
+    pub(crate) fn rights(&self) -> Rights {
+        self.acts
+            .keys()
+            .fold(Rights::NONE, |rights, &right| rights.with(right))
+    }
+}
+
+/// What `return` gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Gives {
+    /// Nothing can be returned here: constants, conditions of headers.
+    #[default]
+    Nowhere,
+    /// No value.
+    Void,
+    /// A value.
+    Value(Ty),
+}
+
+/// What plain names mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Naming {
+    /// Variables and what the owner declares.
+    #[default]
+    Body,
+    /// Fields of this header: `valid`, lengths, its methods.
+    Own(HeaderId),
+    /// The condition of an edge: fields of `parent`, and `this.` the new header.
+    Edge {
+        parent: Option<HeaderId>,
+        child: Option<HeaderId>,
+    },
+}
+
+/// Where a view lies.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct ViewInfo {
+    /// The headers from the packet to this one; `None` where that is not known (parameters).
+    pub(crate) chain: Option<Vec<crate::flow::Layered>>,
+    /// The views in front of it.
+    pub(crate) fronts: Vec<LocalId>,
+    /// It may be absent.
+    pub(crate) optional: bool,
+}
+
+/// The body that is being checked.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Body {
+    pub(crate) unit: usize,
+    pub(crate) owner: Option<OwnerId>,
+    pub(crate) naming: Naming,
+    pub(crate) gives: Gives,
+    pub(crate) scope: Vec<(Name, LocalId)>,
+    pub(crate) state: State,
+    pub(crate) summary: Summary,
+    pub(crate) loops: Vec<LoopFrame>,
+    pub(crate) yields: Vec<crate::switch::Yielding>,
+    pub(crate) views: BTreeMap<LocalId, ViewInfo>,
+    /// Variables declared `final`.
+    pub(crate) finals: std::collections::BTreeSet<LocalId>,
+    /// Inside an operand of `==`: a verdict there is not an answer.
+    pub(crate) comparing: u32,
+    /// Whether the body may only answer, and its role: `malformed`, `exhausted`.
+    pub(crate) only_answers: Option<&'static str>,
+    /// Whether only what can be computed from fields and constants is allowed.
+    pub(crate) fields_only: bool,
+    /// Something in it could not be judged, so nothing is said of paths.
+    pub(crate) unknown_flow: bool,
+    /// The `switch`es around the present point.
+    pub(crate) barriers: Vec<crate::switch::Barrier>,
+    /// Names that a pattern in error binds.
+    pub(crate) unknown_binds: Vec<(Name, LocalId)>,
+}
+
+/// Everything the passes share.
+pub(crate) struct Checker<'a> {
+    pub(crate) ast: &'a Ast,
+    pub(crate) names: &'a Names,
+    pub(crate) program: &'a Program,
+    pub(crate) t: Tables,
+    pub(crate) diags: &'a mut Diags,
+    pub(crate) packages: Vec<Package>,
+    pub(crate) units: Vec<UnitScope>,
+    pub(crate) owners: IdVec<OwnerId, Owner>,
+    pub(crate) const_info: IdVec<ConstId, ConstInfo>,
+    pub(crate) method_info: IdVec<MethodId, MethodInfo>,
+    pub(crate) body: Body,
+    /// Bodies that wait for the present one.
+    pub(crate) waiting: u32,
+}
+
+/// How many bodies and constants may wait for each other.
+pub(crate) const NESTING_MAX: u32 = 24;
+
+/// Checking recurses over the tree, and over calls; the parser bounds the one, [`NESTING_MAX`] the other.
+const STACK_BYTES: usize = 512 * 1024 * 1024;
+
+/// Checks a program on a stack that is deep enough for the deepest tree.
+pub(crate) fn run(program: &Program, diags: &mut Diags) -> Tables {
+    let mut found = Diags::default();
+    let tables = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("check".to_string())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, || Checker::new(program, &mut found).check())
+            .expect("the system gives a thread")
+            .join()
+    });
+    for finding in found.into_vec() {
+        diags.push(finding);
+    }
+    match tables {
+        Ok(tables) => tables,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+impl<'a> Checker<'a> {
+    fn new(program: &'a Program, diags: &'a mut Diags) -> Checker<'a> {
+        let mut t = Tables::default();
+        for name in REASONS {
+            t.reasons.push(ReasonDef {
+                name: (*name).to_string(),
+                text: name.to_lowercase().replace('_', " "),
+            });
+        }
+        Checker {
+            ast: &program.ast,
+            names: &program.names,
+            program,
+            t,
+            diags,
+            packages: Vec::new(),
+            units: Vec::new(),
+            owners: IdVec::new(),
+            const_info: IdVec::new(),
+            method_info: IdVec::new(),
+            body: Body::default(),
+            waiting: 0,
+        }
+    }
+
+    fn check(mut self) -> Tables {
+        self.collect_types();
+        self.import_types();
+        self.collect_members();
+        self.import_members();
+        self.lay_out_headers();
+        self.declare_functions();
+        self.declare_methods();
+        self.settle_consts();
+        self.settle_headers();
+        self.check_methods();
+        self.check_functions();
+        self.t
+    }
+
+    /// Reports a finding.
+    pub(crate) fn report(&mut self, finding: Diagnostic) {
+        self.diags.push(finding);
+    }
+
+    /// A finding at a place.
+    pub(crate) fn at(&self, code: &'static Code, span: Span) -> Diagnostic {
+        Diagnostic::new(code, span)
+    }
+
+    /// Refuses a construct that this release does not have.
+    pub(crate) fn refuse(&mut self, what: &str, span: Span) {
+        let finding = Diagnostic::new(&nfl_abi::codes::E290, span)
+            .message(format!("{what} not supported in this release"))
+            .label("here");
+        self.report(finding);
+    }
+
+    /// The text of a name.
+    pub(crate) fn text(&self, name: Name) -> &'a str {
+        self.names.text(name)
+    }
+
+    /// The type of this kind.
+    pub(crate) fn ty(&mut self, kind: TyKind) -> Ty {
+        self.t.types.intern(kind)
+    }
+
+    /// `boolean`.
+    pub(crate) fn boolean(&mut self) -> Ty {
+        self.ty(TyKind::Bool)
+    }
+
+    /// What a type is.
+    pub(crate) fn kind(&self, ty: Ty) -> TyKind {
+        self.t.types.kind(ty)
+    }
+
+    /// A type as it is written.
+    pub(crate) fn show(&self, ty: Ty) -> String {
+        let headers = &self.t.headers;
+        self.t
+            .types
+            .show(ty, self.names, &|header| headers[header].name)
+    }
+
+    /// The tokens of an expression.
+    pub(crate) fn span(&self, e: ExprId) -> Span {
+        self.ast.exprs[e].span
+    }
+
+    /// The source text of an expression, for messages.
+    pub(crate) fn source(&self, e: ExprId) -> &'a str {
+        self.program.sources.text(self.ast.exprs[e].span)
+    }
+
+    /// Notes an expression's type and answers it.
+    pub(crate) fn set_ty(&mut self, e: ExprId, ty: Ty) -> Ty {
+        self.t.expr_ty.set(e, ty);
+        ty
+    }
+
+    /// Notes what an expression names.
+    pub(crate) fn set_res(&mut self, e: ExprId, res: Res) {
+        self.t.expr_res.set(e, res);
+    }
+
+    /// Notes an expression's value.
+    pub(crate) fn set_konst(&mut self, e: ExprId, value: Option<Konst>) {
+        self.t.konst.set(e, value);
+    }
+
+    /// A new variable, not yet in scope.
+    pub(crate) fn new_local(&mut self, name: Option<Name>, span: Span, ty: Ty) -> LocalId {
+        self.t.locals.push(Local {
+            name,
+            span,
+            ty,
+            fields_used: 0,
+            behind_used: false,
+        })
+    }
+
+    /// Brings a variable into scope; a second one of the same name is refused.
+    pub(crate) fn declare(&mut self, name: Ident, local: LocalId) {
+        if let Some(earlier) = self.in_scope(name.name) {
+            let earlier = self.t.locals[earlier].span;
+            let finding = self
+                .at(&nfl_abi::codes::E202, name.span)
+                .message(format!("`{}` is declared twice", self.text(name.name)))
+                .label("this would hide the other one")
+                .also(earlier, "declared here first");
+            self.report(finding);
+        }
+        self.body.scope.push((name.name, local));
+    }
+
+    /// The variable of this name.
+    pub(crate) fn in_scope(&self, name: Name) -> Option<LocalId> {
+        let scope = self.body.scope.iter().rev();
+        scope.copied().find(|(n, _)| *n == name).map(|(_, l)| l)
+    }
+
+    /// Sets the present body aside and runs a pass in another.
+    pub(crate) fn within<R>(&mut self, body: Body, pass: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = std::mem::replace(&mut self.body, body);
+        self.waiting += 1;
+        let result = pass(self);
+        self.waiting -= 1;
+        self.body = outer;
+        result
+    }
+
+    /// A body of this owner.
+    pub(crate) fn body_of(&self, owner: OwnerId) -> Body {
+        Body {
+            unit: self.owners[owner].unit,
+            owner: Some(owner),
+            ..Body::default()
+        }
+    }
+
+    /// The function around the present body.
+    pub(crate) fn function(&self) -> Option<FunctionId> {
+        match self.owners[self.body.owner?].kind {
+            OwnerKind::Function(f) => Some(f),
+            _ => None,
+        }
+    }
+
+    /// Notes that the present body does something that needs a right.
+    pub(crate) fn act(&mut self, right: Right, span: Span, deed: impl Into<String>) {
+        self.body
+            .summary
+            .acts
+            .entry(right)
+            .or_insert_with(|| (span, deed.into()));
+    }
+
+    /// All ids of a list, to walk while it is being changed.
+    pub(crate) fn owner_ids(&self) -> Vec<OwnerId> {
+        (0..self.owners.len()).map(OwnerId::new).collect()
+    }
+}

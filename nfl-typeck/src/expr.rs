@@ -1,0 +1,843 @@
+//! Expressions: literals, names, members, casts.
+//!
+//! In: an expression and the type that its context would like. Out: its type, meaning and constant
+//! value in the tables. The wish only serves literals and bare constants, which have no type of
+//! their own; `coerce` is the one that insists.
+
+use crate::builtin::Intrinsic;
+use crate::check::{Checker, Naming, OwnerId, Visibility};
+use crate::konst;
+use crate::resolve::{TypeName, nearest};
+use crate::tables::{HeaderId, Konst, LocalId, ReasonId, Res};
+use crate::ty::{Len, Ty, TyKind};
+use nfl_abi::image::REASONS;
+use nfl_abi::{Layer, codes};
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{BinOp, ExprId, ExprKind, Ident, Lit, TypeId, TypeKind, UnOp};
+use nfl_syntax::{Name, Span};
+
+/// Whether values of this kind are numbers.
+pub(crate) fn is_number(kind: TyKind) -> bool {
+    matches!(kind, TyKind::Unsigned(_) | TyKind::Signed(_))
+}
+
+/// Whether values of this kind have a dimension.
+pub(crate) fn is_quantity(kind: TyKind) -> bool {
+    matches!(
+        kind,
+        TyKind::Size | TyKind::Rate | TyKind::Duration | TyKind::Instant
+    )
+}
+
+impl Checker<'_> {
+    /// Checks an expression and insists on a type.
+    pub(crate) fn coerce(&mut self, e: ExprId, want: Ty) -> Ty {
+        let found = self.expr(e, Some(want));
+        self.fit(e, found, want)
+    }
+
+    /// Insists that an expression of type `found` serves as a `want`.
+    pub(crate) fn fit(&mut self, e: ExprId, found: Ty, want: Ty) -> Ty {
+        let (from, to) = (self.kind(found), self.kind(want));
+        if from == TyKind::Error || to == TyKind::Error {
+            return found;
+        }
+        if let (true, true, Some(Konst::Int(n))) =
+            (is_number(from), is_number(to), &self.t.konst[e])
+        {
+            let n = *n;
+            let range = konst::range(&self.t.types, want);
+            if range.is_some_and(|(lo, hi)| (lo..=hi).contains(&n)) {
+                self.retype(e, want);
+            } else {
+                self.out_of_range(self.span(e), n, want);
+            }
+            return want;
+        }
+        if !self.t.types.fits(found, want) {
+            self.mismatch(e, found, want);
+        }
+        found
+    }
+
+    /// Gives a constant another number type.
+    pub(crate) fn retype(&mut self, mut e: ExprId, ty: Ty) {
+        self.set_ty(e, ty);
+        while let ExprKind::Paren(inner) = self.ast.exprs[e].kind {
+            e = inner;
+            self.set_ty(e, ty);
+        }
+    }
+
+    pub(crate) fn out_of_range(&mut self, span: Span, n: i128, ty: Ty) {
+        let mut finding = self
+            .at(&codes::E204, span)
+            .message(format!("{n} is not a {}", self.show(ty)))
+            .label("out of range");
+        if let Some((lo, hi)) = konst::range(&self.t.types, ty) {
+            finding = finding.note(format!("a {} holds {lo}..{hi}", self.show(ty)));
+        }
+        self.report(finding);
+    }
+
+    /// Reports an expression of the wrong type.
+    pub(crate) fn mismatch(&mut self, e: ExprId, found: Ty, want: Ty) {
+        let (from, to) = (self.kind(found), self.kind(want));
+        let (f, w) = (self.show(found), self.show(want));
+        let source = self.source(e);
+        let at = self.span(e);
+        let finding = if is_number(from) && is_number(to) {
+            self.at(&codes::E203, at)
+                .message(format!("a {f} does not always fit into a {w}"))
+                .label(f)
+                .help(format!("to keep the low bits: ({w}) ({source})"))
+        } else if is_quantity(from) && is_quantity(to) {
+            self.at(&codes::E208, at)
+                .message(format!("a {f} is not a {w}"))
+                .label(f)
+        } else {
+            let finding = self
+                .at(&codes::E210, at)
+                .message(format!("{w} is needed here"))
+                .label(format!("this is {f}"));
+            match to {
+                TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Ip4 | TyKind::Mac
+                    if is_number(from) =>
+                {
+                    finding.help(format!("{w}({source})"))
+                }
+                TyKind::Unsigned(_) | TyKind::Signed(_)
+                    if self.t.types.bits(found).is_some_and(|bits| bits <= 64) =>
+                {
+                    finding.help(format!("({w}) ({source})"))
+                }
+                TyKind::Bool if is_number(from) => finding.help(format!("{source} != 0")),
+                _ => finding,
+            }
+        };
+        self.report(finding);
+    }
+
+    /// Whether an expression has no type of its own, so that the context gives it one.
+    pub(crate) fn is_flexible(&self, e: ExprId) -> bool {
+        match &self.ast.exprs[e].kind {
+            ExprKind::Lit(Lit::Int(_)) => true,
+            ExprKind::Paren(a)
+            | ExprKind::Unary {
+                op: UnOp::Neg | UnOp::BitNot,
+                arg: a,
+            } => self.is_flexible(*a),
+            ExprKind::Binary { op, left, right } => match op {
+                BinOp::Shl | BinOp::Shr | BinOp::Ushr => self.is_flexible(*left),
+                BinOp::BitOr
+                | BinOp::BitXor
+                | BinOp::BitAnd
+                | BinOp::Add
+                | BinOp::Sub
+                | BinOp::SatAdd
+                | BinOp::SatSub
+                | BinOp::Mul
+                | BinOp::Div
+                | BinOp::Rem => self.is_flexible(*left) && self.is_flexible(*right),
+                _ => false,
+            },
+            ExprKind::Cond {
+                then, otherwise, ..
+            } => self.is_flexible(*then) && self.is_flexible(*otherwise),
+            _ => false,
+        }
+    }
+
+    /// The value of an expression made of number literals alone.
+    pub(crate) fn literal_value(&self, e: ExprId) -> Option<i128> {
+        match &self.ast.exprs[e].kind {
+            ExprKind::Lit(Lit::Int(n)) => i128::try_from(*n).ok(),
+            ExprKind::Paren(a) => self.literal_value(*a),
+            ExprKind::Unary {
+                op: UnOp::Neg,
+                arg: a,
+            } => self.literal_value(*a)?.checked_neg(),
+            ExprKind::Binary { op, left, right } => {
+                let (a, b) = (self.literal_value(*left)?, self.literal_value(*right)?);
+                konst::arithmetic(&self.t.types, *op, a, b, None)
+            }
+            _ => None,
+        }
+    }
+
+    /// Gives an expression of literals, and all in it, a type.
+    fn set_literal(&mut self, e: ExprId, ty: Ty) {
+        self.set_ty(e, ty);
+        let value = self.literal_value(e);
+        self.set_konst(e, value.map(Konst::Int));
+        match self.ast.exprs[e].kind {
+            ExprKind::Paren(a) | ExprKind::Unary { arg: a, .. } => self.set_literal(a, ty),
+            ExprKind::Binary { left, right, .. } => {
+                self.set_literal(left, ty);
+                self.set_literal(right, ty);
+            }
+            _ => {}
+        }
+    }
+
+    /// A number made of literals: it has the type that is wanted.
+    fn number(&mut self, e: ExprId, n: i128, want: Option<Ty>) -> Ty {
+        let span = self.span(e);
+        let Some(want) = want else {
+            let finding = self
+                .at(&codes::E205, span)
+                .label(format!("{n} may have any number type"))
+                .help("write the type: `u32 x = …`, or a cast: `(u32) …`");
+            self.report(finding);
+            self.set_literal(e, Ty::default());
+            return Ty::default();
+        };
+        let kind = self.kind(want);
+        if kind == TyKind::Error {
+            self.set_literal(e, want);
+            return want;
+        }
+        if !is_number(kind) {
+            let w = self.show(want);
+            let mut finding = self
+                .at(&codes::E210, span)
+                .message(format!("{w} is needed here"))
+                .label("this is a number");
+            finding = match kind {
+                TyKind::Port | TyKind::Group | TyKind::NodeId => finding.help(format!("{w}({n})")),
+                TyKind::Size => finding.help(format!("{n}B")),
+                TyKind::Duration => finding.help(format!("{n}ms")),
+                TyKind::Rate => finding.help(format!("{n}Mbps")),
+                _ => finding,
+            };
+            self.report(finding);
+            self.set_literal(e, Ty::default());
+            return Ty::default();
+        }
+        let range = konst::range(&self.t.types, want);
+        if !range.is_some_and(|(lo, hi)| (lo..=hi).contains(&n)) {
+            self.out_of_range(span, n, want);
+            self.set_literal(e, Ty::default());
+            return Ty::default();
+        }
+        self.set_literal(e, want);
+        want
+    }
+
+    /// Checks an expression; `want` is what literals in it become.
+    pub(crate) fn expr(&mut self, e: ExprId, want: Option<Ty>) -> Ty {
+        if let Some(n) = self.literal_value(e) {
+            return self.number(e, n, want);
+        }
+        let ty = self.expr_kind(e, want);
+        self.set_ty(e, ty)
+    }
+
+    fn expr_kind(&mut self, e: ExprId, want: Option<Ty>) -> Ty {
+        let ast = self.ast;
+        let span = self.span(e);
+        match &ast.exprs[e].kind {
+            ExprKind::Error => Ty::default(),
+            ExprKind::Lit(lit) => self.literal(e, lit, want),
+            ExprKind::Name(name) => self.name(e, *name),
+            ExprKind::Const(name) => self.const_name(e, *name, want),
+            ExprKind::This => {
+                let finding = self
+                    .at(&codes::E236, span)
+                    .message("`this` stands in front of a field of a header")
+                    .label("not a value of its own");
+                self.report(finding);
+                Ty::default()
+            }
+            ExprKind::Type(ty) => self.bare_type(e, *ty),
+            ExprKind::Call { name, args } => self.call(e, *name, args),
+            ExprKind::Construct { ty, args } => self.construct(e, *ty, args),
+            ExprKind::StaticField { ty, name } => self.static_field(e, *ty, *name),
+            ExprKind::StaticCall { ty, name, args } => self.static_call(e, *ty, *name, args),
+            ExprKind::Field { base, name } => self.field(e, *base, *name),
+            ExprKind::MethodCall { base, name, args } => self.method_call(e, *base, *name, args),
+            ExprKind::Index { base, index } => self.index(e, *base, *index),
+            ExprKind::Cast { ty, arg } => self.cast(e, *ty, *arg),
+            ExprKind::Cond {
+                cond,
+                then,
+                otherwise,
+            } => self.conditional(e, *cond, *then, *otherwise, want),
+            ExprKind::InstanceOf { .. }
+            | ExprKind::Unary { op: UnOp::Not, .. }
+            | ExprKind::Binary {
+                op: BinOp::And | BinOp::Or,
+                ..
+            } => {
+                let cond = self.cond(e);
+                self.body.state = cond.yes.join(cond.no);
+                self.boolean()
+            }
+            ExprKind::Unary { op, arg } => self.unary(e, *op, *arg, want),
+            ExprKind::Binary { op, left, right } => self.binary(e, *op, *left, *right, want),
+            ExprKind::In { value, set } => self.membership(*value, *set),
+            ExprKind::Paren(inner) => {
+                let ty = self.expr(*inner, want);
+                let value = self.t.konst[*inner].clone();
+                self.set_konst(e, value);
+                ty
+            }
+            ExprKind::Switch { value, arms } => self.switch_value(e, *value, arms, want),
+            ExprKind::Range { .. } | ExprKind::Set(_) => {
+                let finding = self
+                    .at(&codes::E212, span)
+                    .message("a range or set is not a value")
+                    .label("it stands behind `in`");
+                self.report(finding);
+                Ty::default()
+            }
+            ExprKind::List(_) => {
+                let finding = self
+                    .at(&codes::E210, span)
+                    .message("a list is the initial value of an array")
+                    .label("not a value of its own");
+                self.report(finding);
+                Ty::default()
+            }
+        }
+    }
+
+    fn literal(&mut self, e: ExprId, lit: &Lit, want: Option<Ty>) -> Ty {
+        let (kind, value) = match lit {
+            Lit::Int(_) => {
+                // Too large even for the compiler's own integers.
+                let finding = self.at(&codes::E204, self.span(e)).label("out of range");
+                self.report(finding);
+                return Ty::default();
+            }
+            Lit::Bool(b) => (TyKind::Bool, Konst::Bool(*b)),
+            Lit::Char(c) => (TyKind::Unsigned(8), Konst::Int(i128::from(*c))),
+            Lit::Text(text) => {
+                if want.is_none_or(|w| self.kind(w) != TyKind::Text) {
+                    let finding = self
+                        .at(&codes::E226, self.span(e))
+                        .message("a text is not a value")
+                        .label("texts stand in `Reason(\"…\")` only");
+                    self.report(finding);
+                    return Ty::default();
+                }
+                (TyKind::Text, Konst::Text(text.clone()))
+            }
+            Lit::Ip4(a) => (TyKind::Ip4, Konst::Int(i128::from(*a))),
+            Lit::Ip6(a) => (TyKind::Ip6, Konst::Ip6(*a)),
+            Lit::Mac(a) => (TyKind::Mac, Konst::Int(i128::from(*a))),
+            Lit::Prefix4 { addr, len } => (
+                TyKind::Prefix4,
+                Konst::Prefix4 {
+                    addr: *addr,
+                    len: *len,
+                },
+            ),
+            Lit::Prefix6 { addr, len } => (
+                TyKind::Prefix6,
+                Konst::Prefix6 {
+                    addr: *addr,
+                    len: *len,
+                },
+            ),
+            Lit::Duration(n) => (TyKind::Duration, Konst::Int(i128::from(*n))),
+            Lit::Rate { per_second, .. } => (TyKind::Rate, Konst::Int(i128::from(*per_second))),
+            Lit::Size(n) => (TyKind::Size, Konst::Int(i128::from(*n))),
+        };
+        let ty = self.ty(kind);
+        if let (Konst::Int(n), Some((_, hi))) = (&value, konst::range(&self.t.types, ty))
+            && *n > hi
+        {
+            self.out_of_range(self.span(e), *n, ty);
+            return Ty::default();
+        }
+        self.set_konst(e, Some(value));
+        ty
+    }
+
+    fn name(&mut self, e: ExprId, name: Name) -> Ty {
+        let span = self.span(e);
+        if let Some(local) = self.in_scope(name) {
+            self.set_res(e, Res::Local(local));
+            self.use_local(local, span);
+            return self.t.locals[local].ty;
+        }
+        let ident = Ident { name, span };
+        match self.body.naming {
+            Naming::Own(h) => {
+                if let Some(field) = self.field_of(h, ident) {
+                    return self.own_field(e, h, field);
+                }
+            }
+            Naming::Edge {
+                parent: Some(h), ..
+            } => {
+                if let Some(field) = self.field_of(h, ident) {
+                    return self.parent_field(e, h, field);
+                }
+            }
+            Naming::Edge { parent: None, .. } if self.text(name) == "layer" => {
+                self.set_res(e, Res::Layer);
+                return self.ty(TyKind::Layer);
+            }
+            _ => {}
+        }
+        if let Some(f) = self.function() {
+            let function = &self.t.functions[f];
+            let templates = &self.t.templates;
+            if let Some(&t) = function.params.iter().find(|&&t| templates[t].name == name) {
+                self.set_res(e, Res::Template(t));
+                return self.t.templates[t].ty;
+            }
+            let carried = &self.t.carried;
+            if let Some(&c) = function.carried.iter().find(|&&c| carried[c].name == name) {
+                self.set_res(e, Res::Carried(c));
+                self.body.summary.carried.get_or_insert(span);
+                return self.t.carried[c].ty;
+            }
+        }
+        if self.look_up_const(name).is_some() {
+            return self.const_name(e, name, None);
+        }
+        if self.text(name) == "node" && self.body.naming == Naming::Body {
+            return self.ty(TyKind::Node);
+        }
+        self.unknown_name(name, span);
+        Ty::default()
+    }
+
+    fn unknown_name(&mut self, name: Name, span: Span) {
+        let text = self.text(name);
+        let mut all: Vec<Name> = self.body.scope.iter().map(|(n, _)| *n).collect();
+        if let Some(f) = self.function() {
+            let f = &self.t.functions[f];
+            all.extend(f.params.iter().map(|&t| self.t.templates[t].name));
+            all.extend(f.carried.iter().map(|&c| self.t.carried[c].name));
+        }
+        if let Naming::Own(h)
+        | Naming::Edge {
+            parent: Some(h), ..
+        } = self.body.naming
+        {
+            all.extend(self.t.headers[h].fields.iter().map(|f| f.name));
+        }
+        let near = nearest(text, all.into_iter().map(|n| self.text(n)));
+        let mut finding = self
+            .at(&codes::E201, span)
+            .message(format!("there is no `{text}` here"))
+            .label("unknown");
+        if let Some(near) = near {
+            finding = finding.help(format!("did you mean `{near}`?"));
+        }
+        self.report(finding);
+    }
+
+    /// A field of the header whose condition, length or method this is.
+    fn own_field(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
+        self.set_res(e, Res::OwnField { header, field });
+        self.body.summary.own_fields |= 1 << field;
+        self.field_value(e, header, field)
+    }
+
+    fn parent_field(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
+        self.set_res(e, Res::ParentField { header, field });
+        self.field_value(e, header, field)
+    }
+
+    /// The type of a field that is read; arrays are not read as a whole.
+    fn field_value(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
+        let field = &self.t.headers[header].fields[field as usize];
+        let (ty, array) = (field.ty, field.len.is_some());
+        if array {
+            self.refuse("reading an array of a header is", self.span(e));
+            return Ty::default();
+        }
+        ty
+    }
+
+    fn const_name(&mut self, e: ExprId, name: Name, want: Option<Ty>) -> Ty {
+        let span = self.span(e);
+        if let Some(id) = self.look_up_const(name) {
+            return self.const_ref(e, id, span);
+        }
+        let text = self.text(name);
+        let wanted = want.map(|w| self.kind(w));
+        if wanted == Some(TyKind::Reason)
+            && let Some(number) = REASONS.iter().position(|r| *r == text)
+        {
+            return self.reason(e, ReasonId::new(number));
+        }
+        if let (Some(TyKind::Layer), Some(layer)) = (wanted, Layer::from_text(text)) {
+            self.set_res(e, Res::LayerConst(layer));
+            return self.ty(TyKind::Layer);
+        }
+        self.find_const(name, span);
+        Ty::default()
+    }
+
+    fn reason(&mut self, e: ExprId, reason: ReasonId) -> Ty {
+        self.set_res(e, Res::Reason(reason));
+        self.set_konst(e, Some(Konst::Reason(reason)));
+        self.ty(TyKind::Reason)
+    }
+
+    fn const_ref(&mut self, e: ExprId, id: crate::tables::ConstId, span: Span) -> Ty {
+        let value = self.const_value(id, span);
+        let ty = self.t.consts[id].ty;
+        if let Some(Konst::Reason(reason)) = value {
+            return self.reason(e, reason);
+        }
+        self.set_res(e, Res::Const(id));
+        if value.is_none() {
+            // Why it has no value was said where it is declared.
+            return Ty::default();
+        }
+        self.set_konst(e, value);
+        ty
+    }
+
+    /// `Shared.ADMIN`, `Reason.POLICY`.
+    fn static_field(&mut self, e: ExprId, ty: TypeId, name: Ident) -> Ty {
+        let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
+            return Ty::default();
+        };
+        let [class] = path.as_slice() else {
+            self.refuse("nested types are", self.span(e));
+            return Ty::default();
+        };
+        let text = self.text(name.name);
+        match self.type_name(class.name) {
+            TypeName::Owner(owner) => match self.owners[owner].consts.get(&name.name) {
+                Some(&id) => {
+                    let declared = self.t.consts[id].span;
+                    self.visible(self.const_info[id].visibility, owner, name, declared);
+                    self.const_ref(e, id, name.span)
+                }
+                None if self.owners[owner].kind == crate::check::OwnerKind::Refused => {
+                    Ty::default()
+                }
+                None => self.no_member(name, self.text(class.name)),
+            },
+            TypeName::Builtin(TyKind::Reason) if REASONS.contains(&text) => {
+                let number = REASONS.iter().position(|r| *r == text).unwrap_or(0);
+                self.reason(e, ReasonId::new(number))
+            }
+            TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
+            TypeName::Later => {
+                self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
+                Ty::default()
+            }
+            TypeName::Unknown => {
+                self.unknown_type(*class);
+                Ty::default()
+            }
+        }
+    }
+
+    /// Reports a member that may not be named here.
+    pub(crate) fn visible(
+        &mut self,
+        visibility: Visibility,
+        owner: OwnerId,
+        name: Ident,
+        declared: Span,
+    ) {
+        let package = self.units.get(self.body.unit).map(|u| u.package);
+        let good = match visibility {
+            Visibility::Public => true,
+            Visibility::Package => package == Some(self.owners[owner].package),
+            Visibility::Private => self.body.owner == Some(owner),
+        };
+        if !good {
+            let finding = self
+                .at(&codes::E209, name.span)
+                .message(format!("`{}` is not visible here", self.text(name.name)))
+                .label("used from outside")
+                .also(declared, "declared here");
+            self.report(finding);
+        }
+    }
+
+    /// Reports a member that does not exist.
+    pub(crate) fn no_member(&mut self, name: Ident, of: &str) -> Ty {
+        let finding = self
+            .at(&codes::E229, name.span)
+            .message(format!("{of} has no `{}`", self.text(name.name)))
+            .label("no such member");
+        self.report(finding);
+        Ty::default()
+    }
+
+    /// `base.name`
+    fn field(&mut self, e: ExprId, base: ExprId, name: Ident) -> Ty {
+        if matches!(self.ast.exprs[base].kind, ExprKind::This) {
+            return self.this_field(e, base, name);
+        }
+        let found = self.expr(base, None);
+        let text = self.text(name.name);
+        match (self.kind(found), text) {
+            (TyKind::Error, _) => Ty::default(),
+            (TyKind::View(h), _) => self.view_field(e, base, h, name),
+            (TyKind::Packet, "size") => self.intrinsic(e, Intrinsic::PacketSize, TyKind::Size),
+            (TyKind::Packet, "port") => self.intrinsic(e, Intrinsic::PacketPort, TyKind::Port),
+            (TyKind::Packet, "queue") => {
+                self.intrinsic(e, Intrinsic::PacketQueue, TyKind::Unsigned(32))
+            }
+            (TyKind::Packet, "priority" | "flow") => {
+                self.refuse(&format!("`{text}` of a packet is"), name.span);
+                Ty::default()
+            }
+            (TyKind::Node, "id") => self.intrinsic(e, Intrinsic::NodeIdent, TyKind::NodeId),
+            (TyKind::Ip6, "high" | "low") => {
+                let high = text == "high";
+                if let Some(Konst::Ip6(a)) = self.t.konst[base] {
+                    let half = if high {
+                        a >> 64
+                    } else {
+                        a & u128::from(u64::MAX)
+                    };
+                    self.set_konst(e, i128::try_from(half).ok().map(Konst::Int));
+                }
+                let which = if high {
+                    Intrinsic::Ip6High
+                } else {
+                    Intrinsic::Ip6Low
+                };
+                self.intrinsic(e, which, TyKind::Unsigned(64))
+            }
+            (TyKind::Array(_, len), "length") => {
+                let n = Self::known_len(len);
+                self.set_konst(e, n.map(|n| Konst::Int(i128::from(n))));
+                self.intrinsic(e, Intrinsic::ArrayLength, TyKind::Unsigned(32))
+            }
+            _ => {
+                let of = self.show(found);
+                self.no_member(name, &of)
+            }
+        }
+    }
+
+    pub(crate) fn intrinsic(&mut self, e: ExprId, which: Intrinsic, ty: TyKind) -> Ty {
+        self.set_res(e, Res::Intrinsic(which));
+        self.ty(ty)
+    }
+
+    fn this_field(&mut self, e: ExprId, base: ExprId, name: Ident) -> Ty {
+        let header = match self.body.naming {
+            Naming::Own(h)
+            | Naming::Edge { child: Some(h), .. }
+            | Naming::Edge {
+                parent: Some(h),
+                child: None,
+            } => Some(h),
+            _ => None,
+        };
+        let Some(h) = header else {
+            return self.expr(base, None);
+        };
+        let view = self.ty(TyKind::View(h));
+        self.set_ty(base, view);
+        match (self.field_of(h, name), self.body.naming) {
+            (Some(field), Naming::Edge { child: None, .. }) => self.parent_field(e, h, field),
+            (Some(field), _) => self.own_field(e, h, field),
+            (None, _) => {
+                let of = self.text(self.t.headers[h].name);
+                self.no_member(name, of)
+            }
+        }
+    }
+
+    fn view_field(&mut self, e: ExprId, base: ExprId, h: HeaderId, name: Ident) -> Ty {
+        let view = self.view_local(base);
+        if let Some(field) = self.field_of(h, name) {
+            self.set_res(e, Res::Field { header: h, field });
+            if let Some(view) = view {
+                self.t.locals[view].fields_used |= 1 << field;
+                if self.t.headers[h].fields[field as usize].len.is_some() {
+                    self.t.locals[view].behind_used = true;
+                }
+            }
+            return self.field_value(e, h, field);
+        }
+        if self.text(name.name) == "body" {
+            if let Some(view) = view {
+                self.t.locals[view].behind_used = true;
+            }
+            return self.ty(TyKind::Body(h));
+        }
+        let header = self.text(self.t.headers[h].name);
+        let fields = self.t.headers[h].fields.iter().map(|f| self.text(f.name));
+        let near = nearest(self.text(name.name), fields);
+        let mut finding = self
+            .at(&codes::E229, name.span)
+            .message(format!("{header} has no field `{}`", self.text(name.name)))
+            .label("no such field")
+            .also(self.header_name_span(h), "declared here");
+        if let Some(near) = near {
+            finding = finding.help(format!("did you mean `{near}`?"));
+        }
+        self.report(finding);
+        Ty::default()
+    }
+
+    /// The variable behind an expression that is a view.
+    pub(crate) fn view_local(&self, base: ExprId) -> Option<LocalId> {
+        match self.t.expr_res[self.bare(base)] {
+            Res::Local(local) => Some(local),
+            _ => None,
+        }
+    }
+
+    fn index(&mut self, e: ExprId, base: ExprId, index: ExprId) -> Ty {
+        let found = self.expr(base, None);
+        let word = self.ty(TyKind::Unsigned(32));
+        let by = self.expr(index, Some(word));
+        if !is_number(self.kind(by)) && self.kind(by) != TyKind::Error {
+            self.mismatch(index, by, word);
+        }
+        match self.kind(found) {
+            TyKind::Array(elem, _) => {
+                if let (Some(Konst::Array(all)), Some(Konst::Int(n))) =
+                    (&self.t.konst[base], &self.t.konst[index])
+                {
+                    let value = usize::try_from(*n).ok().and_then(|n| all.get(n)).cloned();
+                    self.set_konst(e, value);
+                }
+                elem
+            }
+            TyKind::Error => Ty::default(),
+            _ => {
+                let finding = self
+                    .at(&codes::E210, self.span(base))
+                    .message("only arrays have elements")
+                    .label(format!("this is {}", self.show(found)));
+                self.report(finding);
+                Ty::default()
+            }
+        }
+    }
+
+    fn cast(&mut self, e: ExprId, ty: TypeId, arg: ExprId) -> Ty {
+        let to = self.resolve(ty);
+        let hint = match self.literal_value(arg) {
+            Some(n) => {
+                let fits =
+                    konst::range(&self.t.types, to).is_some_and(|(lo, hi)| (lo..=hi).contains(&n));
+                match (fits, n < 0) {
+                    (true, _) => to,
+                    (false, true) => self.ty(TyKind::Signed(64)),
+                    (false, false) => self.ty(TyKind::Unsigned(64)),
+                }
+            }
+            None => to,
+        };
+        let from = self.expr(arg, Some(hint));
+        let kind = self.kind(from);
+        if !is_number(self.kind(to)) {
+            if self.kind(to) != TyKind::Error {
+                let finding = self
+                    .at(&codes::E210, self.ast.types[ty].span)
+                    .message(format!("there is no cast to {}", self.show(to)))
+                    .label("casts go to number types");
+                self.report(finding);
+            }
+            return Ty::default();
+        }
+        let good = self.t.types.bits(from).is_some_and(|bits| bits <= 64);
+        if !good {
+            if kind != TyKind::Error {
+                let mut finding = self
+                    .at(&codes::E210, self.span(arg))
+                    .message(format!("{} is not a number", self.show(from)))
+                    .label("cannot be cast");
+                if kind == TyKind::Ip6 {
+                    let source = self.source(arg);
+                    finding =
+                        finding.help(format!("its halves are {source}.high and {source}.low"));
+                }
+                self.report(finding);
+            }
+            return to;
+        }
+        if let Some(n) = self.t.konst[arg].as_ref().and_then(konst::int) {
+            let value = konst::wrap(&self.t.types, to, n);
+            self.set_konst(e, value.map(Konst::Int));
+        }
+        to
+    }
+
+    fn conditional(
+        &mut self,
+        e: ExprId,
+        cond: ExprId,
+        then: ExprId,
+        otherwise: ExprId,
+        want: Option<Ty>,
+    ) -> Ty {
+        let asked = self.cond(cond);
+        let scope = self.body.scope.len();
+        let flexible = self.is_flexible(then);
+        // The branch that knows its type goes first, so that a literal in the other can follow it.
+        let first_yes = !(flexible && !self.is_flexible(otherwise));
+        let mut types = [Ty::default(); 2];
+        let mut states = [crate::flow::State::default(), Default::default()];
+        let mut hint = want;
+        for yes in [first_yes, !first_yes] {
+            let (state, binds, branch) = if yes {
+                (asked.yes.clone(), asked.binds_yes.clone(), then)
+            } else {
+                (asked.no.clone(), asked.binds_no.clone(), otherwise)
+            };
+            self.body.state = state;
+            self.body.scope.extend(binds);
+            let ty = self.expr(branch, hint);
+            self.body.scope.truncate(scope);
+            types[usize::from(yes)] = ty;
+            states[usize::from(yes)] = std::mem::take(&mut self.body.state);
+            hint = hint.or(Some(ty));
+        }
+        let [no, yes] = states;
+        self.body.state = yes.join(no);
+        if let (Some(Konst::Bool(c)), true) = (&self.t.konst[cond], types[0] == types[1]) {
+            let value = self.t.konst[if *c { then } else { otherwise }].clone();
+            self.set_konst(e, value);
+        }
+        match self.common(types[1], types[0], want) {
+            Some(ty) => ty,
+            None => {
+                let finding = self
+                    .at(&codes::E207, self.span(otherwise))
+                    .message(format!(
+                        "{} and {} are not values of one type",
+                        self.show(types[1]),
+                        self.show(types[0])
+                    ))
+                    .label(self.show(types[0]))
+                    .also(self.span(then), self.show(types[1]));
+                self.report(finding);
+                Ty::default()
+            }
+        }
+    }
+
+    /// The type of a value that may be of one or the other type.
+    pub(crate) fn common(&self, a: Ty, b: Ty, want: Option<Ty>) -> Option<Ty> {
+        let types = &self.t.types;
+        let error = |t| types.kind(t) == TyKind::Error;
+        if error(a) || error(b) {
+            return Some(if error(a) { b } else { a });
+        }
+        types.wider(a, b).or_else(|| {
+            // `u8` and `int` meet in neither, but both may serve as a `long` that is asked for.
+            want.filter(|&w| types.fits(a, w) && types.fits(b, w))
+        })
+    }
+
+    /// The length of an array as lowering reads it.
+    pub(crate) fn elements(&self, ty: Ty) -> Option<(Ty, Len)> {
+        match self.kind(ty) {
+            TyKind::Array(elem, len) => Some((elem, len)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is known at a point of a body.
+//!
+//! In: the steps of the checker. Out: [`State`], joined where paths meet. The idea: a state only
+//! holds what may be wrong (variables without a value, views that are over, a store that was made)
+//! joined by union, and what is surely right (what was matched), joined by intersection. The state
+//! behind a jump is vacuous: it joins as if it were not there (JLS 16, "V is assigned after `true`
+//! when false").
+
+use crate::tables::{HeaderId, LocalId};
+use nfl_syntax::{Name, Span};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One layer of a chain of headers: which header, and whether it may be absent.
+pub(crate) type Layered = (HeaderId, bool);
+
+/// Why a view is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ended {
+    /// The assignment.
+    pub(crate) span: Span,
+    /// Of a field of this header.
+    pub(crate) header: HeaderId,
+}
+
+/// What is known at a point.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct State {
+    /// No path leads here.
+    pub(crate) vacuous: bool,
+    /// Variables without a value on some path.
+    pub(crate) unassigned: BTreeSet<LocalId>,
+    /// `final` variables that have a value on some path.
+    pub(crate) assigned: BTreeSet<LocalId>,
+    /// Views that are over on some path.
+    pub(crate) ended: BTreeMap<LocalId, Ended>,
+    /// Views whose pattern matched on every path.
+    pub(crate) matched: BTreeSet<LocalId>,
+    /// Chains of headers, from the packet on, that matched on every path.
+    pub(crate) proven: BTreeSet<Vec<Layered>>,
+    /// A store to the packet on some path.
+    pub(crate) stored: Option<Span>,
+}
+
+impl State {
+    /// The state where two paths meet.
+    pub(crate) fn join(mut self, other: State) -> State {
+        if self.vacuous {
+            return other;
+        }
+        if other.vacuous {
+            return self;
+        }
+        self.unassigned.extend(other.unassigned);
+        self.assigned.extend(other.assigned);
+        for (view, why) in other.ended {
+            self.ended.entry(view).or_insert(why);
+        }
+        self.matched.retain(|view| other.matched.contains(view));
+        self.proven.retain(|chain| other.proven.contains(chain));
+        self.stored = self.stored.or(other.stored);
+        self
+    }
+
+    /// The state that no path reaches.
+    pub(crate) fn unreachable(&self) -> State {
+        State {
+            vacuous: true,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a condition leaves behind.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Cond {
+    /// The state where it is true.
+    pub(crate) yes: State,
+    /// The state where it is false.
+    pub(crate) no: State,
+    /// What it binds when true.
+    pub(crate) binds_yes: Vec<(Name, LocalId)>,
+    /// What it binds when false.
+    pub(crate) binds_no: Vec<(Name, LocalId)>,
+}
+
+/// A loop around the present point.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct LoopFrame {
+    /// States at `break`.
+    pub(crate) breaks: Vec<State>,
+    /// States at `continue`.
+    pub(crate) continues: Vec<State>,
+    /// Variables declared so far when the loop began.
+    pub(crate) locals_before: usize,
+    /// Patterns and calls that may find the packet malformed, with the chain that a pattern asks for.
+    pub(crate) matches: Vec<(Span, Option<Vec<Layered>>)>,
+    /// Uses of views from outside the loop.
+    pub(crate) view_uses: Vec<(LocalId, Span)>,
+}

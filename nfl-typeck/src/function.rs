@@ -1,0 +1,503 @@
+//! Functions: parameters, carried memory, handlers.
+//!
+//! In: `function` declarations. Out: their rows. Guaranteed: a role has one handler, a handler one
+//! layer, and `uses` covers what all handlers do.
+
+use crate::check::{Body, Checker, Gives, OwnerId, OwnerKind, Summary};
+use crate::konst;
+use crate::tables::{Carried, FunctionId, Handler, Konst, LocalId, Tail, Template, TemplateId};
+use crate::ty::{Len, Ty, TyKind};
+use nfl_abi::codes;
+use nfl_abi::image::{Profile, Right, Rights};
+use nfl_abi::{Layer, Role};
+use nfl_syntax::Span;
+use nfl_syntax::ast::{
+    DeclId, DeclKind, Declarator, ExprId, ExprKind, Ident, Lit, Modifier, ParamId, StmtId, TypeId,
+    Uses,
+};
+
+/// A handler as it is declared.
+struct HandlerNode<'a> {
+    decl: DeclId,
+    /// The word behind `on`, or the whole of `every`.
+    name: Ident,
+    params: &'a [ParamId],
+    uses: Option<&'a Uses>,
+    body: &'a [StmtId],
+}
+
+impl Checker<'_> {
+    /// Gives all functions their parameters and `carried` fields.
+    pub(crate) fn declare_functions(&mut self) {
+        for owner in self.owner_ids() {
+            if let OwnerKind::Function(f) = self.owners[owner].kind {
+                let body = Body {
+                    fields_only: true,
+                    ..self.body_of(owner)
+                };
+                self.within(body, |c| c.declare_function(owner, f));
+            }
+        }
+    }
+
+    fn declare_function(&mut self, owner: OwnerId, f: FunctionId) {
+        let ast = self.ast;
+        let DeclKind::Function {
+            params,
+            passes,
+            implements,
+            ..
+        } = &ast.decls[self.owners[owner].decl].kind
+        else {
+            return;
+        };
+        if let Some(&first) = implements.first() {
+            self.refuse("`implements` is", ast.types[first].span);
+        }
+        for &param in params {
+            self.declare_template(f, param);
+        }
+        if let Some(passes) = passes
+            && let Some(n) = self.const_arg(*passes)
+        {
+            match u8::try_from(n) {
+                Ok(n @ 1..) => self.t.functions[f].passes = n,
+                _ => {
+                    let span = self.owners[owner].name.span;
+                    let finding = self
+                        .at(&codes::E204, span)
+                        .message(format!("`passes {n}` is out of range"))
+                        .label("from 1 to 255");
+                    self.report(finding);
+                }
+            }
+        }
+        for &member in self.members_of(owner) {
+            if let DeclKind::Field { ty, vars } = &ast.decls[member].kind
+                && !self.has(member, Modifier::Static)
+            {
+                self.declare_field(f, member, *ty, vars);
+            }
+        }
+    }
+
+    fn declare_template(&mut self, f: FunctionId, param: ParamId) {
+        let ast = self.ast;
+        let p = &ast.params[param];
+        let type_span = ast.types[p.ty].span;
+        let written = self.resolve(p.ty);
+        let mut ty = self.only(written, type_span, "a parameter of a function", |k| {
+            !matches!(
+                k,
+                TyKind::View(_)
+                    | TyKind::Packet
+                    | TyKind::Verdict
+                    | TyKind::Reason
+                    | TyKind::Text
+                    | TyKind::Array(..)
+            )
+        });
+        let late = p.modifiers.iter().any(|(m, _)| *m == Modifier::Late);
+        let kind = self.kind(ty);
+        let word = self.t.types.bits(ty).is_some_and(|bits| bits <= 32);
+        if late && kind != TyKind::Error && (!word || self.t.types.is_signed(ty)) {
+            self.refuse(&format!("a `late` {} is", self.show(ty)), type_span);
+            ty = Ty::default();
+        }
+        let name = p.name;
+        let earlier = self.t.functions[f].params.iter();
+        let earlier = earlier
+            .map(|&t| &self.t.templates[t])
+            .find(|t| t.name == name.name);
+        if let Some(earlier) = earlier.map(|t| t.span) {
+            self.twice(name, earlier);
+        }
+        let range = p.range.and_then(|range| self.template_range(range, ty));
+        let default = p.default.and_then(|e| self.constant(e, ty));
+        let id = self.t.templates.push(Template {
+            name: name.name,
+            span: name.span,
+            ty,
+            late,
+            range,
+            default: None,
+        });
+        self.t.functions[f].params.push(id);
+        if let (Some(value), Some(e)) = (default, p.default) {
+            self.template_default(id, value, e);
+        }
+    }
+
+    fn template_default(&mut self, id: TemplateId, value: Konst, e: ExprId) {
+        if let (Some((lo, hi)), Some(n)) = (self.t.templates[id].range, konst::int(&value))
+            && !(lo..=hi).contains(&n)
+        {
+            let finding = self
+                .at(&codes::E281, self.span(e))
+                .message(format!("the default {n} lies outside of {lo}..{hi}"))
+                .label("not in the range of the parameter")
+                .also(self.t.templates[id].span, "declared here");
+            return self.report(finding);
+        }
+        self.t.templates[id].default = Some(value);
+    }
+
+    /// `in …` of a parameter, as an interval.
+    fn template_range(&mut self, range: ExprId, ty: Ty) -> Option<(i128, i128)> {
+        let span = self.span(range);
+        if self.kind(ty) == TyKind::Error {
+            return None;
+        }
+        if konst::range(&self.t.types, ty).is_none() {
+            self.refuse(&format!("a range of {} is", self.show(ty)), span);
+            return None;
+        }
+        let (lo, hi) = match &self.ast.exprs[range].kind {
+            ExprKind::Range { lo, hi } => (*lo, *hi),
+            ExprKind::Lit(Lit::Prefix4 { addr, len }) if self.kind(ty) == TyKind::Ip4 => {
+                let host = u32::MAX.checked_shr(u32::from(*len)).unwrap_or(0);
+                return Some((i128::from(*addr), i128::from(addr | host)));
+            }
+            _ => {
+                self.refuse("a set as the range of a parameter is", span);
+                return None;
+            }
+        };
+        let lo = self.constant(lo, ty);
+        let hi = self.constant(hi, ty);
+        let (lo, hi) = (konst::int(&lo?)?, konst::int(&hi?)?);
+        if lo > hi {
+            let finding = self
+                .at(&codes::E214, span)
+                .label(format!("{lo} is above {hi}"));
+            self.report(finding);
+            return None;
+        }
+        self.set_ty(range, ty);
+        Some((lo, hi))
+    }
+
+    /// A field of a function that is no constant.
+    fn declare_field(&mut self, f: FunctionId, member: DeclId, ty: TypeId, vars: &[Declarator]) {
+        if !self.has(member, Modifier::Carried) {
+            return self.homeless(ty, vars);
+        }
+        self.bad_modifiers(
+            member,
+            &[Modifier::Carried, Modifier::Private, Modifier::Public],
+        );
+        let span = self.ast.types[ty].span;
+        let resolved = self.resolve(ty);
+        let bits = self.t.types.bits(resolved).is_some();
+        let resolved = self.only(resolved, span, "carried", |k| {
+            bits || matches!(k, TyKind::Array(..))
+        });
+        for var in vars {
+            let earlier = self.t.functions[f].carried.iter();
+            let earlier = earlier
+                .map(|&c| &self.t.carried[c])
+                .find(|c| c.name == var.name.name)
+                .map(|c| c.span);
+            if let Some(earlier) = earlier {
+                self.twice(var.name, earlier);
+            }
+            let init = var.init.and_then(|init| self.constant(init, resolved));
+            let id = self.t.carried.push(Carried {
+                name: var.name.name,
+                span: var.name.span,
+                ty: resolved,
+                init,
+            });
+            self.t.functions[f].carried.push(id);
+        }
+    }
+
+    /// A field that is neither constant, carried nor a resource.
+    fn homeless(&mut self, ty: TypeId, vars: &[Declarator]) {
+        let errors = self.diags.iter().len();
+        let resolved = self.resolve(ty);
+        let refused = self.diags.iter().len() > errors || self.kind(resolved) == TyKind::Error;
+        let Some(var) = vars.first().filter(|_| !refused) else {
+            return;
+        };
+        let (name, ty) = (self.text(var.name.name), self.show(resolved));
+        let mut finding = self
+            .at(&codes::E604, var.name.span)
+            .message(format!("where does `{name}` live?"))
+            .label("a function has no memory of its own between packets")
+            .help(format!(
+                "carried {ty} {name} = 0;      in the packet, from node to node"
+            ));
+        let constant = name.to_uppercase();
+        finding = finding.help(format!(
+            "static final {ty} {constant} = 0;      nowhere: it is a constant"
+        ));
+        self.report(finding);
+    }
+
+    /// Checks all handlers of all functions.
+    pub(crate) fn check_functions(&mut self) {
+        for owner in self.owner_ids() {
+            if let OwnerKind::Function(f) = self.owners[owner].kind {
+                self.check_function(owner, f);
+            }
+        }
+    }
+
+    fn check_function(&mut self, owner: OwnerId, f: FunctionId) {
+        let ast = self.ast;
+        let mut all = Summary::default();
+        for &member in self.members_of(owner) {
+            let node = &ast.decls[member];
+            match &node.kind {
+                DeclKind::Handler {
+                    role,
+                    params,
+                    uses,
+                    body,
+                } => {
+                    let node = HandlerNode {
+                        decl: member,
+                        name: *role,
+                        params,
+                        uses: uses.as_ref(),
+                        body,
+                    };
+                    self.check_handler(owner, f, &node, &mut all);
+                }
+                DeclKind::Every { period, uses, body } => {
+                    let name = Ident {
+                        name: self.owners[owner].name.name,
+                        span: self.span(*period),
+                    };
+                    let node = HandlerNode {
+                        decl: member,
+                        name,
+                        params: &[],
+                        uses: uses.as_ref(),
+                        body,
+                    };
+                    self.check_timer(owner, f, *period, &node, &mut all);
+                }
+                _ => {}
+            }
+        }
+        self.t.functions[f].handlers.sort_by_key(|h| h.role);
+        let DeclKind::Function { name, uses, .. } = &ast.decls[self.owners[owner].decl].kind else {
+            return;
+        };
+        if let Some(span) = all.recirculates.filter(|_| self.t.functions[f].passes < 2) {
+            let finding = self
+                .at(&codes::E602, span)
+                .message(format!(
+                    "`{}` does not say how often a packet may pass",
+                    self.text(name.name)
+                ))
+                .label("this sends the packet through it again")
+                .also(name.span, "a packet passes once here")
+                .help("passes 2");
+            self.report(finding);
+        }
+        let public = self.owners[owner].public;
+        let body = Body {
+            summary: all,
+            ..self.body_of(owner)
+        };
+        let rights = self.within(body, |c| c.check_uses(*name, uses.as_ref(), public));
+        self.t.functions[f].uses = rights;
+    }
+
+    fn check_handler(
+        &mut self,
+        owner: OwnerId,
+        f: FunctionId,
+        node: &HandlerNode<'_>,
+        all: &mut Summary,
+    ) {
+        let text = self.text(node.name.name);
+        let role = Role::from_text(text).filter(|r| *r != Role::Every);
+        let only_answers = match text {
+            "malformed" => Some("malformed"),
+            "exhausted" => Some("exhausted"),
+            _ => None,
+        };
+        if role.is_none() && only_answers.is_none() {
+            let finding = self
+                .at(&codes::E230, node.name.span)
+                .message(format!("there is no role `{text}`"))
+                .label("unknown")
+                .help(
+                    "one of originator, responder, transit, arrival, ingress, egress, malformed, exhausted",
+                );
+            return self.report(finding);
+        }
+        let function = &self.t.functions[f];
+        let earlier = match only_answers {
+            Some("malformed") => function.malformed.as_ref().map(|t| t.decl),
+            Some(_) => function.exhausted.as_ref().map(|t| t.decl),
+            None => function
+                .handlers
+                .iter()
+                .find(|h| Some(h.role) == role)
+                .map(|h| h.decl),
+        };
+        if let Some(earlier) = earlier {
+            let earlier = match &self.ast.decls[earlier].kind {
+                DeclKind::Handler { role, .. } => role.span,
+                _ => self.ast.decls[earlier].span,
+            };
+            self.twice(node.name, earlier);
+        }
+        let mut body = self.body_of(owner);
+        let verdict = self.ty(TyKind::Verdict);
+        body.gives = Gives::Value(verdict);
+        body.only_answers = only_answers;
+        let (packet, summary) = self.within(body, |c| {
+            let packet = c.handler_packet(node);
+            (packet, c.handler_body(node))
+        });
+        let resident = role.is_some_and(|r| r.profile() == Profile::Resident);
+        self.no_carried(&summary, resident, text);
+        let effects = summary.rights();
+        match (role, only_answers) {
+            (Some(role), _) => self.t.functions[f].handlers.push(Handler {
+                role,
+                layer: summary.layer.map_or(Layer::Network, |(layer, _)| layer),
+                decl: node.decl,
+                packet,
+                period_ns: 0,
+                effects,
+            }),
+            (None, which) => {
+                let tail = Some(Tail {
+                    decl: node.decl,
+                    packet,
+                    effects,
+                });
+                match which {
+                    Some("malformed") => self.t.functions[f].malformed = tail,
+                    _ => self.t.functions[f].exhausted = tail,
+                }
+            }
+        }
+        merge(all, summary);
+    }
+
+    /// The packet of a handler, in scope.
+    fn handler_packet(&mut self, node: &HandlerNode<'_>) -> Option<LocalId> {
+        let ast = self.ast;
+        let [param] = node.params else {
+            let finding = self
+                .at(&codes::E230, node.name.span)
+                .message("a handler takes one parameter, the packet")
+                .label("like `(Packet pkt)`");
+            self.report(finding);
+            return None;
+        };
+        let p = &ast.params[*param];
+        let ty = self.resolve(p.ty);
+        let packet = self.ty(TyKind::Packet);
+        if ty != packet && self.kind(ty) != TyKind::Error {
+            let finding = self
+                .at(&codes::E230, ast.types[p.ty].span)
+                .message("a handler takes one parameter, the packet")
+                .label(format!("this is {}", self.show(ty)))
+                .help(format!("Packet {}", self.text(p.name.name)));
+            self.report(finding);
+        }
+        let local = self.new_local(Some(p.name.name), p.name.span, packet);
+        self.declare(p.name, local);
+        Some(local)
+    }
+
+    fn handler_body(&mut self, node: &HandlerNode<'_>) -> Summary {
+        self.body_block(node.body, node.name.span);
+        if node.uses.is_some() {
+            self.check_uses(node.name, node.uses, false);
+        }
+        std::mem::take(&mut self.body.summary)
+    }
+
+    fn check_timer(
+        &mut self,
+        owner: OwnerId,
+        f: FunctionId,
+        period: ExprId,
+        node: &HandlerNode<'_>,
+        all: &mut Summary,
+    ) {
+        let duration = self.ty(TyKind::Duration);
+        let mut body = self.body_of(owner);
+        body.gives = Gives::Void;
+        let (value, mut summary) = self.within(body, |c| {
+            c.coerce(period, duration);
+            (c.t.konst[period].clone(), c.handler_body(node))
+        });
+        let period_ns = match value {
+            Some(Konst::Int(n)) => u64::try_from(n).unwrap_or(0),
+            _ => {
+                if self.kind(self.t.expr_ty[period]) != TyKind::Error {
+                    self.refuse("a period that is a parameter is", self.span(period));
+                }
+                0
+            }
+        };
+        summary
+            .acts
+            .entry(Right::Clock)
+            .or_insert_with(|| (node.name.span, "a timer needs Clock".to_string()));
+        self.no_carried(&summary, true, "every");
+        self.t.functions[f].handlers.push(Handler {
+            role: Role::Every,
+            layer: Layer::Network,
+            decl: node.decl,
+            packet: None,
+            period_ns,
+            effects: summary.rights().union(Rights::NONE.with(Right::Clock)),
+        });
+        merge(all, summary);
+    }
+
+    /// Reports `carried` memory in a handler that lives on the node.
+    fn no_carried(&mut self, summary: &Summary, resident: bool, role: &str) {
+        if let Some(span) = summary.carried.filter(|_| resident) {
+            let finding = self
+                .at(&codes::E605, span)
+                .message(format!("`on {role}` has no `carried` memory"))
+                .label("this travels in the packets of a contract");
+            self.report(finding);
+        }
+    }
+
+    /// How many elements an array has, if that does not depend on a parameter.
+    pub(crate) fn known_len(len: Len) -> Option<u32> {
+        match len {
+            Len::Known(n) => Some(n),
+            Len::Template(_) => None,
+        }
+    }
+
+    /// Notes where the patterns of the present body begin; two layers in one body are refused.
+    pub(crate) fn begins_at(&mut self, layer: Layer, span: Span) {
+        match self.body.summary.layer {
+            None => self.body.summary.layer = Some((layer, span)),
+            Some((other, _)) if other == layer => {}
+            Some((other, earlier)) => {
+                let finding = self
+                    .at(&codes::E306, span)
+                    .message("the patterns of a handler begin at one layer")
+                    .label(format!("this begins at {}", layer.text()))
+                    .also(earlier, format!("and this at {}", other.text()));
+                self.report(finding);
+            }
+        }
+    }
+}
+
+/// Adds what one handler does to what all of them do.
+fn merge(all: &mut Summary, one: Summary) {
+    for (right, act) in one.acts {
+        all.acts.entry(right).or_insert(act);
+    }
+    all.recirculates = all.recirculates.or(one.recirculates);
+}

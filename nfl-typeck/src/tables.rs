@@ -1,0 +1,373 @@
+//! What checking found out, keyed by the numbers of the tree's nodes.
+//!
+//! In: nothing; the checker fills it. Out: what lowering and the editor read. Guaranteed for a
+//! `Sound` program: every expression has a type, every name and call a resolution, every pattern
+//! its meaning.
+
+use crate::builtin::Intrinsic;
+use crate::ty::{Ty, Types};
+use nfl_abi::image::{Rights, VerdictKind};
+use nfl_abi::{Layer, Role};
+use nfl_syntax::arena::{IdMap, IdVec};
+use nfl_syntax::ast::{DeclId, ExprId, PatId, StmtId};
+use nfl_syntax::{Name, Span};
+
+nfl_syntax::entity! {
+    /// A header declaration.
+    pub struct HeaderId = "header";
+    /// A `function` declaration.
+    pub struct FunctionId = "function";
+    /// A method of a function, class or header.
+    pub struct MethodId = "method";
+    /// A named constant.
+    pub struct ConstId = "const";
+    /// A local variable, parameter of a method or handler, or pattern binding.
+    pub struct LocalId = "local";
+    /// A parameter of a function's header.
+    pub struct TemplateId = "template";
+    /// A `carried` field.
+    pub struct CarriedId = "carried";
+    /// A drop or punt reason; the standard ones come first, in the order of `nfl_abi::image::REASONS`.
+    pub struct ReasonId = "reason";
+}
+
+/// Results of checking.
+#[derive(Clone, Default, Debug)]
+pub struct Tables {
+    /// All types.
+    pub types: Types,
+    /// The type of each expression; a literal's is the one its context asks for.
+    pub expr_ty: IdMap<ExprId, Ty>,
+    /// What a name, field, constructor or call means.
+    pub expr_res: IdMap<ExprId, Res>,
+    /// The value of each expression that is constant whatever the parameters are.
+    pub konst: IdMap<ExprId, Option<Konst>>,
+    /// What each pattern means.
+    pub pats: IdMap<PatId, PatInfo>,
+    /// The variables that a `Local` (in order), `ForEach` (one) statement declares.
+    pub stmt_locals: IdMap<StmtId, Vec<LocalId>>,
+    /// Headers of all files.
+    pub headers: IdVec<HeaderId, Header>,
+    /// Functions of all files.
+    pub functions: IdVec<FunctionId, FunctionDef>,
+    /// Methods of all files.
+    pub methods: IdVec<MethodId, Method>,
+    /// Constants of all files.
+    pub consts: IdVec<ConstId, ConstDef>,
+    /// Variables of all bodies.
+    pub locals: IdVec<LocalId, Local>,
+    /// Parameters of all functions.
+    pub templates: IdVec<TemplateId, Template>,
+    /// Memory that travels with packets, of all functions.
+    pub carried: IdVec<CarriedId, Carried>,
+    /// Reasons of all files.
+    pub reasons: IdVec<ReasonId, ReasonDef>,
+}
+
+/// What an expression names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Res {
+    /// Nothing: an operator or literal, or an error that was reported.
+    #[default]
+    None,
+    /// A variable or view.
+    Local(LocalId),
+    /// A parameter of the function.
+    Template(TemplateId),
+    /// A constant.
+    Const(ConstId),
+    /// A `carried` field of the function.
+    Carried(CarriedId),
+    /// A field of the view that `base` evaluates to: `ip.ttl`.
+    Field { header: HeaderId, field: u32 },
+    /// In `valid`, a field's length or a header's method: a field of this header. In `follows`: `this.field`.
+    OwnField { header: HeaderId, field: u32 },
+    /// In `follows`: a plain name, a field of the previous header. In `before`: of this header, which is the previous one.
+    ParentField { header: HeaderId, field: u32 },
+    /// In `follows Packet`: `layer`; its two values are constants of type `Layer`.
+    Layer,
+    /// `LINK` or `NETWORK`.
+    LayerConst(Layer),
+    /// A call of a method: `helper(x)`, `Serial.before(a, b)`, `ip.isFragment()` (the receiver is `base`).
+    Method(MethodId),
+    /// A builtin: see `builtin.rs`. Receivers are the `base` of the expression.
+    Intrinsic(Intrinsic),
+    /// A verdict: `Pass`, `Drop(POLICY)`.
+    Verdict(VerdictKind),
+    /// A reason as a value.
+    Reason(ReasonId),
+    /// `Ip4(x)`, `Port(3)`: the one argument as another type, zero-extended or cut.
+    Convert,
+}
+
+/// A value known at compile time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Konst {
+    /// A truth value.
+    Bool(bool),
+    /// A number, quantity, port, group, node, IPv4 or MAC address.
+    Int(i128),
+    /// An IPv6 address.
+    Ip6(u128),
+    /// An IPv4 prefix; the bits behind `len` are zero.
+    Prefix4 { addr: u32, len: u8 },
+    /// An IPv6 prefix; the bits behind `len` are zero.
+    Prefix6 { addr: u128, len: u8 },
+    /// The elements of an array.
+    Array(Vec<Konst>),
+    /// A text.
+    Text(Vec<u8>),
+    /// A reason.
+    Reason(ReasonId),
+}
+
+/// What a pattern means.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum PatInfo {
+    /// Nothing, or an error that was reported.
+    #[default]
+    None,
+    /// Matches everything: `_`.
+    Any,
+    /// Matches everything and gives it a name.
+    Bind(LocalId),
+    /// Layers from the outside in; matched against `pkt`, or against `view.body` when the value is one.
+    Layers(Vec<LayerStep>),
+    /// A constant of a `switch` over numbers, addresses or booleans; a prefix stands for its interval.
+    Const(Konst),
+    /// An interval, both ends included.
+    Range(Konst, Konst),
+}
+
+/// One layer of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LayerStep {
+    /// The header.
+    pub header: HeaderId,
+    /// In brackets: may be absent.
+    pub optional: bool,
+    /// The view it binds. A layer without a name has a local too, so that its uses can be noted.
+    pub local: LocalId,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A header: layout and place in the parse graph.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Its name.
+    pub name: Name,
+    /// With its package.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Fields in order: the fixed part, then variable arrays.
+    pub fields: Vec<Field>,
+    /// Size of the fixed part in bytes.
+    pub fixed_bytes: u32,
+    /// Where it may stand, from `follows` here and `before` elsewhere.
+    pub edges: Vec<Edge>,
+    /// The conjuncts of `valid when`.
+    pub valid: Vec<Conjunct>,
+    /// Fields on which a length of a variable field depends, one bit each.
+    pub placing: u64,
+    /// Fields that some edge, `valid` or length depends on, here or in headers that follow; one bit each.
+    pub shape: u64,
+    /// Whether numbers are little-endian on the wire.
+    pub little_endian: bool,
+}
+
+/// A field of a header.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type: numbers, boolean, addresses; for variable arrays the type of an element.
+    pub ty: Ty,
+    /// Bits from the start of the header; for variable arrays the end of the fixed part.
+    pub bit_offset: u32,
+    /// Its width in bits; 0 for variable arrays.
+    pub bits: u32,
+    /// For a variable array: how many elements, over `OwnField`s, in u32.
+    pub len: Option<ExprId>,
+    /// How the compiler keeps it.
+    pub derived: Option<Derived>,
+    /// For builders.
+    pub default: Option<ExprId>,
+}
+
+/// What a `derived` field is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Derived {
+    /// `Length.from(this)`: bytes from this header's start to the end of what it carries.
+    LengthFrom,
+    /// `Length.after(this)`: bytes behind this header's fixed part.
+    LengthAfter,
+    /// `Checksum.of(this)`: over the header.
+    ChecksumOf,
+    /// `Checksum.withPseudoHeader(this)`: over the pseudo-header, header and body.
+    ChecksumWithPseudoHeader,
+    /// `Checksum.over(this)`: over header and body.
+    ChecksumOver,
+}
+
+/// One way to stand behind another header.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The header before; `None` for the packet itself.
+    pub parent: Option<HeaderId>,
+    /// The condition, over `ParentField`, `OwnField` (look-ahead) and `Layer`.
+    pub when: Option<ExprId>,
+    /// For edges from the packet: the layer that its condition names, if it names one.
+    pub layer: Option<Layer>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// A conjunct of `valid when`.
+#[derive(Clone, Copy, Debug)]
+pub struct Conjunct {
+    /// The condition, over `OwnField`s.
+    pub cond: ExprId,
+    /// The fields it mentions, one bit each.
+    pub fields: u64,
+}
+
+/// A `function`.
+#[derive(Clone, Debug)]
+pub struct FunctionDef {
+    /// Its name.
+    pub name: Name,
+    /// With its package: `acme.edge.Segment`.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Its parameters in order.
+    pub params: Vec<TemplateId>,
+    /// Its `carried` fields in order.
+    pub carried: Vec<CarriedId>,
+    /// Its handlers that run on packets or timers, in the order of their roles.
+    pub handlers: Vec<Handler>,
+    /// `on malformed`.
+    pub malformed: Option<Tail>,
+    /// `on exhausted`.
+    pub exhausted: Option<Tail>,
+    /// What `uses` says, or what was inferred.
+    pub uses: Rights,
+    /// `passes N`, else 1.
+    pub passes: u8,
+}
+
+/// A handler that a node calls.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// When it runs.
+    pub role: Role,
+    /// Where the packet begins.
+    pub layer: Layer,
+    /// Its declaration, with the body.
+    pub decl: DeclId,
+    /// The packet, for all but timers.
+    pub packet: Option<LocalId>,
+    /// For timers, in nanoseconds.
+    pub period_ns: u64,
+    /// What it does to the network, methods included.
+    pub effects: Rights,
+}
+
+/// `on malformed` or `on exhausted`.
+#[derive(Clone, Debug)]
+pub struct Tail {
+    /// Its declaration, with the body.
+    pub decl: DeclId,
+    /// The packet.
+    pub packet: Option<LocalId>,
+    /// What it does to the network.
+    pub effects: Rights,
+}
+
+/// A method; methods are inlined where they are called.
+#[derive(Clone, Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: Name,
+    /// Its declaration, with the body.
+    pub decl: DeclId,
+    /// For a method of a header: the header of its `this`.
+    pub this: Option<HeaderId>,
+    /// Its parameters in order.
+    pub params: Vec<LocalId>,
+    /// Its result; `None` for `void`.
+    pub result: Option<Ty>,
+    /// What it does to the network.
+    pub effects: Rights,
+}
+
+/// A named constant.
+#[derive(Clone, Debug)]
+pub struct ConstDef {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type.
+    pub ty: Ty,
+    /// Its value; `None` after an error.
+    pub value: Option<Konst>,
+}
+
+/// A variable, parameter or binding.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Its name; `None` for a layer without one.
+    pub name: Option<Name>,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type; a header type for views.
+    pub ty: Ty,
+    /// For views: the fields that expressions in its scope use, one bit each, methods of the header included.
+    pub fields_used: u64,
+    /// For views: whether something behind its fixed part is used (a variable array, `body`, a further layer).
+    pub behind_used: bool,
+}
+
+/// A parameter of a function.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type.
+    pub ty: Ty,
+    /// Filled in after compilation.
+    pub late: bool,
+    /// `in`: the smallest and the largest value, both included.
+    pub range: Option<(i128, i128)>,
+    /// `=`
+    pub default: Option<Konst>,
+}
+
+/// A `carried` field.
+#[derive(Clone, Debug)]
+pub struct Carried {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type: a number, boolean, address or an array of them.
+    pub ty: Ty,
+    /// What it holds when a flow's packet starts; zeros when `None`.
+    pub init: Option<Konst>,
+}
+
+/// A reason for dropping or punting.
+#[derive(Clone, Debug)]
+pub struct ReasonDef {
+    /// The constant's name: `POLICY`.
+    pub name: String,
+    /// The text for people.
+    pub text: String,
+}

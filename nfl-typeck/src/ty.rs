@@ -1,0 +1,182 @@
+//! Types: interned, so that equal types are equal numbers.
+
+use crate::tables::{HeaderId, TemplateId};
+use nfl_syntax::Names;
+use nfl_syntax::arena::IdVec;
+
+nfl_syntax::entity! {
+    /// A type; `Ty::default()` is the error type.
+    pub struct Ty = "ty";
+}
+
+impl Default for Ty {
+    fn default() -> Ty {
+        nfl_syntax::arena::Id::new(0)
+    }
+}
+
+/// What a type is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TyKind {
+    /// After an error that was reported; compatible with everything.
+    Error,
+    /// No value.
+    Void,
+    /// `boolean`
+    Bool,
+    /// `u8`, `u16`, `u32`, `u64` and `bits<N>`: unsigned of 1 to 64 bits. `u8` and `bits<8>` are one type.
+    Unsigned(u8),
+    /// `int` (32) and `long` (64).
+    Signed(u8),
+    /// An IPv4 address.
+    Ip4,
+    /// An IPv6 address.
+    Ip6,
+    /// An Ethernet address.
+    Mac,
+    /// An IPv4 prefix.
+    Prefix4,
+    /// An IPv6 prefix.
+    Prefix6,
+    /// A port of the node, 16 bits.
+    Port,
+    /// A multicast group, 16 bits.
+    Group,
+    /// A node of the fabric, 32 bits.
+    NodeId,
+    /// A length of time in nanoseconds, 64 bits.
+    Duration,
+    /// A point in time in nanoseconds, 64 bits.
+    Instant,
+    /// Bits or packets per second, 64 bits.
+    Rate,
+    /// Bytes, 32 bits.
+    Size,
+    /// Why a packet was dropped.
+    Reason,
+    /// What becomes of a packet.
+    Verdict,
+    /// The packet of a handler.
+    Packet,
+    /// The node.
+    Node,
+    /// `LINK` or `NETWORK`.
+    Layer,
+    /// A constant text.
+    Text,
+    /// A view of a header.
+    View(HeaderId),
+    /// What lies behind a header: `ip.body`.
+    Body(HeaderId),
+    /// A fixed number of elements.
+    Array(Ty, Len),
+}
+
+/// How many elements an array has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Len {
+    /// So many.
+    Known(u32),
+    /// As many as a parameter says.
+    Template(TemplateId),
+}
+
+/// All types of a program.
+#[derive(Clone, Debug)]
+pub struct Types {
+    kinds: IdVec<Ty, TyKind>,
+}
+
+impl Default for Types {
+    fn default() -> Types {
+        let mut kinds = IdVec::new();
+        kinds.push(TyKind::Error);
+        Types { kinds }
+    }
+}
+
+impl Types {
+    /// The type of this kind.
+    pub fn intern(&mut self, kind: TyKind) -> Ty {
+        if let Some((ty, _)) = self.kinds.iter().find(|(_, k)| **k == kind) {
+            return ty;
+        }
+        self.kinds.push(kind)
+    }
+
+    /// What a type is.
+    pub fn kind(&self, ty: Ty) -> TyKind {
+        self.kinds[ty]
+    }
+
+    /// Its width in bits, for types whose values are numbers or addresses.
+    pub fn bits(&self, ty: Ty) -> Option<u32> {
+        Some(match self.kind(ty) {
+            TyKind::Bool => 1,
+            TyKind::Unsigned(n) | TyKind::Signed(n) => u32::from(n),
+            TyKind::Ip4 | TyKind::NodeId | TyKind::Size => 32,
+            TyKind::Ip6 => 128,
+            TyKind::Mac => 48,
+            TyKind::Port | TyKind::Group => 16,
+            TyKind::Duration | TyKind::Instant | TyKind::Rate => 64,
+            _ => return None,
+        })
+    }
+
+    /// Whether its numbers are signed.
+    pub fn is_signed(&self, ty: Ty) -> bool {
+        matches!(self.kind(ty), TyKind::Signed(_))
+    }
+
+    /// Whether every value of `a` is a value of `b` (⊑ of the language).
+    pub fn fits(&self, a: Ty, b: Ty) -> bool {
+        if a == b {
+            return true;
+        }
+        match (self.kind(a), self.kind(b)) {
+            (TyKind::Error, _) | (_, TyKind::Error) => true,
+            (TyKind::Unsigned(n), TyKind::Unsigned(m)) => n <= m,
+            (TyKind::Unsigned(n), TyKind::Signed(m)) => n < m,
+            (TyKind::Signed(n), TyKind::Signed(m)) => n <= m,
+            _ => false,
+        }
+    }
+
+    /// The wider of two types one of which fits into the other.
+    pub fn wider(&self, a: Ty, b: Ty) -> Option<Ty> {
+        if self.fits(a, b) && self.kind(b) != TyKind::Error {
+            Some(b)
+        } else if self.fits(b, a) {
+            Some(a)
+        } else {
+            None
+        }
+    }
+
+    /// The type as it is written.
+    pub fn show(
+        &self,
+        ty: Ty,
+        names: &Names,
+        header_name: &dyn Fn(HeaderId) -> nfl_syntax::Name,
+    ) -> String {
+        match self.kind(ty) {
+            TyKind::Error => "?".to_string(),
+            TyKind::Void => "void".to_string(),
+            TyKind::Bool => "boolean".to_string(),
+            TyKind::Unsigned(n @ (8 | 16 | 32 | 64)) => format!("u{n}"),
+            TyKind::Unsigned(n) => format!("bits<{n}>"),
+            TyKind::Signed(32) => "int".to_string(),
+            TyKind::Signed(_) => "long".to_string(),
+            TyKind::View(h) => names.text(header_name(h)).to_string(),
+            TyKind::Body(h) => format!("{}.body", names.text(header_name(h))),
+            TyKind::Array(elem, Len::Known(n)) => {
+                format!("{}[{n}]", self.show(elem, names, header_name))
+            }
+            TyKind::Array(elem, Len::Template(_)) => {
+                format!("{}[…]", self.show(elem, names, header_name))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}

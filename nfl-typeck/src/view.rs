@@ -1,0 +1,246 @@
+//! Views: where they hold, and what may be stored through them.
+//!
+//! In: uses of views, matches and stores in the order of the program. Out: reports of views that
+//! are over, of matches after a store, and of stores that nobody can put right.
+
+use crate::check::Checker;
+use crate::flow::{Ended, Layered};
+use crate::tables::{Derived, HeaderId, LocalId, Res};
+use crate::ty::{Ty, TyKind};
+use nfl_abi::codes;
+use nfl_abi::image::Right;
+use nfl_syntax::Span;
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{ExprId, ExprKind};
+
+impl Checker<'_> {
+    /// A variable or view is used.
+    pub(crate) fn use_local(&mut self, local: LocalId, span: Span) {
+        if self.body.state.unassigned.remove(&local) {
+            let name = self.local_name(local);
+            let finding = self
+                .at(&codes::E216, span)
+                .message(format!("`{name}` may not have a value here"))
+                .label("not assigned on every path")
+                .also(self.t.locals[local].span, "declared without a value");
+            self.report(finding);
+        }
+        if !self.body.views.contains_key(&local) {
+            return;
+        }
+        for frame in &mut self.body.loops {
+            if local.index() < frame.locals_before {
+                frame.view_uses.push((local, span));
+            }
+        }
+        if let Some(ended) = self.body.state.ended.remove(&local) {
+            self.over(local, span, ended);
+        }
+    }
+
+    fn local_name(&self, local: LocalId) -> &str {
+        let name = self.t.locals[local].name;
+        name.map_or("_", |name| self.names.text(name))
+    }
+
+    /// Reports a view that is over.
+    pub(crate) fn over(&mut self, local: LocalId, span: Span, ended: Ended) {
+        let name = self.local_name(local).to_string();
+        let header = self.text(self.t.headers[ended.header].name);
+        let finding = self
+            .at(&codes::E403, span)
+            .message(format!("`{name}` is over"))
+            .label("nobody knows what lies there now")
+            .also(self.t.locals[local].span, "matched here")
+            .also(
+                ended.span,
+                format!("this changes what follows the {header} header"),
+            )
+            .help("take the value before, into a variable");
+        self.report(finding);
+    }
+
+    /// A pattern or call here may find the packet malformed, unless `chain` is proven already.
+    pub(crate) fn may_be_malformed(&mut self, span: Span, chain: Option<Vec<Layered>>) {
+        self.body.summary.matches.get_or_insert(span);
+        if let Some(role) = self.body.only_answers {
+            let finding = self
+                .at(&codes::E407, span)
+                .message(format!("`on {role}` only answers"))
+                .label("this matches the packet");
+            return self.report(finding);
+        }
+        let proven = chain
+            .as_ref()
+            .is_some_and(|chain| self.body.state.proven.contains(chain));
+        if let Some(store) = self.body.state.stored.filter(|_| !proven) {
+            return self.late_match(span, store);
+        }
+        for frame in &mut self.body.loops {
+            frame.matches.push((span, chain.clone()));
+        }
+    }
+
+    /// Reports a match after a store.
+    pub(crate) fn late_match(&mut self, span: Span, store: Span) {
+        let finding = self
+            .at(&codes::E404, span)
+            .message("this may find the packet malformed after it was changed")
+            .label("matched here")
+            .also(store, "changed here")
+            .help("match first, then write");
+        self.report(finding);
+    }
+
+    /// The packet is changed here.
+    pub(crate) fn note_store(&mut self, span: Span) {
+        self.body.state.stored.get_or_insert(span);
+        if let Some(role) = self.body.only_answers {
+            let finding = self
+                .at(&codes::E407, span)
+                .message(format!("`on {role}` only answers"))
+                .label("this changes the packet");
+            self.report(finding);
+        }
+    }
+
+    /// A shape field of a header is assigned, through `view` if that is known.
+    pub(crate) fn reshape(&mut self, header: HeaderId, view: Option<LocalId>, ended: Ended) {
+        let locals = &self.t.locals;
+        let is_it = |types: &crate::ty::Types, front: &LocalId| {
+            Some(*front) == view || types.kind(locals[*front].ty) == TyKind::View(header)
+        };
+        let types = &self.t.types;
+        for (&local, info) in &self.body.views {
+            if info.fronts.iter().any(|front| is_it(types, front)) {
+                self.body.state.ended.entry(local).or_insert(ended);
+            }
+        }
+        let behind = |chain: &Vec<Layered>| {
+            let at = chain.iter().position(|(h, _)| *h == header);
+            at.is_some_and(|at| at + 1 < chain.len())
+        };
+        self.body.state.proven.retain(|chain| !behind(chain));
+        if !self.body.summary.reshapes.contains(&header) {
+            self.body.summary.reshapes.push(header);
+        }
+    }
+
+    /// A place of the form `view.field` is to be assigned; its type, if it may be.
+    pub(crate) fn store_type(&mut self, place: ExprId) -> Option<Ty> {
+        let ty = self.expr(place, None);
+        let ExprKind::Field { base, name } = self.ast.exprs[self.bare(place)].kind else {
+            return None;
+        };
+        let span = self.span(place);
+        let Res::Field { header, field } = self.t.expr_res[self.bare(place)] else {
+            if self.kind(ty) != TyKind::Error {
+                self.no_place(place);
+            }
+            return None;
+        };
+        let row = &self.t.headers[header].fields[field as usize];
+        let declared = row.span;
+        if row.derived.is_some() {
+            let finding = self
+                .at(&codes::E405, span)
+                .message(format!(
+                    "`{}` is derived; the compiler keeps it",
+                    self.text(name.name)
+                ))
+                .label("assigned here")
+                .also(declared, "declared `derived` here")
+                .help("delete this line");
+            self.report(finding);
+            return None;
+        }
+        if self.kind(ty) == TyKind::Error {
+            return None;
+        }
+        let view = self.view_local(base);
+        self.address_needs_transport(header, field, view, span);
+        Some(ty)
+    }
+
+    /// The store to a field happens, after its value was computed.
+    pub(crate) fn commit_store(&mut self, place: ExprId) {
+        let place = self.bare(place);
+        let (Res::Field { header, field }, ExprKind::Field { base, .. }) =
+            (self.t.expr_res[place], &self.ast.exprs[place].kind)
+        else {
+            return;
+        };
+        let span = self.span(place);
+        self.act(Right::Rewrite, span, "this assigns a header field");
+        self.note_store(span);
+        if self.t.headers[header].shape >> field & 1 == 1 {
+            let view = self.view_local(*base);
+            self.reshape(header, view, Ended { span, header });
+        }
+    }
+
+    /// Reports an expression that is no place.
+    pub(crate) fn no_place(&mut self, place: ExprId) {
+        let finding = self
+            .at(&codes::E215, self.span(place))
+            .message(format!("`{}` cannot be assigned", self.source(place)))
+            .label("not a variable, element, `carried` memory or header field");
+        self.report(finding);
+    }
+
+    /// An address that a pseudo-header covers is only assigned where the checksum behind it is known.
+    fn address_needs_transport(
+        &mut self,
+        header: HeaderId,
+        field: u32,
+        view: Option<LocalId>,
+        span: Span,
+    ) {
+        let kind = self.kind(self.t.headers[header].fields[field as usize].ty);
+        if !matches!(kind, TyKind::Ip4 | TyKind::Ip6) {
+            return;
+        }
+        let pseudo = |h: HeaderId| {
+            let fields = &self.t.headers[h].fields;
+            let kept = Some(Derived::ChecksumWithPseudoHeader);
+            fields.iter().any(|f| f.derived == kept)
+        };
+        let behind: Vec<HeaderId> = self.t.headers.ids().filter(|&h| pseudo(h)).collect();
+        let covered: Vec<HeaderId> = behind
+            .into_iter()
+            .filter(|&h| self.follows(Some(header), h))
+            .collect();
+        let Some(&first) = covered.first() else {
+            return;
+        };
+        let known = self.body.state.matched.iter().any(|local| {
+            let info = &self.body.views[local];
+            let in_front = view.is_some_and(|view| info.fronts.contains(&view));
+            let over = self.body.state.ended.contains_key(local);
+            in_front
+                && !info.optional
+                && !over
+                && matches!(self.kind(self.t.locals[*local].ty), TyKind::View(h) if pseudo(h))
+        });
+        if known {
+            return;
+        }
+        let ip = self.text(self.t.headers[header].name);
+        let names: Vec<&str> = covered
+            .iter()
+            .map(|&h| self.text(self.t.headers[h].name))
+            .collect();
+        let finding = self
+            .at(&codes::E406, span)
+            .message(format!(
+                "the checksum of {} covers this address, and is not known here",
+                names.join(" and ")
+            ))
+            .label("this would leave it wrong")
+            .help(format!(
+                "match the transport in the same pattern: {ip} ip / {}",
+                self.text(self.t.headers[first].name)
+            ));
+        self.report(finding);
+    }
+}

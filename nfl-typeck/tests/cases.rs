@@ -1,0 +1,173 @@
+//! Programs in, findings out.
+//!
+//! Each file of `tests/cases` is a program. A mark `//~ E203` says that there is exactly this
+//! finding on its line; a program without marks is without findings. What the findings say stands
+//! beside it, as `.txt`, and is written anew with `BLESS=1`.
+
+use nfl_abi::codes::CODES;
+use nfl_syntax::diag::{Style, render};
+use nfl_syntax::{Diags, SourceMap};
+use nfl_typeck::{Checked, Files, Program};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The files of the test directory.
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(path).ok()
+    }
+
+    fn list(&self, dir: &str) -> Vec<String> {
+        let mut paths: Vec<String> = std::fs::read_dir(dir)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path().to_string_lossy().into_owned())
+            .filter(|path| path.ends_with(".nfl"))
+            .collect();
+        paths.sort();
+        paths
+    }
+}
+
+fn check(path: &str) -> (Checked, Diags) {
+    let mut diags = Diags::default();
+    let program = Program::load(path, &Disk, nfl_stdlib::FILES, &mut diags);
+    let checked = nfl_typeck::check(program, &mut diags);
+    (checked, diags)
+}
+
+fn cases() -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("the cases are beside this file")
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "nfl"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Codes by file and line, from the marks.
+fn marks(sources: &SourceMap) -> BTreeMap<(String, usize), Vec<String>> {
+    let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for (_, file) in sources.files.iter() {
+        for (number, line) in file.text.lines().enumerate() {
+            let Some((_, mark)) = line.split_once("//~") else {
+                continue;
+            };
+            let mut codes: Vec<String> = mark.split_whitespace().map(str::to_string).collect();
+            codes.sort();
+            found.insert((file.name.clone(), number + 1), codes);
+        }
+    }
+    found
+}
+
+/// Codes by file and line, from the findings.
+fn findings(sources: &SourceMap, diags: &Diags) -> BTreeMap<(String, usize), Vec<String>> {
+    let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for d in diags.iter() {
+        let place = match d.labels.first() {
+            Some(label) => {
+                let (line, _) = sources.line_col(label.span);
+                (sources.files[label.span.file].name.clone(), line as usize)
+            }
+            None => (String::new(), 0),
+        };
+        let codes = found.entry(place).or_default();
+        codes.push(d.code.text.to_string());
+        codes.sort();
+    }
+    found
+}
+
+#[test]
+fn each_program_has_the_findings_that_it_marks() {
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut wrong = Vec::new();
+    for path in cases() {
+        let path = path.to_string_lossy().into_owned();
+        let (checked, diags) = check(&path);
+        let sources = &checked.program.sources;
+        let (marks, findings) = (marks(sources), findings(sources, &diags));
+        let short = path.rsplit('/').next().unwrap_or_default().to_string();
+        let said: String = diags
+            .iter()
+            .map(|d| render(d, sources, Style::Human { color: false }))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace(path.as_str(), &short);
+        if marks != findings {
+            wrong.push(format!(
+                "{short}: marks {marks:?}\nfindings {findings:?}\n{said}"
+            ));
+            continue;
+        }
+        assert_eq!(checked.sound().is_some(), !diags.has_errors(), "{short}");
+        let beside = path.replace(".nfl", ".txt");
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        if bless {
+            if said.is_empty() {
+                let _ = std::fs::remove_file(&beside);
+            } else {
+                std::fs::write(&beside, &said).expect("the expectation can be written");
+            }
+        } else if said != expected {
+            wrong.push(format!("{short}: says\n{said}\nexpected\n{expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn each_code_of_the_checker_has_a_case() {
+    let mut seen = BTreeSet::new();
+    for path in cases() {
+        let text = std::fs::read_to_string(path).expect("a readable case");
+        for line in text.lines() {
+            let mark = line.split_once("//~").map_or("", |(_, mark)| mark);
+            seen.extend(mark.split_whitespace().map(str::to_string));
+        }
+    }
+    // Values of parameters come from outside of programs; `bind.rs` tests their codes.
+    let elsewhere = ["E280", "E282", "E283", "E284"];
+    let missing: Vec<&str> = CODES
+        .iter()
+        .map(|c| c.text)
+        .filter(|c| ["E2", "E3", "E4", "E6", "W6"].contains(&&c[..2]))
+        .filter(|c| !elsewhere.contains(c) && !seen.contains(*c))
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+#[test]
+fn the_library_is_sound() {
+    for (path, text) in nfl_stdlib::FILES {
+        let mut diags = Diags::default();
+        let root = format!(
+            "package test;\nimport nfl.net.*;\n// {path}: {} bytes\n",
+            text.len()
+        );
+        struct One(String);
+        impl Files for One {
+            fn read(&self, _: &str) -> Option<String> {
+                Some(self.0.clone())
+            }
+            fn list(&self, _: &str) -> Vec<String> {
+                Vec::new()
+            }
+        }
+        let program = Program::load("test.nfl", &One(root), nfl_stdlib::FILES, &mut diags);
+        let checked = nfl_typeck::check(program, &mut diags);
+        let sources = &checked.program.sources;
+        let said: String = diags
+            .iter()
+            .map(|d| render(d, sources, Style::Human { color: false }))
+            .collect();
+        assert_eq!(said, "");
+        assert_eq!(sources.files.len(), nfl_stdlib::FILES.len() + 1);
+    }
+}
