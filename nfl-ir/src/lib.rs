@@ -13,8 +13,11 @@ pub mod cfg;
 pub mod entity;
 pub mod func;
 pub mod interp;
+pub mod lower;
 pub mod op;
 pub mod passes;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod text;
 pub mod verify;
 

@@ -9,9 +9,7 @@ use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::arena::{Id, IdVec};
 
 use crate::entity::{Block, Value};
-use crate::func::{
-    BlockCall, Data, Function, InstData, Module, Region, SlotData, Term, WordInfo,
-};
+use crate::func::{BlockCall, Data, Function, InstData, Module, Region, SlotData, Term, WordInfo};
 use crate::op::Op;
 
 /// Bytes of the packet that every generated handler asks for first.
@@ -110,7 +108,11 @@ pub fn module(seed: u64) -> Module {
     let capsule = rng.chance(30);
     let rights = [Right::Rewrite, Right::Route, Right::Clock];
     let rights = rights.into_iter().fold(Rights::NONE, Rights::with);
-    let late = [("port", 16, 0, 0xffff), ("any", 32, 0, u32::MAX), ("few", 8, 2, 9)];
+    let late = [
+        ("port", 16, 0, 0xffff),
+        ("any", 32, 0, u32::MAX),
+        ("few", 8, 2, 9),
+    ];
     let mut words = IdVec::new();
     for (name, width, lo, hi) in late {
         words.push(WordInfo {
@@ -336,14 +338,35 @@ impl Generator {
 
     fn arithmetic(&mut self) {
         const OPS: &[Op] = &[
-            Op::Add, Op::Sub, Op::Mul, Op::Mulhu, Op::And, Op::Or, Op::Xor, Op::Shl, Op::Shr,
-            Op::Sar, Op::Eq, Op::Ne, Op::Ltu, Op::Geu, Op::Lt, Op::Ge, Op::Divu, Op::Remu, Op::Div,
-            Op::Rem, Op::Bswap16, Op::Bswap32,
+            Op::Add,
+            Op::Sub,
+            Op::Mul,
+            Op::Mulhu,
+            Op::And,
+            Op::Or,
+            Op::Xor,
+            Op::Shl,
+            Op::Shr,
+            Op::Sar,
+            Op::Eq,
+            Op::Ne,
+            Op::Ltu,
+            Op::Geu,
+            Op::Lt,
+            Op::Ge,
+            Op::Divu,
+            Op::Remu,
+            Op::Div,
+            Op::Rem,
+            Op::Bswap16,
+            Op::Bswap32,
         ];
         let op = self.rng.one_of(OPS);
         let a = self.word();
         let any = self.rng.next() as u32;
-        let number = self.rng.one_of(&[0, 1, 2, 8, 15, 255, 256, 0xffff, 0xff00, any, !0]);
+        let number = self
+            .rng
+            .one_of(&[0, 1, 2, 8, 15, 255, 256, 0xffff, 0xff00, any, !0]);
         let b = if self.rng.chance(50) {
             self.constant(number)
         } else {
@@ -390,7 +413,9 @@ impl Generator {
                 v = self.with(Op::And, v, u32::MAX >> (32 - width));
             }
         } else if self.rng.chance(40) {
-            let mask = self.rng.one_of(&[0xff, 0xff00, 0xffff_0000, 0xff00_0000, 0x1fff, 0xf0]);
+            let mask = self
+                .rng
+                .one_of(&[0xff, 0xff00, 0xffff_0000, 0xff00_0000, 0x1fff, 0xf0]);
             v = self.with(Op::And, v, mask);
         }
         v
@@ -408,7 +433,9 @@ impl Generator {
             let late = self.op(Op::Late, &[], late);
             return self.op(Op::Eq, &[v, late], 0);
         }
-        let number = self.rng.one_of(&[0, 1, 4, 5, 6, 17, 0x45, 10, 0x0a01, 0x0a01_0000, 0x4000]);
+        let number = self
+            .rng
+            .one_of(&[0, 1, 4, 5, 6, 17, 0x45, 10, 0x0a01, 0x0a01_0000, 0x4000]);
         let op = self.rng.one_of(&[Op::Eq, Op::Eq, Op::Ne, Op::Ltu, Op::Geu]);
         self.with(op, v, number)
     }
@@ -476,7 +503,11 @@ impl Generator {
         } else {
             None
         };
-        let room = if index.is_some() { size - SLOT_BYTES } else { size - 4 };
+        let room = if index.is_some() {
+            size - SLOT_BYTES
+        } else {
+            size - 4
+        };
         let at = self.rng.below(room / 4 + 1) * 4;
         if self.rng.chance(50) && !matches!(region, Region::Data(_)) {
             let v = self.word();
@@ -582,7 +613,12 @@ impl Generator {
 
     /// A header behind one with a length field, and another behind that.
     fn variable_header(&mut self) {
-        let v = self.load(Op::Load8, Region::Packet, None, self.rng.clone().below(NEED));
+        let v = self.load(
+            Op::Load8,
+            Region::Packet,
+            None,
+            self.rng.clone().below(NEED),
+        );
         let v = self.with(Op::And, v, 15);
         let base = self.with(Op::Shl, v, 2);
         if self.rng.chance(50) {

@@ -180,7 +180,8 @@ impl Folder<'_> {
         let (w, mask) = match self.by_constant(v)? {
             (Op::And, w, mask) => (w, mask),
             (Op::Shl, w, n @ 0..32) => {
-                self.narrow(w, u32::MAX >> n).filter(|&skipped| skipped == 0)?;
+                self.narrow(w, u32::MAX >> n)
+                    .filter(|&skipped| skipped == 0)?;
                 return self.becomes(inst, op, w, number >> n);
             }
             _ => return None,

@@ -1,0 +1,464 @@
+//! Lowering: a sound function with its parameters bound becomes modules, one for each image.
+//!
+//! In: a [`Sound`] program, a function, values for its parameters. Out: a module for each party of
+//! a contract and one for the resident handlers. Guaranteed: lowering cannot fail; methods are
+//! inlined (there is no recursion), every loop with a `limit` carries its counter, every packet
+//! access stands behind the length test that its pattern asks for.
+
+mod call;
+mod checksum;
+mod cond;
+mod expr;
+mod field;
+mod number;
+mod pattern;
+mod ssa;
+mod stmt;
+
+use crate::entity::{Block, DataId, LateId, ParamId, Value};
+use crate::func::{Data, Function, Module, WordInfo};
+use nfl_abi::image::{OWN_REASONS, REASONS, Verdict, VerdictKind};
+use nfl_abi::{Layer, Profile, Role};
+use nfl_syntax::arena::{Id, IdVec};
+use nfl_syntax::ast::{DeclKind, ExprId};
+use nfl_typeck::bind::Bindings;
+use nfl_typeck::tables::{
+    CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, ReasonId, Tail,
+    TemplateId,
+};
+use nfl_typeck::ty::Len;
+use nfl_typeck::{Sound, Ty, TyKind};
+use number::Width;
+use ssa::{Builder, Place, Var};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// The modules of a function, contracts first.
+pub fn lower(sound: Sound<'_>, function: FunctionId, bindings: &Bindings) -> Vec<Module> {
+    let def = &sound.tables().functions[function];
+    let has = |role| def.handlers.iter().any(|h| h.role == role);
+    let parties: Vec<Role> = [Role::Originator, Role::Responder]
+        .into_iter()
+        .filter(|&r| has(r))
+        .collect();
+    let shared = |h: &&Handler| matches!(h.role, Role::Transit | Role::Arrival);
+    let mut modules = Vec::new();
+    for &party in &parties {
+        let handlers: Vec<&Handler> = def
+            .handlers
+            .iter()
+            .filter(|h| h.role == party || shared(h))
+            .collect();
+        modules.push(lower_image(sound, def, bindings, &handlers, Some(party)));
+    }
+    let rest: Vec<&Handler> = def.handlers.iter().filter(shared).collect();
+    if parties.is_empty() && !rest.is_empty() {
+        modules.push(lower_image(sound, def, bindings, &rest, None));
+    }
+    let resident: Vec<&Handler> = def
+        .handlers
+        .iter()
+        .filter(|h| h.role.profile() == Profile::Resident)
+        .collect();
+    if !resident.is_empty() {
+        modules.push(lower_image(sound, def, bindings, &resident, None));
+    }
+    modules
+}
+
+fn lower_image(
+    sound: Sound<'_>,
+    def: &FunctionDef,
+    bindings: &Bindings,
+    handlers: &[&Handler],
+    party: Option<Role>,
+) -> Module {
+    let profile = handlers[0].role.profile();
+    let name = match party {
+        Some(party) => format!("{}.{}", def.qualified, party.text()),
+        None => def.qualified.clone(),
+    };
+    let tails = [&def.malformed, &def.exhausted].into_iter().flatten();
+    let rights = handlers
+        .iter()
+        .map(|h| h.effects)
+        .chain(tails.map(|t| t.effects))
+        .fold(Default::default(), nfl_abi::image::Rights::union);
+    let module = Module {
+        name,
+        profile,
+        rights,
+        passes: def.passes,
+        data: IdVec::new(),
+        late: IdVec::new(),
+        params: IdVec::new(),
+        carried: Vec::new(),
+        reasons: Vec::new(),
+        functions: Vec::new(),
+    };
+    let mut image = ImageState {
+        sound,
+        def,
+        bindings,
+        module,
+        carried: BTreeMap::new(),
+        data: BTreeMap::new(),
+        late: BTreeMap::new(),
+        params: BTreeMap::new(),
+    };
+    if profile == Profile::Capsule {
+        image.place_carried();
+    }
+    for handler in handlers {
+        let f = Lower::handler(&mut image, handler);
+        image.module.functions.push(f);
+    }
+    image.module
+}
+
+/// What the handlers of one image share.
+struct ImageState<'a> {
+    sound: Sound<'a>,
+    def: &'a FunctionDef,
+    bindings: &'a Bindings,
+    module: Module,
+    carried: BTreeMap<CarriedId, u32>,
+    data: BTreeMap<ConstId, DataId>,
+    late: BTreeMap<TemplateId, LateId>,
+    params: BTreeMap<(TemplateId, usize), ParamId>,
+}
+
+impl ImageState<'_> {
+    /// Lays the `carried` fields one after another and writes their first bytes.
+    fn place_carried(&mut self) {
+        for &id in &self.def.carried {
+            let carried = &self.sound.tables().carried[id];
+            self.carried.insert(id, self.module.carried.len() as u32);
+            let (elem, count) = self.elements(carried.ty);
+            let stored = stored_bytes(self.width(elem).bits);
+            let elements: Vec<Konst> = match &carried.init {
+                Some(Konst::Array(items)) => items.clone(),
+                Some(one) => vec![one.clone()],
+                None => Vec::new(),
+            };
+            for index in 0..count as usize {
+                let number = elements.get(index).map_or(0, bits_of);
+                self.module
+                    .carried
+                    .extend_from_slice(&number.to_le_bytes()[..stored as usize]);
+            }
+        }
+    }
+
+    /// An array's element type and length; a plain type is one element.
+    fn elements(&self, ty: Ty) -> (Ty, u32) {
+        match self.sound.tables().types.kind(ty) {
+            TyKind::Array(elem, Len::Known(n)) => (elem, n),
+            TyKind::Array(elem, Len::Template(t)) => match &self.bindings.values[t] {
+                Some(Konst::Int(n)) => (elem, u32::try_from(*n).unwrap_or(0)),
+                _ => (elem, 0),
+            },
+            _ => (ty, 1),
+        }
+    }
+
+    fn width(&self, ty: Ty) -> Width {
+        let types = &self.sound.tables().types;
+        let bits = match types.kind(ty) {
+            TyKind::Layer => 1,
+            TyKind::Reason => 8,
+            _ => types.bits(ty).expect("the checker lets only numbers here"),
+        };
+        Width {
+            bits,
+            signed: types.is_signed(ty),
+        }
+    }
+
+    /// The number that stands for a reason in this image.
+    fn reason(&mut self, reason: ReasonId) -> u32 {
+        let index = reason.index();
+        if self.module.profile == Profile::Capsule {
+            return 0;
+        }
+        if index < REASONS.len() {
+            return index as u32;
+        }
+        let name = &self.sound.tables().reasons[reason].name;
+        let own = match self.module.reasons.iter().position(|r| r == name) {
+            Some(own) => own,
+            None => {
+                self.module.reasons.push(name.clone());
+                self.module.reasons.len() - 1
+            }
+        };
+        u32::from(OWN_REASONS) + own as u32
+    }
+
+    fn data(&mut self, id: ConstId) -> DataId {
+        if let Some(&data) = self.data.get(&id) {
+            return data;
+        }
+        let tables = self.sound.tables();
+        let def = &tables.consts[id];
+        let (elem, _) = self.elements(def.ty);
+        let stored = stored_bytes(self.width(elem).bits);
+        let Some(Konst::Array(items)) = &def.value else {
+            unreachable!("the checker has the array's value")
+        };
+        let bytes = items
+            .iter()
+            .flat_map(|item| {
+                bits_of(item)
+                    .to_le_bytes()
+                    .into_iter()
+                    .take(stored as usize)
+            })
+            .collect();
+        let name = self.sound.program().names.text(def.name).to_string();
+        let data = self.module.data.push(Data {
+            name,
+            bytes,
+            align: stored.min(4) as u8,
+        });
+        self.data.insert(id, data);
+        data
+    }
+
+    fn word_info(&self, template: TemplateId, word: usize, width: Width) -> WordInfo {
+        let tables = self.sound.tables();
+        let def = &tables.templates[template];
+        let all = u32::MAX >> (32 - u32::from(width.word_bits(word)));
+        let clamp = |n: i128| {
+            u32::try_from(n)
+                .unwrap_or(if n < 0 { 0 } else { u32::MAX })
+                .min(all)
+        };
+        let (lo, hi) = match def.range {
+            Some((lo, hi)) if width.words() == 1 && !width.signed => (clamp(lo), clamp(hi)),
+            _ => (0, all),
+        };
+        let value = self.bindings.values[template].as_ref();
+        WordInfo {
+            name: self.sound.program().names.text(def.name).to_string(),
+            width: width.word_bits(word),
+            wire: false,
+            lo,
+            hi,
+            default: value.map(|k| bits_of(k) as u32 & all),
+        }
+    }
+}
+
+/// How many bytes a number of this width takes in memory other than packets.
+fn stored_bytes(bits: u32) -> u32 {
+    match bits {
+        0..=8 => 1,
+        9..=16 => 2,
+        17..=32 => 4,
+        33..=64 => 8,
+        _ => 16,
+    }
+}
+
+/// The bits of a constant, least significant first.
+fn bits_of(konst: &Konst) -> u128 {
+    match konst {
+        Konst::Bool(b) => u128::from(*b),
+        Konst::Int(n) => *n as u128,
+        Konst::Ip6(addr) | Konst::Prefix6 { addr, .. } => *addr,
+        Konst::Prefix4 { addr, .. } => u128::from(*addr),
+        Konst::Array(_) | Konst::Text(_) | Konst::Reason(_) => 0,
+    }
+}
+
+/// A header at a place in the packet.
+#[derive(Clone, Debug)]
+struct View {
+    header: HeaderId,
+    base: Place,
+    /// The views around it, outermost first.
+    outer: Rc<[View]>,
+    /// The views behind it that the same pattern matched, nearest first.
+    inner: Rc<[View]>,
+}
+
+/// The value of an expression.
+#[derive(Clone, Debug)]
+enum Val {
+    /// None: after `void` calls and in unreachable places.
+    Unit,
+    /// A number, address or boolean.
+    Words(Vec<Value>),
+    /// What becomes of the packet.
+    Verdict { kind: Value, operand: Value },
+    /// A header.
+    View(View),
+    /// What lies behind a header.
+    Body(View),
+    /// The packet.
+    Packet,
+    /// An array in memory: a region, its first byte, its elements' type.
+    Array {
+        region: crate::func::Region,
+        offset: u32,
+        elem: Ty,
+        count: u32,
+    },
+}
+
+/// A local variable.
+#[derive(Clone, Debug)]
+enum Local {
+    /// Numbers and verdicts: one variable a word.
+    Vars(Vec<Var>),
+    /// Views, the packet, arrays: never assigned.
+    Fixed(Val),
+}
+
+/// A value that several places write, and where they go then.
+#[derive(Clone)]
+struct Out {
+    vars: Vec<Var>,
+    ty: Ty,
+    end: Block,
+}
+
+/// Where `return`, `break`, `continue` and `yield` go.
+#[derive(Default)]
+struct Exits {
+    /// Inside an inlined method: its result and where it returns to. The handler itself finishes.
+    result: Option<Out>,
+    /// `break` and `continue` of the loops around, innermost last.
+    loops: Vec<(Block, Block)>,
+    /// Results and ends of the expression switches around, innermost last.
+    yields: Vec<Out>,
+}
+
+/// One handler under construction.
+struct Lower<'i, 'a> {
+    image: &'i mut ImageState<'a>,
+    b: Builder,
+    layer: Layer,
+    locals: BTreeMap<LocalId, Local>,
+    /// The header whose declaration is being read: `this` and the header before.
+    this: Option<View>,
+    parent: Option<View>,
+    /// Inside a header's declaration, code belongs to the pattern that asked for it.
+    in_header: bool,
+    exits: Exits,
+    malformed: Block,
+    exhausted: Block,
+}
+
+impl<'i, 'a> Lower<'i, 'a> {
+    fn handler(image: &'i mut ImageState<'a>, handler: &'a Handler) -> Function
+    where
+        'a: 'i,
+    {
+        let mut f = Function::new(handler.role, handler.layer);
+        f.period_ns = handler.period_ns;
+        let mut b = Builder::new(f);
+        let (malformed, exhausted) = (b.block(), b.block());
+        let mut lower = Lower {
+            image,
+            b,
+            layer: handler.layer,
+            locals: BTreeMap::new(),
+            this: None,
+            parent: None,
+            in_header: false,
+            exits: Exits::default(),
+            malformed,
+            exhausted,
+        };
+        lower.whole_body(handler.decl, handler.packet);
+        let def = lower.image.def;
+        lower.tail(exhausted, &def.exhausted, "EXHAUSTED");
+        lower.tail(malformed, &def.malformed, "MALFORMED");
+        lower.close(malformed)
+    }
+
+    /// A body that ends in a verdict, or, for timers, at its end.
+    fn whole_body(&mut self, decl: nfl_syntax::ast::DeclId, packet: Option<LocalId>) {
+        if let Some(packet) = packet {
+            self.locals.insert(packet, Local::Fixed(Val::Packet));
+        }
+        let ast = &self.image.sound.program().ast;
+        let body = match &ast.decls[decl].kind {
+            DeclKind::Handler { body, .. } | DeclKind::Every { body, .. } => body,
+            _ => unreachable!("the checker notes handlers only"),
+        };
+        self.b.span = Some(ast.decls[decl].span);
+        self.stmts(body);
+        if self.b.reachable() {
+            let zero = self.b.constant(0);
+            self.b.finish(zero, zero);
+        }
+    }
+
+    /// `on malformed` and `on exhausted`, or their defaults.
+    fn tail(&mut self, block: Block, tail: &'a Option<Tail>, reason: &str) {
+        self.b.enter(block);
+        if !self.b.reachable() {
+            return;
+        }
+        if let Some(tail) = tail {
+            self.whole_body(tail.decl, tail.packet);
+            return;
+        }
+        let index = REASONS
+            .iter()
+            .position(|&r| r == reason)
+            .expect("a standard reason");
+        let number = self.image.reason(ReasonId::new(index));
+        let kind = self.b.constant(u32::from(VerdictKind::Drop.number()));
+        let operand = self.b.constant(number);
+        self.b.finish(kind, operand);
+    }
+
+    /// The finished function; notes the malformed verdict where it is a constant.
+    fn close(self, malformed: Block) -> Function {
+        let verdict = |b: &Builder| {
+            let block = &b.f.blocks[malformed];
+            let crate::func::Term::Finish { kind, operand } = block.term else {
+                return None;
+            };
+            let pure = block
+                .insts
+                .iter()
+                .all(|&i| b.f.insts[i].op == crate::op::Op::Const);
+            let kind = VerdictKind::from_number(u8::try_from(b.as_constant(kind)?).ok()?)?;
+            pure.then_some(Verdict {
+                kind,
+                operand: b.as_constant(operand)?,
+            })
+        };
+        let verdict = verdict(&self.b);
+        let mut f = self.b.done();
+        f.malformed = verdict;
+        f
+    }
+
+    /// Reads expressions of a header's declaration, with `this` as its view.
+    fn in_header<T>(
+        &mut self,
+        this: View,
+        parent: Option<View>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let saved = (
+            self.this.replace(this),
+            std::mem::replace(&mut self.parent, parent),
+            std::mem::replace(&mut self.in_header, true),
+        );
+        let result = read(self);
+        (self.this, self.parent, self.in_header) = saved;
+        result
+    }
+
+    /// The constant value of an expression, parameters that are bound included.
+    fn konst(&self, e: ExprId) -> Option<Konst> {
+        self.image.sound.tables().konst[e].clone()
+    }
+}

@@ -1,0 +1,486 @@
+//! Expressions: values as words.
+//!
+//! In: an expression of a sound program. Out: its words, in the type that is asked for. Guaranteed:
+//! evaluated once, left to right.
+
+use super::number::Width;
+use super::ssa::Place;
+use super::{Local, Lower, Val, bits_of, stored_bytes};
+use crate::entity::Value;
+use crate::func::Region;
+use crate::op::Op;
+use nfl_abi::image::VerdictKind;
+use nfl_syntax::ast::{BinOp, ExprId, ExprKind, TypeId, UnOp};
+use nfl_typeck::tables::{Konst, Res, TemplateId};
+use nfl_typeck::{Ty, TyKind};
+
+impl Lower<'_, '_> {
+    pub(super) fn ty(&self, e: ExprId) -> Ty {
+        self.image.sound.tables().expr_ty[e]
+    }
+
+    fn kind(&self, ty: Ty) -> TyKind {
+        self.image.sound.tables().types.kind(ty)
+    }
+
+    /// The words of a number, address or boolean, in its own type.
+    pub(super) fn words(&mut self, e: ExprId) -> Vec<Value> {
+        match self.expr(e) {
+            Val::Words(words) => words,
+            // Only behind a jump, where nothing is used.
+            _ => self.b.number(
+                0,
+                Width {
+                    bits: 128,
+                    signed: false,
+                },
+            ),
+        }
+    }
+
+    /// The words of a number in a wider type.
+    pub(super) fn words_as(&mut self, e: ExprId, ty: Ty) -> Vec<Value> {
+        let to = self.image.width(ty);
+        if let Some(konst) = self.konst(e) {
+            return self.b.number(bits_of(&konst), to);
+        }
+        let from = self.image.width(self.ty(e));
+        let words = self.words(e);
+        self.b.resize(words, from, to)
+    }
+
+    /// An expression of a header's layout: all of it in 32 bits.
+    pub(super) fn u32_of(&mut self, e: ExprId) -> Value {
+        if let Some(konst) = self.konst(e) {
+            return self.b.constant(bits_of(&konst) as u32);
+        }
+        match &self.image.sound.program().ast.exprs[e].kind {
+            ExprKind::Paren(inner) => self.u32_of(*inner),
+            ExprKind::Binary {
+                op: op @ (BinOp::Add | BinOp::Sub | BinOp::Mul),
+                left,
+                right,
+            } => {
+                let (a, b) = (self.u32_of(*left), self.u32_of(*right));
+                let op = match op {
+                    BinOp::Add => Op::Add,
+                    BinOp::Sub => Op::Sub,
+                    _ => Op::Mul,
+                };
+                self.b.op2(op, a, b, 32)
+            }
+            _ => {
+                let from = self.image.width(self.ty(e));
+                let words = self.words(e);
+                self.b.resize(words, from, Width::U32)[0]
+            }
+        }
+    }
+
+    /// The value of an expression.
+    pub(super) fn expr(&mut self, e: ExprId) -> Val {
+        if let Some(konst) = self.konst(e) {
+            if let Some(val) = self.konst_val(&konst, self.ty(e)) {
+                return val;
+            }
+        }
+        let sound = self.image.sound;
+        let node = &sound.program().ast.exprs[e];
+        let span = self.b.span;
+        if !self.in_header {
+            self.b.span = Some(node.span);
+        }
+        let val = match &node.kind {
+            ExprKind::Paren(inner) => self.expr(*inner),
+            ExprKind::Unary { op: UnOp::Not, arg } => {
+                let words = self.words(*arg);
+                Val::Words(vec![self.b.not(words[0])])
+            }
+            ExprKind::Unary { op, arg } => {
+                let ty = self.ty(e);
+                let w = self.image.width(ty);
+                let words = self.words_as(*arg, ty);
+                Val::Words(if *op == UnOp::Neg {
+                    self.b.negate(&words, w)
+                } else {
+                    self.b.complement(&words, w)
+                })
+            }
+            ExprKind::Cast { ty, arg } => self.cast(e, *ty, *arg),
+            ExprKind::Binary { op, left, right } => self.binary(e, *op, *left, *right),
+            ExprKind::Cond {
+                cond,
+                then,
+                otherwise,
+            } => self.choose(e, *cond, *then, *otherwise),
+            ExprKind::InstanceOf { .. } | ExprKind::In { .. } => self.cond_value(e),
+            ExprKind::Index { base, index } => self.element(*base, *index),
+            ExprKind::Field { base, .. } if matches!(self.kind(self.ty(e)), TyKind::Body(_)) => {
+                match self.expr(*base) {
+                    Val::View(view) => Val::Body(view),
+                    other => other,
+                }
+            }
+            ExprKind::Switch { value, arms } => self.switch(*value, arms, Some(self.ty(e))),
+            _ => self.named(e),
+        };
+        self.b.span = span;
+        val
+    }
+
+    /// A constant that needs no memory.
+    fn konst_val(&mut self, konst: &Konst, ty: Ty) -> Option<Val> {
+        match konst {
+            Konst::Reason(reason) => {
+                let number = self.image.reason(*reason);
+                Some(Val::Words(vec![self.b.constant(number)]))
+            }
+            Konst::Bool(_) | Konst::Int(_) | Konst::Ip6(_) => {
+                self.image.sound.tables().types.bits(ty)?;
+                let w = self.image.width(ty);
+                Some(Val::Words(self.b.number(bits_of(konst), w)))
+            }
+            _ => None,
+        }
+    }
+
+    fn cast(&mut self, e: ExprId, _written: TypeId, arg: ExprId) -> Val {
+        let (from, to) = (self.image.width(self.ty(arg)), self.image.width(self.ty(e)));
+        let words = self.words(arg);
+        Val::Words(self.b.resize(words, from, to))
+    }
+
+    fn binary(&mut self, e: ExprId, op: BinOp, left: ExprId, right: ExprId) -> Val {
+        match op {
+            BinOp::And | BinOp::Or => return self.cond_value(e),
+            BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge => {
+                return Val::Words(vec![self.comparison(op, left, right)]);
+            }
+            _ => {}
+        }
+        let ty = self.ty(e);
+        let a = self.words_as(left, ty);
+        if matches!(op, BinOp::Shl | BinOp::Shr | BinOp::Ushr) {
+            let count = self.words(right)[0];
+            return Val::Words(self.shift(op, &a, count, ty));
+        }
+        let b = self.words_as(right, ty);
+        Val::Words(self.arithmetic(op, &a, &b, ty))
+    }
+
+    fn shift(&mut self, op: BinOp, a: &[Value], count: Value, ty: Ty) -> Vec<Value> {
+        let w = self.image.width(ty);
+        match op {
+            BinOp::Shl => self.b.shift_left(a, count, w),
+            BinOp::Shr => self.b.shift_right(a, count, w, w.signed),
+            _ => self.b.shift_right(a, count, w, false),
+        }
+    }
+
+    fn arithmetic(&mut self, op: BinOp, a: &[Value], b: &[Value], ty: Ty) -> Vec<Value> {
+        let w = self.image.width(ty);
+        match op {
+            BinOp::Add => self.b.add(a, b, w),
+            BinOp::Sub => self.b.sub(a, b, w),
+            BinOp::Mul => self.b.mul(a, b, w),
+            BinOp::Div => self.b.divide(a, b, w, false),
+            BinOp::Rem => self.b.divide(a, b, w, true),
+            BinOp::SatAdd => self.b.saturating_add(a, b, w),
+            BinOp::SatSub => self.b.saturating_sub(a, b, w),
+            BinOp::BitAnd => self.b.bitwise(Op::And, a, b, w),
+            BinOp::BitOr => self.b.bitwise(Op::Or, a, b, w),
+            BinOp::BitXor => self.b.bitwise(Op::Xor, a, b, w),
+            _ => unreachable!("conditions and shifts are lowered elsewhere"),
+        }
+    }
+
+    /// The result of a compound assignment: `old op value` in the type of the place.
+    pub(super) fn combine(
+        &mut self,
+        op: BinOp,
+        old: &[Value],
+        value: ExprId,
+        ty: Ty,
+    ) -> Vec<Value> {
+        if matches!(op, BinOp::Shl | BinOp::Shr | BinOp::Ushr) {
+            let count = self.words(value)[0];
+            return self.shift(op, old, count, ty);
+        }
+        let value = self.words_as(value, ty);
+        self.arithmetic(op, old, &value, ty)
+    }
+
+    /// One more or one less.
+    pub(super) fn step(&mut self, old: &[Value], up: bool, ty: Ty) -> Vec<Value> {
+        let w = self.image.width(ty);
+        let one = self.b.number(1, w);
+        if up {
+            self.b.add(old, &one, w)
+        } else {
+            self.b.sub(old, &one, w)
+        }
+    }
+
+    fn choose(&mut self, e: ExprId, cond: ExprId, then: ExprId, otherwise: ExprId) -> Val {
+        let ty = self.ty(e);
+        let vars = self.vars(ty);
+        let (yes, no, join) = (self.b.block(), self.b.block(), self.b.block());
+        self.cond(cond, yes, no);
+        for (block, value) in [(yes, then), (no, otherwise)] {
+            self.b.enter(block);
+            if self.b.reachable() {
+                self.assign_vars(&vars, value, ty);
+                self.b.jump(join);
+            }
+        }
+        self.b.enter(join);
+        self.read_vars(&vars, ty)
+    }
+
+    /// Variables for a value of this type.
+    pub(super) fn vars(&mut self, ty: Ty) -> Vec<super::Var> {
+        match self.kind(ty) {
+            TyKind::Verdict => vec![self.b.var(3), self.b.var(32)],
+            TyKind::Reason => vec![self.b.var(8)],
+            TyKind::Void | TyKind::Error => Vec::new(),
+            _ => {
+                let w = self.image.width(ty);
+                (0..w.words()).map(|i| self.b.var(w.word_bits(i))).collect()
+            }
+        }
+    }
+
+    /// Writes the value of an expression, in type `ty`, to variables.
+    pub(super) fn assign_vars(&mut self, vars: &[super::Var], value: ExprId, ty: Ty) {
+        let words = match self.kind(ty) {
+            TyKind::Verdict => match self.expr(value) {
+                Val::Verdict { kind, operand } => vec![kind, operand],
+                _ => return,
+            },
+            TyKind::Reason => self.words(value),
+            TyKind::Void | TyKind::Error => return,
+            _ => self.words_as(value, ty),
+        };
+        for (&var, word) in vars.iter().zip(words) {
+            self.b.write(var, word);
+        }
+    }
+
+    pub(super) fn read_vars(&mut self, vars: &[super::Var], ty: Ty) -> Val {
+        let words: Vec<Value> = vars.iter().map(|&v| self.b.read(v)).collect();
+        match (self.kind(ty), &words[..]) {
+            (TyKind::Verdict, &[kind, operand]) => Val::Verdict { kind, operand },
+            (_, []) => Val::Unit,
+            _ => Val::Words(words),
+        }
+    }
+
+    /// Names, fields, calls: whatever the checker resolved.
+    fn named(&mut self, e: ExprId) -> Val {
+        let tables = self.image.sound.tables();
+        match tables.expr_res[e] {
+            Res::Local(local) => match self.locals.get(&local).cloned() {
+                Some(Local::Fixed(val)) => val,
+                Some(Local::Vars(vars)) => self.read_vars(&vars, tables.locals[local].ty),
+                None => Val::Unit,
+            },
+            Res::Template(template) => self.template(template),
+            Res::Const(id) => self.constant(id),
+            Res::Carried(id) => self.carried(id),
+            Res::Field { field, .. } => self.view_field(e, field),
+            Res::OwnField { field, .. } => {
+                let view = self.this.clone().expect("inside a header's declaration");
+                Val::Words(self.load_field(&view, field))
+            }
+            Res::ParentField { field, .. } => {
+                let view = self.parent.clone().expect("inside an edge's condition");
+                Val::Words(self.load_field(&view, field))
+            }
+            Res::Layer => {
+                let number = u32::from(self.layer.number());
+                Val::Words(vec![self.b.constant(number)])
+            }
+            Res::LayerConst(layer) => Val::Words(vec![self.b.constant(u32::from(layer.number()))]),
+            Res::Method(method) => self.call(e, method),
+            Res::Intrinsic(intrinsic) => self.intrinsic(e, intrinsic),
+            Res::Verdict(kind) => self.verdict(e, kind),
+            Res::Reason(reason) => {
+                let number = self.image.reason(reason);
+                Val::Words(vec![self.b.constant(number)])
+            }
+            Res::Convert => {
+                let arg = self.args(e)[0];
+                let (from, to) = (self.image.width(self.ty(arg)), self.image.width(self.ty(e)));
+                let words = self.words(arg);
+                Val::Words(self.b.resize(words, from, to))
+            }
+            Res::None => Val::Unit,
+        }
+    }
+
+    /// `Drop(POLICY)`, `Forward(port)`, `Pass`.
+    fn verdict(&mut self, e: ExprId, kind: VerdictKind) -> Val {
+        let operand = match self.args(e).first() {
+            Some(&arg) => {
+                let words = self.words(arg);
+                words[0]
+            }
+            None => self.b.constant(0),
+        };
+        let kind = self.b.constant(u32::from(kind.number()));
+        Val::Verdict { kind, operand }
+    }
+
+    /// A field of a view, or what lies behind it.
+    fn view_field(&mut self, e: ExprId, field: u32) -> Val {
+        let ExprKind::Field { base, .. } = self.image.sound.program().ast.exprs[e].kind else {
+            unreachable!("a field has a base");
+        };
+        match self.expr(base) {
+            Val::View(view) => Val::Words(self.load_field(&view, field)),
+            _ => Val::Unit,
+        }
+    }
+
+    fn template(&mut self, template: TemplateId) -> Val {
+        let tables = self.image.sound.tables();
+        let def = &tables.templates[template];
+        let w = self.image.width(def.ty);
+        if def.late {
+            let width = w.word_bits(0);
+            let late = match self.image.late.get(&template) {
+                Some(&late) => late,
+                None => {
+                    let info = self.image.word_info(template, 0, w);
+                    let late = self.image.module.late.push(info);
+                    self.image.late.insert(template, late);
+                    late
+                }
+            };
+            let number = nfl_syntax::arena::Id::index(late) as u32;
+            return Val::Words(vec![self.b.inst(Op::Late, &[], number, None, width)]);
+        }
+        match self.image.bindings.values[template].clone() {
+            Some(konst) => Val::Words(self.b.number(bits_of(&konst), w)),
+            None => Val::Words(
+                (0..w.words())
+                    .map(|i| self.open_param(template, i, w))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// A word of a parameter that nobody has bound.
+    pub(super) fn open_param(&mut self, template: TemplateId, word: usize, w: Width) -> Value {
+        let param = match self.image.params.get(&(template, word)) {
+            Some(&param) => param,
+            None => {
+                let info = self.image.word_info(template, word % w.words().max(1), w);
+                let param = self.image.module.params.push(info);
+                self.image.params.insert((template, word), param);
+                param
+            }
+        };
+        let number = nfl_syntax::arena::Id::index(param) as u32;
+        self.b.inst(
+            Op::Param,
+            &[],
+            number,
+            None,
+            w.word_bits(word % w.words().max(1)),
+        )
+    }
+
+    fn constant(&mut self, id: nfl_typeck::tables::ConstId) -> Val {
+        let tables = self.image.sound.tables();
+        let def = &tables.consts[id];
+        if let TyKind::Array(..) = self.kind(def.ty) {
+            let (elem, count) = self.image.elements(def.ty);
+            let region = Region::Data(self.image.data(id));
+            return Val::Array {
+                region,
+                offset: 0,
+                elem,
+                count,
+            };
+        }
+        let Some(value) = def.value.clone() else {
+            return Val::Unit;
+        };
+        self.konst_val(&value, def.ty).unwrap_or(Val::Unit)
+    }
+
+    fn carried(&mut self, id: nfl_typeck::tables::CarriedId) -> Val {
+        let ty = self.image.sound.tables().carried[id].ty;
+        let offset = self.image.carried.get(&id).copied().unwrap_or(0);
+        let (elem, count) = self.image.elements(ty);
+        match self.kind(ty) {
+            TyKind::Array(..) => Val::Array {
+                region: Region::Carried,
+                offset,
+                elem,
+                count,
+            },
+            _ => Val::Words(self.load_stored(Region::Carried, Place::at(offset), elem)),
+        }
+    }
+
+    fn element(&mut self, base: ExprId, index: ExprId) -> Val {
+        let Val::Array {
+            region,
+            offset,
+            elem,
+            ..
+        } = self.expr(base)
+        else {
+            return Val::Unit;
+        };
+        let place = self.element_place(offset, elem, index);
+        Val::Words(self.load_stored(region, place, elem))
+    }
+
+    pub(super) fn element_place(&mut self, offset: u32, elem: Ty, index: ExprId) -> Place {
+        let stored = stored_bytes(self.image.width(elem).bits);
+        if let Some(konst) = self.konst(index) {
+            let bytes = (bits_of(&konst) as u32).saturating_mul(stored);
+            return Place::at(offset.saturating_add(bytes));
+        }
+        let words = self.words(index);
+        let mut at = words[0];
+        if stored > 1 {
+            at = self.b.op2c(Op::Shl, at, stored.trailing_zeros(), 32);
+        }
+        Place {
+            index: Some(at),
+            offset,
+        }
+    }
+
+    /// Loads a number that lies little-endian in memory of ours. Bits above its width, which a
+    /// packet's sender may have set, do not count.
+    pub(super) fn load_stored(&mut self, region: Region, place: Place, ty: Ty) -> Vec<Value> {
+        let w = self.image.width(ty);
+        let stored = stored_bytes(w.bits);
+        (0..w.words())
+            .map(|i| {
+                let bytes = (stored - 4 * i as u32).min(4);
+                let word = self.b.load(region, bytes, place.plus(4 * i as u32));
+                let bits = w.word_bits(i);
+                if u32::from(bits) < bytes * 8 {
+                    self.b
+                        .op2c(Op::And, word, u32::MAX >> (32 - u32::from(bits)), bits)
+                } else {
+                    word
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn store_stored(&mut self, region: Region, place: Place, ty: Ty, words: &[Value]) {
+        let stored = stored_bytes(self.image.width(ty).bits);
+        for (i, &word) in words.iter().enumerate() {
+            let bytes = (stored - 4 * i as u32).min(4);
+            self.b.store(region, bytes, place.plus(4 * i as u32), word);
+        }
+    }
+}

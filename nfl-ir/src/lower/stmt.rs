@@ -1,0 +1,560 @@
+//! Statements: control flow and assignments.
+//!
+//! In: statements of a sound program. Out: blocks. Guaranteed: nothing is lowered behind a jump, and
+//! every loop is entered at its head only.
+
+use super::ssa::Place;
+use super::{Local, Lower, Out, Val, stored_bytes};
+use crate::entity::{Block, Value};
+use crate::func::{Region, SlotData};
+use crate::op::Op;
+use nfl_syntax::ast::{Arm, AssignOp, Declarator, ExprId, ExprKind, Limit, StmtId, StmtKind};
+use nfl_typeck::tables::{PatInfo, Res};
+use nfl_typeck::{Ty, TyKind};
+
+/// The counter of a `limit`, and what happens beyond it.
+struct Counter {
+    rest: super::Var,
+    otherwise: Option<ExprId>,
+}
+
+impl Lower<'_, '_> {
+    pub(super) fn stmts(&mut self, stmts: &[StmtId]) {
+        for &stmt in stmts {
+            if self.b.reachable() {
+                self.stmt(stmt);
+            }
+        }
+    }
+
+    fn stmt(&mut self, id: StmtId) {
+        let sound = self.image.sound;
+        let stmt = &sound.program().ast.stmts[id];
+        self.b.span = Some(stmt.span);
+        match &stmt.kind {
+            StmtKind::Error | StmtKind::Empty | StmtKind::Assert { .. } => {}
+            StmtKind::Block(stmts) => self.stmts(stmts),
+            StmtKind::Local { vars, .. } => self.declare(id, vars),
+            StmtKind::Expr(e) => {
+                self.expr(*e);
+            }
+            StmtKind::Assign { place, op, value } => self.assign(*place, *op, *value),
+            StmtKind::Step { place, up } => {
+                self.update(*place, |lower, old, ty| lower.step(old, *up, ty))
+            }
+            StmtKind::If {
+                cond,
+                then,
+                otherwise,
+            } => self.if_else(*cond, *then, *otherwise),
+            StmtKind::While { cond, limit, body } => {
+                self.while_loop(Some(*cond), limit.as_ref(), *body, None)
+            }
+            StmtKind::DoWhile { body, cond, limit } => self.do_while(*body, *cond, limit.as_ref()),
+            StmtKind::For {
+                init,
+                cond,
+                step,
+                limit,
+                body,
+            } => {
+                if let Some(init) = init {
+                    self.stmt(*init);
+                }
+                self.while_loop(*cond, limit.as_ref(), *body, *step);
+            }
+            StmtKind::ForEach {
+                array, body, limit, ..
+            } => self.for_each(id, *array, limit.as_ref(), *body),
+            StmtKind::Switch(e) => {
+                if let ExprKind::Switch { value, arms } = &sound.program().ast.exprs[*e].kind {
+                    self.switch(*value, arms, None);
+                }
+            }
+            StmtKind::Return(value) => self.return_value(*value),
+            StmtKind::Break => {
+                if let Some(&(exit, _)) = self.exits.loops.last() {
+                    self.b.jump(exit);
+                }
+            }
+            StmtKind::Continue => {
+                if let Some(&(_, next)) = self.exits.loops.last() {
+                    self.b.jump(next);
+                }
+            }
+            StmtKind::Yield(e) => self.yield_value(*e),
+        }
+    }
+
+    fn declare(&mut self, id: StmtId, vars: &[Declarator]) {
+        let tables = self.image.sound.tables();
+        for (&local, declarator) in tables.stmt_locals[id].iter().zip(vars) {
+            let ty = tables.locals[local].ty;
+            match tables.types.kind(ty) {
+                TyKind::Array(..) => self.declare_array(local, ty, declarator.init),
+                TyKind::View(_) | TyKind::Packet | TyKind::Node => {
+                    if let Some(init) = declarator.init {
+                        let val = self.expr(init);
+                        self.locals.insert(local, Local::Fixed(val));
+                    }
+                }
+                _ => {
+                    let vars = self.vars(ty);
+                    if let Some(init) = declarator.init {
+                        self.assign_vars(&vars, init, ty);
+                    }
+                    self.locals.insert(local, Local::Vars(vars));
+                }
+            }
+        }
+    }
+
+    /// A local array: scratch memory, zero where nothing is given.
+    fn declare_array(&mut self, local: nfl_typeck::tables::LocalId, ty: Ty, init: Option<ExprId>) {
+        let (elem, count) = self.image.elements(ty);
+        let stored = stored_bytes(self.image.width(elem).bits);
+        let slot = self.b.f.slots.push(SlotData {
+            bytes: stored * count,
+            align: stored.min(4) as u8,
+        });
+        let region = Region::Slot(slot);
+        let given: Vec<ExprId> = match init.map(|e| &self.image.sound.program().ast.exprs[e].kind) {
+            Some(ExprKind::List(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        for (i, &item) in given.iter().enumerate().take(count as usize) {
+            let words = self.words_as(item, elem);
+            self.store_stored(region, Place::at(stored * i as u32), elem, &words);
+        }
+        let mut at = stored * (given.len() as u32).min(count);
+        let zero = self.b.constant(0);
+        while at < stored * count {
+            let bytes = if at % 4 == 0 && at + 4 <= stored * count {
+                4
+            } else {
+                stored.min(4)
+            };
+            self.b.store(region, bytes, Place::at(at), zero);
+            at += bytes;
+        }
+        let val = match (init, given.is_empty()) {
+            (Some(init), true) => match self.expr(init) {
+                // Another array: its elements are copied.
+                Val::Array {
+                    region: from,
+                    offset,
+                    ..
+                } => {
+                    for i in 0..count {
+                        let words = self.load_stored(from, Place::at(offset + stored * i), elem);
+                        self.store_stored(region, Place::at(stored * i), elem, &words);
+                    }
+                    Val::Array {
+                        region,
+                        offset: 0,
+                        elem,
+                        count,
+                    }
+                }
+                _ => Val::Array {
+                    region,
+                    offset: 0,
+                    elem,
+                    count,
+                },
+            },
+            _ => Val::Array {
+                region,
+                offset: 0,
+                elem,
+                count,
+            },
+        };
+        self.locals.insert(local, Local::Fixed(val));
+    }
+
+    fn assign(&mut self, place: ExprId, op: AssignOp, value: ExprId) {
+        match op {
+            Some(op) => self.update(place, |lower, old, ty| lower.combine(op, old, value, ty)),
+            None => {
+                let ty = self.ty(place);
+                match self.image.sound.tables().expr_res[place] {
+                    Res::Local(local) => {
+                        if let Some(Local::Vars(vars)) = self.locals.get(&local).cloned() {
+                            self.assign_vars(&vars, value, ty);
+                        }
+                    }
+                    _ => self.write_place(place, ty, |lower, _| lower.words_as(value, ty), false),
+                }
+            }
+        }
+    }
+
+    /// Changes a place by its old value.
+    fn update(&mut self, place: ExprId, new: impl FnOnce(&mut Self, &[Value], Ty) -> Vec<Value>) {
+        let ty = self.ty(place);
+        if let Res::Local(local) = self.image.sound.tables().expr_res[place] {
+            if let Some(Local::Vars(vars)) = self.locals.get(&local).cloned() {
+                let old: Vec<Value> = vars.iter().map(|&v| self.b.read(v)).collect();
+                let words = new(self, &old, ty);
+                for (&var, word) in vars.iter().zip(words) {
+                    self.b.write(var, word);
+                }
+            }
+            return;
+        }
+        self.write_place(place, ty, |lower, old| new(lower, old, ty), true);
+    }
+
+    /// Writes a field, a `carried` field or an element. `new` gets the old value when it asks for it.
+    fn write_place(
+        &mut self,
+        place: ExprId,
+        ty: Ty,
+        new: impl FnOnce(&mut Self, &[Value]) -> Vec<Value>,
+        reads: bool,
+    ) {
+        let sound = self.image.sound;
+        let node = &sound.program().ast.exprs[place];
+        let (region, at) = match (&node.kind, sound.tables().expr_res[place]) {
+            (ExprKind::Paren(inner), _) => return self.write_place(*inner, ty, new, reads),
+            (ExprKind::Field { base, .. }, Res::Field { field, .. }) => {
+                let Val::View(view) = self.expr(*base) else {
+                    return;
+                };
+                let old = if reads {
+                    self.load_field(&view, field)
+                } else {
+                    Vec::new()
+                };
+                let words = new(self, &old);
+                self.b.span = Some(node.span);
+                return self.store_field(&view, field, &words);
+            }
+            (ExprKind::Index { base, index }, _) => {
+                let Val::Array {
+                    region,
+                    offset,
+                    elem,
+                    ..
+                } = self.expr(*base)
+                else {
+                    return;
+                };
+                self.b.span = Some(node.span);
+                (region, self.element_place(offset, elem, *index))
+            }
+            (_, Res::Carried(id)) => (
+                Region::Carried,
+                Place::at(self.image.carried.get(&id).copied().unwrap_or(0)),
+            ),
+            _ => return,
+        };
+        let old = if reads {
+            self.load_stored(region, at, ty)
+        } else {
+            Vec::new()
+        };
+        let words = new(self, &old);
+        self.b.span = Some(node.span);
+        self.store_stored(region, at, ty, &words);
+    }
+
+    fn if_else(&mut self, cond: ExprId, then: StmtId, otherwise: Option<StmtId>) {
+        let (yes, no, end) = (self.b.block(), self.b.block(), self.b.block());
+        self.cond(cond, yes, no);
+        self.b.enter(yes);
+        if self.b.reachable() {
+            self.stmt(then);
+        }
+        self.b.jump(end);
+        self.b.enter(no);
+        if let (Some(otherwise), true) = (otherwise, self.b.reachable()) {
+            self.stmt(otherwise);
+        }
+        self.b.jump(end);
+        self.b.enter(end);
+    }
+
+    /// `while` and `for`: the condition is asked first, then the limit.
+    fn while_loop(
+        &mut self,
+        cond: Option<ExprId>,
+        limit: Option<&Limit>,
+        body: StmtId,
+        step: Option<StmtId>,
+    ) {
+        let counter = self.counter(limit);
+        let (head, inside, next, exit) = (
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+        );
+        self.b.jump(head);
+        self.b.open(head);
+        match cond {
+            Some(cond) => self.cond(cond, inside, exit),
+            None => self.b.jump(inside),
+        }
+        self.b.enter(inside);
+        self.count(counter);
+        self.exits.loops.push((exit, next));
+        if self.b.reachable() {
+            self.stmt(body);
+        }
+        self.exits.loops.pop();
+        self.b.jump(next);
+        self.b.enter(next);
+        if let (Some(step), true) = (step, self.b.reachable()) {
+            self.stmt(step);
+        }
+        self.b.jump(head);
+        self.b.seal(head);
+        self.b.enter(exit);
+    }
+
+    fn do_while(&mut self, body: StmtId, cond: ExprId, limit: Option<&Limit>) {
+        let counter = self.counter(limit);
+        let (head, asked, again, exit) = (
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+        );
+        self.b.jump(head);
+        self.b.open(head);
+        self.exits.loops.push((exit, asked));
+        self.stmt(body);
+        self.exits.loops.pop();
+        self.b.jump(asked);
+        self.b.enter(asked);
+        if self.b.reachable() {
+            self.cond(cond, again, exit);
+        }
+        self.b.enter(again);
+        self.count(counter);
+        self.b.jump(head);
+        self.b.seal(head);
+        self.b.enter(exit);
+    }
+
+    fn for_each(&mut self, id: StmtId, array: ExprId, limit: Option<&Limit>, body: StmtId) {
+        let Val::Array {
+            region,
+            offset,
+            elem,
+            count,
+        } = self.expr(array)
+        else {
+            return;
+        };
+        let tables = self.image.sound.tables();
+        let local = tables.stmt_locals[id][0];
+        let counter = self.counter(limit);
+        let index = self.b.var(32);
+        let zero = self.b.constant(0);
+        self.b.write(index, zero);
+        let (head, inside, next, exit) = (
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+            self.b.block(),
+        );
+        self.b.jump(head);
+        self.b.open(head);
+        let i = self.b.read(index);
+        let end = self.b.constant(count);
+        let more = self.b.compare(Op::Ltu, i, end);
+        self.b.branch(more, inside, exit);
+        self.b.enter(inside);
+        self.count(counter);
+        let stored = stored_bytes(self.image.width(elem).bits);
+        let at = if stored > 1 {
+            self.b.op2c(Op::Shl, i, stored.trailing_zeros(), 32)
+        } else {
+            i
+        };
+        let words = self.load_stored(
+            region,
+            Place {
+                index: Some(at),
+                offset,
+            },
+            elem,
+        );
+        let ty = tables.locals[local].ty;
+        let (from, to) = (self.image.width(elem), self.image.width(ty));
+        let words = self.b.resize(words, from, to);
+        let vars = self.vars(ty);
+        for (&var, &word) in vars.iter().zip(&words) {
+            self.b.write(var, word);
+        }
+        self.locals.insert(local, Local::Vars(vars));
+        self.exits.loops.push((exit, next));
+        if self.b.reachable() {
+            self.stmt(body);
+        }
+        self.exits.loops.pop();
+        self.b.jump(next);
+        self.b.enter(next);
+        let i = self.b.read(index);
+        let i = self.b.op2c(Op::Add, i, 1, 32);
+        self.b.write(index, i);
+        self.b.jump(head);
+        self.b.seal(head);
+        self.b.enter(exit);
+    }
+
+    fn counter(&mut self, limit: Option<&Limit>) -> Option<Counter> {
+        let limit = limit?;
+        let rounds = self.u32_of(limit.count);
+        let rest = self.b.var(32);
+        self.b.write(rest, rounds);
+        Some(Counter {
+            rest,
+            otherwise: limit.otherwise,
+        })
+    }
+
+    /// One more round: one less is left, or the limit is reached.
+    fn count(&mut self, counter: Option<Counter>) {
+        let (Some(counter), true) = (counter, self.b.reachable()) else {
+            return;
+        };
+        let rest = self.b.read(counter.rest);
+        let (go_on, reached) = (self.b.block(), self.b.block());
+        self.b.branch(rest, go_on, reached);
+        self.b.enter(reached);
+        match counter.otherwise {
+            Some(value) => self.return_value(Some(value)),
+            None => self.b.jump(self.exhausted),
+        }
+        self.b.enter(go_on);
+        let rest = self.b.op2c(Op::Sub, rest, 1, 32);
+        self.b.write(counter.rest, rest);
+    }
+
+    fn return_value(&mut self, value: Option<ExprId>) {
+        if let Some(out) = self.exits.result.clone() {
+            if let Some(value) = value {
+                self.assign_vars(&out.vars, value, out.ty);
+            }
+            return self.b.jump(out.end);
+        }
+        match value.map(|e| self.expr(e)) {
+            Some(Val::Verdict { kind, operand }) => self.b.finish(kind, operand),
+            _ => {
+                let zero = self.b.constant(0);
+                self.b.finish(zero, zero);
+            }
+        }
+    }
+
+    fn yield_value(&mut self, e: ExprId) {
+        if let Some(out) = self.exits.yields.last().cloned() {
+            self.assign_vars(&out.vars, e, out.ty);
+            self.b.jump(out.end);
+        }
+    }
+
+    /// `switch` over numbers, addresses and booleans. With `result`, its value.
+    pub(super) fn switch(&mut self, value: ExprId, arms: &[Arm], result: Option<Ty>) -> Val {
+        let subject_ty = self.ty(value);
+        let words = self.words(value);
+        let end = self.b.block();
+        let out = result.map(|ty| Out {
+            vars: self.vars(ty),
+            ty,
+            end,
+        });
+        // Whatever its place, `default` is for what no other arm takes.
+        let order: Vec<&Arm> = arms
+            .iter()
+            .filter(|a| !a.pats.is_empty())
+            .chain(arms.iter().filter(|a| a.pats.is_empty()))
+            .collect();
+        for (i, &arm) in order.iter().enumerate() {
+            if !self.b.reachable() {
+                break;
+            }
+            let (body, next) = (self.b.block(), self.b.block());
+            self.b.span = Some(arm.span);
+            // Where every value is covered, what is left belongs to the last arm.
+            let last = i + 1 == arms.len() && arm.guard.is_none();
+            self.arm_test(
+                arm,
+                &words,
+                subject_ty,
+                body,
+                if last { body } else { next },
+            );
+            self.b.enter(body);
+            if self.b.reachable() {
+                self.arm_body(arm, out.as_ref(), end);
+            }
+            self.b.enter(next);
+        }
+        self.b.jump(end);
+        self.b.enter(end);
+        match out {
+            Some(out) => self.read_vars(&out.vars, out.ty),
+            None => Val::Unit,
+        }
+    }
+
+    fn arm_test(&mut self, arm: &Arm, words: &[Value], ty: Ty, body: Block, next: Block) {
+        let matched = if arm.guard.is_some() {
+            self.b.block()
+        } else {
+            body
+        };
+        let sound = self.image.sound;
+        if arm.pats.is_empty() {
+            self.b.jump(matched);
+        }
+        for &pat in &arm.pats {
+            let other = self.b.block();
+            match &sound.tables().pats[pat] {
+                PatInfo::Const(konst) => {
+                    self.matches_const(words, ty, konst, konst, matched, other)
+                }
+                PatInfo::Range(lo, hi) => self.matches_const(words, ty, lo, hi, matched, other),
+                PatInfo::Bind(local) => {
+                    let vars = self.vars(ty);
+                    for (&var, &word) in vars.iter().zip(words) {
+                        self.b.write(var, word);
+                    }
+                    self.locals.insert(*local, Local::Vars(vars));
+                    self.b.jump(matched);
+                }
+                _ => self.b.jump(matched),
+            }
+            self.b.enter(other);
+            if !self.b.reachable() {
+                break;
+            }
+        }
+        self.b.jump(next);
+        if let Some(guard) = arm.guard {
+            self.b.enter(matched);
+            if self.b.reachable() {
+                self.cond(guard, body, next);
+            }
+        }
+    }
+
+    fn arm_body(&mut self, arm: &Arm, out: Option<&Out>, end: Block) {
+        let sound = self.image.sound;
+        match (&sound.program().ast.stmts[arm.body].kind, out) {
+            (StmtKind::Expr(e), Some(out)) => self.assign_vars(&out.vars, *e, out.ty),
+            (_, Some(out)) => {
+                self.exits.yields.push(out.clone());
+                self.stmt(arm.body);
+                self.exits.yields.pop();
+            }
+            (_, None) => self.stmt(arm.body),
+        }
+        self.b.jump(end);
+    }
+}
