@@ -93,6 +93,8 @@ struct Select<'a> {
     uses: IdMap<Value, u32>,
     regs: IdMap<Value, Option<VReg>>,
     sums: BTreeMap<(Base, Value), Sum>,
+    /// By block, the subtraction it ends with.
+    rests: BTreeMap<usize, cond::Rest>,
     carried: Option<VReg>,
     context: Option<VReg>,
     out: Func<VReg>,
@@ -147,6 +149,7 @@ impl<'a> Select<'a> {
             number,
             regs: IdMap::new(),
             sums: BTreeMap::new(),
+            rests: BTreeMap::new(),
             carried: None,
             context: None,
             reversed: Vec::new(),
@@ -165,6 +168,7 @@ impl<'a> Select<'a> {
         };
         s.out.blocks = s.blocks.iter().map(empty).collect();
         s.find_sums();
+        s.find_rests();
         s
     }
 

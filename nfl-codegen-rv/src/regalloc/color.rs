@@ -28,6 +28,8 @@ impl Coloring {
 
 /// Above this many nodes, registers are not exchanged in whole chains.
 const CHAIN_NODES_MAX: usize = 1500;
+/// The registers that all 16-bit forms can name, one bit each.
+const COMPACT: u32 = 0xff00;
 /// How often all nodes are looked at once more.
 const ROUNDS: usize = 8;
 
@@ -230,10 +232,8 @@ impl<'a> Painter<'a> {
         };
         let allowed = self.graph.allowed(node);
         let mut best: Option<(u32, BTreeSet<VReg>, u8)> = None;
-        for to in ORDER
-            .into_iter()
-            .filter(|&c| c != from && allowed >> c & 1 != 0)
-        {
+        let promising = self.promising(node) & allowed & !(1 << from);
+        for to in ORDER.into_iter().filter(|&c| promising >> c & 1 != 0) {
             let is_free = self.free(node) >> to & 1 != 0;
             let chain = match (is_free, with_chains) {
                 (true, _) => BTreeSet::from([node]),
@@ -269,6 +269,20 @@ impl<'a> Painter<'a> {
             };
         }
         true
+    }
+
+    /// The colours that can make a difference: compact registers, and those of nodes that instructions name together.
+    fn promising(&self, node: VReg) -> u32 {
+        let mut colors = COMPACT;
+        for &(b, n) in self.sites.get(&node).into_iter().flatten() {
+            let Some(line) = self.f.blocks[b].lines.get(n) else {
+                continue;
+            };
+            let named = line.code.uses().chain(line.code.def());
+            let named = named.filter_map(|v| self.colors[self.graph.leader(v).index()]);
+            colors = named.fold(colors, |set, color| set | 1 << color);
+        }
+        colors
     }
 
     /// The nodes that must change places when `node` changes from one colour to another (Kempe).

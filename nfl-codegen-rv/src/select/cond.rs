@@ -6,7 +6,9 @@
 //! The idea: comparisons with zero are the shortest (two bytes for a register of the compact set), so a comparison
 //! with another constant is a subtraction first, and a test of some bits is a shift or a mask first.
 
-use nfl_ir::{Op as IrOp, Value};
+use std::collections::BTreeMap;
+
+use nfl_ir::{Op as IrOp, Term, Value};
 use nfl_isa::Op;
 
 use super::Select;
@@ -172,8 +174,66 @@ impl Select<'_> {
     }
 
     fn equality(&mut self, op: IrOp, a: Value, c: u32) -> Test<VReg> {
-        let rs1 = self.reg(a);
-        self.difference(op, rs1, c)
+        let Some(&Rest { after, .. }) = self.rests.get(&self.current) else {
+            let rs1 = self.reg(a);
+            return self.difference(op, rs1, c);
+        };
+        let (from, known) = match after {
+            None => (self.reg(a), 0),
+            Some(block) => (self.rest(block), self.rests[&block].constant),
+        };
+        let rs1 = self.rest(self.current);
+        self.i(Op::Addi, rs1, from, known.wrapping_sub(c).cast_signed());
+        Test {
+            op: branch(op),
+            rs1,
+            rs2: ZERO,
+        }
+    }
+
+    /// The register that holds what is left of a value after the subtraction that a block ends with.
+    fn rest(&mut self, block: usize) -> VReg {
+        let known = self.rests[&block].reg;
+        let reg = known.unwrap_or_else(|| self.out.fresh());
+        if let Some(rest) = self.rests.get_mut(&block) {
+            rest.reg = Some(reg);
+        }
+        reg
+    }
+
+    /// Finds the blocks that end with a subtraction, so that the next test of the same value can go on from there.
+    pub(super) fn find_rests(&mut self) {
+        let mut of: BTreeMap<Value, Vec<usize>> = BTreeMap::new();
+        for at in 0..self.blocks.len() {
+            let Term::Branch { cond, .. } = self.f.blocks[self.blocks[at]].term else {
+                continue;
+            };
+            let whole = Comparison {
+                op: IrOp::Ne,
+                a: cond,
+                b: Constant(0),
+            };
+            let Comparison { op, a, b } = self.simplified(whole);
+            let Constant(constant) = b else { continue };
+            let is_equality = matches!(op, IrOp::Eq | IrOp::Ne);
+            if !is_equality || constant == 0 || self.bits_of(a).is_some() {
+                continue;
+            }
+            let before = of.entry(a).or_default();
+            let after = before.iter().rev().copied().find(|&b| {
+                let step = self.rests[&b].constant.wrapping_sub(constant).cast_signed();
+                step != 0 && fits6(step) && self.graph.dominates(b, at)
+            });
+            if after.is_some() || fits12(constant.wrapping_neg().cast_signed()) {
+                before.push(at);
+                let rest = Rest {
+                    constant,
+                    after,
+                    reg: None,
+                };
+                self.rests.insert(at, rest);
+            }
+        }
     }
 
     /// Tests `rs1 == c`, by subtraction where that fits.
@@ -231,16 +291,21 @@ impl Select<'_> {
         self.def(v).is_some_and(|def| def.op == IrOp::Len)
     }
 
-    /// Tests `a == c` where `a` is some bits of a value that is needed for nothing else.
-    fn masked(&mut self, op: IrOp, a: Value, c: u32) -> Option<Test<VReg>> {
+    /// The value and the mask that `a` comes from, if it is needed for one test alone.
+    fn bits_of(&self, a: Value) -> Option<(Value, u32)> {
         let def = self
             .def(a)
             .filter(|def| def.op == IrOp::And && self.dies(a))?;
-        let (x, mask) = match (self.constant_of(def.args[0]), self.constant_of(def.args[1])) {
-            (_, Some(mask)) => (def.args[0], mask),
-            (Some(mask), None) => (def.args[1], mask),
-            (None, None) => return None,
-        };
+        match (self.constant_of(def.args[0]), self.constant_of(def.args[1])) {
+            (_, Some(mask)) => Some((def.args[0], mask)),
+            (Some(mask), None) => Some((def.args[1], mask)),
+            (None, None) => None,
+        }
+    }
+
+    /// Tests `a == c` where `a` is some bits of a value that is needed for nothing else.
+    fn masked(&mut self, op: IrOp, a: Value, c: u32) -> Option<Test<VReg>> {
+        let (x, mask) = self.bits_of(a)?;
         let all = width_mask(self.width(x));
         let mask = mask & all;
         if mask == 0 || c & !mask != 0 {
@@ -276,6 +341,15 @@ impl Select<'_> {
             }
         }
     }
+}
+
+/// A subtraction that a block ends with.
+pub(super) struct Rest {
+    /// What is subtracted in all.
+    constant: u32,
+    /// The block whose rest it goes on from.
+    after: Option<usize>,
+    reg: Option<VReg>,
 }
 
 /// A way to test some bits: at most two steps, then a comparison.
