@@ -186,7 +186,7 @@ impl Op {
             Op::Add => a.wrapping_add(b),
             Op::Sub => a.wrapping_sub(b),
             Op::Mul => a.wrapping_mul(b),
-            Op::Mulhu => (u64::from(a) * u64::from(b) >> 32) as u32,
+            Op::Mulhu => ((u64::from(a) * u64::from(b)) >> 32) as u32,
             Op::Divu => a.checked_div(b)?,
             Op::Remu => a.checked_rem(b)?,
             Op::Div if b != 0 => sa.wrapping_div(sb) as u32,

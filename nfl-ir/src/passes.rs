@@ -6,6 +6,7 @@
 
 mod blocks;
 mod bytes;
+mod counter;
 mod dce;
 mod fold;
 mod gvn;
@@ -43,7 +44,12 @@ pub fn run(m: &mut Module) {
         }
         debug_assert_eq!(structure::check(m), Ok(()), "{before}");
     }
+    each(m, counter::add);
+    each(m, |f, _| blocks::simplify(f));
+    each(m, |f, _| gvn::number(f));
+    each(m, |f, _| dce::sweep(f));
     each(m, settle_widths);
+    debug_assert_eq!(structure::check(m), Ok(()));
 }
 
 fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {

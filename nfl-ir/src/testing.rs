@@ -29,7 +29,7 @@ impl Rng {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = self.0;
         let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -39,7 +39,7 @@ impl Rng {
 
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
-        (self.next() % u64::from(n.max(1))) as u32
+        (self.number() % u64::from(n.max(1))) as u32
     }
 
     fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
@@ -69,15 +69,15 @@ pub fn input(m: &Module, seed: u64) -> Input {
     let mut rng = Rng::new(seed ^ 0x1a7e);
     let late = m.late.iter().map(|(_, word)| {
         let span = u64::from(word.hi - word.lo) + 1;
-        word.lo + (rng.next() % span) as u32
+        word.lo + (rng.number() % span) as u32
     });
     let late = late.collect();
     let mut context = [0; 8];
     for word in &mut context {
-        let any = rng.next() as u32;
+        let any = rng.number() as u32;
         *word = rng.one_of(&[0, 1, 7, any, any & 0xff]);
     }
-    let carried = m.carried.iter().map(|_| rng.next() as u8 & 3).collect();
+    let carried = m.carried.iter().map(|_| rng.number() as u8 & 3).collect();
     Input {
         packet: packet(seed),
         context,
@@ -95,7 +95,7 @@ pub fn packet(seed: u64) -> Vec<u8> {
         _ => NEED + rng.below(70),
     };
     let byte = |_| match rng.below(3) {
-        0 => rng.next() as u8,
+        0 => rng.number() as u8,
         1 => rng.below(8) as u8,
         _ => rng.one_of(&[0x45, 0, 6, 17, 10, 1, 0x40]),
     };
@@ -155,7 +155,7 @@ pub fn module(seed: u64) -> Module {
     for &role in roles {
         let size = if capsule { 8 } else { 6 + rng.below(20) };
         let f = Generator::new(rng.clone(), role, capsule).function(size);
-        rng.next();
+        rng.number();
         m.functions.push(f);
     }
     m
@@ -363,7 +363,7 @@ impl Generator {
         ];
         let op = self.rng.one_of(OPS);
         let a = self.word();
-        let any = self.rng.next() as u32;
+        let any = self.rng.number() as u32;
         let number = self
             .rng
             .one_of(&[0, 1, 2, 8, 15, 255, 256, 0xffff, 0xff00, any, !0]);

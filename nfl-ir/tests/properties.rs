@@ -7,6 +7,7 @@ use nfl_ir::testing::{self, Input};
 use nfl_ir::{Module, passes, text, verify};
 use nfl_syntax::Diags;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 type Outcome = (Result<(u32, u32), Trap>, Vec<u8>, Vec<u8>);
 
@@ -44,6 +45,7 @@ fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         cases,
         failure_persistence: None,
+        rng_seed: RngSeed::Fixed(0x4e46_4c21),
         ..ProptestConfig::default()
     }
 }

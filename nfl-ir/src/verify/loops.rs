@@ -101,9 +101,9 @@ impl Analysis<'_> {
                     let clock = params.iter().position(|&p| p == link.clock.param);
                     // While the clock itself is wrong there is nothing to be said.
                     wrong[at] = clock.is_none_or(|clock| {
-                        !wrong[clock]
-                            && !(within(self.proved_step(l, clock), link.clock.step)
-                                && within(self.proved_step(l, at), link.step))
+                        let sure = within(self.proved_step(l, clock), link.clock.step)
+                            && within(self.proved_step(l, at), link.step);
+                        !wrong[clock] && !sure
                     });
                 }
             }
@@ -113,6 +113,15 @@ impl Analysis<'_> {
             all_right &= !wrong.contains(&true);
         }
         all_right
+    }
+
+    /// Whether a parameter of a loop's head moves by the same constant in every round.
+    pub(crate) fn has_counter(&self, l: usize) -> bool {
+        let params = self.f.blocks[self.cfg.loops[l].head].params.len();
+        (0..params).any(|at| {
+            let step = self.proved_step(l, at);
+            step.is_some_and(|(down, up)| down == up && down != 0)
+        })
     }
 
     /// What is known on the edges that go back to a loop's head, with the words they hand over.

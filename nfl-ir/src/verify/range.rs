@@ -107,8 +107,8 @@ pub fn eval(op: Op, a: Range, b: Range) -> Range {
             Err(_) => Range::FULL,
         },
         Op::Mulhu => Range::new(
-            (u64::from(a.lo) * u64::from(b.lo) >> 32) as u32,
-            (u64::from(a.hi) * u64::from(b.hi) >> 32) as u32,
+            ((u64::from(a.lo) * u64::from(b.lo)) >> 32) as u32,
+            ((u64::from(a.hi) * u64::from(b.hi)) >> 32) as u32,
         ),
         Op::Divu if b.lo > 0 => Range::new(a.lo / b.hi, a.hi / b.lo),
         Op::Remu if b.lo > 0 && a.hi < b.lo => a,

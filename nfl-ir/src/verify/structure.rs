@@ -80,7 +80,7 @@ fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
         Fmt::Late => number < m.late.len(),
         Fmt::Param => number < m.params.len(),
         Fmt::Load | Fmt::Store => region_exists(m, f, data),
-        _ if data.op == crate::Op::Context => number % 4 == 0 && number < CONTEXT_BYTES,
+        _ if data.op == crate::Op::Context => number.is_multiple_of(4) && number < CONTEXT_BYTES,
         _ => true,
     };
     if !exists || data.region.is_some() != matches!(spec.fmt, Fmt::Load | Fmt::Store) {
