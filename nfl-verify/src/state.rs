@@ -34,7 +34,7 @@ pub(crate) const REGS: usize = 32;
 pub(crate) const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
 
 /// Symbols that one state may gather before unused ones are thrown out.
-const GATHERED_MAX: usize = 192;
+const GATHERED_MAX: usize = 128;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Kind {
@@ -457,15 +457,14 @@ impl State {
                 *slot = joined;
             }
         }
-        let common = self.facts.len().min(other.facts.len());
-        for sym in FIRST..common as Sym {
-            let fact = Fact {
-                lo: self.fact(sym).lo.min(other.fact(sym).lo),
-                hi: self.fact(sym).hi.max(other.fact(sym).hi),
-                slack: self.slack(sym).min(other.slack(sym)),
-                stride: common_stride(self.fact(sym).stride, other.fact(sym).stride),
-            };
-            self.update(sym, fact);
+        for at in 0..self.values.len() {
+            if let (Some(&a), Some(b)) = (self.values.get(at), other.values.get(at))
+                && a == *b
+                && a.sym >= FIRST
+            {
+                let joined = self.joined_fact(a.sym, other);
+                self.update(a.sym, joined);
+            }
         }
         let (a, b) = (self.fact(LEN), other.fact(LEN));
         self.update(
@@ -478,6 +477,17 @@ impl State {
         );
         self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
         self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
+    }
+
+    /// What holds of a symbol in either state. Joining twice changes nothing more.
+    fn joined_fact(&self, sym: Sym, other: &State) -> Fact {
+        let (a, b) = (self.fact(sym), other.fact(sym));
+        Fact {
+            lo: a.lo.min(b.lo),
+            hi: a.hi.max(b.hi),
+            slack: self.slack(sym).min(other.slack(sym)),
+            stride: common_stride(a.stride, b.stride),
+        }
     }
 
     /// Throws out symbols from `floor` up that nothing holds. Those below keep their names: the
