@@ -120,7 +120,8 @@ pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
                     .windows(2)
                     .any(|w| w == ["--error-format", "json"])
             {
-                let finding = nfl::Diagnostic::bare(&codes::E900, text.trim_end());
+                let (message, usage) = text.split_once("\n\n").unwrap_or((text, ""));
+                let finding = nfl::Diagnostic::bare(&codes::E900, message).note(usage.trim_end());
                 let sources = nfl::SourceMap::default();
                 eprint!("{}", nfl::render(&finding, &sources, nfl::Style::Json));
             } else {

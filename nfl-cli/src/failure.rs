@@ -1,5 +1,6 @@
 //! How a command fails: what to say, and which status to leave with.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -142,5 +143,9 @@ pub(crate) fn report_panics() {
         eprintln!("  version: nflc {}", env!("CARGO_PKG_VERSION"));
         eprintln!("  command: {}", args.join(" "));
         eprintln!("  please report this with the command and its input");
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            eprintln!("{trace}");
+        }
     }));
 }

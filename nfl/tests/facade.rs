@@ -86,7 +86,7 @@ fn values_are_judged() {
     let clients = ("clients", "10.0.0.0/8");
     for values in [
         &[][..],
-        &[("clients", "10.0.0.0")],
+        &[("clients", "2001:db8::/32")],
         &[clients, ("port", "65536")],
         &[clients, ("prot", "1")],
     ] {
