@@ -197,7 +197,8 @@ pub(crate) fn describe(expected: &[Token]) -> String {
         }
         words.push(group.name.to_string());
         left.retain(|t| {
-            !group.members.contains(t) && !(group.with_names && t.class() == Class::Soft)
+            let is_name = group.with_names && t.class() == Class::Soft;
+            !is_name && !group.members.contains(t)
         });
         // A statement or declaration may begin with an expression or a type.
         if group.members.contains(&Token::Final) {

@@ -133,7 +133,8 @@ pub fn docs_before(sources: &SourceMap, span: Span) -> Vec<&str> {
             end: start + 1,
         };
         let text = sources.text(token);
-        if let Some(doc) = text.strip_prefix("///") {
+        let line = text.strip_prefix("///").filter(|t| !t.starts_with('/'));
+        if let Some(doc) = line {
             docs.push(doc.trim_end().strip_prefix(' ').unwrap_or(doc.trim_end()));
         } else if let Some(doc) = text.strip_prefix("/**").and_then(|t| t.strip_suffix("*/")) {
             docs.push(doc.trim());

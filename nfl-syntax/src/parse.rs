@@ -16,6 +16,9 @@ use std::cell::Cell;
 /// The longest file that is read.
 const FILE_BYTES_MAX: usize = 16 << 20;
 
+/// How many findings of a file are passed on.
+const FOUND_MAX: usize = 100;
+
 /// Parses a file; answers the index of its unit.
 pub fn parse(
     file: FileId,
@@ -38,6 +41,7 @@ pub fn parse(
     let builder = Builder::new(ast, names, source, &kinds, file, &taken);
     let unit = recover::parse(builder, items, sources, &mut found);
     found.sort_by_key(|d| d.labels.first().map(|label| label.span));
+    found.truncate(FOUND_MAX);
     for diagnostic in found {
         diags.push(diagnostic);
     }

@@ -19,7 +19,6 @@ use crate::expected;
 use crate::grammar::FileParser;
 use crate::repair::{Edit, Repairer};
 use crate::source::SourceMap;
-use crate::span::Span;
 use crate::stream::Item;
 use crate::token::Token;
 use lalrpop_util::ParseError;
@@ -53,10 +52,8 @@ pub(crate) fn parse(
     sources: &SourceMap,
     found: &mut Vec<Diagnostic>,
 ) -> Unit {
-    let known: Vec<Span> = found
-        .iter()
-        .flat_map(|d| d.labels.iter().map(|label| label.span))
-        .collect();
+    let place = |d: &Diagnostic| d.labels.first().map_or(0, |label| label.span.start);
+    let mut known: Vec<u32> = found.iter().map(place).collect();
     let mut r = Recovery {
         parser: FileParser::new(),
         builder,
@@ -72,14 +69,17 @@ pub(crate) fn parse(
             r.cut_rest();
             continue;
         }
-        // A broken token in the same statement has been said, and this is probably its consequence.
+        // Something was said in the same statement, and this is probably its consequence.
         let statement = r.range(cut.0, cut.1.min(refusal.at + 1));
-        let consequence = known.iter().any(|span| statement.contains(&span.start));
+        let consequence = known.iter().any(|at| statement.contains(at));
         let said = match r.repair(&refusal) {
             Some(said) => Some(said),
             None => r.cut(&refusal, cut),
         };
-        found.extend(said.filter(|_| !consequence));
+        if let Some(said) = said.filter(|_| !consequence) {
+            known.push(place(&said));
+            found.push(said);
+        }
         mistakes += 1;
     }
     if let Some(&span) = r.builder.deep.first() {

@@ -125,6 +125,7 @@ impl Repairer<'_> {
             Token::Assign,
             Token::ParenOpen,
             Token::Colon,
+            Token::Case,
         ] {
             self.missing(token, &mut edits);
         }
@@ -453,7 +454,7 @@ impl Repairer<'_> {
                     ],
                     said: Diagnostic::new(&codes::E102, self.span(bad).to(self.span(brace - 1)))
                         .message("parentheses are missing here")
-                        .help(format!("`{} (…)`", self.text(self.before(1)))),
+                        .help(format!("`{} (...)`", self.text(self.before(1)))),
                 }
             }));
         }
@@ -480,17 +481,22 @@ impl Repairer<'_> {
             changes: (open..=close).map(Change::Delete).collect(),
             said: Diagnostic::new(&codes::E100, self.span(open).to(self.span(close)))
                 .message("only the number types can be cast to")
-                .help(format!("`{name}(…)` makes a value of this type")),
+                .help(format!("`{name}(...)` makes a value of this type")),
         })
     }
 
     /// `while (a) b();`
     fn loop_without_braces(&self) -> Option<Edit> {
         let at = self.at();
+        if !self.could_be(Token::BraceOpen) || self.first_on_line(at) {
+            return None;
+        }
+        let word = self.token(self.statement_start(at));
+        if !matches!(word, Some(Token::While | Token::For | Token::If)) {
+            return None;
+        }
         let end = (at..self.items.len()).find(|&i| self.is(i, Token::Semi))?;
-        let meant = !self.first_on_line(at) || !self.is(end + 1, Token::BraceClose);
-        let says = self.could_be(Token::BraceOpen) && self.is(self.before(1), Token::ParenClose);
-        (meant && says).then(|| Edit {
+        Some(Edit {
             changes: vec![
                 Change::Insert(at, Token::BraceOpen),
                 Change::Insert(end + 1, Token::BraceClose),
@@ -534,7 +540,7 @@ impl Repairer<'_> {
         let said = self
             .say(&codes::E117, at, codes::E117.title)
             .label("the body before it is one simple statement")
-            .help("if (a) { … } else { … }");
+            .help("if (a) { ... } else { ... }");
         let begin = self.statement_start(at.checked_sub(1)?);
         let cond = (begin..at).find(|&i| self.is(i, Token::If))? + 1;
         let mut changes = vec![

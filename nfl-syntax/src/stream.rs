@@ -165,13 +165,13 @@ impl Words {
                 let name = after.map_or("Name", text);
                 let said = finding(&codes::E101, codes::E101.title.into())
                     .label("values have no identity, so nothing is allocated")
-                    .help(format!("write {name}(…) without `new`"));
+                    .help(format!("write {name}(...) without `new`"));
                 (said, None)
             }
             Token::Null => {
                 let said = finding(&codes::E105, codes::E105.title.into())
                     .label("nothing is absent without saying so in its type")
-                    .help("match a `Lookup` with `Hit(…)` and `Miss`");
+                    .help("match a `Lookup` with `Hit(...)` and `Miss`");
                 (said, Some(Token::OtherLiteral))
             }
             Token::Byte | Token::Short | Token::CharWord | Token::Float | Token::Double => {

@@ -191,7 +191,7 @@ fn no_depth_is_too_deep() {
         ("x instanceof A / A && ", ""),
         ("switch (a) { case _ -> ", "; }"),
     ] {
-        let expr = format!("{}1{}", open.repeat(5000), close.repeat(5000));
+        let expr = format!("{}1{}", open.repeat(2000), close.repeat(2000));
         check(&format!("function F {{ on a(P p) {{ b = {expr}; }} }}"));
     }
     for (open, close) in [
@@ -200,18 +200,18 @@ fn no_depth_is_too_deep() {
         ("if (a) { } else ", "{ }"),
         ("do {", "} while (a);"),
     ] {
-        let body = format!("{}{}", open.repeat(5000), close.repeat(5000));
+        let body = format!("{}{}", open.repeat(2000), close.repeat(2000));
         check(&format!("function F {{ on a(P p) {{ {body} }} }}"));
     }
-    check(&"class A { ".repeat(5000));
+    check(&"class A { ".repeat(2000));
     check(&format!(
         "class A {{ {}u8{} a; }}",
-        "T<".repeat(5000),
-        ">".repeat(5000)
+        "T<".repeat(2000),
+        ">".repeat(2000)
     ));
-    check(&format!("class A {{ a(P{}) }}", "[1]".repeat(5000)));
-    check(&"}".repeat(5000));
-    check(&"(".repeat(5000));
-    check(&"@A(".repeat(5000));
-    check(&"a.".repeat(5000));
+    check(&format!("class A {{ a(P{}) }}", "[1]".repeat(2000)));
+    check(&"}".repeat(2000));
+    check(&"(".repeat(2000));
+    check(&"@A(".repeat(2000));
+    check(&"a.".repeat(2000));
 }
