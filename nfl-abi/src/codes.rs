@@ -92,7 +92,7 @@ codes! {
     E118 "a variable does not begin with a capital"
         "The case of a name says what it is: `port` is a variable, `Port` a type, `MAX_PORT` a constant.\n\nWrong:\n\n    u16 Port = 80;\n\nRight:\n\n    u16 port = 80;\n"
     E119 "this file is too long"
-        "A source file has at most 16 MiB, and its mistakes are reported up to the fiftieth.\n\nWrong:\n\n    a file of 17 MiB\n\nRight:\n\n    two files of 9 MiB\n"
+        "A source file has at most 16 MiB, so that its tokens fit into the compiler's numbers.\n\nWrong:\n\n    a file of 17 MiB\n\nRight:\n\n    two files of 9 MiB\n"
     E201 "this name is not known here"
         "Nothing of this name is declared where it is used: no variable, parameter, constant, method, type or header. It may be misspelt, declared in a block that has ended, or in a package that is not imported.\n\nWrong:\n\n    if (ip.src in client) return Pass;\n\nRight:\n\n    if (ip.src in clients) return Pass;\n"
     E202 "this name is declared twice"
