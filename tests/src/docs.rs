@@ -1,0 +1,129 @@
+//! The programs in the book and the README compile.
+//!
+//! In: blocks of the Markdown files that are marked as `nfl`. Guaranteed: a block without a
+//! function or header of its own is taken as the body of a handler; blocks that are marked
+//! `nfl wrong E123` have exactly that finding.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use nfl_abi::codes::CODES;
+use nfl_tests::pipeline::{check_text, render_all};
+use nfl_tests::root;
+
+/// Every Markdown file of the book, with the README.
+fn pages() -> Vec<(String, String)> {
+    let dir = root().join("docs/src");
+    let entries = fs::read_dir(dir).expect("the book has pages");
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("a directory can be read to its end").path())
+        .collect();
+    paths.extend([root().join("README.md"), root().join("examples/README.md")]);
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let text = fs::read_to_string(&path).expect("pages are text");
+        (path.display().to_string(), text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// Blocks of a page whose mark begins with `nfl`: line, mark and text.
+fn blocks(text: &str) -> Vec<(usize, &str, String)> {
+    let mut blocks: Vec<(usize, &str, String)> = Vec::new();
+    let mut open = false;
+    for (number, line) in text.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some(mark) if !open => {
+                open = true;
+                blocks.push((number + 1, mark, String::new()));
+            }
+            Some(_) => open = false,
+            None if open => {
+                let (_, _, block) = blocks.last_mut().expect("a block is open");
+                block.push_str(line);
+                block.push('\n');
+            }
+            None => {}
+        }
+    }
+    blocks.retain(|(_, mark, _)| mark.starts_with("nfl"));
+    blocks
+}
+
+/// A whole file out of a block.
+fn whole(block: &str) -> String {
+    let declares = |line: &str| {
+        let line = line.trim_start_matches("public ");
+        ["function ", "header ", "class ", "package "]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
+    if block.lines().any(declares) {
+        let imports = if block.contains("import nfl.net") {
+            ""
+        } else {
+            "import nfl.net.*;\n"
+        };
+        return match block.strip_prefix("package ") {
+            Some(_) => block.to_string(),
+            None => format!("{imports}{block}"),
+        };
+    }
+    format!(
+        "import nfl.net.*;\nfunction Block() uses Rewrite, Route, Control {{ on ingress(Packet pkt) {{\n{block}}} }}\n"
+    )
+}
+
+#[test]
+fn programs_in_the_book_compile() {
+    let mut seen = 0;
+    let mut failed = Vec::new();
+    for (path, text) in pages() {
+        for (line, mark, block) in blocks(&text) {
+            seen += 1;
+            let source = whole(&block);
+            let (checked, diagnostics) = check_text("block.nfl", &source).verify_unbound();
+            let found: BTreeSet<&str> = diagnostics
+                .iter()
+                .map(|d| d.code.text)
+                .filter(|c| !c.starts_with('W'))
+                .collect();
+            let wanted: BTreeSet<&str> = mark.split_whitespace().skip(2).collect();
+            if found != wanted {
+                let shown = render_all(&checked, &diagnostics);
+                failed.push(format!("{path}:{line}: wants {wanted:?}\n{shown}"));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(seen > 10, "the book has programs");
+}
+
+#[test]
+fn the_book_lists_every_page() {
+    let summary =
+        fs::read_to_string(root().join("docs/src/SUMMARY.md")).expect("the book has a summary");
+    for (path, _) in pages() {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let listed = summary.contains(&format!("({name})"));
+        assert!(
+            listed || ["SUMMARY.md", "README.md"].contains(&name),
+            "{name} is not in the summary"
+        );
+    }
+}
+
+#[test]
+fn the_book_lists_every_diagnostic_code() {
+    let page =
+        fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the book has that page");
+    let missing: Vec<&str> = CODES
+        .iter()
+        .filter(|code| !page.contains(&format!("| {} | {} |", code.text, code.title)))
+        .map(|code| code.text)
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "diagnostics.md lacks rows as the table has them: {missing:?}"
+    );
+}

@@ -1,0 +1,7 @@
+//! All tests that look at more than one crate.
+
+mod captures;
+mod docs;
+mod prop;
+mod stage;
+mod tidy;

@@ -1,0 +1,106 @@
+//! Properties across crates, over generated programs with fixed seeds.
+//!
+//! A generated module is printed and read, optimised, emitted, proved and run: every form of it must
+//! come to the same verdict and leave the same bytes.
+
+use nfl_abi::{Limits, Profile, Role};
+use nfl_codegen_rv::Options;
+use nfl_ir::Module;
+use nfl_syntax::Diags;
+use nfl_tests::agree::Engines;
+use nfl_tests::pipeline::Stages;
+use nfl_vm::Context;
+
+/// Programs in a debug build, unless `NFL_SEEDS` says otherwise.
+const SEEDS: u64 = 150;
+const PACKETS: u64 = 8;
+
+fn seeds() -> std::ops::Range<u64> {
+    let asked = std::env::var("NFL_SEEDS").ok();
+    0..asked
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(SEEDS)
+}
+
+fn emit(lowered: Module) -> Result<Option<Stages>, String> {
+    let mut module = lowered.clone();
+    nfl_ir::passes::run(&mut module);
+    let mut diags = Diags::default();
+    let verified = nfl_ir::verify::verify(module, &Limits::EDGE, &mut diags);
+    let verified = verified.ok_or("the passes lost what the verifier needs")?;
+    let emitted = match nfl_codegen_rv::emit(&verified, &Options::default()) {
+        Ok(emitted) => emitted,
+        // A generated program may be too large for an image; that is no difference.
+        Err(nfl_codegen_rv::EmitError::TooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let optimised = verified.module().clone();
+    Ok(Some(Stages {
+        lowered,
+        optimised,
+        image: emitted.image,
+        lines: emitted.lines,
+    }))
+}
+
+#[test]
+fn generated_modules_print_and_parse() {
+    for seed in seeds() {
+        let module = nfl_ir::testing::module(seed);
+        let text = nfl_ir::text::module(&module);
+        let again =
+            nfl_ir::text::parse(&text).unwrap_or_else(|e| panic!("seed {seed}: {e:?}\n{text}"));
+        assert_eq!(text, nfl_ir::text::module(&again), "seed {seed}");
+    }
+}
+
+#[test]
+fn engines_agree_on_generated_programs() {
+    let mut ran = 0;
+    for seed in seeds() {
+        let stages =
+            emit(nfl_ir::testing::module(seed)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let Some(stages) = stages else { continue };
+        let mut engines = Engines::new(&stages).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+        let roles: Vec<Role> = stages
+            .image
+            .manifest
+            .entries
+            .iter()
+            .map(|entry| entry.role)
+            .collect();
+        for role in roles {
+            let mut carried = stages.image.manifest.carried.clone();
+            for number in 0..PACKETS {
+                let packet = nfl_ir::testing::packet(seed * PACKETS + number);
+                let context = Context {
+                    ingress_port: number as u32,
+                    ..Context::default()
+                };
+                let after = engines.run(role, &packet, &context, &carried);
+                carried = after
+                    .unwrap_or_else(|e| panic!("seed {seed} packet {number}: {e}"))
+                    .carried;
+                ran += 1;
+            }
+        }
+        assert!(stages.image.manifest.profile == Profile::Capsule || carried_is_empty(&stages));
+    }
+    assert!(ran > 100, "most generated programs were run");
+}
+
+fn carried_is_empty(stages: &Stages) -> bool {
+    stages.image.manifest.carried.is_empty()
+}
+
+#[test]
+fn images_depend_on_their_modules_alone() {
+    for seed in seeds().take(20) {
+        let bytes = || {
+            let stages =
+                emit(nfl_ir::testing::module(seed)).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            stages.map(|s| s.image.to_bytes())
+        };
+        assert_eq!(bytes(), bytes(), "seed {seed}");
+    }
+}
