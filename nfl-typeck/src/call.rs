@@ -168,6 +168,7 @@ impl Checker<'_> {
                     let want = self.t.locals[param].ty;
                     self.coerce(arg.value, want);
                 }
+                None if self.is_flexible(arg.value) => {}
                 None => {
                     self.expr(arg.value, None);
                 }

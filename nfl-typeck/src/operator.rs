@@ -199,24 +199,35 @@ impl Checker<'_> {
     }
 
     /// Checks both operands; the one with a type of its own first, so that the other can follow.
-    fn operands(&mut self, left: ExprId, right: ExprId, want: Option<Ty>) -> (Ty, Ty) {
+    fn operands(
+        &mut self,
+        op: BinOp,
+        left: ExprId,
+        right: ExprId,
+        want: Option<Ty>,
+    ) -> (Ty, Ty) {
         match (self.follows_other(left), self.follows_other(right)) {
             (true, false) => {
                 let b = self.expr(right, want);
-                let hint = self.hint(left, b, want);
+                let hint = self.hint(op, left, b, want);
                 (self.expr(left, Some(hint)), b)
             }
             (false, true) => {
                 let a = self.expr(left, want);
-                let hint = self.hint(right, a, want);
+                let hint = self.hint(op, right, a, want);
                 (a, self.expr(right, Some(hint)))
             }
             _ => (self.expr(left, want), self.expr(right, want)),
         }
     }
 
-    /// The type for a literal beside a value of type `ty`: that one, or a wider one that is wanted anyway.
-    fn hint(&self, e: ExprId, ty: Ty, want: Option<Ty>) -> Ty {
+    /// The type for a literal beside a value of type `ty`: that one, or a wider one that is wanted
+    /// anyway; a factor of a quantity is a number.
+    fn hint(&mut self, op: BinOp, e: ExprId, ty: Ty, want: Option<Ty>) -> Ty {
+        let scales = matches!(op, BinOp::Mul | BinOp::Div | BinOp::Rem);
+        if scales && is_quantity(self.kind(ty)) {
+            return self.ty(TyKind::Unsigned(64));
+        }
         let holds = |ty: Ty, n: i128| {
             konst::range(&self.t.types, ty).is_some_and(|(lo, hi)| (lo..=hi).contains(&n))
         };
@@ -262,7 +273,7 @@ impl Checker<'_> {
                 TyKind::Unsigned(64)
             })
         });
-        let (a, b) = self.operands(left, right, want);
+        let (a, b) = self.operands(op, left, right, want);
         let (x, y) = (self.kind(a), self.kind(b));
         if x == TyKind::Error || y == TyKind::Error {
             return;
@@ -394,7 +405,7 @@ impl Checker<'_> {
         right: ExprId,
         want: Option<Ty>,
     ) -> Ty {
-        let (a, b) = self.operands(left, right, want);
+        let (a, b) = self.operands(op, left, right, want);
         let ty = self.arithmetic_type(op, left, a, right, b, self.span(e));
         if let (Some(Konst::Int(x)), Some(Konst::Int(y))) =
             (&self.t.konst[left], &self.t.konst[right])

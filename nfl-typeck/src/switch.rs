@@ -196,14 +196,16 @@ impl Checker<'_> {
             }
             self.body.scope.truncate(scope);
         }
-        let whole = self.exhaustive(e, ty, &covered);
+        if !self.exhaustive(e, ty, &covered) {
+            // What follows would be judged as if the missing arms were meant to go on, or not to.
+            self.body.unknown_flow = true;
+        }
         let mut ends = ends.into_iter();
         self.body.state = match ends.next() {
             Some(first) => ends.fold(first, State::join),
             None => entry.unreachable(),
         };
-        // A missing arm was reported; what follows is judged as if it were there.
-        completes || !whole
+        completes
     }
 
     /// The patterns of an arm; answers what they take.
