@@ -1,7 +1,7 @@
 //! Whatever the text is: no panic, one unit, spans that nest, and a tree that is not too deep.
 
 use nfl_syntax::ast::walk::{Node, children};
-use nfl_syntax::ast::{Ast, DEPTH_MAX};
+use nfl_syntax::ast::{Ast, DEPTH_MAX, DeclKind, ExprKind, PatKind, StmtKind, TypeKind};
 use nfl_syntax::diag::{Style, render};
 use nfl_syntax::token::Token;
 use nfl_syntax::{Diags, Names, SourceMap, Span, parse};
@@ -61,6 +61,16 @@ fn check(text: &str) {
         let list = children(&ast, node);
         open.extend(list.into_iter().map(|child| (child, inner, below)));
     }
+    let is_hole = |&node: &Node| match node {
+        Node::Expr(id) => matches!(ast.exprs[id].kind, ExprKind::Error),
+        Node::Stmt(id) => matches!(ast.stmts[id].kind, StmtKind::Error),
+        Node::Pat(id) => matches!(ast.pats[id].kind, PatKind::Error),
+        Node::Type(id) => matches!(ast.types[id].kind, TypeKind::Error),
+        Node::Decl(id) => matches!(ast.decls[id].kind, DeclKind::Error),
+        Node::Param(_) => false,
+    };
+    let is_whole = !seen.iter().any(is_hole) && names.find("").is_none();
+    assert!(is_whole || diags.has_errors(), "a silent hole in {text:?}");
     for (i, diagnostic) in diags.iter().enumerate() {
         let style = [Style::Human { color: i == 0 }, Style::Short, Style::Json][i % 3];
         assert!(!render(diagnostic, &sources, style).is_empty());
