@@ -22,8 +22,22 @@ use crate::verify::{claim_widths, proved_widths, structure};
 /// Rounds after which even a module that still changes is left alone.
 const ROUNDS_MAX: usize = 16;
 
-/// Runs all passes until nothing changes.
+/// Runs all passes. Where a proof gets lost on the way, the module stays as it was: a program that is
+/// accepted must not be refused for having been improved.
 pub fn run(m: &mut Module) {
+    let before = m.clone();
+    improve(m);
+    let lost =
+        (0..m.functions.len()).any(|at| !need::is_proved(m, at) && need::is_proved(&before, at));
+    if lost {
+        *m = before;
+        each(m, |f, _| blocks::prune(f));
+        finish(m);
+    }
+}
+
+/// All passes until nothing changes.
+fn improve(m: &mut Module) {
     for _ in 0..ROUNDS_MAX {
         let before = text::module(m);
         each(m, |f, _| blocks::simplify(f));
@@ -44,6 +58,11 @@ pub fn run(m: &mut Module) {
         }
         debug_assert_eq!(structure::check(m), Ok(()), "{before}");
     }
+    finish(m);
+}
+
+/// What every module needs at last.
+fn finish(m: &mut Module) {
     each(m, counter::add);
     each(m, |f, _| blocks::simplify(f));
     each(m, |f, _| gvn::number(f));

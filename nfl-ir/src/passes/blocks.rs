@@ -11,7 +11,7 @@ use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
+use crate::func::{BlockCall, Function, InstData, Origin, Term};
 use crate::op::Op;
 
 /// Simplifies until nothing changes.
@@ -19,7 +19,7 @@ pub(super) fn simplify(f: &mut Function) {
     // Each change removes an edge, a block or a step on the way; the bound is for peace of mind.
     for _ in 0..64 {
         prune(f);
-        let changed = fold_ends(f) | thread(f);
+        let changed = fold_ends(f) | split_conditions(f) | thread(f);
         prune(f);
         if !(join_chains(f) | merge_twins(f) | changed) {
             break;
@@ -63,6 +63,91 @@ fn fold_ends(f: &mut Function) -> bool {
         changed = true;
     }
     changed
+}
+
+/// Branches twice instead of joining two truth values first: a branch can compare by itself.
+fn split_conditions(f: &mut Function) -> bool {
+    prune(f);
+    let cfg = Cfg::new(f);
+    let mut uses: IdMap<Value, u32> = IdMap::new();
+    for &b in &f.layout {
+        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
+        for v in args.copied().chain(f.blocks[b].term.uses()) {
+            uses[v] += 1;
+        }
+    }
+    let mut changed = false;
+    for b in f.layout.clone() {
+        let Term::Branch {
+            cond,
+            then,
+            otherwise,
+        } = f.blocks[b].term.clone()
+        else {
+            continue;
+        };
+        let Some((op, first, second)) = joined(f, cond, &uses) else {
+            continue;
+        };
+        let twice = if op == Op::And { &otherwise } else { &then };
+        if cfg.is_back_edge(b, twice.block) {
+            continue;
+        }
+        let next = f.add_block();
+        let at = f.layout.iter().position(|&x| x == b);
+        f.layout
+            .insert(at.map_or(f.layout.len(), |at| at + 1), next);
+        move_definition(f, second, b, next);
+        let to_next = BlockCall {
+            block: next,
+            args: Vec::new(),
+        };
+        let (yes, no) = if op == Op::And {
+            (to_next, otherwise.clone())
+        } else {
+            (then.clone(), to_next)
+        };
+        f.blocks[b].term = Term::Branch {
+            cond: first,
+            then: yes,
+            otherwise: no,
+        };
+        f.blocks[next].term = Term::Branch {
+            cond: second,
+            then,
+            otherwise,
+        };
+        f.blocks[next].span = f.blocks[b].span;
+        changed = true;
+    }
+    changed
+}
+
+/// The comparisons that a condition joins, when nothing else uses any of the three.
+fn joined(f: &Function, cond: Value, uses: &IdMap<Value, u32>) -> Option<(Op, Value, Value)> {
+    let once = |v: Value| uses[v] == 1;
+    let def = f.def(cond).filter(|_| once(cond))?;
+    let &[a, b] = def.args.as_slice() else {
+        return None;
+    };
+    let test = |v: Value| {
+        let op = f.def(v).map(|d| d.op);
+        once(v) && op.is_some_and(|op| op.inverse().is_some() || matches!(op, Op::And | Op::Or))
+    };
+    let bits = |v: Value| super::bytes::width(f, v, 4) == 1;
+    let both = test(a) && test(b) && bits(a) && bits(b);
+    (both && matches!(def.op, Op::And | Op::Or)).then_some((def.op, a, b))
+}
+
+/// Takes the instruction that makes a word from the end of one block to that of another.
+fn move_definition(f: &mut Function, v: Value, from: Block, to: Block) {
+    let Origin::Inst(inst) = f.values[v].origin else {
+        return;
+    };
+    if let Some(at) = f.blocks[from].insts.iter().position(|&i| i == inst) {
+        f.blocks[from].insts.remove(at);
+        f.blocks[to].insts.push(inst);
+    }
 }
 
 /// The word that a condition negates.
@@ -339,7 +424,7 @@ fn keep_constants_inside(f: &mut Function, b: Block) {
     let mut copies: BTreeMap<Value, Value> = BTreeMap::new();
     for v in used {
         let outside = f.values[v].origin;
-        let inside = matches!(outside, crate::func::Origin::Inst(i) if insts.contains(&i));
+        let inside = matches!(outside, Origin::Inst(i) if insts.contains(&i));
         if let Some(number) = f.constant(v).filter(|_| !inside)
             && !copies.contains_key(&v)
         {

@@ -60,7 +60,7 @@ pub(super) fn drop_early_exits(m: &mut Module) {
             if let Some(rest) = old.targets().nth(1 - edge) {
                 m.functions[at].blocks[b].term = Term::Jump(rest.clone());
             }
-            if !still_proved(m, at) {
+            if !is_proved(m, at) {
                 m.functions[at].blocks[b].term = old;
             }
         }
@@ -109,9 +109,12 @@ fn words(m: &Module) -> Words<'_> {
 }
 
 /// Whether everything that must be proved of a handler can be.
-fn still_proved(m: &Module, at: usize) -> bool {
+pub(super) fn is_proved(m: &Module, at: usize) -> bool {
     let f = &m.functions[at];
     let a = Analysis::new(f, words(m));
+    if !a.cfg.irreducible.is_empty() {
+        return false;
+    }
     let bounded = a.cfg.loops.iter().zip(&a.trips);
     if bounded
         .into_iter()

@@ -120,7 +120,9 @@ pub fn eval(op: Op, a: Range, b: Range) -> Range {
         Op::Xor => Range::new(0, same_bits(a, b)),
         Op::Shl | Op::Shr | Op::Sar => shift(op, a, b),
         Op::Eq | Op::Ne | Op::Ltu | Op::Geu | Op::Lt | Op::Ge => compare(op, a, b),
-        Op::Bswap16 => Range::of_width(16),
+        // A swap of something is something.
+        Op::Bswap16 => Range::new(u32::from(a.lo > 0 && a.hi <= 0xffff), 0xffff),
+        Op::Bswap32 => Range::new(u32::from(a.lo > 0), u32::MAX),
         _ => Range::of_width(op.natural_width()),
     }
 }

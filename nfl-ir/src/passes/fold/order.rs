@@ -37,7 +37,9 @@ impl Folder<'_> {
 
     /// `v op number` where `v` is made from bytes.
     pub(super) fn bytes_of(&mut self, inst: Inst, op: Op, v: Value, number: u32) -> Option<Edit> {
-        let (below, w) = self.def_op(v)?;
+        let def = self.f.def(v)?;
+        // Loads from fixed places have no operand.
+        let (below, w) = (def.op, def.args.first().copied().unwrap_or(v));
         match (op, below) {
             (Op::Eq | Op::Ne, Op::Bswap16 | Op::Bswap32) => {
                 self.swapped_equality(inst, op, below, w, number)
