@@ -17,7 +17,7 @@ const IMAGE_BYTE: u8 = 0x84;
 /// What a file holds.
 pub(crate) enum Artifact {
     /// Source text, compiled.
-    Source(Compiled),
+    Source(Box<Compiled>),
     /// An image.
     Image(Image),
     /// A capsule that nobody has judged yet.
@@ -37,7 +37,8 @@ impl Artifact {
         shell: &mut Shell,
     ) -> Result<Artifact, Failure> {
         if source::is_source(file) {
-            return source::all_images(file, choice, shell).map(Artifact::Source);
+            let compiled = source::all_images(file, choice, shell)?;
+            return Ok(Artifact::Source(Box::new(compiled)));
         }
         let bytes = read_bytes(file)?;
         match kind(file, &bytes) {
@@ -103,8 +104,10 @@ pub(crate) fn open(
     audience: Option<&str>,
     now_s: u64,
 ) -> Result<Trusted, Failure> {
-    let mut policy = TrustPolicy::default();
-    policy.audience = audience.map(str::to_string);
+    let policy = TrustPolicy {
+        audience: audience.map(str::to_string),
+        ..TrustPolicy::default()
+    };
     let mut store = TrustStore::new(policy);
     store
         .add_key(key)
@@ -124,8 +127,12 @@ pub(crate) fn unknown(file: &Path) -> Failure {
         .help("source files end in `.nfl`, images in `.nfi`, capsules in `.nfc`")
 }
 
-/// `Segment, originator`
+/// `Segment for the originator`
 pub(crate) fn title(image: &Image) -> String {
-    let party = Party::of(&image.manifest).text();
-    format!("{}, {party}", Party::function(&image.manifest))
+    let function = Party::function(&image.manifest);
+    match Party::of(&image.manifest) {
+        Party::Both => format!("{function} for both parties"),
+        Party::Resident => format!("{function} for the node"),
+        party => format!("{function} for the {}", party.text()),
+    }
 }

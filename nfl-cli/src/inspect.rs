@@ -227,7 +227,7 @@ fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
         ("expires", report.expires),
         ("not before", report.not_before),
     ];
-    facts.extend(times.map(|(name, t)| (name, t.map_or(String::new(), |t| format!("{t} s")))));
+    facts.extend(times.map(|(name, t)| (name, t.map_or(String::new(), crate::time::show))));
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
         shell.line(format!("  {name:<12}  {fact}"))?;
     }

@@ -25,6 +25,7 @@ mod size;
 mod source;
 mod stats;
 mod table;
+mod time;
 mod verify;
 
 use args::Command;

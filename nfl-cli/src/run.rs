@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::shell::Shell;
 use crate::source::{self, Choice, PartyName};
 use crate::stats::{self, Stats};
-use crate::{key, sign};
+use crate::{key, time};
 
 /// Captures below this size are done before a progress bar can be seen, in bytes.
 const PROGRESS_FROM: u64 = 1_000_000;
@@ -281,7 +281,7 @@ fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
                 .help("add `--key` and the key's file"));
             };
             let public = key::read_public(public)?;
-            let now_s = sign::now(args.now)?;
+            let now_s = time::now(args.now)?;
             let audience = args.audience.as_deref();
             let trusted = artifact::open(&args.file, &bytes, public, audience, now_s)?;
             Ok(vec![trusted.into_image()])

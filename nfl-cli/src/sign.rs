@@ -1,7 +1,6 @@
 //! `nflc sign`: an image becomes a capsule.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use nfl::abi::codes;
 use nfl::{Claims, Image};
@@ -10,7 +9,7 @@ use crate::artifact::{self, Kind};
 use crate::failure::Failure;
 use crate::shell::Shell;
 use crate::source::{self, Choice, PartyName};
-use crate::{key, output};
+use crate::{key, output, time};
 
 /// Sign an image as a capsule
 ///
@@ -76,7 +75,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let private = key::read_private(&args.key)?;
     let image = image(args, shell)?;
-    let now_s = now(args.now)?;
+    let now_s = time::now(args.now)?;
     let start_s = args.not_before.unwrap_or(now_s);
     let claims = Claims {
         issuer: args.issuer.clone(),
@@ -124,15 +123,4 @@ fn image(args: &Args, shell: &mut Shell) -> Result<Image, Failure> {
 fn already_signed(file: &Path) -> Failure {
     let message = format!("`{}` is signed already", file.display());
     Failure::wrong(&codes::E910, message).help("sign the image it was made of")
-}
-
-/// The time in seconds since 1970, as told or as the clock says.
-pub(crate) fn now(told: Option<u64>) -> Result<u64, Failure> {
-    match told {
-        Some(now_s) => Ok(now_s),
-        None => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map(|since| since.as_secs())
-            .map_err(|_| Failure::usage(&codes::E900, "the clock is before 1970; use --now")),
-    }
 }

@@ -150,15 +150,17 @@ fn bind(
     settings: &[(&str, &str)],
     unit: &Unit,
 ) -> Result<Vec<Built>, Failure> {
-    let failed = |error: BindError| Failure {
-        exit: Exit::Wrong,
-        diagnostics: error.diagnostics,
-        sources: unit.sources().clone(),
+    let failed = |exit: Exit| {
+        move |error: BindError| Failure {
+            exit,
+            diagnostics: error.diagnostics,
+            sources: unit.sources().clone(),
+        }
     };
-    function
-        .bind(settings)
-        .and_then(|bound| bound.images())
-        .map_err(failed)
+    // A value that does not do is the command line's fault, a program that cannot be proved with
+    // good values is the program's.
+    let bound = function.bind(settings).map_err(failed(Exit::Usage))?;
+    bound.images().map_err(failed(Exit::Wrong))
 }
 
 /// Each function of a file with each of its parties, for commands that show all.

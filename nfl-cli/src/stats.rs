@@ -67,7 +67,7 @@ impl Stats {
             table.row(["Skip".to_string(), skipped.to_string(), share(skipped)]);
         }
         let head = format!(
-            "{} on {}: {packets} packets",
+            "{}, on {}: {packets} packets",
             artifact::title(image),
             entry.role.text()
         );

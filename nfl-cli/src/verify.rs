@@ -11,7 +11,7 @@ use crate::artifact;
 use crate::failure::Failure;
 use crate::key;
 use crate::shell::Shell;
-use crate::sign;
+use crate::time;
 
 /// Verify a capsule as a node does: signature, claims, then the bytes
 ///
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         (Some(file), Some(public), _) => {
             let public = key::read_public(public)?;
             let bytes = artifact::read_bytes(file)?;
-            let now_s = sign::now(args.now)?;
+            let now_s = time::now(args.now)?;
             let trusted = artifact::open(file, &bytes, public, args.audience.as_deref(), now_s)?;
             report(&prove(trusted.image())?, Some(&trusted))
         }
@@ -152,10 +152,10 @@ fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
         shell.line(format!("  for        {audience}"))?;
     }
     if let Some(not_before) = report.not_before {
-        shell.line(format!("  valid from {not_before} s since 1970"))?;
+        shell.line(format!("  valid from {}", time::show(not_before)))?;
     }
     if let Some(expires) = report.expires {
-        shell.line(format!("  until      {expires} s since 1970"))?;
+        shell.line(format!("  until      {}", time::show(expires)))?;
     }
     for entry in &report.entries {
         shell.line(format!(

@@ -117,7 +117,7 @@ impl Place {
         let before = self.files();
         let ran = self.nflc(args);
         assert_eq!(ran.status, status, "{args:?}: {ran:?}");
-        let shown = [format!("[{code}]"), format!(r#""code":"{code}""#)];
+        let shown = [format!("[{code}"), format!(r#""code":"{code}"#)];
         assert!(
             shown.iter().any(|s| ran.err.contains(s)),
             "{args:?}: {ran:?}"
@@ -303,17 +303,9 @@ fn choices_name_what_there_is() {
     place.fails(&with(&plain, &["--set", "port"]), 2, "E906");
     place.fails(&with(&plain, &["--set", "port="]), 2, "E906");
     place.fails(&with(&plain, &["--party", "resident"]), 2, "E905");
-    assert_eq!(place.nflc(&with(&plain, &["--set", "prt=1"])).status, 1);
-    assert_eq!(
-        place.nflc(&with(&plain, &["--set", "port=70000"])).status,
-        1
-    );
-    assert_eq!(
-        place
-            .nflc(&with(&plain, &["--set", "clients=2001:db8::/32"]))
-            .status,
-        1
-    );
+    place.fails(&with(&plain, &["--set", "prt=1"]), 2, "E28");
+    place.fails(&with(&plain, &["--set", "port=70000"]), 2, "E28");
+    place.fails(&with(&plain, &["--set", "clients=2001:db8::/32"]), 2, "E28");
     let run = |on: &str| place.nflc(&["run", "contract.nfl", "--on", on, "--pcap", "in.pcap"]);
     let ran = run("ingress");
     assert_eq!(ran.status, 2);

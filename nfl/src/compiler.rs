@@ -5,13 +5,12 @@
 //! files, the limits and the target alone.
 
 use nfl_abi::Limits;
-use nfl_ir::Module;
 use nfl_isa::Target;
 use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::program::{Files, Program};
-use nfl_typeck::tables::FunctionId;
-use nfl_typeck::{Checked, check};
+use nfl_typeck::tables::{FunctionId, Template};
+use nfl_typeck::{Checked, Konst, Tables, Ty, TyKind, Types, check};
 
 use crate::error::{BuildFailed, UnknownTarget};
 use crate::unit::{HandlerBounds, Unit};
@@ -60,12 +59,9 @@ impl Compiler {
         let mut diags = Diags::default();
         let checked = load_and_check(files, root, &mut diags);
         let mut bounds = Vec::new();
-        if let Some(sound) = checked.sound() {
+        if checked.sound().is_some() {
             for function in root_functions(&checked) {
-                let bindings = Bindings::unbound(&checked, function);
-                for module in nfl_ir::lower::lower(sound, function, &bindings) {
-                    bounds.extend(prove(module, &self.limits, &mut diags));
-                }
+                bounds.extend(self.prove(&checked, function, &mut diags));
             }
         }
         let mut diagnostics: Vec<Diagnostic> = Vec::new();
@@ -84,17 +80,111 @@ impl Compiler {
     }
 }
 
+impl Compiler {
+    /// Proves a function with its open parameters at their whole range. What fails there and holds
+    /// for some values is left for when the parameters are bound.
+    fn prove(
+        &self,
+        checked: &Checked,
+        function: FunctionId,
+        diags: &mut Diags,
+    ) -> Vec<HandlerBounds> {
+        let mut found = Diags::default();
+        let unbound = Bindings::unbound(checked, function);
+        let bounds = self.prove_with(checked, function, &unbound, &mut found);
+        let holds = |bindings: &Bindings| {
+            let mut found = Diags::default();
+            self.prove_with(checked, function, bindings, &mut found);
+            !found.has_errors()
+        };
+        if found.has_errors() && samples(checked, function, &unbound).iter().any(holds) {
+            return bounds;
+        }
+        found.into_vec().into_iter().for_each(|d| diags.push(d));
+        bounds
+    }
+
+    /// The bounds of the handlers that could be proved with these values.
+    fn prove_with(
+        &self,
+        checked: &Checked,
+        function: FunctionId,
+        bindings: &Bindings,
+        diags: &mut Diags,
+    ) -> Vec<HandlerBounds> {
+        let Some(sound) = checked.sound() else {
+            return Vec::new();
+        };
+        let mut bounds = Vec::new();
+        for mut module in nfl_ir::lower::lower(sound, function, bindings) {
+            nfl_ir::passes::run(&mut module);
+            if let Some(verified) = nfl_ir::verify::verify(module, &self.limits, diags) {
+                bounds.extend(HandlerBounds::of(&verified));
+            }
+        }
+        bounds
+    }
+}
+
+/// The function with its open parameters all at their smallest values, and all at their largest;
+/// nothing when no parameter is open.
+fn samples(checked: &Checked, function: FunctionId, unbound: &Bindings) -> Vec<Bindings> {
+    let Tables {
+        functions,
+        templates,
+        types,
+        ..
+    } = &checked.tables;
+    let params = functions[function].params.iter().copied();
+    let open = params.filter(|&id| !templates[id].late && unbound.values[id].is_none());
+    let (mut smallest, mut largest) = (unbound.clone(), unbound.clone());
+    let mut any = false;
+    for id in open {
+        let Template { ty, range, .. } = templates[id];
+        let Some((lo, hi)) = extremes(types, ty, range) else {
+            continue;
+        };
+        smallest.values.set(id, Some(lo));
+        largest.values.set(id, Some(hi));
+        any = true;
+    }
+    if any {
+        vec![smallest, largest]
+    } else {
+        Vec::new()
+    }
+}
+
+/// The smallest and the largest value of a type.
+fn extremes(types: &Types, ty: Ty, range: Option<(i128, i128)>) -> Option<(Konst, Konst)> {
+    if let Some((lo, hi)) = range {
+        return Some((Konst::Int(lo), Konst::Int(hi)));
+    }
+    Some(match types.kind(ty) {
+        TyKind::Bool => (Konst::Bool(false), Konst::Bool(true)),
+        TyKind::Ip6 => (Konst::Ip6(0), Konst::Ip6(u128::MAX)),
+        TyKind::Prefix4 => {
+            let prefix = |addr, len| Konst::Prefix4 { addr, len };
+            (prefix(0, 0), prefix(u32::MAX, 32))
+        }
+        TyKind::Prefix6 => {
+            let prefix = |addr, len| Konst::Prefix6 { addr, len };
+            (prefix(0, 0), prefix(u128::MAX, 128))
+        }
+        _ => {
+            let bits = types.bits(ty)?;
+            let (lo, hi) = match types.is_signed(ty) {
+                true => (-(1 << (bits - 1)), (1 << (bits - 1)) - 1),
+                false => (0, (1 << bits) - 1),
+            };
+            (Konst::Int(lo), Konst::Int(hi))
+        }
+    })
+}
+
 fn load_and_check(files: &dyn Files, root: &str, diags: &mut Diags) -> Checked {
     let program = Program::load(root, files, nfl_stdlib::FILES, diags);
     check(program, diags)
-}
-
-/// Optimises a module and proves it; the bounds of its handlers when that succeeds.
-fn prove(mut module: Module, limits: &Limits, diags: &mut Diags) -> Vec<HandlerBounds> {
-    nfl_ir::passes::run(&mut module);
-    nfl_ir::verify::verify(module, limits, diags)
-        .map(|verified| HandlerBounds::of(&verified))
-        .unwrap_or_default()
 }
 
 /// The functions of the root file, in the order of their declarations.

@@ -99,6 +99,33 @@ fn values_are_judged() {
 }
 
 #[test]
+fn what_fails_for_some_values_only_is_left_for_binding() {
+    let unit = unit(
+        "\
+package a;
+import nfl.net.*;
+public function Share(u8 parts) {
+    on ingress(Packet pkt) {
+        if (pkt instanceof Ipv4 ip && ip.ttl / parts == 1) return Pass;
+        return Drop;
+    }
+}
+",
+    );
+    let share = unit.function("Share").expect("it is in the file");
+    assert!(
+        share
+            .bind(&[("parts", "3")])
+            .expect("a u8")
+            .images()
+            .is_ok()
+    );
+    let error = share.bind(&[("parts", "0")]).expect("a u8").images();
+    let error = error.map(drop).expect_err("nothing is divided by zero");
+    assert!(error.to_string().contains("E505"), "{error}");
+}
+
+#[test]
 fn targets_have_names() {
     assert!(Compiler::new(Limits::EDGE).target("rv32ic").is_ok());
     assert!(Compiler::new(Limits::EDGE).target("rv64gc").is_err());
