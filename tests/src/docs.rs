@@ -117,13 +117,13 @@ fn the_book_lists_every_page() {
 fn the_book_lists_every_diagnostic_code() {
     let page =
         fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the book has that page");
-    let missing: Vec<&str> = CODES
+    let rows = CODES
         .iter()
-        .filter(|code| !page.contains(&format!("| {} | {} |", code.text, code.title)))
-        .map(|code| code.text)
-        .collect();
+        .map(|code| format!("| {} | {} |", code.text, code.title));
+    let missing: Vec<String> = rows.filter(|row| !page.contains(row)).collect();
     assert!(
         missing.is_empty(),
-        "diagnostics.md lacks rows as the table has them: {missing:?}"
+        "docs/src/diagnostics.md lacks these rows:\n{}",
+        missing.join("\n")
     );
 }
