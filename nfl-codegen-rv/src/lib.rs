@@ -23,6 +23,7 @@ mod scratch;
 mod select;
 mod tidy;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use nfl_abi::{Image, Limits};
@@ -36,6 +37,7 @@ use guard::Guards;
 use link::Linked;
 use mir::Func;
 use scratch::{Constants, Full, Scratch};
+use select::Care;
 
 /// What code is made for.
 #[derive(Clone, Copy, Debug)]
@@ -145,7 +147,7 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     let mut attempt = Attempt::default();
     let refused = loop {
         let guarded = attempt.guards.apply(module, verified.bounds());
-        let linked = code(&guarded, options, attempt.explicit)?;
+        let linked = code(&guarded, options, &attempt.care)?;
         match prove(&linked, options) {
             Ok(image) => {
                 return Ok(Emitted {
@@ -167,7 +169,8 @@ const TRIES_MAX: u32 = 32;
 #[derive(Default)]
 struct Attempt {
     tries: u32,
-    explicit: bool,
+    /// By handler; those that are not named need none.
+    care: BTreeMap<usize, Care>,
     guards: Guards,
 }
 
@@ -175,28 +178,34 @@ impl Attempt {
     /// Learns from a refusal; false when there is nothing left to do about it.
     fn learn(&mut self, refusal: &Refusal, linked: &Linked) -> bool {
         self.tries += 1;
-        if let Some(pc) = refusal.pc
-            && self.explicit
-        {
-            let before = linked.blocks.iter().rev();
-            let block = before
-                .map(|&(n, b, at)| (n, b, at))
-                .find(|&(_, _, at)| at <= pc);
-            return block.is_some_and(|(n, b, _)| self.guards.note(&refusal.reason, (n, b)));
-        }
-        let is_size = matches!(
-            refusal.reason,
-            Reason::TooLarge { .. } | Reason::Steps { .. }
-        );
-        !is_size && !std::mem::replace(&mut self.explicit, true)
+        let Some(pc) = refusal.pc else {
+            return false;
+        };
+        let mut before = linked.blocks.iter().rev();
+        let Some(&(n, block, _)) = before.find(|&&(_, _, at)| at <= pc) else {
+            return false;
+        };
+        let care = self.care.entry(n).or_default();
+        *care = match care {
+            _ if matches!(refusal.reason, Reason::Steps { .. }) => return false,
+            Care::Short => Care::Ranges,
+            Care::Ranges => Care::Widths,
+            Care::Widths => return self.guards.note(&refusal.reason, (n, block)),
+        };
+        true
     }
 }
 
-fn code(module: &Module, options: &Options, explicit: bool) -> Result<Linked, EmitError> {
+fn code(
+    module: &Module,
+    options: &Options,
+    care: &BTreeMap<usize, Care>,
+) -> Result<Linked, EmitError> {
     let constants = Constants::new(module)
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
-    let handlers = module.functions.iter();
-    let handlers = handlers.map(|f| handler(f, &constants, options.target, explicit));
+    let care_of = |n: usize| care.get(&n).copied().unwrap_or_default();
+    let handlers = module.functions.iter().enumerate();
+    let handlers = handlers.map(|(n, f)| handler(f, &constants, options.target, care_of(n)));
     let handlers = handlers.collect::<Result<Vec<_>, _>>()?;
     Ok(link::link(module, &handlers, &constants, options.target))
 }
@@ -241,7 +250,7 @@ fn handler(
     function: &Function,
     constants: &Constants,
     isa: &'static Target,
-    explicit: bool,
+    care: Care,
 ) -> Result<Func<Reg>, EmitError> {
     let full = |full| too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES);
     let mut scratch = Scratch::new(function).map_err(full)?;
@@ -250,7 +259,7 @@ fn handler(
         constants,
         scratch: &scratch,
         isa,
-        explicit,
+        care,
     };
     let selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
         op: lacks.op,
@@ -258,7 +267,7 @@ fn handler(
         span: lacks.span,
     })?;
     let mut allocated = regalloc::allocate(selected, &mut scratch).map_err(full)?;
-    tidy::tidy(&mut allocated);
+    tidy::tidy(&mut allocated, care);
     Ok(allocated)
 }
 

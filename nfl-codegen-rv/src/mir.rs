@@ -329,3 +329,15 @@ pub(crate) fn constant_bytes(value: u32) -> u32 {
         .map(nfl_isa::size)
         .sum()
 }
+
+/// Bytes of a step; a copy of a register to itself takes none.
+pub(crate) fn bytes_of(code: &Code<Reg>) -> u32 {
+    match code {
+        _ if code.as_move().is_some_and(|(rd, rs)| rd == rs) => 0,
+        Code::Inst(inst) => nfl_isa::size(inst),
+        Code::Li { rd, value } => {
+            let insts = load_constant(*rd, Reg::ZERO, *value);
+            insts.iter().map(nfl_isa::size).sum()
+        }
+    }
+}

@@ -41,8 +41,19 @@ pub(crate) struct Input<'a> {
     pub(crate) constants: &'a Constants,
     pub(crate) scratch: &'a Scratch,
     pub(crate) isa: &'a Isa,
-    /// Prefer tests that the node's prover learns a range from, where they are longer.
-    pub(crate) explicit: bool,
+    pub(crate) care: Care,
+}
+
+/// How much code does for the node's prover.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) enum Care {
+    /// Nothing: the shortest code.
+    #[default]
+    Short,
+    /// Words are compared as they are, so that their ranges are learned, and accesses stay on their own paths.
+    Ranges,
+    /// Also, only such bits are taken for zero that the operation alone makes zero.
+    Widths,
 }
 
 /// Makes the machine code of a handler.
@@ -415,7 +426,7 @@ impl<'a> Select<'a> {
     /// A number of bits that a value fits in.
     fn width(&self, v: Value) -> u32 {
         let claimed = u32::from(self.f.values[v].width).clamp(1, 32);
-        if !self.input.explicit {
+        if self.input.care < Care::Widths {
             return claimed;
         }
         // The node does not know all that the claim rests on.

@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nfl_isa::{Inst, Reg};
+use nfl_isa::Reg;
 
 use super::ORDER;
 use super::interference::Interference;
-use crate::mir::{Code, End, Func, VReg, load_constant};
+use crate::mir::{End, Func, VReg, bytes_of};
 
 /// A register for each virtual register.
 pub(super) struct Coloring {
@@ -307,14 +307,3 @@ impl<'a> Painter<'a> {
 
 /// A displacement that every branch form reaches.
 const NEAR: i32 = 32;
-
-fn bytes_of(code: &Code<Reg>) -> u32 {
-    match code {
-        _ if code.as_move().is_some_and(|(rd, rs)| rd == rs) => 0,
-        Code::Inst(inst) => nfl_isa::size(inst),
-        Code::Li { rd, value } => load_constant(*rd, Reg::ZERO, *value)
-            .iter()
-            .map(|inst: &Inst| nfl_isa::size(inst))
-            .sum(),
-    }
-}

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use nfl_ir::{Op as IrOp, Term, Value};
 use nfl_isa::Op;
 
-use super::Select;
 use super::value::{fits6, fits12, mask_immediate, width_mask};
+use super::{Care, Select};
 use crate::mir::{Test, VReg, ZERO};
 
 /// What a value is compared with.
@@ -54,7 +54,7 @@ impl Select<'_> {
 
     fn simpler(&self, Comparison { op, a, b }: Comparison) -> Option<Comparison> {
         match (op, b) {
-            (IrOp::Ltu | IrOp::Geu, Constant(1)) if self.input.explicit => return None,
+            (IrOp::Ltu | IrOp::Geu, Constant(1)) if self.input.care > Care::Short => return None,
             (IrOp::Ltu, Constant(1)) => {
                 return Some(Comparison {
                     op: IrOp::Eq,
@@ -258,7 +258,8 @@ impl Select<'_> {
 
     fn order(&mut self, op: IrOp, a: Value, c: u32) -> Test<VReg> {
         let below = op == IrOp::Ltu;
-        if c.is_power_of_two() && self.dies(a) && !self.input.explicit && !self.is_len(a) {
+        let may_change = self.input.care == Care::Short;
+        if c.is_power_of_two() && self.dies(a) && may_change && !self.is_len(a) {
             let rs1 = self.reg(a);
             let high = self.out.fresh();
             self.i(Op::Srli, high, rs1, c.trailing_zeros().cast_signed());
@@ -270,7 +271,7 @@ impl Select<'_> {
         }
         let rs1 = self.reg(a);
         let immediate = c.cast_signed();
-        if fits6(immediate) || !fits12(immediate) || c == 0 || self.input.explicit {
+        if fits6(immediate) || !fits12(immediate) || c == 0 || !may_change {
             let rs2 = self.constant(c);
             return Test {
                 op: branch(op),
