@@ -52,6 +52,13 @@ impl Bindings {
 
 /// Reads a value of a type, as it would stand in the source.
 pub fn parse_value(text: &str, ty: Ty, tables: &Tables) -> Result<Konst, String> {
+    if tables.types.bits(ty).is_none()
+        && !matches!(tables.types.kind(ty), TyKind::Prefix4 | TyKind::Prefix6)
+    {
+        return Err(format!(
+            "`{text}` cannot be read: the type has no values to write"
+        ));
+    }
     let names = Names::default();
     let wanted = tables
         .types

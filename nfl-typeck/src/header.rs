@@ -10,6 +10,7 @@ use crate::ty::{Ty, TyKind};
 use nfl_abi::{Layer, codes};
 use nfl_syntax::Span;
 use nfl_syntax::arena::Id;
+use nfl_syntax::ast::walk::{Node, children};
 use nfl_syntax::ast::{
     BinOp, DeclId, DeclKind, Declarator, ExprId, ExprKind, Follow, Ident, Modifier, TypeId,
     TypeKind,
@@ -402,37 +403,11 @@ impl Checker<'_> {
         {
             found.push((header, field));
         }
-        for child in self.children(e) {
-            self.edge_fields(child, found);
-        }
-    }
-
-    /// The operands of an expression made of operators.
-    fn children(&self, e: ExprId) -> Vec<ExprId> {
-        match &self.ast.exprs[e].kind {
-            ExprKind::Paren(a)
-            | ExprKind::Unary { arg: a, .. }
-            | ExprKind::Cast { arg: a, .. }
-            | ExprKind::Field { base: a, .. } => vec![*a],
-            ExprKind::Binary { left, right, .. } => vec![*left, *right],
-            ExprKind::In { value, set } => vec![*value, *set],
-            ExprKind::Range { lo, hi } => vec![*lo, *hi],
-            ExprKind::Set(items) => items.clone(),
-            ExprKind::Cond {
-                cond,
-                then,
-                otherwise,
-            } => vec![*cond, *then, *otherwise],
-            ExprKind::Index { base, index } => vec![*base, *index],
-            ExprKind::MethodCall { base, args, .. } => {
-                let args = args.iter().map(|a| a.value);
-                std::iter::once(*base).chain(args).collect()
+        children::of_expr(&self.ast.exprs[e].kind, &mut |child| {
+            if let Node::Expr(child) = child {
+                self.edge_fields(child, found);
             }
-            ExprKind::Call { args, .. } | ExprKind::Construct { args, .. } => {
-                args.iter().map(|a| a.value).collect()
-            }
-            _ => Vec::new(),
-        }
+        });
     }
 
     /// Whether one header may stand right behind another (`None`: begin the packet).

@@ -199,13 +199,7 @@ impl Checker<'_> {
     }
 
     /// Checks both operands; the one with a type of its own first, so that the other can follow.
-    fn operands(
-        &mut self,
-        op: BinOp,
-        left: ExprId,
-        right: ExprId,
-        want: Option<Ty>,
-    ) -> (Ty, Ty) {
+    fn operands(&mut self, op: BinOp, left: ExprId, right: ExprId, want: Option<Ty>) -> (Ty, Ty) {
         match (self.follows_other(left), self.follows_other(right)) {
             (true, false) => {
                 let b = self.expr(right, want);
