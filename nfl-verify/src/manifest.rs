@@ -33,6 +33,11 @@ fn sizes(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
     let content = image.content_len();
     let parts = [
         (
+            "the manifest",
+            image.manifest.len_without_claims(),
+            limits.manifest_bytes,
+        ),
+        (
             "the carried area",
             image.manifest.carried.len(),
             limits.carried_bytes,

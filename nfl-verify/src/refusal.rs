@@ -295,7 +295,7 @@ impl Reason {
     fn image(&self, out: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
         Some(match self {
             Reason::TooLarge { what, bytes, limit } => {
-                write!(out, "{what} has {bytes} bytes and may have {limit}")
+                write!(out, "{what}: {bytes} bytes, and {limit} are allowed")
             }
             Reason::UnknownTarget(n) => write!(out, "target number {n} is not available"),
             Reason::NoEntry => write!(out, "the image has no entry"),
@@ -493,16 +493,18 @@ impl Reason {
                 bytes,
             } => write!(
                 out,
-                "{size} bytes at {} of the {}, of which {bytes} bytes are known to be there",
+                "an access of {size} at {} of the {}, of which {bytes} bytes are known to be there",
                 Show(*at),
                 region.text()
             ),
             Reason::BeyondPacket { at, size, len } => write!(
                 out,
-                "{size} bytes are stored at {} of a packet known to have {len} bytes",
+                "a store of {size} at {} of a packet that is known to have {len} bytes",
                 Show(*at)
             ),
-            Reason::ReadOnly(region) => write!(out, "the {} is read-only", region.text()),
+            Reason::ReadOnly(region) => {
+                write!(out, "a store to the {}, which is read-only", region.text())
+            }
             Reason::NeedsRight(right) => write!(out, "this needs the right `{}`", right.text()),
             _ => return None,
         })
