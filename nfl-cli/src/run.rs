@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nfl::abi::codes;
 use nfl::{
-    Budget, Context, Engine, Entry, Image, Instance, Outcome, Packet, Policy, Role, VerdictKind,
+    Budget, Context, Engine, Entry, Fault, Image, Instance, Outcome, Packet, Policy, Role, Trap,
+    VerdictKind,
 };
 use serde::Serialize;
 
@@ -138,20 +139,24 @@ impl Node<'_> {
         };
         let mut packet = Packet::from(&frame.data[start.packet_offset..]);
         let mut carried = self.image.manifest.carried.clone();
-        let outcome = self
+        let role = self.entry.role;
+        let budget = Budget::Proven;
+        let ran = self
             .instance
-            .run(
-                self.entry.role,
-                &mut packet,
-                &context,
-                &mut carried,
-                Budget::Proven,
-            )
-            .map_err(|fault| {
-                // Proved code does not fault, so either the verifier or the machine is wrong.
+            .run(role, &mut packet, &context, &mut carried, budget);
+        let outcome = match ran {
+            Ok(outcome) => outcome,
+            // Which verdict comes out is not proved, and a node drops what has none.
+            Err(Fault::Trap {
+                trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),
+                ..
+            }) => Outcome::from_fault(),
+            Err(fault) => {
+                // Nothing else can happen to proved code: the verifier or the machine is wrong.
                 let message = format!("packet {}: proved code faulted: {fault}", frame.index);
-                Failure::new(Exit::Internal, &codes::E999, message)
-            })?;
+                return Err(Failure::new(Exit::Internal, &codes::E999, message));
+            }
+        };
         frame.data.truncate(start.packet_offset);
         frame.data.extend_from_slice(packet.bytes());
         Ok(Some(outcome))

@@ -108,3 +108,28 @@ pub(crate) fn reason_name(manifest: &Manifest, number: u32) -> String {
         None => number.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Stats;
+    use nfl::{Outcome, Verdict, VerdictKind};
+
+    #[test]
+    fn the_median_is_the_lower_of_two() {
+        let mut stats = Stats::default();
+        assert_eq!(stats.median(), 0);
+        let verdict = Verdict {
+            kind: VerdictKind::Pass,
+            operand: 0,
+        };
+        for (steps, median) in [(9, 9), (3, 3), (5, 5), (5, 5), (1, 5), (1, 3)] {
+            let outcome = Outcome {
+                verdict,
+                steps,
+                by_need: false,
+            };
+            stats.count(&outcome, None);
+            assert_eq!(stats.median(), median);
+        }
+    }
+}

@@ -49,5 +49,5 @@ pub use {
     engine::Engine,
     error::EngineError,
     nfl_verify::{EntryBound, LoopBound, Proven, Refusal, prove},
-    nfl_vm::{Budget, Context, Fault, Instance, Loaded as Program, Outcome, Packet, Policy},
+    nfl_vm::{Budget, Context, Fault, Instance, Loaded as Program, Outcome, Packet, Policy, Trap},
 };
