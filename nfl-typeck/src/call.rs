@@ -243,12 +243,10 @@ impl Checker<'_> {
         if self.operators_only(name.span) {
             return Ty::default();
         }
-        if matches!(self.ast.exprs[base].kind, ExprKind::This) {
-            if let Naming::Own(h) = self.body.naming {
-                let view = self.ty(TyKind::View(h));
-                self.set_ty(base, view);
-                return self.header_method(e, h, name, args, None);
-            }
+        if let (ExprKind::This, Naming::Own(h)) = (&self.ast.exprs[base].kind, self.body.naming) {
+            let view = self.ty(TyKind::View(h));
+            self.set_ty(base, view);
+            return self.header_method(e, h, name, args, None);
         }
         let found = self.expr(base, None);
         let text = self.text(name.name);

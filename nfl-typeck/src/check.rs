@@ -220,7 +220,7 @@ pub(crate) struct Checker<'a> {
 pub(crate) const NESTING_MAX: u32 = 24;
 
 /// Checking recurses over the tree, and over calls; the parser bounds the one, [`NESTING_MAX`] the other.
-const STACK_BYTES: usize = 512 * 1024 * 1024;
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Checks a program on a stack that is deep enough for the deepest tree.
 pub(crate) fn run(program: &Program, diags: &mut Diags) -> Tables {

@@ -5,16 +5,14 @@
 //! their own; `coerce` is the one that insists.
 
 use crate::builtin::Intrinsic;
-use crate::check::{Checker, Naming, OwnerId, Visibility};
+use crate::check::{Checker, Naming};
 use crate::konst;
-use crate::resolve::{TypeName, nearest};
-use crate::tables::{HeaderId, Konst, LocalId, ReasonId, Res};
+use crate::resolve::nearest;
+use crate::tables::{HeaderId, Konst, LocalId, Res};
 use crate::ty::{Len, Ty, TyKind};
-use nfl_abi::image::REASONS;
-use nfl_abi::{Layer, codes};
-use nfl_syntax::arena::Id;
-use nfl_syntax::ast::{BinOp, ExprId, ExprKind, Ident, Lit, TypeId, TypeKind, UnOp};
-use nfl_syntax::{Name, Span};
+use nfl_abi::codes;
+use nfl_syntax::Span;
+use nfl_syntax::ast::{BinOp, ExprId, ExprKind, Ident, Lit, TypeId, UnOp};
 
 /// Whether values of this kind are numbers.
 pub(crate) fn is_number(kind: TyKind) -> bool {
@@ -27,6 +25,12 @@ pub(crate) fn is_quantity(kind: TyKind) -> bool {
         kind,
         TyKind::Size | TyKind::Rate | TyKind::Duration | TyKind::Instant
     )
+}
+
+/// A type's name with its article.
+pub(crate) fn article(name: &str) -> String {
+    let vowel = name.starts_with(['i', 'I', 'E']);
+    format!("{} {name}", if vowel { "an" } else { "a" })
 }
 
 impl Checker<'_> {
@@ -72,10 +76,10 @@ impl Checker<'_> {
     pub(crate) fn out_of_range(&mut self, span: Span, n: i128, ty: Ty) {
         let mut finding = self
             .at(&codes::E204, span)
-            .message(format!("{n} is not a {}", self.show(ty)))
+            .message(format!("{n} is not {}", article(&self.show(ty))))
             .label("out of range");
         if let Some((lo, hi)) = konst::range(&self.t.types, ty) {
-            finding = finding.note(format!("a {} holds {lo}..{hi}", self.show(ty)));
+            finding = finding.note(format!("{} holds {lo}..{hi}", article(&self.show(ty))));
         }
         self.report(finding);
     }
@@ -85,15 +89,20 @@ impl Checker<'_> {
         let (from, to) = (self.kind(found), self.kind(want));
         let (f, w) = (self.show(found), self.show(want));
         let source = self.source(e);
+        let operand = self.operand(e);
         let at = self.span(e);
         let finding = if is_number(from) && is_number(to) {
             self.at(&codes::E203, at)
-                .message(format!("a {f} does not always fit into a {w}"))
+                .message(format!(
+                    "{} does not always fit into {}",
+                    article(&f),
+                    article(&w)
+                ))
                 .label(f)
-                .help(format!("to keep the low bits: ({w}) ({source})"))
+                .help(format!("to keep the low bits: ({w}) {operand}"))
         } else if is_quantity(from) && is_quantity(to) {
             self.at(&codes::E208, at)
-                .message(format!("a {f} is not a {w}"))
+                .message(format!("{} is not {}", article(&f), article(&w)))
                 .label(f)
         } else {
             let finding = self
@@ -109,13 +118,26 @@ impl Checker<'_> {
                 TyKind::Unsigned(_) | TyKind::Signed(_)
                     if self.t.types.bits(found).is_some_and(|bits| bits <= 64) =>
                 {
-                    finding.help(format!("({w}) ({source})"))
+                    finding.help(format!("({w}) {operand}"))
                 }
                 TyKind::Bool if is_number(from) => finding.help(format!("{source} != 0")),
                 _ => finding,
             }
         };
         self.report(finding);
+    }
+
+    /// The source text of an expression as the operand of a cast.
+    fn operand(&self, e: ExprId) -> String {
+        let source = self.source(e);
+        match self.ast.exprs[e].kind {
+            ExprKind::Binary { .. }
+            | ExprKind::Cond { .. }
+            | ExprKind::In { .. }
+            | ExprKind::InstanceOf { .. }
+            | ExprKind::Switch { .. } => format!("({source})"),
+            _ => source.to_string(),
+        }
     }
 
     /// Whether an expression has no type of its own, so that the context gives it one.
@@ -355,209 +377,6 @@ impl Checker<'_> {
         ty
     }
 
-    fn name(&mut self, e: ExprId, name: Name) -> Ty {
-        let span = self.span(e);
-        if let Some(local) = self.in_scope(name) {
-            self.set_res(e, Res::Local(local));
-            self.use_local(local, span);
-            return self.t.locals[local].ty;
-        }
-        let ident = Ident { name, span };
-        match self.body.naming {
-            Naming::Own(h) => {
-                if let Some(field) = self.field_of(h, ident) {
-                    return self.own_field(e, h, field);
-                }
-            }
-            Naming::Edge {
-                parent: Some(h), ..
-            } => {
-                if let Some(field) = self.field_of(h, ident) {
-                    return self.parent_field(e, h, field);
-                }
-            }
-            Naming::Edge { parent: None, .. } if self.text(name) == "layer" => {
-                self.set_res(e, Res::Layer);
-                return self.ty(TyKind::Layer);
-            }
-            _ => {}
-        }
-        if let Some(f) = self.function() {
-            let function = &self.t.functions[f];
-            let templates = &self.t.templates;
-            if let Some(&t) = function.params.iter().find(|&&t| templates[t].name == name) {
-                self.set_res(e, Res::Template(t));
-                return self.t.templates[t].ty;
-            }
-            let carried = &self.t.carried;
-            if let Some(&c) = function.carried.iter().find(|&&c| carried[c].name == name) {
-                self.set_res(e, Res::Carried(c));
-                self.body.summary.carried.get_or_insert(span);
-                return self.t.carried[c].ty;
-            }
-        }
-        if self.look_up_const(name).is_some() {
-            return self.const_name(e, name, None);
-        }
-        if self.text(name) == "node" && self.body.naming == Naming::Body {
-            return self.ty(TyKind::Node);
-        }
-        self.unknown_name(name, span);
-        Ty::default()
-    }
-
-    fn unknown_name(&mut self, name: Name, span: Span) {
-        let text = self.text(name);
-        let mut all: Vec<Name> = self.body.scope.iter().map(|(n, _)| *n).collect();
-        if let Some(f) = self.function() {
-            let f = &self.t.functions[f];
-            all.extend(f.params.iter().map(|&t| self.t.templates[t].name));
-            all.extend(f.carried.iter().map(|&c| self.t.carried[c].name));
-        }
-        if let Naming::Own(h)
-        | Naming::Edge {
-            parent: Some(h), ..
-        } = self.body.naming
-        {
-            all.extend(self.t.headers[h].fields.iter().map(|f| f.name));
-        }
-        let near = nearest(text, all.into_iter().map(|n| self.text(n)));
-        let mut finding = self
-            .at(&codes::E201, span)
-            .message(format!("there is no `{text}` here"))
-            .label("unknown");
-        if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
-        }
-        self.report(finding);
-    }
-
-    /// A field of the header whose condition, length or method this is.
-    fn own_field(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
-        self.set_res(e, Res::OwnField { header, field });
-        self.body.summary.own_fields |= 1 << field;
-        self.field_value(e, header, field)
-    }
-
-    fn parent_field(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
-        self.set_res(e, Res::ParentField { header, field });
-        self.field_value(e, header, field)
-    }
-
-    /// The type of a field that is read; arrays are not read as a whole.
-    fn field_value(&mut self, e: ExprId, header: HeaderId, field: u32) -> Ty {
-        let field = &self.t.headers[header].fields[field as usize];
-        let (ty, array) = (field.ty, field.len.is_some());
-        if array {
-            self.refuse("reading an array of a header is", self.span(e));
-            return Ty::default();
-        }
-        ty
-    }
-
-    fn const_name(&mut self, e: ExprId, name: Name, want: Option<Ty>) -> Ty {
-        let span = self.span(e);
-        if let Some(id) = self.look_up_const(name) {
-            return self.const_ref(e, id, span);
-        }
-        let text = self.text(name);
-        let wanted = want.map(|w| self.kind(w));
-        if wanted == Some(TyKind::Reason)
-            && let Some(number) = REASONS.iter().position(|r| *r == text)
-        {
-            return self.reason(e, ReasonId::new(number));
-        }
-        if let (Some(TyKind::Layer), Some(layer)) = (wanted, Layer::from_text(text)) {
-            self.set_res(e, Res::LayerConst(layer));
-            return self.ty(TyKind::Layer);
-        }
-        self.find_const(name, span);
-        Ty::default()
-    }
-
-    fn reason(&mut self, e: ExprId, reason: ReasonId) -> Ty {
-        self.set_res(e, Res::Reason(reason));
-        self.set_konst(e, Some(Konst::Reason(reason)));
-        self.ty(TyKind::Reason)
-    }
-
-    fn const_ref(&mut self, e: ExprId, id: crate::tables::ConstId, span: Span) -> Ty {
-        let value = self.const_value(id, span);
-        let ty = self.t.consts[id].ty;
-        if let Some(Konst::Reason(reason)) = value {
-            return self.reason(e, reason);
-        }
-        self.set_res(e, Res::Const(id));
-        if value.is_none() {
-            // Why it has no value was said where it is declared.
-            return Ty::default();
-        }
-        self.set_konst(e, value);
-        ty
-    }
-
-    /// `Shared.ADMIN`, `Reason.POLICY`.
-    fn static_field(&mut self, e: ExprId, ty: TypeId, name: Ident) -> Ty {
-        let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
-            return Ty::default();
-        };
-        let [class] = path.as_slice() else {
-            self.refuse("nested types are", self.span(e));
-            return Ty::default();
-        };
-        let text = self.text(name.name);
-        match self.type_name(class.name) {
-            TypeName::Owner(owner) => match self.owners[owner].consts.get(&name.name) {
-                Some(&id) => {
-                    let declared = self.t.consts[id].span;
-                    self.visible(self.const_info[id].visibility, owner, name, declared);
-                    self.const_ref(e, id, name.span)
-                }
-                None if self.owners[owner].kind == crate::check::OwnerKind::Refused => {
-                    Ty::default()
-                }
-                None => self.no_member(name, self.text(class.name)),
-            },
-            TypeName::Builtin(TyKind::Reason) if REASONS.contains(&text) => {
-                let number = REASONS.iter().position(|r| *r == text).unwrap_or(0);
-                self.reason(e, ReasonId::new(number))
-            }
-            TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
-            TypeName::Later => {
-                self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
-                Ty::default()
-            }
-            TypeName::Unknown => {
-                self.unknown_type(*class);
-                Ty::default()
-            }
-        }
-    }
-
-    /// Reports a member that may not be named here.
-    pub(crate) fn visible(
-        &mut self,
-        visibility: Visibility,
-        owner: OwnerId,
-        name: Ident,
-        declared: Span,
-    ) {
-        let package = self.units.get(self.body.unit).map(|u| u.package);
-        let good = match visibility {
-            Visibility::Public => true,
-            Visibility::Package => package == Some(self.owners[owner].package),
-            Visibility::Private => self.body.owner == Some(owner),
-        };
-        if !good {
-            let finding = self
-                .at(&codes::E209, name.span)
-                .message(format!("`{}` is not visible here", self.text(name.name)))
-                .label("used from outside")
-                .also(declared, "declared here");
-            self.report(finding);
-        }
-    }
-
     /// Reports a member that does not exist.
     pub(crate) fn no_member(&mut self, name: Ident, of: &str) -> Ty {
         let finding = self
@@ -778,7 +597,7 @@ impl Checker<'_> {
         let scope = self.body.scope.len();
         let flexible = self.is_flexible(then);
         // The branch that knows its type goes first, so that a literal in the other can follow it.
-        let first_yes = !(flexible && !self.is_flexible(otherwise));
+        let first_yes = !flexible || self.is_flexible(otherwise);
         let mut types = [Ty::default(); 2];
         let mut states = [crate::flow::State::default(), Default::default()];
         let mut hint = want;

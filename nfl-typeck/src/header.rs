@@ -151,7 +151,7 @@ impl Checker<'_> {
             Some("more than 64 fields")
         } else if behind_array {
             Some("this stands behind an array, whose length the packet decides")
-        } else if len.is_some() && width % 8 != 0 {
+        } else if len.is_some() && !width.is_multiple_of(8) {
             Some("the elements of an array are whole bytes")
         } else {
             None

@@ -17,6 +17,7 @@ mod function;
 mod header;
 mod konst;
 mod member;
+mod name;
 mod operator;
 mod pattern;
 pub mod program;

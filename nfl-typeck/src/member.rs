@@ -238,6 +238,15 @@ impl<'a> Checker<'a> {
                     TyKind::Array(..) | TyKind::Prefix4 | TyKind::Prefix6 | TyKind::Text
                 )
             });
+            for &(modifier, span) in &p.modifiers {
+                if modifier == Modifier::Late {
+                    let finding = self
+                        .at(&codes::E231, span)
+                        .message("`late` does not fit here")
+                        .label("only the parameters of a function are filled in late");
+                    self.report(finding);
+                }
+            }
             let local = self.new_local(Some(p.name.name), p.name.span, ty);
             self.t.methods[id].params.push(local);
         }
@@ -528,7 +537,11 @@ impl<'a> Checker<'a> {
         let ast = self.ast;
         let method = self.t.methods[id].clone();
         let DeclKind::Method {
-            name, uses, body, ..
+            name,
+            params,
+            uses,
+            body,
+            ..
         } = &ast.decls[method.decl].kind
         else {
             return Summary::default();
@@ -540,7 +553,15 @@ impl<'a> Checker<'a> {
             Some(ty) => Gives::Value(ty),
             None => Gives::Void,
         };
-        for &param in &method.params {
+        for (&param, &node) in method.params.iter().zip(params) {
+            if ast.params[node]
+                .modifiers
+                .iter()
+                .any(|(m, _)| *m == Modifier::Final)
+            {
+                self.body.finals.insert(param);
+                self.body.state.assigned.insert(param);
+            }
             let local = &self.t.locals[param];
             let ident = Ident {
                 name: local.name.unwrap_or(name.name),

@@ -4,7 +4,7 @@
 //! they are true and where they are false (JLS 6.3 and 16).
 
 use crate::check::Checker;
-use crate::expr::{is_number, is_quantity};
+use crate::expr::{article, is_number, is_quantity};
 use crate::flow::Cond;
 use crate::konst;
 use crate::tables::Konst;
@@ -494,7 +494,7 @@ impl Checker<'_> {
         let mut finding = self.at(&codes::E212, self.span(set));
         if matches!(self.kind(found), TyKind::Prefix4 | TyKind::Prefix6) {
             finding = finding
-                .message(format!("a {} is never in a {f}", self.show(of)))
+                .message(format!("{} is never in a {f}", article(&self.show(of))))
                 .label("a prefix of the other kind of address");
         } else {
             finding = finding.label(format!("this is {f}"));

@@ -5,7 +5,7 @@
 //! body with a result returns, and no statement is out of reach.
 
 use crate::check::{Checker, Gives};
-use crate::expr::is_number;
+use crate::expr::{article, is_number};
 use crate::flow::{LoopFrame, State};
 use crate::tables::{Konst, Local, LocalId, Res};
 use crate::ty::{Ty, TyKind};
@@ -579,9 +579,9 @@ impl Checker<'_> {
             let finding = self
                 .at(&codes::E203, self.ast.types[ty].span)
                 .message(format!(
-                    "a {} does not always fit into a {}",
-                    self.show(elem),
-                    self.show(written)
+                    "{} does not always fit into {}",
+                    article(&self.show(elem)),
+                    article(&self.show(written))
                 ))
                 .label(format!("the elements are {}", self.show(elem)))
                 .also(self.span(array), "this array");

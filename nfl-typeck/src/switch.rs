@@ -5,7 +5,7 @@
 //! a prefix is one too.
 
 use crate::check::Checker;
-use crate::expr::{is_number, is_quantity};
+use crate::expr::{article, is_number, is_quantity};
 use crate::flow::State;
 use crate::konst;
 use crate::tables::{Konst, PatInfo};
@@ -272,7 +272,7 @@ impl Checker<'_> {
                     if resolved != ty && self.kind(resolved) != TyKind::Error {
                         let finding = self
                             .at(&codes::E303, node.span)
-                            .message(format!("the value is a {}", self.show(ty)))
+                            .message(format!("the value is {}", article(&self.show(ty))))
                             .label(format!("this is {}", self.show(resolved)));
                         self.report(finding);
                     }
@@ -315,7 +315,10 @@ impl Checker<'_> {
             | PatKind::Layers(_) => {
                 let finding = self
                     .at(&codes::E303, span)
-                    .message(format!("a {} is no header or record", self.show(ty)))
+                    .message(format!(
+                        "{} is no header or record",
+                        article(&self.show(ty))
+                    ))
                     .label("a constant, a range or `_` is needed");
                 self.report(finding);
                 PatInfo::None

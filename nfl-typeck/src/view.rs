@@ -106,21 +106,29 @@ impl Checker<'_> {
 
     /// A shape field of a header is assigned, through `view` if that is known.
     pub(crate) fn reshape(&mut self, header: HeaderId, view: Option<LocalId>, ended: Ended) {
-        let locals = &self.t.locals;
-        let is_it = |types: &crate::ty::Types, front: &LocalId| {
-            Some(*front) == view || types.kind(locals[*front].ty) == TyKind::View(header)
+        let views = &self.body.views;
+        let known = view.and_then(|view| views.get(&view)?.chain.as_ref());
+        let changed = |front: LocalId| {
+            let same_header = self.kind(self.t.locals[front].ty) == TyKind::View(header);
+            let elsewhere = match (known, views.get(&front).and_then(|v| v.chain.as_ref())) {
+                (Some(here), Some(there)) => here != there,
+                _ => false,
+            };
+            Some(front) == view || (same_header && !elsewhere)
         };
-        let types = &self.t.types;
-        for (&local, info) in &self.body.views {
-            if info.fronts.iter().any(|front| is_it(types, front)) {
-                self.body.state.ended.entry(local).or_insert(ended);
-            }
-        }
-        let behind = |chain: &Vec<Layered>| {
-            let at = chain.iter().position(|(h, _)| *h == header);
-            at.is_some_and(|at| at + 1 < chain.len())
+        let over: Vec<LocalId> = views
+            .iter()
+            .filter(|(_, info)| info.fronts.iter().any(|&front| changed(front)))
+            .map(|(&local, _)| local)
+            .collect();
+        let behind = |chain: &Vec<Layered>| match known {
+            Some(here) => chain.len() > here.len() && chain.starts_with(here),
+            None => chain.iter().rev().skip(1).any(|(h, _)| *h == header),
         };
         self.body.state.proven.retain(|chain| !behind(chain));
+        for local in over {
+            self.body.state.ended.entry(local).or_insert(ended);
+        }
         if !self.body.summary.reshapes.contains(&header) {
             self.body.summary.reshapes.push(header);
         }

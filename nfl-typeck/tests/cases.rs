@@ -8,7 +8,7 @@ use nfl_abi::codes::CODES;
 use nfl_syntax::diag::{Style, render};
 use nfl_syntax::{Diags, SourceMap};
 use nfl_typeck::{Files, Program};
-use shared::{cases, check};
+use shared::{CASES, Disk, check};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod shared;
@@ -51,8 +51,7 @@ fn findings(sources: &SourceMap, diags: &Diags) -> BTreeMap<(String, usize), Vec
 fn each_program_has_the_findings_that_it_marks() {
     let bless = std::env::var_os("BLESS").is_some();
     let mut wrong = Vec::new();
-    for path in cases() {
-        let path = path.to_string_lossy().into_owned();
+    for path in Disk.list(CASES) {
         let (checked, diags) = check(&path);
         let sources = &checked.program.sources;
         let (marks, findings) = (marks(sources), findings(sources, &diags));
@@ -88,7 +87,7 @@ fn each_program_has_the_findings_that_it_marks() {
 #[test]
 fn each_code_of_the_checker_has_a_case() {
     let mut seen = BTreeSet::new();
-    for path in cases() {
+    for path in Disk.list(CASES) {
         let text = std::fs::read_to_string(path).expect("a readable case");
         for line in text.lines() {
             let mark = line.split_once("//~").map_or("", |(_, mark)| mark);

@@ -5,7 +5,7 @@ use nfl_syntax::ast::{Ast, DeclKind, Expr, ExprKind, PatKind};
 use nfl_syntax::{Diags, Names};
 use nfl_typeck::tables::{PatInfo, Res};
 use nfl_typeck::{Files, Program, Ty};
-use shared::{cases, check};
+use shared::{CASES, Disk, check};
 
 mod shared;
 
@@ -74,8 +74,8 @@ fn lacks(e: &Expr, ty: Ty, res: Res, names: &Names) -> Option<&'static str> {
 #[test]
 fn a_sound_program_is_known_completely() {
     let mut sound = 0;
-    for path in cases() {
-        let (checked, _) = check(&path.to_string_lossy());
+    for path in Disk.list(CASES) {
+        let (checked, _) = check(&path);
         if checked.sound().is_none() {
             continue;
         }
@@ -162,7 +162,8 @@ impl Numbers {
 
 #[test]
 fn no_text_brings_the_checker_down() {
-    let texts: Vec<Vec<String>> = cases()
+    let texts: Vec<Vec<String>> = Disk
+        .list(CASES)
         .iter()
         .map(|p| words(&std::fs::read_to_string(p).expect("a readable case")))
         .filter(|w| w.len() > 8)

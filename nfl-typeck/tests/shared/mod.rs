@@ -2,7 +2,9 @@
 
 use nfl_syntax::Diags;
 use nfl_typeck::{Checked, Files, Program};
-use std::path::{Path, PathBuf};
+
+/// Where the cases are.
+pub(crate) const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
 
 /// The files of the test directory.
 pub(crate) struct Disk;
@@ -31,16 +33,4 @@ pub(crate) fn check(path: &str) -> (Checked, Diags) {
     let program = Program::load(path, &Disk, nfl_stdlib::FILES, &mut diags);
     let checked = nfl_typeck::check(program, &mut diags);
     (checked, diags)
-}
-
-/// All cases, in order.
-pub(crate) fn cases() -> Vec<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
-        .expect("the cases are beside this file")
-        .map(|entry| entry.expect("a readable entry").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "nfl"))
-        .collect();
-    paths.sort();
-    paths
 }

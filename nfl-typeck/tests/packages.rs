@@ -1,0 +1,52 @@
+//! Programs of several files.
+
+use nfl_syntax::Diags;
+use nfl_typeck::Program;
+use shared::{CASES, Disk, check};
+
+mod shared;
+
+fn path(of: &str) -> String {
+    format!("{CASES}/../packages/{of}")
+}
+
+#[test]
+fn a_file_brings_its_package_and_what_it_imports() {
+    let (checked, diags) = check(&path("acme/edge/Filter.nfl"));
+    let said: Vec<&str> = diags.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(said, Vec::<&str>::new());
+    let root = path("");
+    let files: Vec<&str> = checked
+        .program
+        .sources
+        .files
+        .iter()
+        .filter_map(|(_, file)| file.name.strip_prefix(root.as_str()))
+        .collect();
+    assert_eq!(
+        files,
+        [
+            "acme/edge/Filter.nfl",
+            "acme/edge/Reasons.nfl",
+            "acme/common/Numbers.nfl",
+            "acme/common/Probe.nfl"
+        ]
+    );
+    let qualified: Vec<&str> = checked
+        .tables
+        .functions
+        .iter()
+        .map(|(_, f)| f.qualified.as_str())
+        .collect();
+    assert_eq!(qualified, ["acme.edge.Filter"]);
+}
+
+#[test]
+fn a_missing_file_is_said() {
+    let mut diags = Diags::default();
+    let program = Program::load(&path("none.nfl"), &Disk, nfl_stdlib::FILES, &mut diags);
+    let checked = nfl_typeck::check(program, &mut diags);
+    assert!(checked.sound().is_none());
+    let codes: Vec<&str> = diags.iter().map(|d| d.code.text).collect();
+    assert_eq!(codes, ["E901"]);
+}
