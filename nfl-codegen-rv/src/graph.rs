@@ -1,6 +1,6 @@
 //! Control flow of a handler: order, dominators and loops.
 //!
-//! In: for each block the blocks it may go to; block 0 is the entry. Out: [`Graph`]. Guaranteed for reducible graphs,
+//! In: for each block the blocks it may go to, and the entry. Out: [`Graph`]. Guaranteed for reducible graphs,
 //! which are all that verified modules have: each loop has one head, which dominates it.
 
 /// What is known about a control-flow graph.
@@ -31,8 +31,8 @@ pub(crate) struct Loop {
 
 impl Graph {
     /// Looks at a graph.
-    pub(crate) fn new(successors: &[Vec<usize>]) -> Graph {
-        let order = reverse_postorder(successors);
+    pub(crate) fn new(successors: &[Vec<usize>], entry: usize) -> Graph {
+        let order = reverse_postorder(successors, entry);
         let mut rank = vec![usize::MAX; successors.len()];
         for (at, &b) in order.iter().enumerate() {
             rank[b] = at;
@@ -87,6 +87,15 @@ impl Graph {
         }
     }
 
+    /// Whether all loops have single heads: every edge that goes back goes to a block that dominates its origin.
+    pub(crate) fn is_reducible(&self) -> bool {
+        self.order.iter().all(|&b| {
+            let from = self.predecessors[b].iter();
+            let mut back = from.filter(|&&p| self.rank[p] >= self.rank[b]);
+            back.all(|&p| self.dominates(b, p))
+        })
+    }
+
     /// Iterates to a fixed point over the order (Cooper, Harvey and Kennedy 2001).
     fn find_dominators(&mut self) {
         let Some(&entry) = self.order.first() else {
@@ -133,14 +142,12 @@ impl Graph {
     }
 }
 
-fn reverse_postorder(successors: &[Vec<usize>]) -> Vec<usize> {
+/// The blocks that `entry` reaches, each before those it dominates.
+pub(crate) fn reverse_postorder(successors: &[Vec<usize>], entry: usize) -> Vec<usize> {
     let mut seen = vec![false; successors.len()];
     let mut order = Vec::new();
-    let mut stack = Vec::new();
-    if !successors.is_empty() {
-        seen[0] = true;
-        stack.push((0, 0));
-    }
+    let mut stack = vec![(entry, 0)];
+    seen[entry] = true;
     while let Some((b, next)) = stack.pop() {
         let Some(&to) = successors[b].get(next) else {
             order.push(b);

@@ -4,7 +4,7 @@
 //! verifier, and the source of each instruction ([`emit`]). Guaranteed: the image computes what the module says, and a
 //! node with the same limits accepts it.
 //!
-//! The stages, in order: [`select`](mod@select) makes instructions over virtual registers; [`regalloc`] gives them
+//! The stages, in order: [`sink`](mod@sink) moves IR towards its uses; [`select`](mod@select) makes instructions over virtual registers; [`regalloc`] gives them
 //! registers, and [`scratch`] the words that find none; [`tidy`](mod@tidy) removes blocks that became empty or equal;
 //! [`link`](mod@link) puts the blocks of all handlers in [`order`](mod@order), [`relax`](mod@relax) sizes branches and encodes;
 //! at last `nfl_verify` proposes the certificate and proves the image. Where it refuses, the code is made once more, with tests
@@ -21,6 +21,7 @@ mod relax;
 pub mod report;
 mod scratch;
 mod select;
+mod sink;
 mod tidy;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ use nfl_verify::{Reason, Refusal};
 
 use guard::Guards;
 use link::Linked;
-use mir::Func;
+use mir::{Func, Program};
 use scratch::{Constants, Full, Scratch};
 use select::Care;
 
@@ -182,7 +183,7 @@ impl Attempt {
             return false;
         };
         let mut before = linked.blocks.iter().rev();
-        let Some(&(n, block, _)) = before.find(|&&(_, _, at)| at <= pc) else {
+        let Some(&((n, block), _)) = before.find(|&&(_, at)| at <= pc) else {
             return false;
         };
         let care = self.care.entry(n).or_default();
@@ -205,9 +206,10 @@ fn code(
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
     let care_of = |n: usize| care.get(&n).copied().unwrap_or_default();
     let handlers = module.functions.iter().enumerate();
-    let handlers = handlers.map(|(n, f)| handler(f, &constants, options.target, care_of(n)));
-    let handlers = handlers.collect::<Result<Vec<_>, _>>()?;
-    Ok(link::link(module, &handlers, &constants, options.target))
+    let handlers = handlers.map(|(n, f)| handler(n, f, &constants, options.target, care_of(n)));
+    let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?);
+    tidy::tidy(&mut program, &care_of);
+    Ok(link::link(module, &program, &constants, options.target))
 }
 
 /// A refusal as an error, with the place in the source that the refused instruction comes from.
@@ -247,6 +249,7 @@ fn too_large(what: &'static str, full: Full, limit: u32) -> EmitError {
 
 /// The code of one handler.
 fn handler(
+    n: usize,
     function: &Function,
     constants: &Constants,
     isa: &'static Target,
@@ -254,8 +257,11 @@ fn handler(
 ) -> Result<Func<Reg>, EmitError> {
     let full = |full| too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES);
     let mut scratch = Scratch::new(function).map_err(full)?;
+    let mut function = function.clone();
+    sink::sink(&mut function);
     let input = select::Input {
-        function,
+        handler: n,
+        function: &function,
         constants,
         scratch: &scratch,
         isa,
@@ -266,9 +272,7 @@ fn handler(
         target: isa.name,
         span: lacks.span,
     })?;
-    let mut allocated = regalloc::allocate(selected, &mut scratch).map_err(full)?;
-    tidy::tidy(&mut allocated, care);
-    Ok(allocated)
+    regalloc::allocate(selected, &mut scratch).map_err(full)
 }
 
 /// The image with its certificate and its proved bounds.

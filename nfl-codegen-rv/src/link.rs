@@ -12,8 +12,7 @@ use nfl_ir::{InstData, Op as IrOp, Region, Term, Value};
 use nfl_isa::{Reg, Target as Isa};
 use nfl_syntax::Span;
 
-use crate::graph::Graph;
-use crate::mir::{Block, Code, Func, Target, load_constant};
+use crate::mir::{Block, Code, Program, Target, load_constant};
 use crate::order::order;
 use crate::relax::{Piece, relax};
 use crate::scratch::Constants;
@@ -22,33 +21,32 @@ use crate::scratch::Constants;
 pub(crate) struct Linked {
     pub(crate) image: Image,
     pub(crate) lines: Vec<(u32, u32, Option<Span>)>,
-    /// Where each block of the IR starts, ascending: handler, block, offset.
-    pub(crate) blocks: Vec<(usize, nfl_ir::Block, u32)>,
+    /// Where each block of the IR starts, ascending: handler and block, and offset.
+    pub(crate) blocks: Vec<((usize, nfl_ir::Block), u32)>,
 }
 
-/// Links handlers, which come in the order of the module's functions.
-pub(crate) fn link(
-    module: &Module,
-    code: &[Func<Reg>],
-    constants: &Constants,
-    isa: &Isa,
-) -> Linked {
-    let mut pieces = Vec::new();
-    let mut starts = Vec::new();
-    let mut sources = Vec::new();
-    for (n, f) in code.iter().enumerate() {
-        starts.push(pieces.len());
-        let placed = place(f, &mut pieces);
-        sources.extend(placed.into_iter().map(|b| (n, f.blocks[b].source)));
+/// Links the handlers of a module.
+pub(crate) fn link(module: &Module, code: &Program, constants: &Constants, isa: &Isa) -> Linked {
+    let successors = code.successors();
+    let graph = code.graph();
+    let mut order = order(&graph, &successors);
+    order.retain(|&b| b < code.blocks.len());
+    let mut places = vec![0; code.blocks.len()];
+    for (at, &b) in order.iter().enumerate() {
+        places[b] = at;
     }
-    let relaxed = relax(&pieces);
-    let blocks = sources.into_iter().zip(&relaxed.offsets);
-    let blocks = blocks.map(|((n, b), &at)| (n, b, at)).collect();
-    let entries = module.functions.iter().zip(starts);
-    let entries: Vec<Entry> = entries
-        .map(|(f, start)| entry(f, relaxed.offsets[start]))
+    let pieces: Vec<Piece> = order
+        .iter()
+        .map(|&b| piece(&code.blocks[b], &places, graph.innermost[b].is_some()))
         .collect();
-    let manifest = manifest(module, entries, isa);
+    let relaxed = relax(&pieces);
+    let blocks = order.iter().zip(&relaxed.offsets);
+    let blocks = blocks
+        .map(|(&b, &at)| (code.blocks[b].source, at))
+        .collect();
+    let entries = module.functions.iter().zip(&code.entries);
+    let entries = entries.map(|(f, &b)| entry(f, relaxed.offsets[places[b]]));
+    let manifest = manifest(module, entries.collect(), isa);
     let constants = constants.bytes.clone();
     let image = Image {
         manifest,
@@ -63,42 +61,29 @@ pub(crate) fn link(
     }
 }
 
-/// Appends the blocks of a handler in their order, which it answers.
-fn place(f: &Func<Reg>, pieces: &mut Vec<Piece>) -> Vec<usize> {
-    let successors = f.successors();
-    let graph = Graph::new(&successors);
-    let order = order(&graph, &successors);
-    let mut places = vec![0; f.blocks.len()];
-    for (at, &b) in order.iter().enumerate() {
-        places[b] = pieces.len() + at;
-    }
-    for &b in &order {
-        let Block {
-            lines, end, span, ..
-        } = &f.blocks[b];
-        let mut code = Vec::new();
-        for line in lines {
-            match line.code {
-                Code::Inst(inst) => code.push((inst, line.span)),
-                Code::Li { rd, value } => {
-                    let insts = load_constant(rd, Reg::ZERO, value);
-                    code.extend(insts.into_iter().map(|inst| (inst, line.span)));
-                }
+/// A block in its place, with its constants written out.
+fn piece(block: &Block<Reg>, places: &[usize], in_loop: bool) -> Piece {
+    let mut code = Vec::new();
+    for line in &block.lines {
+        match line.code {
+            Code::Inst(inst) => code.push((inst, line.span)),
+            Code::Li { rd, value } => {
+                let insts = load_constant(rd, Reg::ZERO, value);
+                code.extend(insts.into_iter().map(|inst| (inst, line.span)));
             }
         }
-        let mut end = *end;
-        end.retarget(|target| match target {
-            Target::Block(to) => Target::Block(places[to]),
-            Target::Exit => Target::Exit,
-        });
-        pieces.push(Piece {
-            code,
-            end,
-            span: *span,
-            in_loop: graph.innermost[b].is_some(),
-        });
     }
-    order
+    let mut end = block.end;
+    end.retarget(|target| match target {
+        Target::Block(to) => Target::Block(places[to]),
+        Target::Exit => Target::Exit,
+    });
+    Piece {
+        code,
+        end,
+        span: block.span,
+        in_loop,
+    }
 }
 
 const NO_VERDICT: Verdict = Verdict {

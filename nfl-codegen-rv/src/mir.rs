@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use nfl_isa::{Inst, Op, Reg};
 use nfl_syntax::Span;
 
+use crate::graph::Graph;
+
 /// A register before allocation; numbers below 32 are the machine's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct VReg(pub(crate) u32);
@@ -257,8 +259,8 @@ impl<R: Copy> End<R> {
 pub(crate) struct Block<R> {
     pub(crate) lines: Vec<Line<R>>,
     pub(crate) end: End<R>,
-    /// The block of the IR that it comes from.
-    pub(crate) source: nfl_ir::Block,
+    /// The handler and the block of the IR that it comes from.
+    pub(crate) source: (usize, nfl_ir::Block),
     pub(crate) span: Option<Span>,
 }
 
@@ -272,27 +274,69 @@ pub(crate) struct Func<R> {
     pub(crate) given: BTreeMap<VReg, [Reg; 2]>,
 }
 
-impl<R: Copy> Func<R> {
-    /// For each block the blocks it may go to.
-    pub(crate) fn successors(&self) -> Vec<Vec<usize>> {
-        let blocks = self.blocks.iter();
-        blocks
-            .map(|b| {
-                b.end
-                    .targets()
-                    .filter_map(|t| match t {
-                        Target::Block(to) => Some(to),
-                        Target::Exit => None,
-                    })
-                    .collect()
-            })
-            .collect()
-    }
+/// For each block the blocks it may go to.
+pub(crate) fn successors<R: Copy>(blocks: &[Block<R>]) -> Vec<Vec<usize>> {
+    blocks
+        .iter()
+        .map(|b| {
+            b.end
+                .targets()
+                .filter_map(|t| match t {
+                    Target::Block(to) => Some(to),
+                    Target::Exit => None,
+                })
+                .collect()
+        })
+        .collect()
+}
 
+impl<R: Copy> Func<R> {
     /// A register that nothing uses yet.
     pub(crate) fn fresh(&mut self) -> VReg {
         self.vregs += 1;
         VReg(self.vregs - 1)
+    }
+}
+
+/// The code of all handlers of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) blocks: Vec<Block<Reg>>,
+    /// The block that each handler starts with.
+    pub(crate) entries: Vec<usize>,
+}
+
+impl Program {
+    /// Puts the code of handlers together.
+    pub(crate) fn new(handlers: Vec<Func<Reg>>) -> Program {
+        let mut program = Program {
+            blocks: Vec::new(),
+            entries: Vec::new(),
+        };
+        for handler in handlers {
+            let from = program.blocks.len();
+            program.entries.push(from);
+            for mut block in handler.blocks {
+                block.end.retarget(|target| match target {
+                    Target::Block(b) => Target::Block(b + from),
+                    Target::Exit => Target::Exit,
+                });
+                program.blocks.push(block);
+            }
+        }
+        program
+    }
+
+    /// For each block the blocks it may go to, and last, as if it were one more block, the entries.
+    pub(crate) fn successors(&self) -> Vec<Vec<usize>> {
+        let mut successors = successors(&self.blocks);
+        successors.push(self.entries.clone());
+        successors
+    }
+
+    /// Its control flow, which starts at the block behind the last.
+    pub(crate) fn graph(&self) -> Graph {
+        Graph::new(&self.successors(), self.blocks.len())
     }
 }
 

@@ -74,7 +74,7 @@ struct Items {
 
 impl Items {
     fn new(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>) -> Items {
-        let first = region.map_or(0, |l| graph.loops[l].head);
+        let first = region.map_or(graph.order[0], |l| graph.loops[l].head);
         let mut items = Items {
             first,
             edges: BTreeMap::new(),

@@ -21,7 +21,7 @@ use nfl_isa::{Inst, Op, Reg, Target as Isa};
 use nfl_syntax::Span;
 use nfl_syntax::arena::{Id, IdMap};
 
-use crate::graph::Graph;
+use crate::graph::{Graph, reverse_postorder};
 use crate::mir::{
     A0, A1, Block, Code, End, FIRST_VIRTUAL, Func, LEN, Line, Tag, Target, VReg, ZERO,
 };
@@ -37,6 +37,8 @@ pub(crate) struct Lacks {
 /// What selection looks at besides the handler.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
+    /// The handler's number in its module.
+    pub(crate) handler: usize,
     pub(crate) function: &'a Function,
     pub(crate) constants: &'a Constants,
     pub(crate) scratch: &'a Scratch,
@@ -129,7 +131,8 @@ impl<'a> Select<'a> {
             .iter()
             .map(|(_, b)| b.term.targets().map(|call| call.block.index()).collect())
             .collect();
-        let blocks = reachable(f, &all);
+        let blocks = reverse_postorder(&all, f.entry.index());
+        let blocks: Vec<IrBlock> = blocks.into_iter().map(IrBlock::new).collect();
         let mut number = IdMap::new();
         for (at, &b) in blocks.iter().enumerate() {
             number.set(b, at);
@@ -145,7 +148,7 @@ impl<'a> Select<'a> {
             })
             .collect();
         let mut s = Select {
-            graph: Graph::new(&successors),
+            graph: Graph::new(&successors, 0),
             current: 0,
             places: places(f, &blocks),
             uses: count_uses(f, &blocks),
@@ -174,7 +177,7 @@ impl<'a> Select<'a> {
         let empty = |&source: &IrBlock| Block {
             lines: Vec::new(),
             end: End::Jump(Target::Exit),
-            source,
+            source: (input.handler, source),
             span: None,
         };
         s.out.blocks = s.blocks.iter().map(empty).collect();
@@ -208,7 +211,7 @@ impl<'a> Select<'a> {
         self.out.blocks[at] = Block {
             lines,
             end,
-            source: self.blocks[at],
+            source: (self.input.handler, self.blocks[at]),
             span: data.span,
         };
     }
@@ -328,7 +331,7 @@ impl<'a> Select<'a> {
                 span,
             })
             .collect();
-        let source = self.blocks[from];
+        let source = (self.input.handler, self.blocks[from]);
         self.out.blocks.push(Block {
             lines,
             end: End::Jump(to),
@@ -492,27 +495,6 @@ fn give(out: &mut Func<VReg>, given: [Reg; 2]) -> VReg {
     let reg = out.fresh();
     out.given.insert(reg, given);
     reg
-}
-
-/// The blocks that the entry reaches, each before those it dominates.
-fn reachable(f: &Function, successors: &[Vec<usize>]) -> Vec<IrBlock> {
-    let mut seen = vec![false; successors.len()];
-    let mut order = Vec::new();
-    let mut stack = vec![(f.entry.index(), 0)];
-    seen[f.entry.index()] = true;
-    while let Some((b, next)) = stack.pop() {
-        let Some(&to) = successors[b].get(next) else {
-            order.push(IrBlock::new(b));
-            continue;
-        };
-        stack.push((b, next + 1));
-        if !seen[to] {
-            seen[to] = true;
-            stack.push((to, 0));
-        }
-    }
-    order.reverse();
-    order
 }
 
 fn places(f: &Function, blocks: &[IrBlock]) -> IdMap<IrInst, Option<(IrBlock, usize)>> {

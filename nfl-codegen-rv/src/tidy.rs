@@ -1,48 +1,58 @@
 //! Control flow once registers are chosen.
 //!
-//! In: a handler over the machine's registers. Out: the same in fewer bytes: blocks that became empty are stepped over, equal
-//! ones are one, and so are equal ends of blocks. Guaranteed: loops keep their single heads.
+//! In: the code of all handlers. Out: the same in fewer bytes: blocks that became empty are stepped over, equal pieces of
+//! control flow are one, whole loops too, and so are equal ends of blocks, whichever handler they belong to.
+//! Guaranteed: loops keep their single heads. Blocks that nothing leads to any more stay, unreached.
 
 use std::collections::BTreeMap;
 
 use nfl_isa::{Fx, Reg};
 
 use crate::graph::Graph;
-use crate::mir::{Block, Code, End, Func, Line, Target, bytes_of};
+use crate::mir::{Block, Code, End, Line, Program, Target, bytes_of};
 use crate::select::Care;
 
-/// Removes what costs bytes and does nothing; blocks that nothing leads to stay, unreached.
-pub(crate) fn tidy(f: &mut Func<Reg>, care: Care) {
-    straighten(f);
-    while share_tail(f, care) {
-        straighten(f);
+/// Removes what costs bytes and does nothing.
+pub(crate) fn tidy(p: &mut Program, care: &dyn Fn(usize) -> Care) {
+    step_over_empty(p);
+    hoist_sides(p);
+    straighten(p, care);
+    while share_tail(p, care) {
+        straighten(p, care);
     }
 }
 
-fn straighten(f: &mut Func<Reg>) {
+fn straighten(p: &mut Program, care: &dyn Fn(usize) -> Care) {
     loop {
-        let before = count_targets(f);
-        step_over_empty(f);
-        merge_equal(f);
-        if before == count_targets(f) {
+        let before = count_targets(p);
+        step_over_empty(p);
+        if !merge_equal(p, care, Merge::Loops) {
+            merge_equal(p, care, Merge::Blocks);
+        }
+        if before == count_targets(p) {
             return;
         }
     }
 }
 
 /// Falls with every change: the places where control may go on, over all reachable blocks.
-fn count_targets(f: &Func<Reg>) -> usize {
-    let graph = Graph::new(&f.successors());
-    let ends = graph
-        .order
+fn count_targets(p: &Program) -> usize {
+    let blocks = reachable(p);
+    let ends = blocks
         .iter()
-        .map(|&b| f.blocks[b].end.targets().count() + 1);
+        .map(|&b| p.blocks[b].end.targets().count() + 1);
     ends.sum()
 }
 
-fn step_over_empty(f: &mut Func<Reg>) {
-    let through: Vec<Target> = (0..f.blocks.len()).map(|b| destination(f, b)).collect();
-    for block in &mut f.blocks {
+fn reachable(p: &Program) -> Vec<usize> {
+    let mut order = p.graph().order;
+    order.retain(|&b| b < p.blocks.len());
+    order
+}
+
+fn step_over_empty(p: &mut Program) {
+    let through: Vec<Target> = (0..p.blocks.len()).map(|b| destination(p, b)).collect();
+    for block in &mut p.blocks {
         block.end.retarget(|target| match target {
             Target::Block(b) => through[b],
             Target::Exit => Target::Exit,
@@ -55,13 +65,19 @@ fn step_over_empty(f: &mut Func<Reg>) {
             block.end = End::Jump(then);
         }
     }
+    for entry in &mut p.entries {
+        // A handler that only drops still needs its own `ebreak` to start at.
+        if let Target::Block(b) = through[*entry] {
+            *entry = b;
+        }
+    }
 }
 
 /// Where control ends up that goes to a block, over blocks that do nothing.
-fn destination(f: &Func<Reg>, from: usize) -> Target {
+fn destination(p: &Program, from: usize) -> Target {
     let mut at = from;
-    for _ in 0..f.blocks.len() {
-        match &f.blocks[at] {
+    for _ in 0..p.blocks.len() {
+        match &p.blocks[at] {
             Block {
                 lines,
                 end: End::Jump(target),
@@ -76,30 +92,140 @@ fn destination(f: &Func<Reg>, from: usize) -> Target {
     Target::Block(at)
 }
 
-/// The reachable blocks that may merge with others of the same group: only blocks of one loop do, and no heads, so that no
-/// loop gets a second way in.
-fn mergeable(f: &Func<Reg>) -> Vec<(usize, Option<usize>)> {
-    let graph = Graph::new(&f.successors());
-    let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
-    let blocks = graph.order.iter().filter(|&&b| b != 0 && !is_head(b));
-    blocks.map(|&b| (b, graph.innermost[b])).collect()
+/// Where a branch chooses between two ways of filling the same registers, one of them is done before the branch, and the
+/// other overwrites what it did; that saves the jump between them.
+fn hoist_sides(p: &mut Program) {
+    let graph = p.graph();
+    for b in reachable(p) {
+        let End::Branch {
+            test,
+            then: Target::Block(x),
+            otherwise: Target::Block(y),
+        } = p.blocks[b].end
+        else {
+            continue;
+        };
+        let is_own = |side: usize| graph.predecessors[side].len() == 1;
+        if x == y || !is_own(x) || !is_own(y) || p.blocks[x].end != p.blocks[y].end {
+            continue;
+        }
+        let sides = [(x, y), (y, x)];
+        let side = sides.into_iter().find(|&(first, other)| {
+            let defs: Vec<Reg> = p.blocks[first]
+                .lines
+                .iter()
+                .filter_map(|l| l.code.def())
+                .collect();
+            let is_plain = p.blocks[first]
+                .lines
+                .iter()
+                .all(|l| l.code.uses().next().is_none());
+            let keeps_test = !defs.contains(&test.rs1) && !defs.contains(&test.rs2);
+            let is_jump = matches!(p.blocks[first].end, End::Jump(Target::Block(_)));
+            is_plain && keeps_test && is_jump && overwrites(&p.blocks[other], &defs)
+        });
+        let Some((first, _)) = side else { continue };
+        let lines = std::mem::take(&mut p.blocks[first].lines);
+        p.blocks[b].lines.extend(lines);
+    }
+    step_over_empty(p);
 }
 
-fn merge_equal(f: &mut Func<Reg>) {
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    let mut same: Vec<usize> = (0..f.blocks.len()).collect();
-    for (b, group) in mergeable(f) {
-        let Block { lines, end, .. } = &f.blocks[b];
-        let codes: Vec<_> = lines.iter().map(|line| line.code).collect();
-        let key = format!("{group:?} {codes:?} {end:?}");
-        same[b] = *known.entry(key).or_insert(b);
+/// Whether a block writes all these registers, and before it reads them.
+fn overwrites(block: &Block<Reg>, regs: &[Reg]) -> bool {
+    regs.iter().all(|reg| {
+        let mut lines = block.lines.iter().map(|line| line.code);
+        let first = lines.find(|code| code.def() == Some(*reg) || code.uses().any(|r| r == *reg));
+        first.is_some_and(|code| code.uses().all(|r| r != *reg))
+    })
+}
+
+/// What may become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Merge {
+    /// Equal pieces of control flow of any shape, if loops keep single heads.
+    Loops,
+    /// Blocks of one loop that are no heads.
+    Blocks,
+}
+
+/// Merges blocks that do the same from here to the end of the run; false when loops would lose their single heads.
+///
+/// The classes are those of a minimal automaton (Moore): blocks are taken for equal until their code differs, or they lead to
+/// blocks that are not equal.
+fn merge_equal(p: &mut Program, care: &dyn Fn(usize) -> Care, merge: Merge) -> bool {
+    let graph = p.graph();
+    let blocks = reachable(p);
+    let mut class: Vec<usize> = vec![0; p.blocks.len()];
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for &b in &blocks {
+        let count = names.len();
+        class[b] = *names
+            .entry(name(p, b, care, &graph, merge))
+            .or_insert(count);
     }
-    for block in &mut f.blocks {
+    let mut classes = names.len();
+    loop {
+        let mut names: BTreeMap<(usize, Vec<Option<usize>>), usize> = BTreeMap::new();
+        let mut finer = class.clone();
+        for &b in &blocks {
+            let ways = p.blocks[b].end.targets().map(|target| match target {
+                Target::Block(to) => Some(class[to]),
+                Target::Exit => None,
+            });
+            let count = names.len();
+            finer[b] = *names.entry((class[b], ways.collect())).or_insert(count);
+        }
+        class = finer;
+        if names.len() == classes {
+            break;
+        }
+        classes = names.len();
+    }
+    let mut first = vec![None; classes];
+    let mut same: Vec<usize> = (0..p.blocks.len()).collect();
+    for &b in &blocks {
+        same[b] = *first[class[b]].get_or_insert(b);
+    }
+    let mut merged = p.clone();
+    for block in &mut merged.blocks {
         block.end.retarget(|target| match target {
             Target::Block(b) => Target::Block(same[b]),
             Target::Exit => Target::Exit,
         });
     }
+    for entry in &mut merged.entries {
+        *entry = same[*entry];
+    }
+    let is_sound = merged.graph().is_reducible();
+    if is_sound {
+        *p = merged;
+    }
+    is_sound
+}
+
+/// What a block must have in common with another to be the same.
+fn name(
+    p: &Program,
+    b: usize,
+    care: &dyn Fn(usize) -> Care,
+    graph: &Graph,
+    merge: Merge,
+) -> String {
+    let Block {
+        lines, end, source, ..
+    } = &p.blocks[b];
+    let codes: Vec<_> = lines.iter().map(|line| line.code).collect();
+    let test = match end {
+        End::Jump(_) => None,
+        End::Branch { test, .. } => Some(test),
+    };
+    let care = care(source.0);
+    let may_merge = lines.iter().all(|line| may_share(line, care));
+    let is_head = graph.loops.iter().any(|l| l.head == b);
+    let alone = (!may_merge || (merge == Merge::Blocks && is_head)).then_some(b);
+    let group = graph.innermost[b].filter(|_| merge == Merge::Blocks);
+    format!("{alone:?} {group:?} {codes:?} {test:?}")
 }
 
 /// Two blocks with the same last lines and the same end.
@@ -111,19 +237,21 @@ struct Shared {
 }
 
 /// Gives the longest equal ends of two blocks a block of their own; false when there is nothing to gain.
-fn share_tail(f: &mut Func<Reg>, care: Care) -> bool {
+fn share_tail(p: &mut Program, care: &dyn Fn(usize) -> Care) -> bool {
+    let graph = p.graph();
+    let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
     let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (b, group) in mergeable(f) {
-        let Block { lines, end, .. } = &f.blocks[b];
+    for b in reachable(p).into_iter().filter(|&b| !is_head(b)) {
+        let Block { lines, end, .. } = &p.blocks[b];
         let last = lines.last().map(|line| line.code);
-        let key = format!("{group:?} {last:?} {end:?}");
+        let key = format!("{:?} {last:?} {end:?}", graph.innermost[b]);
         groups.entry(key).or_default().push(b);
     }
     let mut best: Option<Shared> = None;
     for group in groups.values() {
         for (at, &a) in group.iter().enumerate() {
             for &b in &group[at + 1..] {
-                let shared = shared(f, a, b, care);
+                let shared = shared(p, a, b, care);
                 let more = best.as_ref().map_or(0, |best| best.saved);
                 if let Some(shared) = shared.filter(|shared| shared.saved > more) {
                     best = Some(shared);
@@ -134,29 +262,30 @@ fn share_tail(f: &mut Func<Reg>, care: Care) -> bool {
     let Some(Shared { a, b, lines, .. }) = best else {
         return false;
     };
-    let from = f.blocks[a].lines.len() - lines;
-    let tail = f.blocks[a].lines.split_off(from);
-    let keep = f.blocks[b].lines.len() - lines;
-    f.blocks[b].lines.truncate(keep);
+    let from = p.blocks[a].lines.len() - lines;
+    let tail = p.blocks[a].lines.split_off(from);
+    let keep = p.blocks[b].lines.len() - lines;
+    p.blocks[b].lines.truncate(keep);
     let Block {
         end, source, span, ..
-    } = f.blocks[a];
-    f.blocks.push(Block {
+    } = p.blocks[a];
+    p.blocks.push(Block {
         lines: tail,
         end,
         source,
         span,
     });
-    let to = End::Jump(Target::Block(f.blocks.len() - 1));
-    f.blocks[a].end = to;
-    f.blocks[b].end = to;
+    let to = End::Jump(Target::Block(p.blocks.len() - 1));
+    p.blocks[a].end = to;
+    p.blocks[b].end = to;
     true
 }
 
 const JUMP_BYTES: u32 = 2;
 
-fn shared(f: &Func<Reg>, a: usize, b: usize, care: Care) -> Option<Shared> {
-    let (x, y) = (&f.blocks[a], &f.blocks[b]);
+fn shared(p: &Program, a: usize, b: usize, care: &dyn Fn(usize) -> Care) -> Option<Shared> {
+    let (x, y) = (&p.blocks[a], &p.blocks[b]);
+    let care = care(x.source.0).max(care(y.source.0));
     let pairs = x.lines.iter().rev().zip(y.lines.iter().rev());
     let equal = pairs.take_while(|(x, y)| x.code == y.code && may_share(x, care));
     let (mut lines, mut bytes) = (0, end_bytes(&x.end));

@@ -292,26 +292,52 @@ impl Select<'_> {
         self.def(v).is_some_and(|def| def.op == IrOp::Len)
     }
 
-    /// The value and the mask that `a` comes from, if it is needed for one test alone.
-    fn bits_of(&self, a: Value) -> Option<(Value, u32)> {
-        let def = self
-            .def(a)
-            .filter(|def| def.op == IrOp::And && self.dies(a))?;
-        match (self.constant_of(def.args[0]), self.constant_of(def.args[1])) {
-            (_, Some(mask)) => Some((def.args[0], mask)),
-            (Some(mask), None) => Some((def.args[1], mask)),
-            (None, None) => None,
+    /// The bits that `a` is, if the steps from them to `a` are needed for one test alone.
+    fn bits_of(&self, a: Value) -> Option<Bits> {
+        let mut bits = Bits {
+            x: a,
+            mask: u32::MAX,
+            shift: 0,
+        };
+        while let Some(inner) = self.inner_bits(bits) {
+            bits = inner;
+        }
+        (bits.x != a).then_some(bits)
+    }
+
+    fn inner_bits(&self, Bits { x, mask, shift }: Bits) -> Option<Bits> {
+        let def = self.def(x).filter(|_| self.dies(x))?;
+        let (&a, &b) = (def.args.first()?, def.args.get(1)?);
+        match (def.op, self.constant_of(a), self.constant_of(b)) {
+            (IrOp::And, _, Some(kept)) => Some(Bits {
+                x: a,
+                mask: mask & kept,
+                shift,
+            }),
+            (IrOp::And, Some(kept), None) => Some(Bits {
+                x: b,
+                mask: mask & kept,
+                shift,
+            }),
+            (IrOp::Shr, _, Some(by @ 1..32)) if shift + by < 32 => Some(Bits {
+                x: a,
+                mask: mask << by,
+                shift: shift + by,
+            }),
+            _ => None,
         }
     }
 
     /// Tests `a == c` where `a` is some bits of a value that is needed for nothing else.
     fn masked(&mut self, op: IrOp, a: Value, c: u32) -> Option<Test<VReg>> {
-        let (x, mask) = self.bits_of(a)?;
+        let Bits { x, mask, shift } = self.bits_of(a)?;
         let all = width_mask(self.width(x));
         let mask = mask & all;
-        if mask == 0 || c & !mask != 0 {
+        let wanted = c << shift;
+        if mask == 0 || wanted & !mask != 0 || wanted >> shift != c {
             return None;
         }
+        let c = wanted;
         let plans = [
             plan_mask(mask, all, c),
             plan_shift_left(mask, c),
@@ -342,6 +368,14 @@ impl Select<'_> {
             }
         }
     }
+}
+
+/// A value is `(x & mask) >> shift`.
+#[derive(Clone, Copy)]
+struct Bits {
+    x: Value,
+    mask: u32,
+    shift: u32,
 }
 
 /// A subtraction that a block ends with.
