@@ -4,11 +4,13 @@
 //! gives the same verdict, packet and `carried` bytes; what the verifier could prove before, it can
 //! prove afterwards. Every pass is a function of its own and is free to leave dead code to `dce`.
 
+mod bits;
 mod blocks;
 mod bytes;
 mod counter;
 mod dce;
 mod fold;
+mod forward;
 mod gvn;
 mod late;
 mod need;
@@ -43,7 +45,9 @@ fn improve(m: &mut Module) {
         each(m, |f, _| blocks::simplify(f));
         each(m, |f, _| fold::fold(f));
         late::to_wire(m);
+        each(m, settle_widths);
         each(m, |f, _| gvn::number(f));
+        each(m, |f, _| forward::replace_loads(f));
         each(m, ranges::apply);
         each(m, |f, _| blocks::simplify(f));
         each(m, |f, _| dce::sweep(f));
@@ -64,6 +68,7 @@ fn improve(m: &mut Module) {
 /// What every module needs at last.
 fn finish(m: &mut Module) {
     each(m, counter::add);
+    each(m, |f, _| bits::drop_unseen(f));
     each(m, |f, _| blocks::simplify(f));
     each(m, |f, _| gvn::number(f));
     each(m, |f, _| dce::sweep(f));

@@ -11,6 +11,7 @@ use crate::op::Effect;
 
 /// Removes it.
 pub(super) fn sweep(f: &mut Function) {
+    drop_overwritten(f);
     let live = live_values(f);
     let read = slots_read(f, &live);
     for b in f.layout.clone() {
@@ -25,6 +26,55 @@ pub(super) fn sweep(f: &mut Function) {
         f.blocks[b].insts = insts;
     }
     drop_params(f, &live);
+}
+
+/// Drops stores whose bytes are stored anew on every way on before anyone could read them.
+fn drop_overwritten(f: &mut Function) {
+    for b in f.layout.clone() {
+        for at in (0..f.blocks[b].insts.len()).rev() {
+            let inst = f.blocks[b].insts[at];
+            if !f.insts[inst].op.has_result() && is_overwritten(f, b, at) {
+                f.blocks[b].insts.remove(at);
+            }
+        }
+    }
+}
+
+fn is_overwritten(f: &Function, b: Block, at: usize) -> bool {
+    let store = &f.insts[f.blocks[b].insts[at]];
+    let mut seen: IdMap<Block, bool> = IdMap::new();
+    let mut work = vec![(b, at + 1)];
+    while let Some((b, from)) = work.pop() {
+        let mut again = false;
+        for &inst in f.blocks[b].insts.iter().skip(from) {
+            let data = &f.insts[inst];
+            if data.region != store.region {
+                continue;
+            }
+            if data.op.has_result() {
+                return false;
+            }
+            let covers = data.op.spec().bytes >= store.op.spec().bytes;
+            if covers && data.imm == store.imm && data.args.get(1) == store.args.get(1) {
+                again = true;
+                break;
+            }
+        }
+        if again {
+            continue;
+        }
+        let term = &f.blocks[b].term;
+        // In a loop the place may be another one in the next round.
+        if matches!(term, Term::Finish { .. }) || store.args.len() > 1 {
+            return false;
+        }
+        for call in term.targets() {
+            if !std::mem::replace(&mut seen[call.block], true) {
+                work.push((call.block, 0));
+            }
+        }
+    }
+    true
 }
 
 fn is_dead_store(inst: &InstData, read: &IdMap<Slot, bool>) -> bool {

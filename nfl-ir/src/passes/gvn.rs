@@ -96,7 +96,7 @@ fn stored(f: &Function, memory: &Memory, inst: Inst, epochs: &[u32]) -> Option<(
         _ => (Op::Load32, 32),
     };
     // A wider word was cut by the store.
-    if f.def(v).map_or(32, structural_width) > bits {
+    if f.values[v].width > bits {
         return None;
     }
     let place = memory.place_of[inst]?;
@@ -110,26 +110,19 @@ fn stored(f: &Function, memory: &Memory, inst: Inst, epochs: &[u32]) -> Option<(
     Some((key, v))
 }
 
-/// Bits that a result has for certain, by its operation alone.
-fn structural_width(def: &InstData) -> u8 {
-    match def.op {
-        Op::Const => (32 - def.imm.leading_zeros()) as u8,
-        op => op.natural_width(),
-    }
-}
-
 /// Which epoch each place of a function's memory is in. A store that may touch a place starts a new one.
-struct Memory {
+pub(super) struct Memory {
     places: Vec<Place>,
     /// The place of each load and store.
-    place_of: IdMap<Inst, Option<usize>>,
-    at_entry: IdMap<Block, Vec<u32>>,
+    pub(super) place_of: IdMap<Inst, Option<usize>>,
+    /// For each block the epochs of all places where it begins.
+    pub(super) at_entry: IdMap<Block, Vec<u32>>,
     /// The epoch that a store starts.
     started_by: IdMap<Inst, u32>,
 }
 
 impl Memory {
-    fn new(f: &Function, cfg: &Cfg) -> Memory {
+    pub(super) fn new(f: &Function, cfg: &Cfg) -> Memory {
         let mut memory = Memory {
             places: Vec::new(),
             place_of: IdMap::new(),
@@ -196,7 +189,8 @@ impl Memory {
         }
     }
 
-    fn store(&self, inst: Inst, epochs: &mut [u32]) {
+    /// Starts new epochs of the places that a store may touch.
+    pub(super) fn store(&self, inst: Inst, epochs: &mut [u32]) {
         self.touch(inst, epochs, self.started_by[inst]);
     }
 

@@ -29,10 +29,17 @@ pub(super) fn raise(f: &mut Function, words: Words) {
     for &b in &f.layout {
         for &inst in &f.blocks[b].insts {
             let data = &f.insts[inst];
-            if let (Op::Ltu | Op::Geu, &[len, bound]) = (data.op, data.args.as_slice())
-                && f.def(len).is_some_and(|d| d.op == Op::Len)
-            {
-                lengths.extend(f.constant(bound));
+            let &[len, bound] = data.args.as_slice() else {
+                continue;
+            };
+            if f.def(len).is_none_or(|d| d.op != Op::Len) {
+                continue;
+            }
+            match data.op {
+                Op::Ltu | Op::Geu => lengths.extend(f.constant(bound)),
+                // `length == 0` is `length < 1`.
+                Op::Eq | Op::Ne => lengths.extend(f.constant(bound).map(|n| n.saturating_add(1))),
+                _ => {}
             }
         }
     }
@@ -54,44 +61,54 @@ pub(super) fn raise(f: &mut Function, words: Words) {
 pub(super) fn drop_early_exits(m: &mut Module) {
     for at in 0..m.functions.len() {
         let mut tried = Vec::new();
-        while let Some((b, edge)) = early_exit(m, at, &tried) {
-            tried.push((b, edge));
-            let old = m.functions[at].blocks[b].term.clone();
-            if let Some(rest) = old.targets().nth(1 - edge) {
-                m.functions[at].blocks[b].term = Term::Jump(rest.clone());
-            }
-            if !is_proved(m, at) {
-                m.functions[at].blocks[b].term = old;
-            }
-        }
+        while drop_one(m, at, &mut tried) {}
     }
 }
 
-/// A branch, and which of its edges leads to a verdict that the other leads to as well.
-fn early_exit(m: &Module, at: usize, tried: &[(Block, usize)]) -> Option<(Block, usize)> {
+/// Removes one test, if one can be removed.
+fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool {
+    for (b, edge) in early_exits(m, at) {
+        if tried.contains(&(b, edge)) {
+            continue;
+        }
+        tried.push((b, edge));
+        let old = m.functions[at].blocks[b].term.clone();
+        if let Some(rest) = old.targets().nth(1 - edge) {
+            m.functions[at].blocks[b].term = Term::Jump(rest.clone());
+        }
+        if is_proved(m, at) {
+            return true;
+        }
+        m.functions[at].blocks[b].term = old;
+    }
+    false
+}
+
+/// Branches, and which of their edges leads to a verdict that the other leads to as well.
+fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
     let f = &m.functions[at];
     let a = Analysis::new(f, words(m));
+    let mut found = Vec::new();
     for &b in &a.cfg.order {
         let targets: Vec<_> = f.blocks[b].term.targets().collect();
         for edge in 0..targets.len() {
-            if targets.len() != 2 || tried.contains(&(b, edge)) {
+            if targets.len() != 2 {
                 continue;
             }
             // On the way to the verdict nothing may be written either.
-            let (Some(verdict), Some(facts)) =
-                (quiet_verdict(f, targets[edge].block), a.edge(b, edge))
-            else {
+            let verdict = quiet_verdict(f, targets[edge].block);
+            let (Some(verdict), Some(facts)) = (verdict, a.edge(b, edge)) else {
                 continue;
             };
             let rest = targets[1 - edge];
             let mut walk = Walk::new(&a, Some(b), verdict);
             let facts = walk.enter(&facts, rest.block, &rest.args);
             if walk.ends_so(rest.block, facts) {
-                return Some((b, edge));
+                found.push((b, edge));
             }
         }
     }
-    None
+    found
 }
 
 /// The constant verdict of a block that writes nothing.

@@ -111,6 +111,9 @@ impl<'a> Known<'a> {
 
     /// The numbers that an operation on numbers may give.
     pub fn eval(self, facts: &Facts, def: &InstData, depth: u8) -> Range {
+        if let Some(folded) = self.folded_sum(facts, def, depth) {
+            return folded;
+        }
         let arg = |at: usize| {
             let v = def.args.get(at);
             v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
@@ -128,6 +131,30 @@ impl<'a> Known<'a> {
             }
         }
         result
+    }
+
+    /// The lower half of a word plus its upper half: the carry of a checksum comes around. Both halves
+    /// are large together only in words that are larger still.
+    fn folded_sum(self, facts: &Facts, def: &InstData, depth: u8) -> Option<Range> {
+        let &[low, high] = def.args.as_slice() else {
+            return None;
+        };
+        let (low, high) = (self.def(low)?, self.def(high)?);
+        let halves = def.op == Op::Add
+            && (low.op, high.op) == (Op::And, Op::Shr)
+            && low.args[0] == high.args[0]
+            && self.f.constant(low.args[1]) == Some(0xffff)
+            && self.f.constant(high.args[1]) == Some(16);
+        if !halves || depth == 0 {
+            return None;
+        }
+        let Range { lo, hi } = self.range_within(facts, low.args[0], depth - 1);
+        let top = hi >> 16;
+        let below = top.checked_sub(1).map_or(0, |top| 0xffff + top);
+        Some(Range::new(
+            u32::from(lo > 0),
+            (hi & 0xffff).saturating_add(top).max(below),
+        ))
     }
 
     /// Whether the length is below a word, where that is known.

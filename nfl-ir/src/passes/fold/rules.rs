@@ -88,6 +88,14 @@ impl Folder<'_> {
     /// `(w op' inner) op number`.
     fn chained(&mut self, inst: Inst, op: Op, v: Value, number: u32) -> Option<Edit> {
         let (below, w, inner) = self.by_constant(v)?;
+        // The complement of a word is a difference, and one constant is less than two.
+        if (op, below) == (Op::Add, Op::Xor)
+            && inner & inner.wrapping_add(1) == 0
+            && inner >= low(u32::from(self.width(w)))
+        {
+            let all = self.number(inst, inner.wrapping_add(number));
+            return Some(Edit::Op(Op::Sub, vec![all, w]));
+        }
         let joined = match (op, below) {
             (Op::Add, Op::Add) => inner.wrapping_add(number),
             (Op::And, Op::And) => inner & number,
@@ -196,6 +204,40 @@ impl Folder<'_> {
         None
     }
 
+    /// A sum in which a word meets its own complement: `(x ^ ones) + (x + c)` is `ones + c`. The two may
+    /// be one sum apart.
+    fn cancel(&mut self, inst: Inst, a: Value, b: Value) -> Option<Edit> {
+        if let Some(number) = self.complements(a, b).or_else(|| self.complements(b, a)) {
+            return Some(Edit::Const(number));
+        }
+        for (sum, v) in [(a, b), (b, a)] {
+            let Some((Op::Add, [x, y])) = self.pair(sum) else {
+                continue;
+            };
+            for (kept, other) in [(x, y), (y, x)] {
+                let number = self.complements(other, v);
+                if let Some(number) = number.or_else(|| self.complements(v, other)) {
+                    return self.becomes(inst, Op::Add, kept, number);
+                }
+            }
+        }
+        None
+    }
+
+    /// The sum of a word's complement and the word plus a constant.
+    fn complements(&self, a: Value, b: Value) -> Option<u32> {
+        let (Op::Xor, x, ones) = self.by_constant(a)? else {
+            return None;
+        };
+        let (y, number) = match self.by_constant(b) {
+            Some((Op::Add, y, number)) => (y, number),
+            _ => (b, 0),
+        };
+        let width = u32::from(self.width(x));
+        let complement = x == y && ones & ones.wrapping_add(1) == 0 && ones >= low(width);
+        complement.then(|| ones.wrapping_add(number))
+    }
+
     fn pair(&self, v: Value) -> Option<(Op, [Value; 2])> {
         let def = self.f.def(v)?;
         Some((def.op, def.args.as_slice().try_into().ok()?))
@@ -203,6 +245,11 @@ impl Folder<'_> {
 
     /// Rules for two words of which none is constant.
     pub(super) fn two_words(&mut self, inst: Inst, op: Op, a: Value, b: Value) -> Option<Edit> {
+        if op == Op::Add
+            && let Some(edit) = self.cancel(inst, a, b)
+        {
+            return Some(edit);
+        }
         let (swap_a, x) = self.def_op(a)?;
         let (swap_b, y) = self.def_op(b)?;
         if swap_a != swap_b || !self.is_swap(a) {
