@@ -251,15 +251,8 @@ impl Checker<'_> {
         let found = self.expr(base, None);
         let text = self.text(name.name);
         match (self.kind(found), text) {
-            (TyKind::Error, _) => {
-                for arg in args {
-                    // What is wrong with the receiver was said; the arguments may be wrong by themselves.
-                    if !self.is_flexible(arg.value) {
-                        self.expr(arg.value, None);
-                    }
-                }
-                Ty::default()
-            }
+            // What is wrong with the receiver was said, and nothing is known of its parameters.
+            (TyKind::Error, _) => Ty::default(),
             (TyKind::View(h), _) => self.header_method(e, h, name, args, Some(base)),
             (TyKind::Mac, "isMulticast" | "isLocal") => {
                 if !args.is_empty() {
@@ -354,6 +347,7 @@ impl Checker<'_> {
                 self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
                 Ty::default()
             }
+            TypeName::Refused => Ty::default(),
             TypeName::Unknown if matches!(self.text(class.name), "Length" | "Checksum") => {
                 let finding = self
                     .at(&codes::E235, self.span(e))

@@ -15,7 +15,7 @@ use nfl_abi::{Code, Layer};
 use nfl_syntax::arena::{Id, IdVec};
 use nfl_syntax::ast::{Ast, DeclId, ExprId, Ident, TypeId};
 use nfl_syntax::{Diagnostic, Diags, Name, Names, Span};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 nfl_syntax::entity! {
     /// A declaration that has members: function, class or header; or one this release refuses.
@@ -46,6 +46,8 @@ pub(crate) struct Owner {
     pub(crate) decl: DeclId,
     pub(crate) consts: BTreeMap<Name, ConstId>,
     pub(crate) methods: BTreeMap<Name, MethodId>,
+    /// Members that were refused, so that their uses are no second mistake.
+    pub(crate) refused: BTreeSet<Name>,
 }
 
 /// All types of one package.
@@ -184,7 +186,7 @@ pub(crate) struct Body {
     pub(crate) yields: Vec<crate::switch::Yielding>,
     pub(crate) views: BTreeMap<LocalId, ViewInfo>,
     /// Variables declared `final`.
-    pub(crate) finals: std::collections::BTreeSet<LocalId>,
+    pub(crate) finals: BTreeSet<LocalId>,
     /// Inside an operand of `==`: a verdict there is not an answer.
     pub(crate) comparing: u32,
     /// Whether the body may only answer, and its role: `malformed`, `exhausted`.
@@ -214,6 +216,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) body: Body,
     /// Bodies that wait for the present one.
     pub(crate) waiting: u32,
+    /// Warnings, which are only worth saying of a program without errors.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// How many bodies and constants may wait for each other.
@@ -264,6 +268,7 @@ impl<'a> Checker<'a> {
             method_info: IdVec::new(),
             body: Body::default(),
             waiting: 0,
+            warnings: Vec::new(),
         }
     }
 
@@ -279,6 +284,11 @@ impl<'a> Checker<'a> {
         self.settle_headers();
         self.check_methods();
         self.check_functions();
+        if !self.diags.has_errors() {
+            for warning in std::mem::take(&mut self.warnings) {
+                self.report(warning);
+            }
+        }
         self.t
     }
 

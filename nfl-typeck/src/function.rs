@@ -76,7 +76,7 @@ impl Checker<'_> {
             if let DeclKind::Field { ty, vars } = &ast.decls[member].kind
                 && !self.has(member, Modifier::Static)
             {
-                self.declare_field(f, member, *ty, vars);
+                self.declare_field(owner, f, member, *ty, vars);
             }
         }
     }
@@ -86,6 +86,13 @@ impl Checker<'_> {
         let p = &ast.params[param];
         let type_span = ast.types[p.ty].span;
         let written = self.resolve(p.ty);
+        let written = match self.kind(written) {
+            TyKind::Array(..) => {
+                self.refuse("a parameter that is an array is", type_span);
+                Ty::default()
+            }
+            _ => written,
+        };
         let mut ty = self.only(written, type_span, "a parameter of a function", |k| {
             !matches!(
                 k,
@@ -178,8 +185,17 @@ impl Checker<'_> {
     }
 
     /// A field of a function that is no constant.
-    fn declare_field(&mut self, f: FunctionId, member: DeclId, ty: TypeId, vars: &[Declarator]) {
+    fn declare_field(
+        &mut self,
+        owner: OwnerId,
+        f: FunctionId,
+        member: DeclId,
+        ty: TypeId,
+        vars: &[Declarator],
+    ) {
         if !self.has(member, Modifier::Carried) {
+            let names = vars.iter().map(|v| v.name.name);
+            self.owners[owner].refused.extend(names);
             return self.homeless(ty, vars);
         }
         self.bad_modifiers(

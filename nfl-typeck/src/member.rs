@@ -110,6 +110,7 @@ impl<'a> Checker<'a> {
             | DeclKind::Class { name, .. }
             | DeclKind::Chain { name, .. }
             | DeclKind::Graph { name, .. } => {
+                self.owners[owner].refused.insert(name.name);
                 self.refuse("declarations inside a declaration are", name.span);
             }
             _ => {}
@@ -232,12 +233,7 @@ impl<'a> Checker<'a> {
                 self.refuse("ranges and defaults of a method's parameters are", span);
             }
             let ty = self.resolve(p.ty);
-            let ty = self.only(ty, ast.types[p.ty].span, "a parameter", |k| {
-                !matches!(
-                    k,
-                    TyKind::Array(..) | TyKind::Prefix4 | TyKind::Prefix6 | TyKind::Text
-                )
-            });
+            let ty = self.passable(ty, ast.types[p.ty].span);
             for &(modifier, span) in &p.modifiers {
                 if modifier == Modifier::Late {
                     let finding = self
@@ -252,19 +248,25 @@ impl<'a> Checker<'a> {
         }
         if let Some(result) = result {
             let ty = self.resolve(*result);
-            let ty = self.only(ty, ast.types[*result].span, "the result of a method", |k| {
-                !matches!(
-                    k,
-                    TyKind::Array(..)
-                        | TyKind::Prefix4
-                        | TyKind::Prefix6
-                        | TyKind::Text
-                        | TyKind::View(_)
-                        | TyKind::Packet
-                )
+            let span = ast.types[*result].span;
+            let ty = self.passable(ty, span);
+            let ty = self.only(ty, span, "the result of a method", |k| {
+                !matches!(k, TyKind::View(_) | TyKind::Packet)
             });
             self.t.methods[id].result = Some(ty);
         }
+    }
+
+    /// A type that methods take and give, else the error type after a report.
+    fn passable(&mut self, ty: Ty, span: Span) -> Ty {
+        if matches!(
+            self.kind(ty),
+            TyKind::Array(..) | TyKind::Prefix4 | TyKind::Prefix6
+        ) {
+            self.refuse(&format!("giving methods a {} is", self.show(ty)), span);
+            return Ty::default();
+        }
+        ty
     }
 
     /// The type if its kind fits the place, else the error type after a report.

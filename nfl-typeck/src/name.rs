@@ -61,7 +61,10 @@ impl Checker<'_> {
         if self.text(name) == "node" && self.body.naming == Naming::Body {
             return self.ty(TyKind::Node);
         }
-        self.unknown_name(name, span);
+        let refused = |owner| self.owners[owner].refused.contains(&name);
+        if !self.body.owner.is_some_and(refused) {
+            self.unknown_name(name, span);
+        }
         Ty::default()
     }
 
@@ -179,11 +182,16 @@ impl Checker<'_> {
                 let number = REASONS.iter().position(|r| *r == text).unwrap_or(0);
                 self.reason(e, ReasonId::new(number))
             }
+            TypeName::Builtin(_) if matches!(text, "MIN" | "MAX") => {
+                self.refuse(&format!("`{text}` of a type is"), name.span);
+                Ty::default()
+            }
             TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
             TypeName::Later => {
                 self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
                 Ty::default()
             }
+            TypeName::Refused => Ty::default(),
             TypeName::Unknown => {
                 self.unknown_type(*class);
                 Ty::default()

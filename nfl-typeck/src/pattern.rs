@@ -80,6 +80,8 @@ impl Checker<'_> {
         self.layers(pat, false, &mut steps, &mut binds);
         if self.diags.iter().len() == errors {
             self.check_edges(&base, &steps);
+        } else {
+            self.body.unknown_flow = true;
         }
         self.t.pats.set(pat, PatInfo::Layers(steps.clone()));
         self.matched(span, base, &steps, binds)

@@ -42,6 +42,11 @@ const LATER: &[&str] = &[
     "Topology",
     "String",
     "Any",
+    "Arp",
+    "Sctp",
+    "Gre",
+    "Vxlan",
+    "Dns",
 ];
 
 /// What a plain type name means.
@@ -53,6 +58,8 @@ pub(crate) enum TypeName {
     Builtin(TyKind),
     /// A name of the language that this release does not have.
     Later,
+    /// A declaration that was refused.
+    Refused,
     /// Nothing.
     Unknown,
 }
@@ -148,10 +155,10 @@ impl Checker<'_> {
             DeclKind::Class { .. } => OwnerKind::Class,
             _ => OwnerKind::Refused,
         };
-        if let Some(what) = refused {
-            self.refuse(what, name.span);
+        match refused {
+            Some(what) => self.refuse(what, name.span),
+            None => self.bad_modifiers(decl, &[Modifier::Public, Modifier::Private]),
         }
-        self.bad_modifiers(decl, &[Modifier::Public, Modifier::Private]);
         let owner = self.owners.push(Owner {
             kind,
             unit,
@@ -161,8 +168,14 @@ impl Checker<'_> {
             decl,
             consts: Default::default(),
             methods: Default::default(),
+            refused: Default::default(),
         });
-        self.enter_type(package, name, owner);
+        if refused.is_none() {
+            self.enter_type(package, name, owner);
+        } else {
+            let types = &mut self.packages[package].types;
+            types.entry(name.name).or_insert(owner);
+        }
     }
 
     fn enter_type(&mut self, package: usize, name: Ident, owner: OwnerId) {
@@ -377,6 +390,10 @@ impl Checker<'_> {
             .and_then(|u| u.types.get(&name))
         {
             return TypeName::Owner(owner);
+        }
+        let refused = |owner: OwnerId| self.owners[owner].refused.contains(&name);
+        if self.body.owner.is_some_and(refused) {
+            return TypeName::Refused;
         }
         if LATER.contains(&text) {
             return TypeName::Later;

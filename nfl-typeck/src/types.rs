@@ -102,6 +102,7 @@ impl Checker<'_> {
                 self.refuse(&format!("`{}` is", self.text(name.name)), span);
                 Ty::default()
             }
+            TypeName::Refused => Ty::default(),
             TypeName::Unknown => {
                 self.unknown_type(*name);
                 Ty::default()

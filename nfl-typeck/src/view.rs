@@ -230,7 +230,7 @@ impl Checker<'_> {
                 && !over
                 && matches!(self.kind(self.t.locals[*local].ty), TyKind::View(h) if pseudo(h))
         });
-        if known {
+        if known || self.body.unknown_flow {
             return;
         }
         let ip = self.text(self.t.headers[header].name);
