@@ -22,6 +22,7 @@ pub(crate) fn sink(f: &mut Function) {
     let graph = Graph::new(&successors, f.entry.index());
     let mut users = users(f, &graph);
     let stored = stored(f, &graph);
+    let mut at_end = vec![0; f.blocks.len()];
     for &from in graph.order.iter().rev() {
         for i in f.blocks[Block::new(from)].insts.clone().into_iter().rev() {
             let Some(v) = f.insts[i].result.filter(|_| may_move(f, i, &stored)) else {
@@ -32,7 +33,7 @@ pub(crate) fn sink(f: &mut Function) {
                 continue;
             };
             if to != from && graph.innermost[to] == graph.innermost[from] {
-                relocate(f, i, Block::new(from), Block::new(to));
+                relocate(f, i, Block::new(from), Block::new(to), &mut at_end[to]);
                 for &arg in &f.insts[i].args {
                     let place = users[arg].iter().position(|&b| b == from);
                     users[arg][place.expect("an operand's users are known")] = to;
@@ -88,14 +89,18 @@ fn may_move(f: &Function, i: Inst, stored: &[Region]) -> bool {
     }
 }
 
-/// Puts an instruction before its first use in another block, or at the end.
-fn relocate(f: &mut Function, i: Inst, from: Block, to: Block) {
+/// Puts an instruction before its first use in another block, or at the end, where it keeps its place among its like.
+fn relocate(f: &mut Function, i: Inst, from: Block, to: Block, at_end: &mut usize) {
     f.blocks[from].insts.retain(|&other| other != i);
     let is_user = |&other: &Inst| {
         let uses = |&v: &Value| f.values[v].origin == Origin::Inst(i);
         f.insts[other].args.iter().any(uses)
     };
-    let at = f.blocks[to].insts.iter().position(is_user);
-    let at = at.unwrap_or(f.blocks[to].insts.len());
+    let first_use = f.blocks[to].insts.iter().position(is_user);
+    let last = f.blocks[to].insts.len() - *at_end;
+    let at = first_use.unwrap_or(last);
+    if at >= last {
+        *at_end += 1;
+    }
     f.blocks[to].insts.insert(at, i);
 }
