@@ -31,7 +31,9 @@ impl Lower<'_, '_> {
         let start = match self.expr(value) {
             Val::Body(view) => {
                 self.check_length_field(&view);
-                vec![view]
+                let mut around = view.outer.to_vec();
+                around.push(view);
+                around
             }
             _ => Vec::new(),
         };
