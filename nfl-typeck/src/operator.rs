@@ -277,13 +277,7 @@ impl Checker<'_> {
         let equal = ordered
             || matches!(
                 x,
-                TyKind::Bool
-                    | TyKind::Port
-                    | TyKind::Group
-                    | TyKind::NodeId
-                    | TyKind::Reason
-                    | TyKind::Verdict
-                    | TyKind::Layer
+                TyKind::Bool | TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Layer
             );
         let good = match op {
             BinOp::Eq | BinOp::Ne => equal,
@@ -291,6 +285,9 @@ impl Checker<'_> {
         };
         if self.agree(left, a, right, b).is_none() {
             return self.apart(op, left, a, right, b);
+        }
+        if matches!(x, TyKind::Verdict | TyKind::Reason) {
+            return self.refuse("comparing verdicts and reasons is", self.span(e));
         }
         if !good {
             let finding = self
