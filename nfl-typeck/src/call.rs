@@ -196,14 +196,9 @@ impl Checker<'_> {
         let effects = self.t.methods[id].effects;
         match receiver.and_then(|r| self.view_local(r)) {
             Some(view) => {
-                let view = &mut self.t.locals[view];
-                view.fields_used |= summary.own_fields;
-                view.behind_used |= summary.own_behind;
+                self.t.locals[view].fields_used |= summary.own_fields;
             }
-            None => {
-                self.body.summary.own_fields |= summary.own_fields;
-                self.body.summary.own_behind |= summary.own_behind;
-            }
+            None => self.body.summary.own_fields |= summary.own_fields,
         }
         for right in effects.iter() {
             let deed = format!("`{}` uses {}", self.text(name.name), right.text());

@@ -108,9 +108,8 @@ pub(crate) struct MethodInfo {
 pub(crate) struct Summary {
     /// What it does to the network, with the place and the deed for each right.
     pub(crate) acts: BTreeMap<Right, (Span, String)>,
-    /// Fields of `this` that it uses, and whether something behind them.
+    /// Fields of `this` that it uses.
     pub(crate) own_fields: u64,
-    pub(crate) own_behind: bool,
     /// The layer at which its patterns begin.
     pub(crate) layer: Option<(Layer, Span)>,
     /// A pattern that may find the packet malformed.

@@ -13,6 +13,7 @@ use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_syntax::Span;
 use nfl_syntax::ast::{Arm, BinOp, ExprId, ExprKind, PatId, PatKind, StmtKind, TypeKind};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A `switch` around the present point.
@@ -32,11 +33,13 @@ pub(crate) struct Yielding {
     states: Vec<State>,
 }
 
-/// The values that arms without a guard take.
+/// Values that arms take.
 #[derive(Clone, Default, Debug)]
 struct Covered {
     /// Intervals in the order of the arms.
     parts: Vec<(u128, u128, Span)>,
+    /// The same, from the lowest to the highest value, those that touch joined.
+    joined: BTreeMap<u128, u128>,
     /// An arm that takes everything.
     all: Option<Span>,
 }
@@ -70,24 +73,38 @@ fn interval(value: &Konst) -> Option<(u128, u128)> {
 }
 
 impl Covered {
-    /// The first value from `lo` to `hi` that is not covered.
-    fn gap(&self, lo: u128, hi: u128) -> Option<u128> {
-        if self.all.is_some() {
-            return None;
-        }
-        let mut parts: Vec<(u128, u128)> = self.parts.iter().map(|p| (p.0, p.1)).collect();
-        parts.sort_unstable();
-        let mut next = lo;
-        for (a, b) in parts {
-            if a > next {
+    /// Adds the values from `lo` to `hi`.
+    fn add(&mut self, lo: u128, hi: u128, span: Span) {
+        self.parts.push((lo, hi, span));
+        let (mut lo, mut hi) = (lo, hi);
+        while let Some((&a, &b)) = self.joined.range(..=hi.saturating_add(1)).next_back() {
+            if b < lo.saturating_sub(1) {
                 break;
             }
-            if b >= next {
-                if b >= hi {
-                    return None;
-                }
-                next = b + 1;
+            self.joined.remove(&a);
+            lo = lo.min(a);
+            hi = hi.max(b);
+        }
+        self.joined.insert(lo, hi);
+    }
+
+    /// The highest value up to which everything from `at` on is taken.
+    fn reach(&self, at: u128) -> Option<u128> {
+        let (_, &hi) = self.joined.range(..=at).next_back()?;
+        (hi >= at).then_some(hi)
+    }
+
+    /// The first value from `lo` to `hi` that neither takes.
+    fn gap(&self, other: &Covered, lo: u128, hi: u128) -> Option<u128> {
+        if self.all.is_some() || other.all.is_some() {
+            return None;
+        }
+        let mut next = lo;
+        while let Some(end) = self.reach(next).or_else(|| other.reach(next)) {
+            if end >= hi {
+                return None;
             }
+            next = end + 1;
         }
         Some(next)
     }
@@ -185,7 +202,9 @@ impl Checker<'_> {
                 self.body.scope.extend(asked.binds_yes);
                 entry = entry.join(asked.no);
             } else {
-                covered.parts.extend(taken.parts);
+                for (lo, hi, span) in taken.parts {
+                    covered.add(lo, hi, span);
+                }
                 covered.all = covered.all.or(taken.all);
             }
             if gives_value {
@@ -212,44 +231,41 @@ impl Checker<'_> {
     fn arm_patterns(&mut self, arm: &Arm, ty: Ty, covered: &Covered) -> Covered {
         let mut taken = Covered::default();
         if arm.pats.is_empty() {
-            taken.all = Some(arm.span);
             let domain = self.domain(ty);
-            if domain.is_some_and(|(lo, hi)| covered.gap(lo, hi).is_none()) {
-                self.useless(arm.span, covered, None);
+            if domain.is_some_and(|(lo, hi)| covered.gap(&taken, lo, hi).is_none()) {
+                let taker = covered.all.or(covered.parts.last().map(|p| p.2));
+                self.useless(arm.span, taker);
             }
+            taken.all = Some(arm.span);
         }
         for &pat in &arm.pats {
             let span = self.ast.pats[pat].span;
             let info = self.value_pattern(pat, ty, arm.pats.len() > 1);
+            let all = matches!(info, PatInfo::Any | PatInfo::Bind(_));
             let part = match &info {
-                PatInfo::Any | PatInfo::Bind(_) => {
-                    taken.all = Some(span);
-                    self.domain(ty)
-                }
+                PatInfo::Any | PatInfo::Bind(_) => self.domain(ty),
                 PatInfo::Const(value) => interval(value),
                 PatInfo::Range(lo, hi) => key(lo).zip(key(hi)),
                 _ => None,
             };
             if let Some((lo, hi)) = part {
-                let mut before = covered.clone();
-                before.parts.extend(taken.parts.iter().copied());
-                if before.gap(lo, hi).is_none() {
-                    self.useless(span, &before, Some(lo));
+                if covered.gap(&taken, lo, hi).is_none() {
+                    let taker = covered.taker(lo).or_else(|| taken.taker(lo));
+                    self.useless(span, taker);
                 }
-                if taken.all.is_none() {
-                    taken.parts.push((lo, hi, span));
+                if !all {
+                    taken.add(lo, hi, span);
                 }
+            }
+            if all {
+                taken.all = Some(span);
             }
             self.t.pats.set(pat, info);
         }
         taken
     }
 
-    fn useless(&mut self, span: Span, covered: &Covered, first: Option<u128>) {
-        let taker = match first {
-            Some(lo) => covered.taker(lo),
-            None => covered.all.or(covered.parts.last().map(|p| p.2)),
-        };
+    fn useless(&mut self, span: Span, taker: Option<Span>) {
         let mut finding = self
             .at(&codes::E302, span)
             .label("all its values are taken before");
@@ -363,7 +379,7 @@ impl Checker<'_> {
         let Some((lo, hi)) = self.domain(ty) else {
             return true;
         };
-        let Some(gap) = covered.gap(lo, hi) else {
+        let Some(gap) = covered.gap(&Covered::default(), lo, hi) else {
             return true;
         };
         let ExprKind::Switch { value, .. } = &self.ast.exprs[self.bare(e)].kind else {
