@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use nfl_abi::{Entry, Image};
+use nfl_abi::{Entry, Image, Layer};
 use nfl_tests::agree::Engines;
 use nfl_tests::capture::{Capture, captures};
 use nfl_tests::examples::{EXAMPLES, texts};
+use nfl_tests::packet;
 use nfl_tests::pipeline::{Stages, check_files};
 use nfl_tests::root;
 
@@ -143,6 +144,9 @@ fn over(capture: &Capture, name: &str, stages: &Stages, most: usize) -> u64 {
                 "{}: above the proved bound",
                 place()
             );
+            let sums = |bytes: &[u8]| packet::sums(bytes, *layer == Layer::Link);
+            let (was, is) = (sums(&start.packet), sums(&after.packet));
+            assert_eq!(was, is, "{}: the checksums that are right", place());
             carried = after.carried;
             runs += 1;
         }

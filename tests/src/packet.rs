@@ -337,6 +337,9 @@ pub fn sums(packet: &[u8], link: bool) -> BTreeMap<&'static str, bool> {
         6 if body.len() >= 20 => {
             found.insert("tcp", good(pseudo + words(body)));
         }
+        1 if body.len() >= 8 => {
+            found.insert("icmp", good(words(body)));
+        }
         // A UDP checksum of zero says that there is none.
         17 if body.len() >= 8 && body[6..8] != [0, 0] => {
             found.insert("udp", good(pseudo + words(body)));
