@@ -55,6 +55,7 @@ fn improve(m: &mut Module) {
             // Costly, and of use only where nothing else is.
             need::drop_early_exits(m);
             each(m, need::raise);
+
             each(m, |f, _| dce::sweep(f));
             if text::module(m) == before {
                 break;

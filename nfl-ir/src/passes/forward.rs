@@ -1,13 +1,14 @@
 //! Loads of words of which a part was changed by a known amount.
 //!
-//! A byte that goes up or down by a constant changes the half-word around it by that constant, shifted.
+//! A byte that goes up or down by some amount changes the half-word around it by that amount, shifted.
 //! When the half-word was loaded before the store, it need not be loaded again, and a checksum that
-//! takes one and gives the other becomes a constant (the lifetime field of every router).
+//! takes one and gives the other keeps the amount alone: a constant for the lifetime field of every
+//! router.
 
 use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
-use crate::entity::{Inst, Value};
+use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Origin, ValueData};
 use crate::op::Op;
 use crate::passes::gvn::Memory;
@@ -16,12 +17,13 @@ use crate::passes::gvn::Memory;
 pub(super) fn replace_loads(f: &mut Function) {
     let cfg = Cfg::new(f);
     let memory = Memory::new(f, &cfg);
-    let mut loaded_at: IdMap<Inst, u32> = IdMap::new();
+    let mut loaded_at: IdMap<Inst, Option<(u32, Block)>> = IdMap::new();
     for &b in &cfg.order {
         let mut epochs = memory.at_entry[b].clone();
         let mut out: Vec<Inst> = Vec::new();
         // Loads of this block that stand for what lies there, as it is or less or more.
-        let mut loads: Vec<(Inst, Option<u32>)> = Vec::new();
+        let mut loads: Vec<(Inst, Option<Change>)> = Vec::new();
+        let sums = checksum_words(f);
         for inst in std::mem::take(&mut f.blocks[b].insts) {
             let data = f.insts[inst].clone();
             let Some(place) = memory.place_of[inst] else {
@@ -29,16 +31,22 @@ pub(super) fn replace_loads(f: &mut Function) {
                 continue;
             };
             if data.op.has_result() {
-                loaded_at.set(inst, epochs[place]);
+                loaded_at.set(inst, Some((epochs[place], b)));
                 let known = loads.iter().find(|&&(l, _)| same_place(&f.insts[l], &data));
                 match known {
-                    Some(&(old, Some(amount))) => become_sum(f, &mut out, inst, old, amount),
+                    Some(&(old, Some(change))) if change.pays(&sums, f, old, inst) => {
+                        become_sum(f, &mut out, inst, old, change);
+                    }
                     _ => loads.push((inst, None)),
                 }
             } else {
                 let unchanged = |load: Inst| {
-                    let place = memory.place_of[load];
-                    place.is_some_and(|place| epochs[place] == loaded_at[load])
+                    let (Some(place), Some((epoch, home))) =
+                        (memory.place_of[load], loaded_at[load])
+                    else {
+                        return false;
+                    };
+                    epochs[place] == epoch && cfg.dominates(home, b)
                 };
                 let amount = amount_of(f, &data, unchanged);
                 loads = after_store(f, &data, amount, &loads);
@@ -50,6 +58,57 @@ pub(super) fn replace_loads(f: &mut Function) {
     }
 }
 
+/// By how much a store changes what lies there.
+#[derive(Clone, Copy)]
+enum Amount {
+    /// By a constant.
+    Constant(u32),
+    /// By the first less the second.
+    Difference(Value, Value),
+}
+
+/// What a store to a part does to the whole.
+#[derive(Clone, Copy)]
+struct Change {
+    amount: Amount,
+    shift: u32,
+}
+
+impl Change {
+    /// A difference is worth it only where it is all that remains of two words of a checksum.
+    fn pays(self, sums: &IdMap<Value, bool>, f: &Function, old: Inst, new: Inst) -> bool {
+        let summed = |inst: Inst| f.insts[inst].result.is_some_and(|v| sums[v]);
+        matches!(self.amount, Amount::Constant(_)) || summed(old) && summed(new)
+    }
+}
+
+/// Words whose only use is to be added, or whose complement's is.
+fn checksum_words(f: &Function) -> IdMap<Value, bool> {
+    let mut uses: IdMap<Value, u32> = IdMap::new();
+    let mut sums: IdMap<Value, bool> = IdMap::new();
+    for &b in &f.layout {
+        for v in f.blocks[b].term.uses() {
+            uses[v] += 1;
+        }
+        for &inst in &f.blocks[b].insts {
+            let data = &f.insts[inst];
+            for (at, &v) in data.args.iter().enumerate() {
+                uses[v] += 1;
+                let other = data.args.get(1 - at.min(1)).and_then(|&o| f.constant(o));
+                let summed = data.op == Op::Add && data.args.len() == 2;
+                let complement = data.op == Op::Xor && other == Some(0xffff);
+                sums[v] |= summed || complement;
+            }
+        }
+    }
+    for v in f.values.ids() {
+        if uses[v] != 1 && sums[v] {
+            sums.set(v, false);
+        }
+    }
+    sums
+}
+
 fn same_place(a: &InstData, b: &InstData) -> bool {
     a.op == b.op && a.region == b.region && a.imm == b.imm && a.args == b.args
 }
@@ -58,12 +117,12 @@ fn same_place(a: &InstData, b: &InstData) -> bool {
 fn after_store(
     f: &Function,
     store: &InstData,
-    amount: Option<u32>,
-    loads: &[(Inst, Option<u32>)],
-) -> Vec<(Inst, Option<u32>)> {
+    amount: Option<Amount>,
+    loads: &[(Inst, Option<Change>)],
+) -> Vec<(Inst, Option<Change>)> {
     let (index, at) = (store.args.get(1), store.imm);
     let bytes = u32::from(store.op.spec().bytes);
-    let after = |&(load, changed): &(Inst, Option<u32>)| {
+    let after = |&(load, changed): &(Inst, Option<Change>)| {
         let there = &f.insts[load];
         if there.region != store.region {
             return Some((load, changed));
@@ -76,61 +135,80 @@ fn after_store(
         }
         let inside = same_base && behind < width && behind + bytes <= width && bytes < width;
         let amount = amount.filter(|_| inside && changed.is_none())?;
-        Some((load, Some(amount << (8 * behind))))
+        let shift = 8 * behind;
+        Some((load, Some(Change { amount, shift })))
     };
     loads.iter().filter_map(after).collect()
 }
 
 /// By how much a store changes what lies there: what it stores is the sum of that and a constant, and
 /// fits without a carry.
-fn amount_of(f: &Function, store: &InstData, unchanged: impl Fn(Inst) -> bool) -> Option<u32> {
+fn amount_of(f: &Function, store: &InstData, unchanged: impl Fn(Inst) -> bool) -> Option<Amount> {
     let stored = store.args[0];
-    let sum = f.def(stored).filter(|d| d.op == Op::Add)?;
-    let amount = f.constant(sum.args[1])?;
     if f.values[stored].width > 8 * store.op.spec().bytes {
         return None;
     }
-    let Origin::Inst(load) = f.values[sum.args[0]].origin else {
-        return None;
-    };
-    let old = &f.insts[load];
     let wanted = match store.op {
         Op::Store8 => Op::Load8,
         Op::Store16 => Op::Load16,
         _ => return None,
     };
-    let is_it = old.op == wanted
-        && old.region == store.region
-        && old.imm == store.imm
-        && old.args.first() == store.args.get(1);
-    (is_it && unchanged(load)).then_some(amount)
+    let is_old = |v: Value| {
+        let Origin::Inst(load) = f.values[v].origin else {
+            return false;
+        };
+        let old = &f.insts[load];
+        old.op == wanted
+            && old.region == store.region
+            && old.imm == store.imm
+            && old.args.first() == store.args.get(1)
+            && unchanged(load)
+    };
+    let sum = f.def(stored).filter(|d| d.op == Op::Add);
+    if let Some(&[old, amount]) = sum.map(|d| d.args.as_slice())
+        && let Some(amount) = f.constant(amount)
+        && is_old(old)
+    {
+        return Some(Amount::Constant(amount));
+    }
+    let old = f.values.ids().find(|&v| is_old(v))?;
+    Some(Amount::Difference(stored, old))
 }
 
 /// The load becomes the old word plus the amount.
-fn become_sum(f: &mut Function, out: &mut Vec<Inst>, inst: Inst, old: Inst, amount: u32) {
+fn become_sum(f: &mut Function, out: &mut Vec<Inst>, inst: Inst, old: Inst, change: Change) {
     let Some(word) = f.insts[old].result else {
         return;
     };
-    let number: Value = {
+    let span = f.insts[inst].span;
+    let mut emit = |op: Op, args: Vec<Value>, imm: u32| {
         let id = f.insts.next_id();
         let v = f.values.push(ValueData {
             origin: Origin::Inst(id),
             width: 32,
         });
         f.insts.push(InstData {
-            op: Op::Const,
-            args: Vec::new(),
-            imm: amount,
+            op,
+            args,
+            imm,
             region: None,
             result: Some(v),
-            span: f.insts[inst].span,
+            span,
         });
         out.push(id);
         v
     };
+    let amount = match change.amount {
+        Amount::Constant(number) => emit(Op::Const, Vec::new(), number << change.shift),
+        Amount::Difference(new, old) => {
+            let difference = emit(Op::Sub, vec![new, old], 0);
+            let shift = emit(Op::Const, Vec::new(), change.shift);
+            emit(Op::Shl, vec![difference, shift], 0)
+        }
+    };
     let data = &mut f.insts[inst];
     data.op = Op::Add;
-    data.args = vec![word, number];
+    data.args = vec![word, amount];
     data.imm = 0;
     data.region = None;
     if let Some(v) = data.result {

@@ -89,6 +89,7 @@ impl<'a> Known<'a> {
         };
         let again = match def.op.spec().fmt {
             Fmt::Nullary => facts.len,
+            Fmt::Imm if def.op == Op::Const => Range::exactly(def.imm),
             Fmt::Unary | Fmt::Binary => self.eval(facts, def, depth - 1),
             _ => known,
         };

@@ -108,6 +108,11 @@ impl Folder<'_> {
                 }
                 inner + number
             }
+            // Bits that are set anyway pass the mask or not; the others can be masked first.
+            (Op::And, Op::Or) if self.used_once(v) => {
+                let masked = self.with(inst, Op::And, w, number);
+                return self.becomes(inst, Op::Or, masked, inner & number);
+            }
             // The mask keeps all that the shift leaves.
             (Op::And, Op::Shl) if inner < 32 => {
                 let possible = low(u32::from(self.width(w))) << inner;
@@ -207,35 +212,48 @@ impl Folder<'_> {
     /// A sum in which a word meets its own complement: `(x ^ ones) + (x + c)` is `ones + c`. The two may
     /// be one sum apart.
     fn cancel(&mut self, inst: Inst, a: Value, b: Value) -> Option<Edit> {
-        if let Some(number) = self.complements(a, b).or_else(|| self.complements(b, a)) {
-            return Some(Edit::Const(number));
+        if let Some(met) = self.complements(a, b).or_else(|| self.complements(b, a)) {
+            return match met {
+                (ones, None) => Some(Edit::Const(ones)),
+                (ones, Some(rest)) => self.becomes(inst, Op::Add, rest, ones),
+            };
         }
         for (sum, v) in [(a, b), (b, a)] {
             let Some((Op::Add, [x, y])) = self.pair(sum) else {
                 continue;
             };
             for (kept, other) in [(x, y), (y, x)] {
-                let number = self.complements(other, v);
-                if let Some(number) = number.or_else(|| self.complements(v, other)) {
-                    return self.becomes(inst, Op::Add, kept, number);
-                }
+                let met = self.complements(other, v);
+                let Some((ones, rest)) = met.or_else(|| self.complements(v, other)) else {
+                    continue;
+                };
+                let kept = match rest {
+                    None => kept,
+                    Some(rest) => self.emit(inst, Op::Add, vec![kept, rest], 0),
+                };
+                return self.becomes(inst, Op::Add, kept, ones);
             }
         }
         None
     }
 
-    /// The sum of a word's complement and the word plus a constant.
-    fn complements(&self, a: Value, b: Value) -> Option<u32> {
+    /// The sum of a word's complement and of the word plus something: the ones, and that something.
+    fn complements(&self, a: Value, b: Value) -> Option<(u32, Option<Value>)> {
         let (Op::Xor, x, ones) = self.by_constant(a)? else {
             return None;
         };
-        let (y, number) = match self.by_constant(b) {
-            Some((Op::Add, y, number)) => (y, number),
-            _ => (b, 0),
-        };
         let width = u32::from(self.width(x));
-        let complement = x == y && ones & ones.wrapping_add(1) == 0 && ones >= low(width);
-        complement.then(|| ones.wrapping_add(number))
+        if ones & ones.wrapping_add(1) != 0 || ones < low(width) {
+            return None;
+        }
+        if x == b {
+            return Some((ones, None));
+        }
+        match self.pair(b)? {
+            (Op::Add, [y, rest]) if x == y => Some((ones, Some(rest))),
+            (Op::Add, [rest, y]) if x == y => Some((ones, Some(rest))),
+            _ => None,
+        }
     }
 
     fn pair(&self, v: Value) -> Option<(Op, [Value; 2])> {
