@@ -7,6 +7,7 @@
 mod bits;
 mod blocks;
 mod bytes;
+mod chains;
 mod counter;
 mod dce;
 mod fold;
@@ -46,8 +47,8 @@ fn improve(m: &mut Module) {
         each(m, |f, _| fold::fold(f));
         late::to_wire(m);
         each(m, settle_widths);
-        each(m, |f, _| gvn::number(f));
-        each(m, |f, _| forward::replace_loads(f));
+        each(m, gvn::number);
+        each(m, forward::replace_loads);
         each(m, ranges::apply);
         each(m, |f, _| blocks::simplify(f));
         each(m, |f, _| dce::sweep(f));
@@ -55,6 +56,7 @@ fn improve(m: &mut Module) {
             // Costly, and of use only where nothing else is.
             need::drop_early_exits(m);
             each(m, need::raise);
+            each(m, |f, _| chains::join(f));
 
             each(m, |f, _| dce::sweep(f));
             if text::module(m) == before {
@@ -71,7 +73,7 @@ fn finish(m: &mut Module) {
     each(m, counter::add);
     each(m, |f, _| bits::drop_unseen(f));
     each(m, |f, _| blocks::simplify(f));
-    each(m, |f, _| gvn::number(f));
+    each(m, gvn::number);
     each(m, |f, _| dce::sweep(f));
     each(m, settle_widths);
     debug_assert_eq!(structure::check(m), Ok(()));

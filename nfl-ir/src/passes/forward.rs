@@ -12,11 +12,12 @@ use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Origin, ValueData};
 use crate::op::Op;
 use crate::passes::gvn::Memory;
+use crate::verify::flow::Words;
 
 /// Replaces those loads.
-pub(super) fn replace_loads(f: &mut Function) {
+pub(super) fn replace_loads(f: &mut Function, words: Words) {
     let cfg = Cfg::new(f);
-    let memory = Memory::new(f, &cfg);
+    let memory = Memory::new(f, &cfg, words);
     let mut loaded_at: IdMap<Inst, Option<(u32, Block)>> = IdMap::new();
     for &b in &cfg.order {
         let mut epochs = memory.at_entry[b].clone();

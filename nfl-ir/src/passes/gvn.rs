@@ -12,6 +12,8 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Region};
 use crate::op::{Effect, Op};
+use crate::verify::flow::{Analysis, Words};
+use crate::verify::range::Range;
 
 /// What makes two words equal: operation, operands, immediate, region, epoch of the memory.
 type Key = (Op, Vec<Value>, u32, Option<Region>, u32);
@@ -20,9 +22,9 @@ type Key = (Op, Vec<Value>, u32, Option<Region>, u32);
 type Place = (Region, Option<Value>, u32, u8);
 
 /// Numbers all words.
-pub(super) fn number(f: &mut Function) {
+pub(super) fn number(f: &mut Function, words: Words) {
     let cfg = Cfg::new(f);
-    let memory = Memory::new(f, &cfg);
+    let memory = Memory::new(f, &cfg, words);
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
     // For each block on the way down the tree of dominators: what it made.
     let mut made: IdMap<Block, BTreeMap<Key, Value>> = IdMap::new();
@@ -113,6 +115,8 @@ fn stored(f: &Function, memory: &Memory, inst: Inst, epochs: &[u32]) -> Option<(
 /// Which epoch each place of a function's memory is in. A store that may touch a place starts a new one.
 pub(super) struct Memory {
     places: Vec<Place>,
+    /// Where the bytes of each place may lie: from, and up to.
+    spans: Vec<(i64, i64)>,
     /// The place of each load and store.
     pub(super) place_of: IdMap<Inst, Option<usize>>,
     /// For each block the epochs of all places where it begins.
@@ -122,9 +126,11 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(f: &Function, cfg: &Cfg) -> Memory {
+    pub(super) fn new(f: &Function, cfg: &Cfg, words: Words) -> Memory {
+        let ranges = Analysis::new(f, words).base;
         let mut memory = Memory {
             places: Vec::new(),
+            spans: Vec::new(),
             place_of: IdMap::new(),
             at_entry: IdMap::new(),
             started_by: IdMap::new(),
@@ -137,6 +143,7 @@ impl Memory {
                     let known = memory.places.iter().position(|p| *p == place);
                     let at = known.unwrap_or_else(|| {
                         memory.places.push(place);
+                        memory.spans.push(span(&ranges, &place));
                         memory.places.len() - 1
                     });
                     memory.place_of.set(inst, Some(at));
@@ -198,8 +205,11 @@ impl Memory {
         let (Some(at), 1..) = (self.place_of[inst], self.started_by[inst]) else {
             return;
         };
-        for (place, here) in self.places.iter().zip(epochs) {
-            if overlaps(&self.places[at], place) {
+        let (from, to) = self.spans[at];
+        for (other, here) in epochs.iter_mut().enumerate() {
+            let (low, high) = self.spans[other];
+            let near = from < high && low < to;
+            if near && overlaps(&self.places[at], &self.places[other]) {
                 *here = epoch;
             }
         }
@@ -209,6 +219,17 @@ impl Memory {
 fn place(data: &InstData) -> Option<Place> {
     let index = data.args.get(usize::from(!data.op.has_result())).copied();
     Some((data.region?, index, data.imm, data.op.spec().bytes))
+}
+
+fn span(known: &IdMap<Value, Range>, &(_, index, offset, bytes): &Place) -> (i64, i64) {
+    let Some(index) = index else {
+        return (i64::from(offset), i64::from(offset) + i64::from(bytes));
+    };
+    // A place may go down from its index.
+    let offset = i64::from(offset as i32);
+    let Range { lo, hi } = known[index];
+    let end = i64::from(hi) + offset + i64::from(bytes);
+    (i64::from(lo) + offset, end)
 }
 
 fn overlaps(a: &Place, b: &Place) -> bool {

@@ -6,7 +6,7 @@ use nfl_syntax::{Diagnostic, Span};
 
 use crate::entity::Value;
 use crate::func::{Function, InstData, Module, Region};
-use crate::op::Op;
+use crate::op::{Fmt, Op};
 use crate::verify::facts::Facts;
 use crate::verify::flow::Analysis;
 use crate::verify::obligation::{self, Obligation};
@@ -164,7 +164,12 @@ fn out_of_bounds(
         _ => "words of 4 bytes",
     };
     let text = format!("the index may be {lo}..{hi}, and {name} has {count} {unit}");
-    remark(finding(&E503, inst.span), text).help(format!(
+    let mut d = remark(finding(&E503, inst.span), text);
+    let loaded = a.f.def(element).filter(|d| d.op.spec().fmt == Fmt::Load);
+    if let Some(Region::Carried | Region::Packet) = loaded.and_then(|d| d.region) {
+        d = d.note("the index travels in the packet, so anyone may have set it");
+    }
+    d.help(format!(
         "check it before: if (index < {count}) {{ … }}, or ask for its range where it comes from"
     ))
 }
