@@ -112,7 +112,7 @@ fn suite(stage: Stage) {
     );
 }
 
-fn snapshot(dir: &std::path::Path, name: &str, text: &str) {
+pub(crate) fn snapshot(dir: &std::path::Path, name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(PathBuf::from(dir));
     settings.set_prepend_module_to_snapshot(false);
