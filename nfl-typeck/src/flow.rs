@@ -61,6 +61,25 @@ impl State {
         self
     }
 
+    /// The same point of a loop, in any round and not only the first: what a round may spoil is
+    /// spoilt. `entry` is the state in front of the loop, `back` the one where it begins anew. That a
+    /// round assigns variables does not count, as in Java.
+    pub(crate) fn in_any_round(mut self, entry: &State, back: &State) -> State {
+        if self.vacuous || back.vacuous {
+            return self;
+        }
+        for (&view, &why) in &back.ended {
+            self.ended.entry(view).or_insert(why);
+        }
+        self.assigned.extend(back.assigned.iter().copied());
+        self.matched
+            .retain(|view| back.matched.contains(view) || !entry.matched.contains(view));
+        self.proven
+            .retain(|chain| back.proven.contains(chain) || !entry.proven.contains(chain));
+        self.stored = self.stored.or(back.stored);
+        self
+    }
+
     /// The state that no path reaches.
     pub(crate) fn unreachable(&self) -> State {
         State {
@@ -96,4 +115,14 @@ pub(crate) struct LoopFrame {
     pub(crate) matches: Vec<(Span, Option<Vec<Layered>>)>,
     /// Uses of views from outside the loop.
     pub(crate) view_uses: Vec<(LocalId, Span)>,
+}
+
+impl LoopFrame {
+    /// What is known behind the loop, which is left at `end` and at each `break`.
+    pub(crate) fn end(self, end: State, entry: &State, back: &State) -> State {
+        self.breaks
+            .into_iter()
+            .map(|state| state.in_any_round(entry, back))
+            .fold(end, State::join)
+    }
 }

@@ -519,7 +519,8 @@ impl Checker<'_> {
         let back = std::mem::take(&mut self.body.state);
         let frame = self.leave_loop(&entry, &back);
         let left = !frame.breaks.is_empty();
-        self.body.state = frame.breaks.into_iter().fold(asked.no, State::join);
+        let end = asked.no.in_any_round(&entry, &back);
+        self.body.state = frame.end(end, &entry, &back);
         if !left {
             self.body.scope.extend(asked.binds_no);
         }
@@ -550,7 +551,7 @@ impl Checker<'_> {
         let forever = self.t.konst[cond] == Some(Konst::Bool(true));
         let frame = self.leave_loop(&entry, &asked.yes);
         let left = !frame.breaks.is_empty();
-        self.body.state = frame.breaks.into_iter().fold(asked.no, State::join);
+        self.body.state = frame.end(asked.no, &entry, &asked.yes);
         if !left {
             self.body.scope.extend(asked.binds_no);
         }
@@ -599,8 +600,8 @@ impl Checker<'_> {
         let back = std::mem::take(&mut self.body.state);
         let frame = self.leave_loop(&entry, &back);
         // The array may be walked to its end from any round, or not be entered at all.
-        let end = entry.join(back);
-        self.body.state = frame.breaks.into_iter().fold(end, State::join);
+        let end = entry.clone().join(back.clone());
+        self.body.state = frame.end(end, &entry, &back);
     }
 
     fn return_statement(&mut self, span: Span, value: Option<ExprId>) -> bool {

@@ -221,16 +221,25 @@ impl Checker<'_> {
         let Some(&first) = covered.first() else {
             return;
         };
-        let known = self.body.state.matched.iter().any(|local| {
-            let info = &self.body.views[local];
+        let known = self.body.state.matched.iter().find(|local| {
+            let info = &self.body.views[*local];
             let in_front = view.is_some_and(|view| info.fronts.contains(&view));
-            let over = self.body.state.ended.contains_key(local);
+            let over = self.body.state.ended.contains_key(*local);
             in_front
                 && !info.optional
                 && !over
-                && matches!(self.kind(self.t.locals[*local].ty), TyKind::View(h) if pseudo(h))
+                && matches!(self.kind(self.t.locals[**local].ty), TyKind::View(h) if pseudo(h))
         });
-        if known || self.body.unknown_flow {
+        if let Some(&transport) = known {
+            // The checksum is kept through this view, so that is a use of it.
+            for frame in &mut self.body.loops {
+                if transport.index() < frame.locals_before {
+                    frame.view_uses.push((transport, span));
+                }
+            }
+            return;
+        }
+        if self.body.unknown_flow {
             return;
         }
         let ip = self.text(self.t.headers[header].name);
