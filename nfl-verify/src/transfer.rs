@@ -158,10 +158,12 @@ pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
 /// All other operations on two numbers.
 fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
     let (ra, rb) = (state.range(a), state.range(b));
-    let lowers = matches!(
-        op,
-        Op::Andi | Op::And | Op::Srli | Op::Srl | Op::Divu | Op::Remu
-    );
+    let lowers = match op {
+        Op::Andi | Op::And | Op::Srli | Op::Srl | Op::Remu => true,
+        // A quotient by zero is all ones.
+        Op::Divu => rb.0 > 0,
+        _ => false,
+    };
     if matches!(op, Op::Andi | Op::And) {
         let masks = |mask: i64, other: i64| (mask + 1).count_ones() == 1 && other <= mask;
         match (exact(state, a), exact(state, b)) {
