@@ -20,9 +20,9 @@ pub(crate) fn operands(state: &State, inst: &Inst) -> Result<(Value, Value), Rea
     let equality = matches!(inst.op, Op::Beq | Op::Bne);
     let comparable = match (a.kind, b.kind) {
         (Kind::Number, Kind::Number) => true,
-        // Every address differs from 0, but this teaches nothing new.
-        (Kind::Number, _) => equality && exact(state, a) == Some(0),
-        (_, Kind::Number) => equality && exact(state, b) == Some(0),
+        // An address near its region differs from 0, but this teaches nothing new.
+        (Kind::Number, _) => equality && exact(state, a) == Some(0) && ordered(state, b),
+        (_, Kind::Number) => equality && exact(state, b) == Some(0) && ordered(state, a),
         (ka, kb) => {
             ka == kb
                 && !matches!(inst.op, Op::Blt | Op::Bge)
