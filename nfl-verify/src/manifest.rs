@@ -1,7 +1,7 @@
 //! What a manifest must satisfy before its code is looked at.
 //!
 //! In: an image and the platform's limits. Out: nothing, or why not. Guaranteed: sizes are within
-//! limits, entries are of the profile, and late parameters lie among the constants.
+//! limits, entries are of the profile, and late parameters are words among the constants.
 
 use nfl_abi::image::{Image, LateSlot, Role, VerdictKind};
 use nfl_abi::{ImageLimits, map};
@@ -19,14 +19,20 @@ pub(crate) fn check(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
     if !manifest.imports.is_empty() {
         return Err(Reason::Imports(manifest.imports.len()));
     }
-    match manifest
-        .late
-        .iter()
-        .position(|slot| !is_word(slot, image.constants.len()))
-    {
-        Some(index) => Err(Reason::LateSlot(index)),
-        None => Ok(()),
+    late(image)
+}
+
+/// Every late parameter has a word of its own: what is known about a word is the range of one.
+fn late(image: &Image) -> Result<(), Reason> {
+    let mut taken = alloc::vec![false; image.constants.len() / 4];
+    for (index, slot) in image.manifest.late.iter().enumerate() {
+        let word = taken.get_mut(usize::from(slot.offset) / 4);
+        match word.filter(|taken| !**taken && is_word(slot)) {
+            Some(word) => *word = true,
+            None => return Err(Reason::LateSlot(index)),
+        }
     }
+    Ok(())
 }
 
 fn sizes(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
@@ -104,10 +110,9 @@ fn verdicts(image: &Image) -> Result<(), Reason> {
     }
 }
 
-fn is_word(slot: &LateSlot, constants: usize) -> bool {
+fn is_word(slot: &LateSlot) -> bool {
     let width = (1..=32).contains(&slot.width);
-    let inside = slot.offset.is_multiple_of(4) && usize::from(slot.offset) + 4 <= constants;
-    width && inside && slot.lo <= slot.hi && slot.hi <= slot.largest()
+    width && slot.offset.is_multiple_of(4) && slot.lo <= slot.hi && slot.hi <= slot.largest()
 }
 
 /// How long the packets are that an entry is called for.

@@ -71,7 +71,7 @@ pub enum Reason {
     VerdictRight(VerdictKind, Right),
     /// The verdict for short packets is not in the mask.
     MalformedVerdict(VerdictKind),
-    /// A late parameter that is no word of the constants, or has an impossible range.
+    /// A late parameter that is no word of its own among the constants, or has an impossible range.
     LateSlot(usize),
     /// Imports: this release has no rule for service calls.
     Imports(usize),
@@ -334,7 +334,7 @@ impl Reason {
             Reason::LateSlot(index) => {
                 write!(
                     out,
-                    "late parameter {index} is not an aligned word of the constants with a range of its width"
+                    "late parameter {index} is not an aligned word of its own among the constants with a range of its width"
                 )
             }
             Reason::Imports(count) => {
