@@ -62,6 +62,8 @@ pub(crate) struct Package {
 pub(crate) struct UnitScope {
     pub(crate) package: usize,
     pub(crate) types: BTreeMap<Name, OwnerId>,
+    /// Types that two packages bring, of which neither is named.
+    pub(crate) doubtful: BTreeMap<Name, [OwnerId; 2]>,
     pub(crate) consts: BTreeMap<Name, ConstId>,
     pub(crate) methods: BTreeMap<Name, MethodId>,
 }

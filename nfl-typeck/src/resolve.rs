@@ -239,7 +239,9 @@ impl Checker<'_> {
                 }
             }
             let types = self.packages[own].types.clone();
-            self.units[index].types.extend(types);
+            let scope = &mut self.units[index];
+            scope.doubtful.retain(|name, _| !types.contains_key(name));
+            scope.types.extend(types);
         }
     }
 
@@ -259,13 +261,22 @@ impl Checker<'_> {
                     .into_iter()
                     .filter(|(_, o)| package == own || self.owners[*o].public);
                 let seen: Vec<_> = seen.collect();
-                self.units[unit].types.extend(seen);
+                let scope = &mut self.units[unit];
+                for (name, owner) in seen {
+                    match scope.types.insert(name, owner) {
+                        Some(other) if other != owner => {
+                            scope.doubtful.insert(name, [other, owner]);
+                        }
+                        _ => {}
+                    }
+                }
             }
             (Some(package), false, Some(last)) => {
                 match self.packages[package].types.get(&last.name).copied() {
                     Some(owner) => {
                         self.visible_type(owner, own, last.span);
                         self.units[unit].types.insert(last.name, owner);
+                        self.units[unit].doubtful.remove(&last.name);
                     }
                     None if is_builtin_package(&path) && self.is_language_type(last.name) => {}
                     None => {

@@ -84,6 +84,17 @@ impl Checker<'_> {
             self.refuse("nested types are", span);
             return Ty::default();
         };
+        if let Some(owners) = self.units[self.body.unit].doubtful.get(&name.name) {
+            let [a, b] = owners.map(|o| &self.packages[self.owners[o].package].path);
+            let text = self.text(name.name);
+            let finding = self
+                .at(&codes::E202, span)
+                .message(format!("`{text}` is imported from `{a}` and from `{b}`"))
+                .label("which of them?")
+                .help(format!("import {a}.{text};"));
+            self.report(finding);
+            return Ty::default();
+        }
         match self.type_name(name.name) {
             TypeName::Builtin(kind) => self.ty(kind),
             TypeName::Owner(owner) => match self.owners[owner].kind {

@@ -42,6 +42,16 @@ fn a_file_brings_its_package_and_what_it_imports() {
 }
 
 #[test]
+fn a_name_from_two_packages_is_said() {
+    let (_, diags) = check(&path("acme/doubt/Doubt.nfl"));
+    let said: Vec<&str> = diags.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(
+        said,
+        ["`Probe` is imported from `acme.common` and from `acme.lab`"]
+    );
+}
+
+#[test]
 fn a_missing_file_is_said() {
     let mut diags = Diags::default();
     let program = Program::load(&path("none.nfl"), &Disk, nfl_stdlib::FILES, &mut diags);
