@@ -4,11 +4,13 @@
 //! verifier, and the source of each instruction ([`emit`]). Guaranteed: the image computes what the module says, and a
 //! node with the same limits accepts it.
 //!
-//! The stages, in order: [`sink`](mod@sink) moves IR towards its uses; [`select`](mod@select) makes instructions over virtual registers; [`regalloc`] gives them
+//! The stages, in order: [`sink`](mod@sink) moves IR towards its uses; [`select`](mod@select) makes instructions over virtual registers;
+//! [`rotate`](mod@rotate) turns loops around; [`regalloc`] gives them
 //! registers, and [`scratch`] the words that find none; [`tidy`](mod@tidy) removes blocks that became empty or equal;
 //! [`link`](mod@link) puts the blocks of all handlers in [`order`](mod@order), [`relax`](mod@relax) sizes branches and encodes;
 //! at last `nfl_verify` proposes the certificate and proves the image. Where it refuses, the code is made once more, with tests
 //! that the prover learns more from, and then with a [`guard`] where it refused.
+//! Small modules are made in several ways, and the smallest image is kept.
 #![forbid(unsafe_code)]
 
 mod graph;
@@ -19,6 +21,7 @@ mod order;
 mod regalloc;
 mod relax;
 pub mod report;
+mod rotate;
 mod scratch;
 mod select;
 mod sink;
@@ -37,6 +40,7 @@ use nfl_verify::{Reason, Refusal};
 use guard::Guards;
 use link::Linked;
 use mir::{Func, Program};
+use rotate::Rotate;
 use scratch::{Constants, Full, Scratch};
 use select::Care;
 
@@ -145,10 +149,81 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         });
     }
     let module = verified.module();
+    let functions = module.functions.iter();
+    let size: usize = functions.map(|f| f.insts.len()).sum();
+    // What is tried is worth its time where every byte counts.
+    let tried = if size <= TRIED_INSTS_MAX {
+        WAYS.len()
+    } else {
+        1
+    };
+    let mut best = emit_in_way(verified, options, WAYS[0]);
+    for &way in &WAYS[1..tried] {
+        let other = emit_in_way(verified, options, way);
+        if cost(&other) < cost(&best) {
+            best = other;
+        }
+    }
+    best
+}
+
+/// Choices that make some handlers smaller and others larger.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    sink: bool,
+    rotate: Rotate,
+}
+
+const WAYS: [Way; 6] = [
+    Way {
+        sink: true,
+        rotate: Rotate::Sure,
+    },
+    Way {
+        sink: true,
+        rotate: Rotate::All,
+    },
+    Way {
+        sink: true,
+        rotate: Rotate::None,
+    },
+    Way {
+        sink: false,
+        rotate: Rotate::Sure,
+    },
+    Way {
+        sink: false,
+        rotate: Rotate::All,
+    },
+    Way {
+        sink: false,
+        rotate: Rotate::None,
+    },
+];
+
+/// Above this many instructions of IR, only the first way is tried.
+const TRIED_INSTS_MAX: usize = 1000;
+
+/// Bytes that travel, then steps; what failed costs more than anything.
+fn cost(emitted: &Result<Emitted, EmitError>) -> (bool, usize, u64) {
+    let Ok(Emitted { image, .. }) = emitted else {
+        return (true, 0, 0);
+    };
+    let bytes = image.code.len() + image.constants.len() + image.certificate.len();
+    let steps = image
+        .manifest
+        .entries
+        .iter()
+        .map(|entry| u64::from(entry.steps));
+    (false, bytes, steps.sum())
+}
+
+fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitted, EmitError> {
+    let module = verified.module();
     let mut attempt = Attempt::default();
     let refused = loop {
         let guarded = attempt.guards.apply(module, verified.bounds());
-        let linked = code(&guarded, options, &attempt.care)?;
+        let linked = code(&guarded, options, way, &attempt.care)?;
         match prove(&linked, options) {
             Ok(image) => {
                 return Ok(Emitted {
@@ -200,13 +275,15 @@ impl Attempt {
 fn code(
     module: &Module,
     options: &Options,
+    way: Way,
     care: &BTreeMap<usize, Care>,
 ) -> Result<Linked, EmitError> {
     let constants = Constants::new(module)
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
     let care_of = |n: usize| care.get(&n).copied().unwrap_or_default();
     let handlers = module.functions.iter().enumerate();
-    let handlers = handlers.map(|(n, f)| handler(n, f, &constants, options.target, care_of(n)));
+    let handlers =
+        handlers.map(|(n, f)| handler(n, f, &constants, options.target, (way, care_of(n))));
     let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?);
     tidy::tidy(&mut program, &care_of);
     Ok(link::link(module, &program, &constants, options.target))
@@ -253,12 +330,14 @@ fn handler(
     function: &Function,
     constants: &Constants,
     isa: &'static Target,
-    care: Care,
+    (way, care): (Way, Care),
 ) -> Result<Func<Reg>, EmitError> {
     let full = |full| too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES);
     let mut scratch = Scratch::new(function).map_err(full)?;
     let mut function = function.clone();
-    sink::sink(&mut function);
+    if way.sink {
+        sink::sink(&mut function);
+    }
     let input = select::Input {
         handler: n,
         function: &function,
@@ -267,11 +346,12 @@ fn handler(
         isa,
         care,
     };
-    let selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
+    let mut selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
         op: lacks.op,
         target: isa.name,
         span: lacks.span,
     })?;
+    rotate::rotate(&mut selected, way.rotate);
     regalloc::allocate(selected, &mut scratch).map_err(full)
 }
 

@@ -95,7 +95,8 @@ impl Interference {
 
     /// Whether a node gets a colour however its neighbours are coloured.
     pub(super) fn is_easy(&self, node: VReg) -> bool {
-        (self.virtual_neighbours(node).count() as u32) < self.allowed(node).count_ones()
+        let colors = self.allowed(node).count_ones() as usize;
+        self.virtual_neighbours(node).take(colors).count() < colors
     }
 
     /// Joins nodes that copies or two-operand forms connect.
