@@ -4,6 +4,7 @@ mod captures;
 mod cli;
 mod codes;
 mod docs;
+mod opinions;
 mod prop;
 mod stage;
 mod tidy;

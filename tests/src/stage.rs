@@ -212,7 +212,7 @@ fn marked(case: &Case, sources: &SourceMap, diagnostics: &[Diagnostic]) -> Resul
 }
 
 /// The images of the function that the head names, or of the only one.
-fn stages(case: &Case) -> Result<Vec<Stages>, String> {
+pub(crate) fn stages(case: &Case) -> Result<Vec<Stages>, String> {
     let checking = check_text(&file_name(case), &case.text);
     let wrong = |d: &Diagnostic| Code::severity(d.code) == Severity::Error;
     if checking.diagnostics.iter().any(wrong) {

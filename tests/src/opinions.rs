@@ -1,0 +1,171 @@
+//! The machine against the source: every engine does what the definition of the language says.
+//!
+//! In: the examples over the captures, the cases of the suite, and generated programs. Guaranteed:
+//! verdict, packet and `carried` memory are those of the interpreter of the source.
+
+use nfl_abi::{Layer, Role};
+use nfl_syntax::Diags;
+use nfl_tests::agree::Engines;
+use nfl_tests::capture::captures;
+use nfl_tests::case::{Case, cases};
+use nfl_tests::examples::EXAMPLES;
+use nfl_tests::oracle::Oracle;
+use nfl_tests::packet;
+use nfl_tests::pipeline::{Checking, Stages, check_text};
+use nfl_tests::root;
+use nfl_typeck::bind::bind;
+use nfl_typeck::tables::FunctionId;
+use nfl_vm::Context;
+
+/// Packets of one capture that each handler sees, unless `NFL_PACKETS` says otherwise.
+const PACKETS: usize = 60;
+
+fn asked(name: &str, default: usize) -> usize {
+    let asked = std::env::var(name).ok();
+    asked
+        .and_then(|number| number.parse().ok())
+        .unwrap_or(default)
+}
+
+/// A function in both forms: as source and as images.
+struct Both<'c> {
+    oracle: Oracle<'c>,
+    stages: &'c [Stages],
+}
+
+impl Both<'_> {
+    fn image(&self, role: Role) -> Result<&Stages, String> {
+        let has = |s: &&Stages| s.image.manifest.entries.iter().any(|e| e.role == role);
+        let stages = self.stages.iter().find(has);
+        stages.ok_or(format!("no image has `{}`", role.text()))
+    }
+
+    /// Runs one packet through everything; answers the `carried` bytes it leaves.
+    fn run(
+        &self,
+        engines: &mut Engines<'_>,
+        stages: &Stages,
+        role: Role,
+        bytes: &[u8],
+        context: &Context,
+        carried: &[u8],
+    ) -> Result<Vec<u8>, String> {
+        let answer = self.oracle.run(role, bytes, context, carried)?;
+        let after = engines.run(role, bytes, context, carried)?;
+        self.oracle
+            .compare(&answer, &stages.image.manifest, &after)?;
+        Ok(after.carried)
+    }
+}
+
+/// Checks, binds and compiles; then hands both forms over.
+fn with_both<T>(
+    checking: &Checking,
+    function: FunctionId,
+    sets: &[(String, String)],
+    then: impl FnOnce(&Both<'_>) -> Result<T, String>,
+) -> Result<T, String> {
+    let stages = checking.stages(function, sets)?;
+    let mut diags = Diags::default();
+    let bindings = bind(&checking.checked, function, sets, &mut diags);
+    let bindings = bindings.ok_or("the parameters have no values")?;
+    let sound = checking.checked.sound().ok_or("there are errors")?;
+    then(&Both {
+        oracle: Oracle::new(sound, function, &bindings),
+        stages: &stages,
+    })
+}
+
+#[test]
+fn examples_mean_what_their_source_says() {
+    let (captures, most) = (captures(), asked("NFL_PACKETS", PACKETS));
+    let mut runs = 0;
+    for example in EXAMPLES {
+        let checking = example.check();
+        let function = checking.function(Some(example.function));
+        let function = function.unwrap_or_else(|e| panic!("{}: {e}", example.path));
+        let sets: Vec<(String, String)> = example
+            .sets
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let done = with_both(&checking, function, &sets, |both| {
+            let mut done = 0;
+            for stages in both.stages {
+                let mut engines = Engines::new(stages)?;
+                let manifest = &stages.image.manifest;
+                for entry in &manifest.entries {
+                    for capture in &captures {
+                        let mut carried = manifest.carried.clone();
+                        for start in capture.packets(entry.layer).take(most) {
+                            let bytes = &start.packet;
+                            let ran = both.run(
+                                &mut engines,
+                                stages,
+                                entry.role,
+                                bytes,
+                                &start.context,
+                                &carried,
+                            );
+                            let place =
+                                |e| format!("on {} over {}: {e}", entry.role.text(), capture.name);
+                            carried = ran.map_err(place)?;
+                            done += 1;
+                        }
+                    }
+                }
+            }
+            Ok(done)
+        });
+        runs += done.unwrap_or_else(|e| panic!("{}: {e}", example.path));
+    }
+    assert!(runs > 10_000, "most packets were run");
+}
+
+#[test]
+fn cases_mean_what_their_source_says() {
+    let all = cases(&root().join("tests/suite/run"));
+    let failed: Vec<String> = all
+        .iter()
+        .filter_map(|case| {
+            let said = judge(case).err()?;
+            Some(format!("{}: {said}", case.path.display()))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Runs the packets of a case as its head says.
+fn judge(case: &Case) -> Result<(), String> {
+    let checking = check_text(&format!("{}.nfl", case.name()), &case.text);
+    let function = checking.function(case.get("function"))?;
+    with_both(&checking, function, &case.sets(), |both| {
+        let mut role = None;
+        let mut context = Context::default();
+        let mut carried = None;
+        let number = |value: &str| value.parse::<u32>().map_err(|e| e.to_string());
+        for (name, value) in case.fields() {
+            match name {
+                "on" => role = Role::from_text(value),
+                "port" => context.ingress_port = number(value)?,
+                "node" => context.node_id = number(value)?,
+                "queue" => context.queue_depth = number(value)?,
+                "carried" => carried = Some(packet::hex(value)?),
+                "packet" => {
+                    let role = role.ok_or("`on` comes before `packet`")?;
+                    let stages = both.image(role)?;
+                    let manifest = &stages.image.manifest;
+                    let link = |e: &nfl_abi::Entry| e.role == role && e.layer == Layer::Link;
+                    context.network_offset = (!manifest.entries.iter().any(link)).then_some(0);
+                    let bytes = packet::parse(value)?;
+                    let before = carried.as_ref().unwrap_or(&manifest.carried);
+                    let mut engines = Engines::new(stages)?;
+                    both.run(&mut engines, stages, role, &bytes, &context, before)
+                        .map_err(|e| format!("{value}: {e}"))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,392 @@
+//! Expressions.
+//!
+//! In: an expression. Out: its value; calls do what they do. Guaranteed: operands are evaluated from
+//! the left to the right, and what is not asked for is not evaluated.
+
+use nfl_abi::image::VerdictKind;
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{Arg, BinOp, DeclKind, ExprId, ExprKind, Lit, StmtKind, UnOp};
+use nfl_typeck::tables::{LocalId, MethodId, Res};
+use nfl_typeck::ty::TyKind;
+use nfl_typeck::{Intrinsic, Konst};
+
+use super::exec::Flow;
+use super::number::in_prefix;
+use super::{Eval, Operand, Run, Stop, Value, wrong};
+
+/// The value of a constant.
+pub(super) fn constant(konst: &Konst) -> Eval<Value> {
+    Ok(match konst {
+        Konst::Bool(b) => Value::Bool(*b),
+        Konst::Int(n) => Value::Int(*n),
+        Konst::Ip6(n) => Value::Ip6(*n),
+        Konst::Prefix4 { addr, len } => Value::Prefix4(*addr, *len),
+        Konst::Prefix6 { addr, len } => Value::Prefix6(*addr, *len),
+        Konst::Array(items) => {
+            Value::Array(items.iter().map(constant).collect::<Eval<Vec<Value>>>()?)
+        }
+        Konst::Reason(id) => Value::Reason(*id),
+        Konst::Text(_) => return wrong("a text is no value"),
+    })
+}
+
+impl Run<'_> {
+    /// The value of an expression.
+    pub(super) fn eval(&mut self, e: ExprId) -> Eval<Value> {
+        if let Some(konst) = &self.t.konst[e] {
+            let konst = constant(konst)?;
+            return self.second_opinion(e, konst);
+        }
+        self.compute(e)
+    }
+
+    /// What the checker computed, computed again. Expressions of literals alone are computed in
+    /// unbounded integers, and there is nothing to cut.
+    fn second_opinion(&mut self, e: ExprId, konst: Value) -> Eval<Value> {
+        let worth = matches!(
+            self.ast.exprs[e].kind,
+            ExprKind::Cast { .. } | ExprKind::Construct { .. } | ExprKind::Call { .. }
+        );
+        let worth = worth || (self.has_names(e) && !self.layout);
+        if !worth {
+            return Ok(konst);
+        }
+        let again = self.compute(e)?;
+        if again != konst {
+            return wrong(format!("the checker says {konst:?}, and it is {again:?}"));
+        }
+        Ok(konst)
+    }
+
+    /// Whether an operator stands over something else than literals.
+    fn has_names(&self, e: ExprId) -> bool {
+        match &self.ast.exprs[e].kind {
+            ExprKind::Paren(a) | ExprKind::Unary { arg: a, .. } => self.has_names(*a),
+            ExprKind::Binary { left, right, .. } => self.has_names(*left) || self.has_names(*right),
+            ExprKind::Lit(_) => false,
+            _ => true,
+        }
+    }
+
+    pub(super) fn truth(&mut self, e: ExprId) -> Eval<bool> {
+        match self.eval(e)? {
+            Value::Bool(b) => Ok(b),
+            other => wrong(format!("{other:?} is a condition")),
+        }
+    }
+
+    pub(super) fn number(&mut self, e: ExprId) -> Eval<i128> {
+        match self.eval(e)? {
+            Value::Int(n) => Ok(n),
+            other => wrong(format!("{other:?} is a number")),
+        }
+    }
+
+    fn compute(&mut self, e: ExprId) -> Eval<Value> {
+        let ast = self.ast;
+        let ty = self.t.expr_ty[e];
+        match &ast.exprs[e].kind {
+            ExprKind::Paren(inner) => self.eval(*inner),
+            ExprKind::Lit(lit) => self.literal(lit),
+            ExprKind::Name(_)
+            | ExprKind::Const(_)
+            | ExprKind::StaticField { .. }
+            | ExprKind::This => self.named(e),
+            ExprKind::Type(_) => self.construct(e, &[]),
+            ExprKind::Construct { args, .. } => self.construct(e, args),
+            ExprKind::Call { args, .. } | ExprKind::StaticCall { args, .. } => {
+                self.call(e, None, args)
+            }
+            ExprKind::MethodCall { base, args, .. } => self.call(e, Some(*base), args),
+            ExprKind::Field { base, .. } => self.field(e, *base),
+            ExprKind::Index { .. } => {
+                let place = self.place(e)?;
+                self.read(&place)
+            }
+            ExprKind::Unary { op: UnOp::Not, arg } => Ok(Value::Bool(!self.truth(*arg)?)),
+            ExprKind::Unary { op, arg } => {
+                let n = self.number(*arg)?;
+                let n = if *op == UnOp::Neg { -n } else { -1 - n };
+                Ok(Value::Int(self.wrap(n, ty)))
+            }
+            ExprKind::Cast { arg, .. } => {
+                let value = self.eval(*arg)?;
+                self.convert(value, ty)
+            }
+            ExprKind::Binary { op, left, right } => self.binary(e, *op, *left, *right),
+            ExprKind::Cond {
+                cond,
+                then,
+                otherwise,
+            } => {
+                let chosen = if self.truth(*cond)? { then } else { otherwise };
+                self.eval(*chosen)
+            }
+            ExprKind::InstanceOf { value, pat } => self.instance_of(*value, *pat),
+            ExprKind::In { value, set } => {
+                let value = self.eval(*value)?;
+                Ok(Value::Bool(self.is_in(&value, *set)?))
+            }
+            ExprKind::Switch { value, arms } => match self.switch(*value, arms, true)? {
+                Flow::Yield(value) => Ok(value),
+                other => wrong(format!("a switch gives {other:?}")),
+            },
+            other => wrong(format!("{other:?} is evaluated")),
+        }
+    }
+
+    fn literal(&self, lit: &Lit) -> Eval<Value> {
+        Ok(match lit {
+            Lit::Int(n) => Value::Int(*n as i128),
+            Lit::Bool(b) => Value::Bool(*b),
+            Lit::Char(c) => Value::Int(i128::from(*c)),
+            Lit::Ip4(n) => Value::Int(i128::from(*n)),
+            Lit::Ip6(n) => Value::Ip6(*n),
+            Lit::Mac(n) | Lit::Duration(n) | Lit::Size(n) => Value::Int(i128::from(*n)),
+            Lit::Rate { per_second, .. } => Value::Int(i128::from(*per_second)),
+            Lit::Prefix4 { addr, len } => Value::Prefix4(*addr, *len),
+            Lit::Prefix6 { addr, len } => Value::Prefix6(*addr, *len),
+            Lit::Text(_) => return wrong("a text is evaluated"),
+        })
+    }
+
+    /// A value as a number of another type.
+    fn convert(&self, value: Value, ty: nfl_typeck::Ty) -> Eval<Value> {
+        match value {
+            Value::Int(n) => Ok(Value::Int(self.wrap(n, ty))),
+            Value::Bool(b) => Ok(Value::Int(i128::from(b))),
+            other => wrong(format!("{other:?} becomes a number")),
+        }
+    }
+
+    fn named(&mut self, e: ExprId) -> Eval<Value> {
+        match self.t.expr_res[e] {
+            Res::Local(local) => self.local(local),
+            Res::Template(id) => match &self.bindings.values[id] {
+                Some(konst) => constant(konst),
+                None => wrong("a parameter has no value"),
+            },
+            Res::Const(id) => match &self.t.consts[id].value {
+                Some(konst) => constant(konst),
+                None => wrong("a constant has no value"),
+            },
+            Res::Carried(id) => self.recall(id, 0),
+            Res::OwnField { field, .. } => self.looked_at(self.own, field),
+            Res::ParentField { field, .. } => self.looked_at(self.parent, field),
+            Res::Layer => Ok(Value::Layer(self.layer)),
+            Res::LayerConst(layer) => Ok(Value::Layer(layer)),
+            Res::Reason(id) => Ok(Value::Reason(id)),
+            Res::None => Ok(Value::Node),
+            other => wrong(format!("{other:?} is evaluated")),
+        }
+    }
+
+    fn looked_at(
+        &self,
+        header: Option<(nfl_typeck::tables::HeaderId, usize)>,
+        field: u32,
+    ) -> Eval<Value> {
+        match header {
+            Some((header, base)) => self.load(header, base, field),
+            None => wrong("a field of no header"),
+        }
+    }
+
+    pub(super) fn local(&self, local: LocalId) -> Eval<Value> {
+        match &self.locals[local] {
+            Some(value) => Ok(value.clone()),
+            None => wrong("a variable is read before it is assigned"),
+        }
+    }
+
+    fn field(&mut self, e: ExprId, base: ExprId) -> Eval<Value> {
+        match self.t.expr_res[e] {
+            Res::Field { field, .. } => match self.eval(base)? {
+                Value::View(view) => self.load(view.header, view.base, field),
+                other => wrong(format!("a field of {other:?}")),
+            },
+            Res::Intrinsic(which) => self.property(which, base),
+            Res::None => match self.eval(base)? {
+                Value::View(view) => {
+                    self.body_end(&view)?;
+                    Ok(Value::Body(view))
+                }
+                other => wrong(format!("the body of {other:?}")),
+            },
+            _ => self.named(e),
+        }
+    }
+
+    fn property(&mut self, which: Intrinsic, base: ExprId) -> Eval<Value> {
+        let number = |n: u32| Ok(Value::Int(i128::from(n)));
+        match which {
+            Intrinsic::PacketSize => number(self.packet.len() as u32),
+            Intrinsic::PacketPort => number(self.context.ingress_port),
+            Intrinsic::PacketQueue => number(self.context.queue_depth),
+            Intrinsic::NodeIdent => number(self.context.node_id),
+            Intrinsic::ArrayLength => {
+                let (_, count) = self.elements(self.t.expr_ty[base]);
+                number(count as u32)
+            }
+            _ => match (which, self.eval(base)?) {
+                (Intrinsic::MacIsMulticast, Value::Int(mac)) => Ok(Value::Bool(mac >> 40 & 1 == 1)),
+                (Intrinsic::MacIsLocal, Value::Int(mac)) => Ok(Value::Bool(mac >> 41 & 1 == 1)),
+                (Intrinsic::Ip6High, Value::Ip6(a)) => Ok(Value::Int((a >> 64) as i128)),
+                (Intrinsic::Ip6Low, Value::Ip6(a)) => Ok(Value::Int(i128::from(a as u64))),
+                other => wrong(format!("{other:?}")),
+            },
+        }
+    }
+
+    /// Verdicts and numbers as values of named types.
+    fn construct(&mut self, e: ExprId, args: &[Arg]) -> Eval<Value> {
+        match self.t.expr_res[e] {
+            Res::Verdict(kind) => {
+                let operand = match args {
+                    [] if matches!(kind, VerdictKind::Drop | VerdictKind::Punt) => {
+                        Operand::Reason(Id::new(0))
+                    }
+                    [] => Operand::Number(0),
+                    [arg, ..] => match self.eval(arg.value)? {
+                        Value::Reason(id) => Operand::Reason(id),
+                        Value::Int(n) => Operand::Number(n as u32),
+                        other => return wrong(format!("a verdict with {other:?}")),
+                    },
+                };
+                Ok(Value::Verdict(kind, operand))
+            }
+            Res::Convert => {
+                let value = self.eval(args[0].value)?;
+                let ty = self.t.expr_ty[e];
+                self.convert(value, ty)
+            }
+            other => wrong(format!("{other:?} is constructed")),
+        }
+    }
+
+    fn binary(&mut self, e: ExprId, op: BinOp, left: ExprId, right: ExprId) -> Eval<Value> {
+        match op {
+            BinOp::And => return Ok(Value::Bool(self.truth(left)? && self.truth(right)?)),
+            BinOp::Or => return Ok(Value::Bool(self.truth(left)? || self.truth(right)?)),
+            _ => {}
+        }
+        let (a, b) = (self.eval(left)?, self.eval(right)?);
+        match (op, &a, &b) {
+            (BinOp::Shl | BinOp::Shr | BinOp::Ushr, Value::Int(x), Value::Int(y)) => {
+                let ty = self.t.expr_ty[left];
+                self.shift(op, *x, *y, ty).map(Value::Int)
+            }
+            (BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge, ..) => {
+                self.compare(op, &a, &b).map(Value::Bool)
+            }
+            (_, Value::Int(x), Value::Int(y)) => {
+                let ty = self.t.expr_ty[e];
+                self.arithmetic(op, *x, *y, ty).map(Value::Int)
+            }
+            _ => wrong(format!("{a:?} {op:?} {b:?}")),
+        }
+    }
+
+    fn is_in(&mut self, value: &Value, set: ExprId) -> Eval<bool> {
+        let ast = self.ast;
+        match &ast.exprs[set].kind {
+            ExprKind::Paren(inner) => self.is_in(value, *inner),
+            ExprKind::Set(items) => {
+                for &item in items {
+                    if self.is_in(value, item)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            ExprKind::Range { lo, hi } => {
+                let (lo, hi) = (self.eval(*lo)?, self.eval(*hi)?);
+                Ok(self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?)
+            }
+            _ => {
+                let one = self.eval(set)?;
+                self.matches(value, &one)
+            }
+        }
+    }
+
+    /// Whether a value is another one, or begins with a prefix.
+    pub(super) fn matches(&self, value: &Value, one: &Value) -> Eval<bool> {
+        match (value, one) {
+            (Value::Int(a), Value::Prefix4(p, len)) => {
+                Ok(in_prefix(*a as u128, u128::from(*p), *len, 32))
+            }
+            (Value::Ip6(a), Value::Prefix6(p, len)) => Ok(in_prefix(*a, *p, *len, 128)),
+            _ => self.compare(BinOp::Eq, value, one),
+        }
+    }
+
+    fn call(&mut self, e: ExprId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
+        match self.t.expr_res[e] {
+            Res::Method(id) => self.invoke(id, base, args),
+            Res::Intrinsic(which @ (Intrinsic::Min | Intrinsic::Max)) => {
+                let (a, b) = (self.number(args[0].value)?, self.number(args[1].value)?);
+                Ok(Value::Int(if which == Intrinsic::Min {
+                    a.min(b)
+                } else {
+                    a.max(b)
+                }))
+            }
+            Res::Intrinsic(which) => match base {
+                Some(base) => self.property(which, base),
+                None => wrong(format!("{which:?} without a receiver")),
+            },
+            other => wrong(format!("{other:?} is called")),
+        }
+    }
+
+    fn invoke(&mut self, id: MethodId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
+        let ast = self.ast;
+        let t = self.t;
+        let own = match base {
+            Some(base) if !matches!(ast.exprs[base].kind, ExprKind::This) => {
+                match self.eval(base)? {
+                    Value::View(view) => Some((view.header, view.base)),
+                    other => return wrong(format!("a method of {other:?}")),
+                }
+            }
+            _ => self.own,
+        };
+        let mut values = Vec::new();
+        for arg in args {
+            values.push(self.eval(arg.value)?);
+        }
+        for (&param, value) in t.methods[id].params.iter().zip(values) {
+            self.locals.set(param, Some(value));
+        }
+        let DeclKind::Method {
+            body: Some(body), ..
+        } = &ast.decls[t.methods[id].decl].kind
+        else {
+            return wrong("a method without a body");
+        };
+        let outer = std::mem::replace(&mut self.own, own);
+        let flow = self.block(body);
+        self.own = outer;
+        match flow {
+            Ok(Flow::Return(value)) | Err(Stop::Limit(value)) => Ok(value),
+            Ok(Flow::Next) => Ok(Value::Void),
+            Ok(other) => wrong(format!("a method ends in {other:?}")),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// The value of an arm's body in a `switch` that gives a value.
+    pub(super) fn arm_value(&mut self, body: nfl_syntax::ast::StmtId) -> Eval<Flow> {
+        let ast = self.ast;
+        match &ast.stmts[body].kind {
+            StmtKind::Expr(e) => Ok(Flow::Yield(self.eval(*e)?)),
+            _ => self.stmt(body),
+        }
+    }
+
+    /// Whether a type's values are views.
+    pub(super) fn is_zeroed(&self, ty: nfl_typeck::Ty) -> bool {
+        matches!(self.t.types.kind(ty), TyKind::Array(..))
+    }
+}
