@@ -151,14 +151,17 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     let module = verified.module();
     let functions = module.functions.iter();
     let size: usize = functions.map(|f| f.insts.len()).sum();
-    // What is tried is worth its time where every byte counts.
-    let tried = if size <= TRIED_INSTS_MAX {
-        WAYS.len()
-    } else {
-        1
-    };
+    let has_loops = verified
+        .bounds()
+        .functions
+        .iter()
+        .any(|f| !f.loops.is_empty());
     let mut best = emit_in_way(verified, options, WAYS[0]);
-    for &way in &WAYS[1..tried] {
+    // What is tried is worth its time where every byte counts.
+    let others = WAYS[1..]
+        .iter()
+        .filter(|way| has_loops || way.rotate == Rotate::Sure);
+    for &way in others.take_while(|_| size <= TRIED_INSTS_MAX) {
         let other = emit_in_way(verified, options, way);
         if cost(&other) < cost(&best) {
             best = other;

@@ -141,7 +141,7 @@ fn cases_agree() {
 /// `SEEDS=5000 cargo test --release` looks further.
 fn seeds() -> u64 {
     let set = std::env::var("SEEDS").ok();
-    set.and_then(|n| n.parse().ok()).unwrap_or(200)
+    set.and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
 #[test]
