@@ -179,7 +179,14 @@ impl Lower<'_, '_> {
 
     fn arithmetic(&mut self, op: BinOp, a: &[Value], b: &[Value], ty: Ty) -> Vec<Value> {
         let w = self.image.width(ty);
+        // Quantities saturate whatever the operator's spelling.
+        let saturates = matches!(
+            self.kind(ty),
+            TyKind::Size | TyKind::Rate | TyKind::Duration | TyKind::Instant
+        );
         match op {
+            BinOp::Add | BinOp::SatAdd if saturates => self.b.saturating_add(a, b, w),
+            BinOp::Sub | BinOp::SatSub if saturates => self.b.saturating_sub(a, b, w),
             BinOp::Add => self.b.add(a, b, w),
             BinOp::Sub => self.b.sub(a, b, w),
             BinOp::Mul => self.b.mul(a, b, w),
