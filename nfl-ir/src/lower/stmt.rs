@@ -113,10 +113,9 @@ impl Lower<'_, '_> {
     fn declare_array(&mut self, local: nfl_typeck::tables::LocalId, ty: Ty, init: Option<ExprId>) {
         let (elem, count) = self.image.elements(ty);
         let stored = stored_bytes(self.image.width(elem).bits);
-        let slot = self.b.f.slots.push(SlotData {
-            bytes: stored * count,
-            align: stored.min(4) as u8,
-        });
+        // Whole words, so that each byte of a word is written when one is.
+        let bytes = (stored * count).next_multiple_of(4);
+        let slot = self.b.f.slots.push(SlotData { bytes, align: 4 });
         let region = Region::Slot(slot);
         let given: Vec<ExprId> = match init.map(|e| &self.image.sound.program().ast.exprs[e].kind) {
             Some(ExprKind::List(items)) => items.clone(),
@@ -128,14 +127,10 @@ impl Lower<'_, '_> {
         }
         let mut at = stored * (given.len() as u32).min(count);
         let zero = self.b.constant(0);
-        while at < stored * count {
-            let bytes = if at % 4 == 0 && at + 4 <= stored * count {
-                4
-            } else {
-                stored.min(4)
-            };
-            self.b.store(region, bytes, Place::at(at), zero);
-            at += bytes;
+        while at < bytes {
+            let step = if at.is_multiple_of(4) { 4 } else { stored };
+            self.b.store(region, step, Place::at(at), zero);
+            at += step;
         }
         let val = match (init, given.is_empty()) {
             (Some(init), true) => match self.expr(init) {
