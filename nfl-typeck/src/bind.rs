@@ -20,7 +20,8 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// Only defaults. Lengths of arrays, which cannot stay open, are as large as their range allows.
+    /// All parameters open. Lengths of arrays, which cannot stay open, have their default, or are as
+    /// large as their range allows.
     pub fn unbound(checked: &Checked, function: FunctionId) -> Bindings {
         let tables = &checked.tables;
         let mut bindings = Bindings::default();
@@ -40,9 +41,9 @@ impl Bindings {
                 range.map(|(_, hi)| Konst::Int(hi))
             };
             let value = match &template.default {
-                Some(default) => Some(default.clone()),
+                Some(default) if is_length(id) => Some(default.clone()),
                 None if is_length(id) => largest(),
-                None => None,
+                _ => None,
             };
             bindings.values.set(id, value);
         }

@@ -227,24 +227,29 @@ pub(crate) const NESTING_MAX: u32 = 24;
 /// Checking recurses over the tree, and over calls; the parser bounds the one, [`NESTING_MAX`] the other.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Checks a program on a stack that is deep enough for the deepest tree.
+/// Checks a program on a stack that is deep enough for the deepest tree, or on the present one where
+/// the system has no threads.
 pub(crate) fn run(program: &Program, diags: &mut Diags) -> Tables {
-    let mut found = Diags::default();
-    let tables = std::thread::scope(|scope| {
-        std::thread::Builder::new()
+    let check = || {
+        let mut found = Diags::default();
+        let tables = Checker::new(program, &mut found).check();
+        (tables, found)
+    };
+    let (tables, found) = std::thread::scope(|scope| {
+        let deep = std::thread::Builder::new()
             .name("check".to_string())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, || Checker::new(program, &mut found).check())
-            .expect("the system gives a thread")
-            .join()
+            .spawn_scoped(scope, check);
+        match deep.map(|thread| thread.join()) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => check(),
+        }
     });
     for finding in found.into_vec() {
         diags.push(finding);
     }
-    match tables {
-        Ok(tables) => tables,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    tables
 }
 
 impl<'a> Checker<'a> {

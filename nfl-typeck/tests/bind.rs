@@ -132,7 +132,7 @@ fn each_mistake_is_said_once() {
 }
 
 #[test]
-fn unbound_leaves_open_what_has_no_default() {
+fn unbound_leaves_open_what_is_no_length() {
     let checked = checked();
     let function = FunctionId::new(0);
     let bindings = Bindings::unbound(&checked, function);
@@ -145,6 +145,6 @@ fn unbound_leaves_open_what_has_no_default() {
     };
     assert_eq!(of("clients"), None);
     assert_eq!(of("depth"), None);
-    assert_eq!(of("port"), Some(Konst::Int(443)));
+    assert_eq!(of("port"), None);
     assert_eq!(of("hops"), Some(Konst::Int(16)));
 }
