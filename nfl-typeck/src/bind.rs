@@ -65,7 +65,10 @@ pub fn parse_value(text: &str, ty: Ty, tables: &Tables) -> Result<Konst, String>
         .types
         .show(ty, &names, &|header| tables.headers[header].name);
     let wrong = || format!("`{text}` is not a {wanted}");
-    let lit = literal(text.trim()).ok_or_else(wrong)?;
+    let lit = literal(text.trim()).map_err(|why| match why {
+        Some(why) => format!("{}: {why}", wrong()),
+        None => wrong(),
+    })?;
     let kind = tables.types.kind(ty);
     let value = match (lit, kind) {
         (Value::Int(n), TyKind::Unsigned(_) | TyKind::Signed(_))
@@ -101,34 +104,39 @@ enum Value {
     Lit(Lit),
 }
 
-fn literal(text: &str) -> Option<Value> {
+/// The literal, or what the scanner has to say of it.
+fn literal(text: &str) -> Result<Value, Option<String>> {
     if text.contains([';', '{', '}', '\n']) {
-        return None;
+        return Err(None);
     }
     let mut sources = SourceMap::default();
     let (mut ast, mut names, mut diags) = (Ast::default(), Names::default(), Diags::default());
     let wrapped = format!("class Value {{ static void get() {{ return {text}; }} }}");
     let file = sources.add("value", wrapped);
     nfl_syntax::parse(file, &mut sources, &mut ast, &mut names, &mut diags);
-    if diags.has_errors() {
-        return None;
+    if let Some(first) = diags.iter().next() {
+        let of_a_literal = (110..116).any(|n| first.code.text == format!("E{n}"));
+        return Err(of_a_literal.then(|| first.message.clone()));
     }
     let mut returns = ast.stmts.iter().filter_map(|(_, s)| match s.kind {
         StmtKind::Return(Some(e)) => Some(e),
         _ => None,
     });
-    let e = returns.next().filter(|_| returns.next().is_none())?;
+    let e = returns
+        .next()
+        .filter(|_| returns.next().is_none())
+        .ok_or(None)?;
     let (negative, e) = match ast.exprs[e].kind {
         ExprKind::Unary { op: UnOp::Neg, arg } => (true, arg),
         _ => (false, e),
     };
     match &ast.exprs[e].kind {
         ExprKind::Lit(Lit::Int(n)) => {
-            let n = i128::try_from(*n).ok()?;
-            Some(Value::Int(if negative { -n } else { n }))
+            let n = i128::try_from(*n).map_err(|_| None)?;
+            Ok(Value::Int(if negative { -n } else { n }))
         }
-        ExprKind::Lit(lit) if !negative => Some(Value::Lit(lit.clone())),
-        _ => None,
+        ExprKind::Lit(lit) if !negative => Ok(Value::Lit(lit.clone())),
+        _ => Err(None),
     }
 }
 
