@@ -146,7 +146,9 @@ fn crates_depend_on_each_other_as_the_architecture_says() {
                 }
             }
         }
-        for line in text.lines().filter(|line| line.starts_with("nfl")) {
+        // A crate may name itself, to switch a feature on for its own tests.
+        let other = |line: &&str| line.starts_with("nfl") && !line.contains("path = \".\"");
+        for line in text.lines().filter(other) {
             if line.contains("path") {
                 findings.push(format!(
                     "`{name}` bypasses the workspace's dependencies: {line}"
