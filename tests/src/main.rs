@@ -3,6 +3,7 @@
 mod captures;
 mod cli;
 mod codes;
+mod contain;
 mod docs;
 mod opinions;
 mod prop;

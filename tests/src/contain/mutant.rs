@@ -80,9 +80,7 @@ fn manifest(rng: &mut Rng, image: &mut Image) {
 fn instruction(rng: &mut Rng, code: &mut [u8]) {
     let lines = nfl_isa::disassemble(code, 0);
     let at = rng.below(lines.len() as u32) as usize;
-    let Some((line, mut inst)) = lines
-        .get(at)
-        .and_then(|line| Some((line, line.inst.ok()?)))
+    let Some((line, mut inst)) = lines.get(at).and_then(|line| Some((line, line.inst.ok()?)))
     else {
         return;
     };

@@ -276,7 +276,12 @@ impl<'r> Writer<'r> {
                 pick(self.rng, &[1, 2, 3, 24, 31]),
             ),
             3 => Inst::r(pick(self.rng, ON_NUMBERS), rd, rs, other),
-            4 => Inst::r(pick(self.rng, &[Op::Divu, Op::Remu, Op::Mul]), rd, rs, other),
+            4 => Inst::r(
+                pick(self.rng, &[Op::Divu, Op::Remu, Op::Mul]),
+                rd,
+                rs,
+                other,
+            ),
             5 => Inst::r(Op::Sub, rd, pick(self.rng, &[Reg::S1, rs]), other),
             6 => Inst::r(Op::Add, rd, rs, other),
             _ => Inst::i(Op::Addi, rd, rs, self.immediate()),
@@ -284,7 +289,9 @@ impl<'r> Writer<'r> {
         self.put(inst);
     }
 
-    fn exit(&mut self, op: Op, a: Reg, b: Reg) {
+    /// Leaves for the end on one of these comparisons.
+    fn exit(&mut self, ops: &[Op], a: Reg, b: Reg) {
+        let op = pick(self.rng, ops);
         self.exits.push(self.code.len());
         self.put(Inst::b(op, a, b, 4));
     }
@@ -297,19 +304,18 @@ impl<'r> Writer<'r> {
         match self.rng.below(4) {
             0 => {
                 self.put(Inst::i(Op::Addi, helper, offset, room + displacement));
-                self.exit(Op::Bltu, Reg::S1, helper);
+                self.exit(&[Op::Bltu], Reg::S1, helper);
             }
             1 => {
                 self.put(Inst::r(Op::Sub, helper, Reg::S1, offset));
                 self.put(Inst::i(Op::Addi, other, Reg::ZERO, room + displacement));
-                self.exit(Op::Bltu, Reg::S1, offset);
-                let signed = pick(self.rng, &[Op::Bltu, Op::Blt]);
-                self.exit(signed, helper, other);
+                self.exit(&[Op::Bltu], Reg::S1, offset);
+                self.exit(&[Op::Bltu, Op::Blt], helper, other);
             }
-            2 => self.exit(Op::Bgeu, offset, Reg::S1),
+            2 => self.exit(&[Op::Bgeu], offset, Reg::S1),
             _ => {
                 self.put(Inst::i(Op::Addi, helper, Reg::S1, -room));
-                self.exit(pick(self.rng, &[Op::Blt, Op::Bltu]), helper, offset);
+                self.exit(&[Op::Blt, Op::Bltu], helper, offset);
             }
         }
         let base = pick(self.rng, &[Reg::S0, Reg::S0, Reg::S0, Reg::SP, Reg::TP]);
@@ -350,16 +356,16 @@ impl<'r> Writer<'r> {
         self.put(Inst::r(Op::Add, pointer, Reg::S0, offset));
         self.put(Inst::r(Op::Add, end, Reg::S0, Reg::S1));
         match self.rng.below(3) {
-            0 => self.exit(Op::Bgeu, pointer, end),
+            0 => self.exit(&[Op::Bgeu], pointer, end),
             1 => {
                 self.put(Inst::i(Op::Addi, end, end, -room));
-                self.exit(Op::Bltu, end, pointer);
+                self.exit(&[Op::Bltu], end, pointer);
             }
             _ => {
                 let rest = self.register();
                 self.put(Inst::r(Op::Sub, rest, end, pointer));
                 self.put(Inst::i(Op::Addi, end, Reg::ZERO, room));
-                self.exit(pick(self.rng, &[Op::Bltu, Op::Blt]), rest, end);
+                self.exit(&[Op::Bltu, Op::Blt], rest, end);
             }
         }
         self.access(pointer, size, 0);
@@ -389,17 +395,13 @@ impl<'r> Writer<'r> {
         let size = pick(self.rng, &[1, 2, 4]);
         let checked = self.about(len);
         self.put(Inst::i(Op::Addi, helper, Reg::ZERO, checked));
-        self.exit(pick(self.rng, &[Op::Bltu, Op::Blt]), Reg::S1, helper);
+        self.exit(&[Op::Bltu, Op::Blt], Reg::S1, helper);
         let op = if size == 1 { Op::Lbu } else { Op::Lw };
         self.put(Inst::i(op, rd, Reg::S0, len - size));
         if self.chance(2) {
             let value = self.operand();
-            self.put(Inst::s(
-                pick(self.rng, STORES),
-                value,
-                Reg::S0,
-                (len - size).max(0),
-            ));
+            let op = pick(self.rng, STORES);
+            self.put(Inst::s(op, value, Reg::S0, (len - size).max(0)));
         }
     }
 
@@ -440,7 +442,7 @@ impl<'r> Writer<'r> {
             limit,
         });
         if step > 0 && self.chance(3) {
-            self.exit(Op::Bgeu, counter, limit);
+            self.exit(&[Op::Bgeu], counter, limit);
         }
     }
 
@@ -458,7 +460,12 @@ impl<'r> Writer<'r> {
         // A round may also end early, and continue.
         if self.chance(4) {
             let (a, at) = (self.operand(), self.code.len());
-            self.put(Inst::b(Op::Beq, a, Reg::ZERO, 4 * (head as i32 - at as i32)));
+            self.put(Inst::b(
+                Op::Beq,
+                a,
+                Reg::ZERO,
+                4 * (head as i32 - at as i32),
+            ));
         }
         let (a, b) = if step > 0 {
             (counter, limit)

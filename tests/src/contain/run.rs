@@ -99,13 +99,7 @@ impl Contained {
     }
 
     /// One packet; gives back the steps.
-    fn one(
-        &self,
-        rng: &mut Rng,
-        index: usize,
-        entry: &Entry,
-        len: usize,
-    ) -> Result<u64, String> {
+    fn one(&self, rng: &mut Rng, index: usize, entry: &Entry, len: usize) -> Result<u64, String> {
         let mut image = self.image().clone();
         for slot in &self.image().manifest.late {
             bind(&mut image, slot, rng);
@@ -181,7 +175,10 @@ fn lengths(proven: &Proven, points: &BTreeMap<u32, Point>) -> Vec<usize> {
             .iter()
             .filter_map(|line| line.inst.ok().map(|inst| i64::from(inst.imm))),
     );
-    let around: BTreeSet<i64> = near.iter().flat_map(|len| [len - 1, *len, len + 1]).collect();
+    let around: BTreeSet<i64> = near
+        .iter()
+        .flat_map(|len| [len - 1, *len, len + 1])
+        .collect();
     around
         .into_iter()
         .filter(|len| (0..=65_535).contains(len))
