@@ -53,7 +53,7 @@ fn number(text: &str) -> Option<u64> {
 /// Bytes from hex digits; blanks do not count.
 pub fn hex(text: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(format!("`{text}` is half a byte"));
     }
     let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
