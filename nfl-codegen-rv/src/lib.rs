@@ -4,13 +4,17 @@
 //! verifier, and the source of each instruction ([`emit`]). Guaranteed: the image computes what the module says, and a
 //! node with the same limits accepts it.
 //!
-//! The stages, in order: [`sink`](mod@sink) moves IR towards its uses; [`select`](mod@select) makes instructions over virtual registers;
-//! [`rotate`](mod@rotate) turns loops around; [`regalloc`] gives them
-//! registers, and [`scratch`] the words that find none; [`tidy`](mod@tidy) removes blocks that became empty or equal;
-//! [`link`](mod@link) puts the blocks of all handlers in [`order`](mod@order), [`relax`](mod@relax) sizes branches and encodes;
-//! at last `nfl_verify` proposes the certificate and proves the image. Where it refuses, the code is made once more, with tests
-//! that the prover learns more from, and then with a [`guard`] where it refused.
-//! Small modules are made in several ways, and the smallest image is kept.
+//! The stages, in order:
+//!
+//! 1. `guard` adds tests to the IR, where an earlier try was refused; `sink` moves instructions towards their uses;
+//! 2. `select` makes instructions over virtual registers, and `rotate` turns loops around;
+//! 3. `regalloc` gives them registers, and `scratch` words to those that find none;
+//! 4. `tidy` puts all handlers together, and shares what is equal;
+//! 5. `link` places the blocks as `order` says, `relax` sizes branches and encodes;
+//! 6. `nfl_verify` proposes the certificate and proves the image.
+//!
+//! Where it refuses, the code is made once more, with tests that the prover learns more from, and then with a guard where it
+//! refused. Small modules are made in several ways, and the smallest image is kept.
 #![forbid(unsafe_code)]
 
 mod graph;
