@@ -290,3 +290,57 @@ impl Relaxed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A branch over `count` instructions of four bytes, to the end of the run or to the last piece.
+    fn far(count: usize, target: Target) -> Vec<Piece> {
+        let piece = |code: Vec<Inst>, end| Piece {
+            code: code.into_iter().map(|inst| (inst, None)).collect(),
+            end,
+            span: None,
+            in_loop: false,
+        };
+        let test = Test {
+            op: Op::Bne,
+            rs1: Reg::A2,
+            rs2: Reg::ZERO,
+        };
+        let branch = End::Branch {
+            test,
+            then: target,
+            otherwise: Target::Block(1),
+        };
+        let filler = vec![Inst::i(Op::Addi, Reg::A2, Reg::A3, 1); count];
+        vec![
+            piece(Vec::new(), branch),
+            piece(filler, End::Jump(Target::Block(2))),
+            piece(
+                vec![Inst::i(Op::Addi, Reg::A0, Reg::ZERO, 1)],
+                End::Jump(Target::Exit),
+            ),
+        ]
+    }
+
+    #[test]
+    fn branches_reach_however_far_their_targets_are() {
+        for (count, forms) in [(10, 2), (62, 2), (64, 4), (1000, 4), (1023, 6), (5000, 6)] {
+            for target in [Target::Block(2), Target::Exit] {
+                let out = relax(&far(count, target));
+                let to_exit = u32::from(target == Target::Exit) * 2;
+                assert_eq!(out.offsets[1], forms, "{count} {target:?}");
+                let goal = out.offsets[2] + to_exit;
+                let inverted = forms == 6;
+                let at = if inverted { 2 } else { 0 };
+                let (inst, _) = nfl_isa::decode(&out.code[at..]).expect("code decodes");
+                assert_eq!(
+                    at as u32 + inst.imm.cast_unsigned(),
+                    goal,
+                    "{count} {target:?}"
+                );
+            }
+        }
+    }
+}

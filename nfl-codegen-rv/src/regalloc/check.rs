@@ -266,3 +266,86 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mir::{Line, PACKET};
+    use crate::regalloc::allocate;
+    use crate::scratch::Scratch;
+    use nfl_abi::{Layer, Role};
+    use nfl_ir::func::Function;
+    use nfl_syntax::arena::Id;
+
+    /// Loads `count` bytes of the packet, then adds them up, the last first.
+    fn sum_of_bytes(count: u32) -> Func<VReg> {
+        let reg = |n: u32| VReg(32 + n);
+        let inst = |op, rd, rs1, rs2, imm| {
+            Code::Inst(Inst {
+                op,
+                rd,
+                rs1,
+                rs2,
+                imm,
+            })
+        };
+        let zero = VReg::fixed(Reg::ZERO);
+        let mut codes = Vec::new();
+        for n in 0..count {
+            codes.push(inst(Op::Lbu, reg(n), PACKET, zero, n.cast_signed()));
+        }
+        for n in (0..count - 1).rev() {
+            codes.push(inst(Op::Add, reg(count - 1), reg(count - 1), reg(n), 0));
+        }
+        codes.push(inst(Op::Addi, A1, reg(count - 1), zero, 0));
+        let lines = codes.into_iter().enumerate().map(|(n, code)| Line {
+            code,
+            tag: Tag::Selected(n as u32),
+            span: None,
+        });
+        let block = Block {
+            lines: lines.collect(),
+            end: End::Jump(Target::Exit),
+            source: (0, Id::new(0)),
+            span: None,
+        };
+        Func {
+            blocks: vec![block],
+            vregs: 32 + count,
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Every register that is named wrongly in one place is found, with words in scratch and without.
+    #[test]
+    fn wrong_registers_are_found() {
+        for count in [4, 40] {
+            let before = sum_of_bytes(count);
+            let mut scratch = Scratch::new(&Function::new(Role::Ingress, Layer::Network))
+                .expect("no arrays take no room");
+            let after = allocate(before.clone(), &mut scratch).expect("there is room");
+            assert_eq!(check(&before, &after), Ok(()));
+            let wrong = Reg::T6;
+            for at in 0..after.blocks[0].lines.len() {
+                let mut changed = after.clone();
+                let line = &mut changed.blocks[0].lines[at];
+                let reads = line
+                    .code
+                    .uses()
+                    .any(|reg| !reg_is_constant(reg) && reg != wrong);
+                if reads {
+                    line.code = line
+                        .code
+                        .map_uses(|reg| if reg_is_constant(reg) { reg } else { wrong });
+                    // Where the wrong register happens to hold the word, there is nothing to find.
+                    if line.code != after.blocks[0].lines[at].code && count == 4 {
+                        assert!(check(&before, &changed).is_err(), "line {at} of {count}");
+                    }
+                }
+            }
+            let mut changed = after.clone();
+            changed.blocks[0].lines.remove(0);
+            assert!(check(&before, &changed).is_err());
+        }
+    }
+}
