@@ -18,13 +18,14 @@ use crate::verify::flow::Words;
 pub(super) fn replace_loads(f: &mut Function, words: Words) {
     let cfg = Cfg::new(f);
     let memory = Memory::new(f, &cfg, words);
+    let sums = checksum_words(f);
     let mut loaded_at: IdMap<Inst, Option<(u32, Block)>> = IdMap::new();
     for &b in &cfg.order {
         let mut epochs = memory.at_entry[b].clone();
         let mut out: Vec<Inst> = Vec::new();
         // Loads of this block that stand for what lies there, as it is or less or more.
         let mut loads: Vec<(Inst, Option<Change>)> = Vec::new();
-        let sums = checksum_words(f);
+
         for inst in std::mem::take(&mut f.blocks[b].insts) {
             let data = f.insts[inst].clone();
             let Some(place) = memory.place_of[inst] else {

@@ -157,15 +157,23 @@ impl Folder<'_> {
             }
             let there = self.with(inst, Op::Shr, x, 8 * (bytes - 1 - byte));
             let there = self.with(inst, Op::And, there, 0xff);
-            let shifted = self.with(inst, Op::Shr, there, n - 8 * byte);
+            let shifted = self.shifted(inst, there, n, 8 * byte);
             return self.becomes(inst, Op::And, shifted, mask);
         }
         if !self.used_once(v) {
             return None;
         }
         let skipped = self.narrow(w, bits)?;
-        let shifted = self.with(inst, Op::Shr, w, n - 8 * skipped);
+        let shifted = self.shifted(inst, w, n, 8 * skipped);
         self.becomes(inst, Op::And, shifted, mask)
+    }
+
+    /// `v >> n` when `v` lacks its lowest bits already, maybe more than are to go.
+    fn shifted(&mut self, inst: Inst, v: Value, n: u32, gone: u32) -> Value {
+        match n.checked_sub(gone) {
+            Some(n) => self.with(inst, Op::Shr, v, n),
+            None => self.with(inst, Op::Shl, v, gone - n),
+        }
     }
 
     /// `(load & mask) == number`: only the bytes under the mask are needed.
