@@ -279,8 +279,6 @@ struct View {
     base: Place,
     /// The views around it, outermost first.
     outer: Rc<[View]>,
-    /// The views behind it that the same pattern matched, nearest first.
-    inner: Rc<[View]>,
 }
 
 /// The value of an expression.

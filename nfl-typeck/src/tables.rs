@@ -40,6 +40,8 @@ pub struct Tables {
     pub expr_ty: IdMap<ExprId, Ty>,
     /// What a name, field, constructor or call means.
     pub expr_res: IdMap<ExprId, Res>,
+    /// For a place that is an address field: the view whose pseudo-header holds it, if there is one.
+    pub transport: IdMap<ExprId, Option<LocalId>>,
     /// The value of each expression that is constant whatever the parameters are.
     pub konst: IdMap<ExprId, Option<Konst>>,
     /// What each pattern means.

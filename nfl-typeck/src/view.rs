@@ -166,7 +166,7 @@ impl Checker<'_> {
             return None;
         }
         let view = self.view_local(base);
-        self.address_needs_transport(header, field, view, span);
+        self.address_needs_transport(place, (header, field), view);
         Some(ty)
     }
 
@@ -196,23 +196,52 @@ impl Checker<'_> {
         self.report(finding);
     }
 
+    fn has_pseudo_header(&self, header: HeaderId) -> bool {
+        let kept = Some(Derived::ChecksumWithPseudoHeader);
+        let fields = &self.t.headers[header].fields;
+        fields.iter().any(|f| f.derived == kept)
+    }
+
+    fn has_addresses(&self, header: HeaderId) -> bool {
+        let fields = &self.t.headers[header].fields;
+        let address = |ty| matches!(self.kind(ty), TyKind::Ip4 | TyKind::Ip6);
+        fields.iter().any(|f| address(f.ty))
+    }
+
+    /// Whether no pseudo-header of what lies behind this header holds addresses from before it: it
+    /// has addresses of its own, or nothing that follows it has a pseudo-header.
+    fn excludes_transport(&self, header: HeaderId) -> bool {
+        let (mut open, mut seen) = (vec![header], vec![header]);
+        while let Some(at) = open.pop() {
+            if self.has_pseudo_header(at) {
+                return false;
+            }
+            if self.has_addresses(at) {
+                continue;
+            }
+            for next in self.t.headers.ids() {
+                if !seen.contains(&next) && self.follows(Some(at), next) {
+                    seen.push(next);
+                    open.push(next);
+                }
+            }
+        }
+        true
+    }
+
     /// An address that a pseudo-header covers is only assigned where the checksum behind it is known.
     fn address_needs_transport(
         &mut self,
-        header: HeaderId,
-        field: u32,
+        place: ExprId,
+        (header, field): (HeaderId, u32),
         view: Option<LocalId>,
-        span: Span,
     ) {
+        let span = self.span(place);
         let kind = self.kind(self.t.headers[header].fields[field as usize].ty);
         if !matches!(kind, TyKind::Ip4 | TyKind::Ip6) {
             return;
         }
-        let pseudo = |h: HeaderId| {
-            let fields = &self.t.headers[h].fields;
-            let kept = Some(Derived::ChecksumWithPseudoHeader);
-            fields.iter().any(|f| f.derived == kept)
-        };
+        let pseudo = |h: HeaderId| self.has_pseudo_header(h);
         let behind: Vec<HeaderId> = self.t.headers.ids().filter(|&h| pseudo(h)).collect();
         let covered: Vec<HeaderId> = behind
             .into_iter()
@@ -221,16 +250,19 @@ impl Checker<'_> {
         let Some(&first) = covered.first() else {
             return;
         };
-        let known = self.body.state.matched.iter().find(|local| {
-            let info = &self.body.views[*local];
-            let in_front = view.is_some_and(|view| info.fronts.contains(&view));
-            let over = self.body.state.ended.contains_key(*local);
-            in_front
-                && !info.optional
-                && !over
-                && matches!(self.kind(self.t.locals[**local].ty), TyKind::View(h) if pseudo(h))
-        });
-        if let Some(&transport) = known {
+        let matched = |wanted: &dyn Fn(HeaderId) -> bool| {
+            let is_known = |local: &&LocalId| {
+                let info = &self.body.views[*local];
+                let in_front = view.is_some_and(|view| info.fronts.contains(&view));
+                let over = self.body.state.ended.contains_key(*local);
+                let kind = self.kind(self.t.locals[**local].ty);
+                in_front && !info.optional && !over && matches!(kind, TyKind::View(h) if wanted(h))
+            };
+            self.body.state.matched.iter().find(is_known).copied()
+        };
+        let known = matched(&pseudo).or_else(|| matched(&|h| self.excludes_transport(h)));
+        if let Some(transport) = known {
+            self.t.transport.set(self.bare(place), Some(transport));
             // The checksum is kept through this view, so that is a use of it.
             for frame in &mut self.body.loops {
                 if transport.index() < frame.locals_before {

@@ -43,11 +43,11 @@ enum Odd {
 
 impl Lower<'_, '_> {
     /// Notes the checksums that cover bytes `first..end` of a header, and the bytes as they are.
-    /// `field` is the one that is assigned, if it is one.
+    /// `transport` is the header behind it whose pseudo-header may hold them.
     pub(super) fn with_checksums(
         &mut self,
         view: &View,
-        field: Option<u32>,
+        transport: Option<View>,
         first: u32,
         end: u32,
     ) -> Vec<Cover> {
@@ -62,21 +62,9 @@ impl Lower<'_, '_> {
         for outer in view.outer.iter() {
             self.cover(outer, &around, view, first, end, &mut covers);
         }
-        if field.is_some_and(|f| self.is_pseudo_header_address(view, f)) {
-            // The transport header whose pseudo-header this is stands before the next network header.
-            for inner in view.inner.iter() {
-                if self.has_addresses(inner) {
-                    break;
-                }
-                self.cover(
-                    inner,
-                    &[Derived::ChecksumWithPseudoHeader],
-                    view,
-                    first,
-                    end,
-                    &mut covers,
-                );
-            }
+        if let Some(transport) = transport.filter(|t| self.holds_addresses_of(view, t)) {
+            let kinds = [Derived::ChecksumWithPseudoHeader];
+            self.cover(&transport, &kinds, view, first, end, &mut covers);
         }
         covers
     }
@@ -151,10 +139,15 @@ impl Lower<'_, '_> {
             .any(|f| matches!(tables.types.kind(f.ty), TyKind::Ip4 | TyKind::Ip6))
     }
 
-    fn is_pseudo_header_address(&self, view: &View, field: u32) -> bool {
-        let tables = self.image.sound.tables();
-        let f = &tables.headers[view.header].fields[field as usize];
-        matches!(tables.types.kind(f.ty), TyKind::Ip4 | TyKind::Ip6)
+    /// Whether the pseudo-header of `transport` takes its addresses from `view`: the nearest header
+    /// before it that has any.
+    fn holds_addresses_of(&self, view: &View, transport: &View) -> bool {
+        let nearest = transport
+            .outer
+            .iter()
+            .rev()
+            .find(|outer| self.has_addresses(outer));
+        nearest.is_some_and(|n| n.header == view.header && n.base == view.base)
     }
 
     /// The bytes have changed: moves the checksums.

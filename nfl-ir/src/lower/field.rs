@@ -140,8 +140,15 @@ impl Lower<'_, '_> {
         self.b.op2(Op::Or, high, low, bits.bits as u8)
     }
 
-    /// Assigns a field and moves the checksums that cover it.
-    pub(super) fn store_field(&mut self, view: &View, field: u32, value: &[Value]) {
+    /// Assigns a field and moves the checksums that cover it; `transport` has an address in its
+    /// pseudo-header.
+    pub(super) fn store_field(
+        &mut self,
+        view: &View,
+        field: u32,
+        transport: Option<View>,
+        value: &[Value],
+    ) {
         let (words, little) = self.field_words(view.header, field);
         let (start, bits) = (
             self.field(view.header, field).bit_offset,
@@ -149,7 +156,7 @@ impl Lower<'_, '_> {
         );
         let first = start / 8;
         let end = (start + bits).div_ceil(8);
-        let pairs = self.with_checksums(view, Some(field), first, end);
+        let pairs = self.with_checksums(view, transport, first, end);
         for (bits, &word) in words.into_iter().zip(value) {
             self.store_bits(view, bits, little, word);
         }

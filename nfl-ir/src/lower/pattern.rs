@@ -170,7 +170,6 @@ impl Lower<'_, '_> {
             header: step.header,
             base,
             outer: Rc::default(),
-            inner: Rc::default(),
         };
         if let Some(end) = self.look_ahead(when) {
             self.require(base.plus(end));
@@ -227,7 +226,6 @@ impl Lower<'_, '_> {
             header: step.header,
             base,
             outer,
-            inner: Rc::default(),
         });
         path.steps.push(at);
         path
@@ -248,13 +246,9 @@ impl Lower<'_, '_> {
             }
         }
         for (i, view) in path.views.iter().enumerate().skip(skip) {
-            let inner: Rc<[View]> = path.views[i + 1..].into();
-            let view = View {
-                inner,
-                ..view.clone()
-            };
+            let local = steps[path.steps[i]].local;
             self.locals
-                .insert(steps[path.steps[i]].local, Local::Fixed(Val::View(view)));
+                .insert(local, Local::Fixed(Val::View(view.clone())));
         }
     }
 

@@ -224,7 +224,13 @@ impl Lower<'_, '_> {
                 };
                 let words = new(self, &old);
                 self.b.span = Some(node.span);
-                return self.store_field(&view, field, &words);
+                let transport = sound.tables().transport[place].and_then(|local| {
+                    match self.locals.get(&local) {
+                        Some(Local::Fixed(Val::View(view))) => Some(view.clone()),
+                        _ => None,
+                    }
+                });
+                return self.store_field(&view, field, transport, &words);
             }
             (ExprKind::Index { base, index }, _) => {
                 let Val::Array {
