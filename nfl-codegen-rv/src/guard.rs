@@ -184,6 +184,7 @@ impl Guarded<'_> {
                 return self.split(at, Op::Ltu, len, end);
             }
             Region::Carried => areas.carried,
+            Region::Field(id) => areas.fields[id.index()],
             Region::Data(id) => areas.data[id.index()],
             Region::Slot(slot) => areas.slots[slot.index()],
         };
@@ -216,6 +217,7 @@ fn to(block: Block) -> BlockCall {
 /// Sizes of the regions whose sizes do not vary.
 struct Areas {
     carried: u32,
+    fields: Vec<u32>,
     data: Vec<u32>,
     slots: Vec<u32>,
 }
@@ -224,6 +226,7 @@ impl Areas {
     fn of(module: &Module, n: usize) -> Areas {
         Areas {
             carried: module.carried.len() as u32,
+            fields: module.fields.iter().map(|(_, field)| field.bytes).collect(),
             data: module
                 .data
                 .iter()

@@ -5,7 +5,7 @@
 
 use nfl_abi::map;
 use nfl_ir::func::{Data, Function, Module, WordInfo};
-use nfl_ir::{DataId, LateId, Op, Region, Slot};
+use nfl_ir::{DataId, FieldId, LateId, Op, Region, Slot};
 use nfl_syntax::arena::{Id, IdMap};
 
 /// There is no room.
@@ -21,6 +21,7 @@ const WORD: u32 = 4;
 pub(crate) struct Constants {
     pub(crate) bytes: Vec<u8>,
     data: IdMap<DataId, u32>,
+    fields: IdMap<FieldId, u32>,
 }
 
 impl Constants {
@@ -46,12 +47,25 @@ impl Constants {
         if needed > map::CONSTANTS_BYTES {
             return Err(Full { needed });
         }
-        Ok(Constants { bytes, data })
+        let mut fields = IdMap::new();
+        for (id, field) in module.fields.iter() {
+            fields.set(id, field.offset);
+        }
+        Ok(Constants {
+            bytes,
+            data,
+            fields,
+        })
     }
 
     /// The address of an array.
     pub(crate) fn array(&self, id: DataId) -> u32 {
         map::CONSTANTS_BASE + self.data[id]
+    }
+
+    /// The offset of an array in the `carried` area, which the contract fixes as it fixes addresses.
+    pub(crate) fn field(&self, id: FieldId) -> u32 {
+        self.fields[id]
     }
 
     /// The offset of a late word.

@@ -11,6 +11,8 @@ nfl_syntax::entity! {
     pub struct DataId = "data";
     /// An area of scratch memory of a function: a local array.
     pub struct Slot = "slot";
+    /// An array in the `carried` area of the module.
+    pub struct FieldId = "field";
     /// A late word of the module.
     pub struct LateId = "late";
     /// A word of a template parameter that is not bound yet.

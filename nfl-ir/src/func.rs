@@ -3,7 +3,7 @@
 //! Plain data: everything is public, and `verify/structure.rs` says what well-formed means. An
 //! instruction that was removed stays in the arena and in no block.
 
-use crate::entity::{Block, DataId, Inst, LateId, ParamId, Slot, Value};
+use crate::entity::{Block, DataId, FieldId, Inst, LateId, ParamId, Slot, Value};
 use crate::op::Op;
 use nfl_abi::image::{Rights, Verdict};
 use nfl_abi::{Layer, Profile, Role};
@@ -29,6 +29,8 @@ pub struct Module {
     pub params: IdVec<ParamId, WordInfo>,
     /// The `carried` area's first bytes.
     pub carried: Vec<u8>,
+    /// Arrays in the `carried` area.
+    pub fields: IdVec<FieldId, CarriedField>,
     /// Names of the program's own reasons, from `OWN_REASONS` up.
     pub reasons: Vec<String>,
     /// The handlers in the order of their roles.
@@ -44,6 +46,17 @@ pub struct Data {
     pub bytes: Vec<u8>,
     /// Alignment in bytes: 1, 2 or 4.
     pub align: u8,
+}
+
+/// An array in the `carried` area.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CarriedField {
+    /// Its name.
+    pub name: String,
+    /// Its first byte in the area.
+    pub offset: u32,
+    /// Its size in bytes.
+    pub bytes: u32,
 }
 
 /// A word whose value is known later.
@@ -135,8 +148,10 @@ pub struct SlotData {
 pub enum Region {
     /// The packet from the handler's layer on.
     Packet,
-    /// Memory that travels with the packet.
+    /// Memory that travels with the packet: all of it, for places that do not vary.
     Carried,
+    /// An array in that memory, from its first byte on.
+    Field(FieldId),
     /// An array of constants; read-only.
     Data(DataId),
     /// A local array.

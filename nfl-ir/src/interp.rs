@@ -4,9 +4,11 @@
 //! `carried` bytes are changed in place. Guaranteed: an access out of bounds, a zero divisor, a
 //! word that was never written and a run without an end are traps, and verified modules have none.
 
+use std::ops::Range;
+
 use nfl_syntax::arena::{Id, IdMap};
 
-use crate::entity::Value;
+use crate::entity::{FieldId, Value};
 use crate::func::{BlockCall, Function, InstData, Module, Region, Term};
 use crate::op::{Fmt, Op};
 
@@ -146,12 +148,20 @@ impl Frame<'_> {
         }
     }
 
+    /// Where an array lies in the `carried` area.
+    fn field(&self, id: FieldId) -> Range<usize> {
+        let field = &self.m.fields[id];
+        let start = field.offset as usize;
+        start..start + field.bytes as usize
+    }
+
     fn load(&self, inst: &InstData, at: u32) -> Result<u32, Trap> {
         let len = usize::from(inst.op.spec().bytes);
         let at = at as usize;
         let area = match inst.region {
             Some(Region::Packet) => &*self.packet,
             Some(Region::Carried) => &*self.carried,
+            Some(Region::Field(id)) => self.carried.get(self.field(id)).unwrap_or(&[]),
             Some(Region::Data(id)) => &self.m.data[id].bytes,
             Some(Region::Slot(id)) => {
                 let bytes = self.slots[id.index()].get(at..at + len);
@@ -179,6 +189,10 @@ impl Frame<'_> {
         let area = match inst.region {
             Some(Region::Packet) => &mut *self.packet,
             Some(Region::Carried) => &mut *self.carried,
+            Some(Region::Field(id)) => {
+                let field = self.field(id);
+                self.carried.get_mut(field).unwrap_or(&mut [])
+            }
             Some(Region::Slot(id)) => {
                 let area = self.slots[id.index()].get_mut(at..at + bytes.len());
                 for (cell, &byte) in area.ok_or(Trap::OutOfBounds)?.iter_mut().zip(bytes) {

@@ -21,7 +21,9 @@ pub mod testing;
 pub mod text;
 pub mod verify;
 
-pub use entity::{Block, DataId, Inst, LateId, ParamId, Slot, Value};
-pub use func::{BlockCall, BlockData, Function, InstData, Module, Region, Term, WordInfo};
+pub use entity::{Block, DataId, FieldId, Inst, LateId, ParamId, Slot, Value};
+pub use func::{
+    BlockCall, BlockData, CarriedField, Function, InstData, Module, Region, Term, WordInfo,
+};
 pub use op::{Effect, Fmt, Op};
 pub use verify::{Bounds, Verified, verify};

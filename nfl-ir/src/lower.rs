@@ -15,8 +15,8 @@ mod pattern;
 mod ssa;
 mod stmt;
 
-use crate::entity::{Block, DataId, LateId, ParamId, Value};
-use crate::func::{Data, Function, Module, WordInfo};
+use crate::entity::{Block, DataId, FieldId, LateId, ParamId, Value};
+use crate::func::{CarriedField, Data, Function, Module, WordInfo};
 use nfl_abi::image::{OWN_REASONS, REASONS, Verdict, VerdictKind};
 use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::arena::{Id, IdVec};
@@ -93,6 +93,7 @@ fn lower_image(
         late: IdVec::new(),
         params: IdVec::new(),
         carried: Vec::new(),
+        fields: IdVec::new(),
         reasons: Vec::new(),
         functions: Vec::new(),
     };
@@ -102,6 +103,7 @@ fn lower_image(
         bindings,
         module,
         carried: BTreeMap::new(),
+        fields: BTreeMap::new(),
         data: BTreeMap::new(),
         late: BTreeMap::new(),
         params: BTreeMap::new(),
@@ -123,6 +125,7 @@ struct ImageState<'a> {
     bindings: &'a Bindings,
     module: Module,
     carried: BTreeMap<CarriedId, u32>,
+    fields: BTreeMap<CarriedId, FieldId>,
     data: BTreeMap<ConstId, DataId>,
     late: BTreeMap<TemplateId, LateId>,
     params: BTreeMap<(TemplateId, usize), ParamId>,
@@ -146,6 +149,14 @@ impl ImageState<'_> {
                 self.module
                     .carried
                     .extend_from_slice(&number.to_le_bytes()[..stored as usize]);
+            }
+            if let TyKind::Array(..) = self.sound.tables().types.kind(carried.ty) {
+                let field = self.module.fields.push(CarriedField {
+                    name: self.sound.program().names.text(carried.name).to_string(),
+                    offset: self.carried[&id],
+                    bytes: stored * count,
+                });
+                self.fields.insert(id, field);
             }
         }
     }
@@ -296,10 +307,9 @@ enum Val {
     Body(View),
     /// The packet.
     Packet,
-    /// An array in memory: a region, its first byte, its elements' type.
+    /// An array in memory: its region and its elements' type.
     Array {
         region: crate::func::Region,
-        offset: u32,
         elem: Ty,
         count: u32,
     },

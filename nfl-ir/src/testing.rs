@@ -143,6 +143,7 @@ pub fn module(seed: u64) -> Module {
         late: words,
         params: IdVec::new(),
         carried: vec![0; if capsule { CARRIED_BYTES as usize } else { 0 }],
+        fields: IdVec::new(),
         reasons: Vec::new(),
         functions: Vec::new(),
     };

@@ -181,6 +181,7 @@ impl<'a> Select<'a> {
         }
         let offset = match region {
             Region::Packet | Region::Carried => offset,
+            Region::Field(id) => offset.wrapping_add(self.input.constants.field(id)),
             Region::Data(id) => offset.wrapping_add(self.input.constants.array(id)),
             Region::Slot(slot) => offset.wrapping_add(self.input.scratch.slot(slot)),
         };
@@ -235,7 +236,7 @@ impl<'a> Select<'a> {
 fn base_of(region: Region) -> Option<Base> {
     match region {
         Region::Packet => Some(Base::Packet),
-        Region::Carried => Some(Base::Carried),
+        Region::Carried | Region::Field(_) => Some(Base::Carried),
         Region::Slot(_) => Some(Base::Scratch),
         Region::Data(_) => None,
     }

@@ -406,7 +406,6 @@ impl Lower<'_, '_> {
             let region = Region::Data(self.image.data(id));
             return Val::Array {
                 region,
-                offset: 0,
                 elem,
                 count,
             };
@@ -419,38 +418,33 @@ impl Lower<'_, '_> {
 
     fn carried(&mut self, id: nfl_typeck::tables::CarriedId) -> Val {
         let ty = self.image.sound.tables().carried[id].ty;
-        let offset = self.image.carried.get(&id).copied().unwrap_or(0);
         let (elem, count) = self.image.elements(ty);
-        match self.kind(ty) {
-            TyKind::Array(..) => Val::Array {
-                region: Region::Carried,
-                offset,
+        match self.image.fields.get(&id) {
+            Some(&field) => Val::Array {
+                region: Region::Field(field),
                 elem,
                 count,
             },
-            _ => Val::Words(self.load_stored(Region::Carried, Place::at(offset), elem)),
+            None => {
+                let offset = self.image.carried.get(&id).copied().unwrap_or(0);
+                Val::Words(self.load_stored(Region::Carried, Place::at(offset), elem))
+            }
         }
     }
 
     fn element(&mut self, base: ExprId, index: ExprId) -> Val {
-        let Val::Array {
-            region,
-            offset,
-            elem,
-            ..
-        } = self.expr(base)
-        else {
+        let Val::Array { region, elem, .. } = self.expr(base) else {
             return Val::Unit;
         };
-        let place = self.element_place(offset, elem, index);
+        let place = self.element_place(elem, index);
         Val::Words(self.load_stored(region, place, elem))
     }
 
-    pub(super) fn element_place(&mut self, offset: u32, elem: Ty, index: ExprId) -> Place {
+    pub(super) fn element_place(&mut self, elem: Ty, index: ExprId) -> Place {
         let stored = stored_bytes(self.image.width(elem).bits);
         if let Some(konst) = self.konst(index) {
             let bytes = (bits_of(&konst) as u32).saturating_mul(stored);
-            return Place::at(offset.saturating_add(bytes));
+            return Place::at(bytes);
         }
         let words = self.words(index);
         let mut at = words[0];
@@ -459,7 +453,7 @@ impl Lower<'_, '_> {
         }
         Place {
             index: Some(at),
-            offset,
+            offset: 0,
         }
     }
 

@@ -135,32 +135,25 @@ impl Lower<'_, '_> {
         let val = match (init, given.is_empty()) {
             (Some(init), true) => match self.expr(init) {
                 // Another array: its elements are copied.
-                Val::Array {
-                    region: from,
-                    offset,
-                    ..
-                } => {
+                Val::Array { region: from, .. } => {
                     for i in 0..count {
-                        let words = self.load_stored(from, Place::at(offset + stored * i), elem);
+                        let words = self.load_stored(from, Place::at(stored * i), elem);
                         self.store_stored(region, Place::at(stored * i), elem, &words);
                     }
                     Val::Array {
                         region,
-                        offset: 0,
                         elem,
                         count,
                     }
                 }
                 _ => Val::Array {
                     region,
-                    offset: 0,
                     elem,
                     count,
                 },
             },
             _ => Val::Array {
                 region,
-                offset: 0,
                 elem,
                 count,
             },
@@ -233,17 +226,11 @@ impl Lower<'_, '_> {
                 return self.store_field(&view, field, transport, &words);
             }
             (ExprKind::Index { base, index }, _) => {
-                let Val::Array {
-                    region,
-                    offset,
-                    elem,
-                    ..
-                } = self.expr(*base)
-                else {
+                let Val::Array { region, elem, .. } = self.expr(*base) else {
                     return;
                 };
                 self.b.span = Some(node.span);
-                (region, self.element_place(offset, elem, *index))
+                (region, self.element_place(elem, *index))
             }
             (_, Res::Carried(id)) => (
                 Region::Carried,
@@ -343,7 +330,6 @@ impl Lower<'_, '_> {
     fn for_each(&mut self, id: StmtId, array: ExprId, limit: Option<&Limit>, body: StmtId) {
         let Val::Array {
             region,
-            offset,
             elem,
             count,
         } = self.expr(array)
@@ -380,7 +366,7 @@ impl Lower<'_, '_> {
             region,
             Place {
                 index: Some(at),
-                offset,
+                offset: 0,
             },
             elem,
         );

@@ -12,8 +12,8 @@ use nfl_syntax::arena::{Id, IdVec};
 
 use crate::entity::{Block, Value};
 use crate::func::{
-    BlockCall, Data, Function, InstData, Module, Origin, Region, SlotData, Term, ValueData,
-    WordInfo,
+    BlockCall, CarriedField, Data, Function, InstData, Module, Origin, Region, SlotData, Term,
+    ValueData, WordInfo,
 };
 use crate::op::{Fmt, Op};
 
@@ -199,6 +199,7 @@ fn module_head(line: &mut Line) -> Result<Module, TextError> {
         late: IdVec::new(),
         params: IdVec::new(),
         carried: Vec::new(),
+        fields: IdVec::new(),
         reasons: Vec::new(),
         functions: Vec::new(),
     })
@@ -216,6 +217,19 @@ fn module_line(m: &mut Module, line: &mut Line) -> Result<(), TextError> {
     } else if word.starts_with("param") {
         let info = word_info(line)?;
         m.params.push(info);
+    } else if word.starts_with("field") {
+        let name = line.next().to_string();
+        line.expect("at")?;
+        let offset = line.number()?;
+        line.expect(":")?;
+        let bytes = line.number()?;
+        line.expect("bytes")?;
+        let field = CarriedField {
+            name,
+            offset,
+            bytes,
+        };
+        m.fields.push(field);
     } else if word.starts_with("data") {
         let name = line.next().to_string();
         line.expect("align")?;
@@ -506,6 +520,7 @@ impl Body {
             "carried" => Some(Region::Carried),
             _ => number("data")
                 .map(|n| Region::Data(Id::new(n)))
+                .or_else(|| Some(Region::Field(Id::new(number("field")?))))
                 .or_else(|| Some(Region::Slot(Id::new(number("slot")?)))),
         };
         if region.is_some() != memory {

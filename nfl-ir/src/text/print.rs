@@ -50,6 +50,13 @@ fn write_module(m: &Module, out: &mut String) -> fmt::Result {
     if !m.carried.is_empty() {
         writeln!(out, "carried{}", hex(&m.carried))?;
     }
+    for (id, field) in m.fields.iter() {
+        writeln!(
+            out,
+            "{id} {} at {}: {} bytes",
+            field.name, field.offset, field.bytes
+        )?;
+    }
     for reason in &m.reasons {
         writeln!(out, "reason {reason}")?;
     }
@@ -170,6 +177,7 @@ fn inst_text(f: &Function, names: &Names, inst: &InstData) -> String {
         text += &match region {
             Region::Packet => "packet".to_string(),
             Region::Carried => "carried".to_string(),
+            Region::Field(id) => id.to_string(),
             Region::Data(id) => id.to_string(),
             Region::Slot(id) => id.to_string(),
         };

@@ -94,6 +94,7 @@ fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
     match region {
         Region::Packet => 0,
         Region::Carried => m.carried.len() as i64,
+        Region::Field(id) => m.fields.get(id).map_or(0, |field| field.bytes.into()),
         Region::Data(id) => m.data.get(id).map_or(0, |d| d.bytes.len() as i64),
         Region::Slot(id) => f.slots.get(id).map_or(0, |s| i64::from(s.bytes)),
     }
@@ -151,6 +152,7 @@ fn out_of_bounds(
     };
     let name = match region {
         Region::Data(id) => format!("`{}`", m.data[id].name),
+        Region::Field(id) => format!("`{}`", m.fields[id].name),
         Region::Carried => "the carried memory".to_string(),
         Region::Slot(id) => format!("local array {}", id.index()),
         Region::Packet => "the packet".to_string(),
@@ -166,7 +168,8 @@ fn out_of_bounds(
     let text = format!("the index may be {lo}..{hi}, and {name} has {count} {unit}");
     let mut d = remark(finding(&E503, inst.span), text);
     let loaded = a.f.def(element).filter(|d| d.op.spec().fmt == Fmt::Load);
-    if let Some(Region::Carried | Region::Packet) = loaded.and_then(|d| d.region) {
+    if let Some(Region::Carried | Region::Field(_) | Region::Packet) = loaded.and_then(|d| d.region)
+    {
         d = d.note("the index travels in the packet, so anyone may have set it");
     }
     d.help(format!(

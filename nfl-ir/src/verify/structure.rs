@@ -95,6 +95,9 @@ fn region_exists(m: &Module, f: &Function, data: &InstData) -> bool {
     match data.region {
         None => false,
         Some(Region::Packet | Region::Carried) => true,
+        Some(Region::Field(id)) => m.fields.get(id).is_some_and(|field| {
+            u64::from(field.offset) + u64::from(field.bytes) <= m.carried.len() as u64
+        }),
         Some(Region::Data(id)) => id.index() < m.data.len() && data.op.has_result(),
         Some(Region::Slot(id)) => id.index() < f.slots.len(),
     }
