@@ -351,6 +351,9 @@ impl State {
     /// Whether the value differs from `from` by a multiple of `stride` for certain.
     pub(crate) fn is_spaced(&self, value: Value, from: i64, stride: i64) -> bool {
         let fact = self.fact(value.sym);
+        if fact.lo == fact.hi {
+            return (fact.lo + value.k - from) % stride == 0;
+        }
         common_stride(fact.stride, value.k - from) % stride == 0
     }
 
