@@ -194,7 +194,7 @@ codes! {
     E405 "a derived field keeps itself"
         "The compiler computes this field from the rest of the packet whenever that changes.\n\nWrong:\n\n    ip.checksum = 0;\n\nRight:\n\n    ip.ttl = 64;                // the checksum follows by itself\n"
     E406 "the checksum behind this address is not known"
-        "TCP and UDP checksums cover the addresses of the IP header. To keep them right the transport must be matched in the same pattern as the header that is changed.\n\nWrong:\n\n    if (pkt instanceof Ipv4 ip) { ip.src = outside; }\n\nRight:\n\n    if (pkt instanceof Ipv4 ip / Tcp) { ip.src = outside; }\n"
+        "TCP and UDP checksums cover the addresses of the IP header. To keep them right the transport must be matched behind the header that is changed, or a header that stands in its place, such as Icmp.\n\nWrong:\n\n    if (pkt instanceof Ipv4 ip) { ip.src = outside; }\n\nRight:\n\n    if (pkt instanceof Ipv4 ip / Tcp) { ip.src = outside; }\n"
     E407 "`on malformed` and `on exhausted` only answer"
         "These handlers run when a packet is broken or a limit was reached. They match nothing and store nothing.\n\nWrong:\n\n    on malformed(Packet pkt) { return pkt instanceof Ipv4 ? Pass : Drop; }\n\nRight:\n\n    on malformed(Packet pkt) { return Drop(MALFORMED); }\n"
     E501 "cannot see how often this loop runs"

@@ -79,10 +79,10 @@ impl Lower<'_, '_> {
 
     /// The value of an expression.
     pub(super) fn expr(&mut self, e: ExprId) -> Val {
-        if let Some(konst) = self.konst(e) {
-            if let Some(val) = self.konst_val(&konst, self.ty(e)) {
-                return val;
-            }
+        if let Some(konst) = self.konst(e)
+            && let Some(val) = self.konst_val(&konst, self.ty(e))
+        {
+            return val;
         }
         let sound = self.image.sound;
         let node = &sound.program().ast.exprs[e];

@@ -17,8 +17,8 @@ use std::rc::Rc;
 #[derive(Clone)]
 struct Path {
     views: Vec<View>,
-    /// The step each of the views belongs to.
-    steps: Vec<usize>,
+    /// The step each of the views belongs to; none for those around a body.
+    steps: Vec<Option<usize>>,
 }
 
 impl Lower<'_, '_> {
@@ -37,30 +37,21 @@ impl Lower<'_, '_> {
             }
             _ => Vec::new(),
         };
-        let skip = start.len();
         let path = Path {
-            steps: vec![usize::MAX; skip],
+            steps: vec![None; start.len()],
             views: start,
         };
-        self.layers(steps, 0, path, skip, yes, no);
+        self.layers(steps, 0, path, yes, no);
     }
 
     /// Matches the steps from `at` on; optional layers make two ways to the next named one.
-    fn layers(
-        &mut self,
-        steps: &[LayerStep],
-        at: usize,
-        path: Path,
-        skip: usize,
-        yes: Block,
-        no: Block,
-    ) {
+    fn layers(&mut self, steps: &[LayerStep], at: usize, path: Path, yes: Block, no: Block) {
         let Some(step) = steps.get(at) else {
-            self.finish_match(steps, path, skip);
+            self.finish_match(steps, path);
             return self.b.jump(yes);
         };
         if step.optional {
-            return self.optional(steps, at, path, skip, yes, no);
+            return self.optional(steps, at, path, yes, no);
         }
         let matched = self.b.block();
         self.edge(step, &path, matched, no);
@@ -69,20 +60,12 @@ impl Lower<'_, '_> {
             return;
         }
         let path = self.enter_layer(steps, at, path, None);
-        self.layers(steps, at + 1, path, skip, yes, no);
+        self.layers(steps, at + 1, path, yes, no);
     }
 
     /// One or more layers in brackets and the layer behind them: every way there ends at one place,
     /// with the base as a word that depends on the way.
-    fn optional(
-        &mut self,
-        steps: &[LayerStep],
-        at: usize,
-        path: Path,
-        skip: usize,
-        yes: Block,
-        no: Block,
-    ) {
+    fn optional(&mut self, steps: &[LayerStep], at: usize, path: Path, yes: Block, no: Block) {
         let target = (at..steps.len()).find(|&i| !steps[i].optional);
         let join = self.b.block();
         let base = self.b.var(32);
@@ -92,7 +75,7 @@ impl Lower<'_, '_> {
             return;
         }
         let Some(target) = target else {
-            self.finish_match(steps, path, skip);
+            self.finish_match(steps, path);
             return self.b.jump(yes);
         };
         let place = Place {
@@ -100,7 +83,7 @@ impl Lower<'_, '_> {
             offset: 0,
         };
         let path = self.enter_layer(steps, target, path, Some(place));
-        self.layers(steps, target + 1, path, skip, yes, no);
+        self.layers(steps, target + 1, path, yes, no);
     }
 
     /// Lowers every way from step `at` to `target` (or to the pattern's end).
@@ -127,10 +110,8 @@ impl Lower<'_, '_> {
             let matched = self.b.block();
             self.edge(step, &path, matched, no);
             self.b.enter(matched);
-            if let (Some(last), Some(&from)) = (path.views.last(), path.steps.last()) {
-                if from != usize::MAX {
-                    self.ask_valid(&steps[from], last, true);
-                }
+            if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
+                self.ask_valid(&steps[from], last, true);
             }
             let place = self.behind(&path);
             let value = self.place_value(place);
@@ -213,10 +194,8 @@ impl Lower<'_, '_> {
     ) -> Path {
         let step = &steps[at];
         self.b.span = Some(step.span);
-        if let (Some(last), Some(&from)) = (path.views.last().cloned(), path.steps.last()) {
-            if from != usize::MAX {
-                self.ask_valid(&steps[from], &last, true);
-            }
+        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
+            self.ask_valid(&steps[from], last, true);
         }
         let base = base.unwrap_or_else(|| self.behind(&path));
         let header = &self.image.sound.tables().headers[step.header];
@@ -227,26 +206,25 @@ impl Lower<'_, '_> {
             base,
             outer,
         });
-        path.steps.push(at);
+        path.steps.push(Some(at));
         path
     }
 
     /// The whole pattern matches: asks what is left to ask about the last layer, and sets the names.
-    fn finish_match(&mut self, steps: &[LayerStep], path: Path, skip: usize) {
+    fn finish_match(&mut self, steps: &[LayerStep], path: Path) {
         let sound = self.image.sound;
-        if let (Some(last), Some(&from)) = (path.views.last(), path.steps.last()) {
-            if from != usize::MAX {
-                let step = &steps[from];
-                let behind = sound.tables().locals[step.local].behind_used;
-                self.ask_valid(step, last, behind);
-                if behind && self.is_variable(last) {
-                    let end = self.end_of(last);
-                    self.require(end);
-                }
+        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
+            let step = &steps[from];
+            let behind = sound.tables().locals[step.local].behind_used;
+            self.ask_valid(step, last, behind);
+            if behind && self.is_variable(last) {
+                let end = self.end_of(last);
+                self.require(end);
             }
         }
-        for (i, view) in path.views.iter().enumerate().skip(skip) {
-            let local = steps[path.steps[i]].local;
+        for (view, step) in path.views.iter().zip(&path.steps) {
+            let Some(step) = *step else { continue };
+            let local = steps[step].local;
             self.locals
                 .insert(local, Local::Fixed(Val::View(view.clone())));
         }
