@@ -48,12 +48,14 @@ impl Builder {
             if from.signed {
                 let sign = self.op2c(Op::Sar, words[from.words() - 1], 31, 32);
                 words.resize(to.words(), sign);
+                // The sign may reach further than an unsigned number of odd width does.
+                self.cut(words, to)
             } else {
                 while words.len() < to.words() {
                     words.push(self.constant(0));
                 }
+                words
             }
-            words
         } else {
             words.truncate(to.words());
             if to.bits < from.bits {
@@ -208,6 +210,14 @@ impl Builder {
 
     pub(super) fn saturating_add(&mut self, a: &[Value], b: &[Value], w: Width) -> Vec<Value> {
         let sum = self.add(a, b, w);
+        if w.signed {
+            // The sum of two numbers of one sign has it too, unless it is too large.
+            let top = w.words() - 1;
+            let with_a = self.op2(Op::Xor, sum[top], a[top], 32);
+            let with_b = self.op2(Op::Xor, sum[top], b[top], 32);
+            let over = self.op2(Op::And, with_a, with_b, 32);
+            return self.limit_where(over, sum, a[top]);
+        }
         let over = self.less(&sum, a, w);
         let zero = self.constant(0);
         let all = self.op2(Op::Sub, zero, over, 32);
@@ -220,12 +230,38 @@ impl Builder {
 
     pub(super) fn saturating_sub(&mut self, a: &[Value], b: &[Value], w: Width) -> Vec<Value> {
         let difference = self.sub(a, b, w);
+        if w.signed {
+            // The difference of two numbers of different signs has that of the first.
+            let top = w.words() - 1;
+            let with_a = self.op2(Op::Xor, difference[top], a[top], 32);
+            let apart = self.op2(Op::Xor, a[top], b[top], 32);
+            let over = self.op2(Op::And, with_a, apart, 32);
+            return self.limit_where(over, difference, a[top]);
+        }
         let under = self.less(a, b, w);
         let keep = self.op2c(Op::Sub, under, 1, 32);
         difference
             .into_iter()
             .enumerate()
             .map(|(i, word)| self.op2(Op::And, word, keep, w.word_bits(i)))
+            .collect()
+    }
+
+    /// Where the highest bit of `over` is set the signed limit on the side of `like`, else `words`.
+    fn limit_where(&mut self, over: Value, words: Vec<Value>, like: Value) -> Vec<Value> {
+        let over = self.op2c(Op::Sar, over, 31, 32);
+        let sign = self.op2c(Op::Sar, like, 31, 32);
+        let top = words.len() - 1;
+        words
+            .into_iter()
+            .enumerate()
+            .map(|(i, word)| {
+                let most = if i == top { i32::MAX as u32 } else { u32::MAX };
+                let limit = self.op2c(Op::Xor, sign, most, 32);
+                let apart = self.op2(Op::Xor, word, limit, 32);
+                let change = self.op2(Op::And, apart, over, 32);
+                self.op2(Op::Xor, word, change, 32)
+            })
             .collect()
     }
 
