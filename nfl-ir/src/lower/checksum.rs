@@ -101,7 +101,7 @@ impl Lower<'_, '_> {
                 old: self.b.load(Region::Packet, bytes, place),
             });
         }
-        let odd = self.distance_parity(owner, view);
+        let odd = self.distance_parity(owner, at, view);
         covers.push(Cover {
             sum: owner.base.plus(at),
             owner: owner.clone(),
@@ -111,9 +111,11 @@ impl Lower<'_, '_> {
         });
     }
 
-    /// Whether `view` starts at an odd distance from `owner`.
-    fn distance_parity(&mut self, owner: &View, view: &View) -> Odd {
+    /// Whether `view` starts at an odd distance from `owner`. A sum that itself lies at an odd place
+    /// has its bytes the other way round.
+    fn distance_parity(&mut self, owner: &View, at: u32, view: &View) -> Odd {
         let constant = view.base.offset.wrapping_sub(owner.base.offset);
+        let constant = constant.wrapping_add(at);
         if owner.base.index == view.base.index {
             return if constant & 1 == 1 {
                 Odd::Always
