@@ -9,6 +9,7 @@ use super::{Lower, View};
 use crate::entity::Value;
 use crate::func::Region;
 use crate::op::Op;
+use nfl_typeck::TyKind;
 use nfl_typeck::tables::{Field, HeaderId};
 
 /// Bits of a header: `[start, start + bits)` counted from its first byte's most significant bit.
@@ -65,7 +66,11 @@ impl Lower<'_, '_> {
     fn field_words(&self, header: HeaderId, field: u32) -> (Vec<Bits>, bool) {
         let little = self.image.sound.tables().headers[header].little_endian;
         let f = self.field(header, field);
-        let little = little && f.bit_offset % 8 == 0 && matches!(f.bits, 16 | 32 | 64);
+        // Addresses are no numbers: their bytes have one order everywhere.
+        let kind = self.image.sound.tables().types.kind(f.ty);
+        let number = !matches!(kind, TyKind::Ip4 | TyKind::Ip6 | TyKind::Mac);
+        let little =
+            little && number && f.bit_offset.is_multiple_of(8) && matches!(f.bits, 16 | 32 | 64);
         let mut words = Vec::new();
         let mut rest = f.bits;
         let mut low_byte_first = f.bit_offset;
