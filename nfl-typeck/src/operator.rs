@@ -430,7 +430,17 @@ impl Checker<'_> {
             return if x == TyKind::Error { b } else { a };
         }
         if is_number(x) && is_number(y) {
+            let known = self.t.konst[left].is_some() && self.t.konst[right].is_some();
             return match self.agree(left, a, right, b) {
+                // The machine divides words, and constants are divided here.
+                Some(ty)
+                    if matches!(op, BinOp::Div | BinOp::Rem)
+                        && self.t.types.bits(ty).is_some_and(|bits| bits > 32)
+                        && !known =>
+                {
+                    self.refuse("dividing numbers of more than 32 bits is", span);
+                    Ty::default()
+                }
                 Some(ty) => ty,
                 None => {
                     self.apart(op, left, a, right, b);
