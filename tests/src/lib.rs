@@ -9,6 +9,7 @@ pub mod agree;
 pub mod capture;
 pub mod case;
 pub mod examples;
+pub mod generate;
 pub mod oracle;
 pub mod packet;
 pub mod pipeline;

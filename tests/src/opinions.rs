@@ -9,6 +9,7 @@ use nfl_tests::agree::Engines;
 use nfl_tests::capture::captures;
 use nfl_tests::case::{Case, cases};
 use nfl_tests::examples::EXAMPLES;
+use nfl_tests::generate;
 use nfl_tests::oracle::Oracle;
 use nfl_tests::packet;
 use nfl_tests::pipeline::{Checking, Stages, check_text};
@@ -169,3 +170,100 @@ fn judge(case: &Case) -> Result<(), String> {
         Ok(())
     })
 }
+
+/// Generated programs in a debug build, unless `NFL_SEEDS` says otherwise; the first one.
+const SEEDS: usize = 60;
+/// Packets for each.
+const EACH: u64 = 16;
+
+#[test]
+fn generated_programs_mean_what_their_source_says() {
+    let first = asked("NFL_SEED_FIRST", 0);
+    let many = asked("NFL_SEEDS", SEEDS);
+    let workers = 2;
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let worker = |at: usize| {
+            move || {
+                let seeds = (first + at..first + many).step_by(workers);
+                let tried = seeds.map(|seed| seed as u64).map(|s| (s, tried(s)));
+                tried
+                    .filter_map(|(seed, tried)| {
+                        let text = generate::program(seed).text;
+                        Some(format!("seed {seed}: {}\n{text}", tried.err()?))
+                    })
+                    .collect::<Vec<String>>()
+            }
+        };
+        let all: Vec<_> = (0..workers).map(|at| scope.spawn(worker(at))).collect();
+        let join = |w: std::thread::ScopedJoinHandle<'_, Vec<String>>| {
+            w.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        all.into_iter().flat_map(join).collect()
+    });
+    assert!(
+        failed.is_empty(),
+        "{} of {many}:\n{}",
+        failed.len(),
+        failed.join("\n----\n")
+    );
+}
+
+/// One generated program, with a panic of the compiler as a sentence.
+fn tried(seed: u64) -> Result<(), String> {
+    let run = std::panic::catch_unwind(|| generated(seed));
+    run.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
+        Err(format!("the compiler panics: {}", text.unwrap_or_default()))
+    })
+}
+
+fn generated(seed: u64) -> Result<(), String> {
+    let program = generate::program(seed);
+    let checking = check_text("generated.nfl", &program.text);
+    let function = checking.function(Some("Generated"))?;
+    let done = with_both(&checking, function, &[], |both| {
+        for stages in both.stages {
+            let mut engines = Engines::new(stages)?;
+            let manifest = &stages.image.manifest;
+            for entry in &manifest.entries {
+                let mut carried = manifest.carried.clone();
+                for number in 0..EACH {
+                    let bytes = generate::packet(&program, seed * EACH + number);
+                    let context = Context {
+                        ingress_port: number as u32 * 77 % 65_536,
+                        node_id: (seed as u32).wrapping_mul(2_654_435_761),
+                        queue_depth: number as u32,
+                        network_offset: (entry.layer == Layer::Network).then_some(0),
+                        ..Context::default()
+                    };
+                    let shown: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                    let before = carried.clone();
+                    let ran =
+                        both.run(&mut engines, stages, entry.role, &bytes, &context, &carried);
+                    carried = ran.map_err(|e| {
+                        format!(
+                            "on {} packet {number} {shown} carried {before:02x?}: {e}",
+                            entry.role.text()
+                        )
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    });
+    match done {
+        // A program may be too large for an image, or take too many steps; that is no difference.
+        Err(e) if TOO_MUCH.iter().any(|word| e.contains(word)) => Ok(()),
+        done => done,
+    }
+}
+
+/// Words of refusals that are about size.
+const TOO_MUCH: &[&str] = &[
+    "too large",
+    "steps of a run",
+    "the image: ",
+    "the manifest: ",
+];

@@ -242,9 +242,10 @@ impl Run<'_> {
                 self.rounds(*cond, *step, limit.as_ref(), *body)
             }
             StmtKind::DoWhile { body, cond, limit } => {
+                // As often as in `while` may the condition be true; the first round does not ask.
                 let mut rounds = self.limit(limit.as_ref())?;
-                self.round(&mut rounds, limit.as_ref())?;
                 loop {
+                    self.step()?;
                     match self.stmt(*body)? {
                         Flow::Next | Flow::Continue => {}
                         Flow::Break => return Ok(Flow::Next),

@@ -20,8 +20,13 @@ impl Run<'_> {
     fn places(&self, header: HeaderId, base: usize, field: &Field) -> Vec<usize> {
         let first = base * 8 + field.bit_offset as usize;
         let bits = field.bits as usize;
+        // Numbers are, addresses are not: those have no order but that of their bytes.
+        let number = matches!(
+            self.t.types.kind(field.ty),
+            TyKind::Unsigned(_) | TyKind::Signed(_) | TyKind::Port | TyKind::Group | TyKind::NodeId
+        );
         let whole = field.bit_offset % 8 == 0 && bits % 8 == 0;
-        if self.t.headers[header].little_endian && whole {
+        if self.t.headers[header].little_endian && number && whole {
             let bytes = bits / 8;
             let bit = |at: usize| first + (bytes - 1 - at / 8) * 8 + at % 8;
             return (0..bits).map(bit).collect();
