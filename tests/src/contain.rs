@@ -142,17 +142,13 @@ fn described() -> Vec<(String, Image)> {
 
 #[test]
 fn compiled_images_stay_within_their_proofs() {
+    let images = compiled();
     let mut tally = Tally::default();
-    for (name, image) in compiled() {
-        tally.add(accepted(&name, &image, 12));
+    for (name, image) in &images {
+        tally.add(accepted(name, image, 6));
     }
     assert!(tally.images > 20, "{tally:?}");
     show("compiled", tally);
-}
-
-#[test]
-fn changed_compiled_images_stay_within_their_proofs() {
-    let images = compiled();
     let mut tally = Tally::default();
     for seed in seeds(10) {
         let mut rng = Rng::new(seed);

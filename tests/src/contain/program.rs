@@ -177,8 +177,11 @@ impl<'r> Writer<'r> {
 
     fn program(mut self) -> Vec<Inst> {
         let length = 6 + self.rng.below(40) as usize;
+        if self.chance(3) {
+            self.fill_scratch();
+        }
         while self.code.len() < length {
-            match self.rng.below(20) {
+            match self.rng.below(22) {
                 0 | 1 if self.open.len() < 3 => self.open_loop(),
                 2 | 3 => self.close_loop(),
                 4..=6 => self.number(),
@@ -188,6 +191,9 @@ impl<'r> Writer<'r> {
                 13 => self.spill(),
                 14 => self.length_check(),
                 15 => self.skip(),
+                16 => self.word_by_index(),
+                17 => self.by_moves(),
+                18 => self.perhaps_store(),
                 _ => self.any(),
             }
         }
@@ -369,6 +375,89 @@ impl<'r> Writer<'r> {
             }
         }
         self.access(pointer, size, 0);
+    }
+
+    /// A small number that only the run knows, not always from 0.
+    fn small(&mut self, rd: Reg) {
+        let (base, mask) = (
+            pick(self.rng, &[Reg::GP, Reg::TP]),
+            pick(self.rng, &[1, 3, 7, 12]),
+        );
+        self.put(Inst::i(Op::Lbu, rd, base, 0));
+        self.put(Inst::i(Op::Andi, rd, rd, mask));
+        if self.chance(2) {
+            let from = pick(self.rng, &[1, 2, 4, 8, -1, -8]);
+            self.put(Inst::i(Op::Addi, rd, rd, from));
+        }
+    }
+
+    /// An offset or a pointer that is near the start or the end of a packet, and then moved.
+    fn by_moves(&mut self) {
+        let (place, by, helper) = (Reg::A0, Reg::A1, Reg(7));
+        let len = pick(self.rng, &[1, 4, 8, 16, 24]);
+        self.put(Inst::i(Op::Addi, helper, Reg::ZERO, len));
+        self.exit(&[Op::Bltu], Reg::S1, helper);
+        let is_number = self.chance(3);
+        match self.rng.below(3) {
+            0 if is_number => self.put(Inst::i(Op::Addi, place, Reg::S1, 0)),
+            0 => self.put(Inst::r(Op::Add, place, Reg::S0, Reg::S1)),
+            _ => {
+                self.small(place);
+                self.exit(&[Op::Bgeu], place, Reg::S1);
+                if !is_number {
+                    self.put(Inst::r(Op::Add, place, place, Reg::S0));
+                }
+            }
+        }
+        for _ in 0..=self.rng.below(2) {
+            self.small(by);
+            let op = pick(self.rng, &[Op::Add, Op::Sub]);
+            self.put(Inst::r(op, place, place, by));
+        }
+        if is_number {
+            self.put(Inst::r(Op::Add, place, Reg::S0, place));
+        }
+        let (size, near) = (
+            pick(self.rng, &[1, 2, 4]),
+            pick(self.rng, &[0, 1, 4, -1, -4]),
+        );
+        self.access(place, size, near);
+    }
+
+    /// The first words of scratch, each with something else.
+    fn fill_scratch(&mut self) {
+        for word in 0..5 {
+            let value = pick(self.rng, &[Reg::ZERO, Reg::S1, Reg::S0, Reg::SP, Reg::S1]);
+            self.put(Inst::s(Op::Sw, value, Reg::SP, 4 * word));
+        }
+    }
+
+    /// A store that is not always reached, and a load of what it wrote.
+    fn perhaps_store(&mut self) {
+        let (a, value, rd) = (self.index(), self.operand(), self.register());
+        let at = 4 * self.rng.below(8) as i32;
+        self.skips.push((self.code.len(), 2));
+        self.put(Inst::b(Op::Beq, a, Reg::ZERO, 8));
+        let op = pick(self.rng, STORES);
+        self.put(Inst::s(op, value, Reg::SP, at));
+        let op = pick(self.rng, LOADS);
+        self.put(Inst::i(op, rd, Reg::SP, at));
+    }
+
+    /// To or from one of the first words of scratch; which one, only the run knows.
+    fn word_by_index(&mut self) {
+        let (index, helper, pointer) = (self.index(), self.register(), self.register());
+        let (mask, value) = (pick(self.rng, &[1, 3, 4, 12]), self.operand());
+        self.put(Inst::i(Op::Andi, helper, index, mask));
+        self.put(Inst::r(Op::Add, pointer, Reg::SP, helper));
+        let size = if mask < 4 { 1 } else { 4 };
+        let narrow = if size == 1 { Op::Sb } else { Op::Sw };
+        if self.chance(3) {
+            let rd = self.register();
+            self.put(Inst::i(Op::Lw, rd, pointer, 0));
+        } else {
+            self.put(Inst::s(narrow, value, pointer, 0));
+        }
     }
 
     /// To scratch and back, not always in one piece.
