@@ -10,8 +10,8 @@
 //!    never written;
 //! 3. every load lies inside the packet or its window, scratch, the context, the `carried` area or
 //!    the constants, and every store inside the packet, scratch or the `carried` area;
-//! 4. addresses are only moved, added to, subtracted and compared within a region, and are stored
-//!    in scratch alone, so none leaves the handler;
+//! 4. addresses are only moved, added to, subtracted within a region, and compared near it, with
+//!    each other or with 0; they are stored in scratch alone, so none leaves the handler;
 //! 5. packet bytes are written and the clock is read only with the right to do so;
 //! 6. verdict and operand are numbers when a handler finishes;
 //! 7. every run ends within the steps that the manifest promises, which the platform allows;

@@ -166,7 +166,8 @@ pub enum Reason {
     Reserved(Reg),
     /// Arithmetic on an address beyond adding, subtracting and moving.
     PointerArithmetic(Inst),
-    /// Addresses of different regions, or an address and a number, are compared.
+    /// Addresses are compared that are of different regions or may lie far from theirs, or an
+    /// address and a number other than 0.
     PointerCompare(Inst),
     /// An address stored outside aligned words of scratch.
     PointerStore(Region),
@@ -474,7 +475,7 @@ impl Reason {
             Reason::PointerCompare(inst) => {
                 write!(
                     out,
-                    "`{inst}` compares addresses that are not of one region"
+                    "`{inst}` compares addresses that are not of one region, or may lie far from it"
                 )
             }
             Reason::PointerStore(region) => write!(
