@@ -13,33 +13,6 @@ use nfl_abi::codes;
 use nfl_syntax::Span;
 use nfl_syntax::ast::{BinOp, ExprId, ExprKind, UnOp};
 
-/// An operator as it is written.
-pub(crate) fn symbol(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Or => "||",
-        BinOp::And => "&&",
-        BinOp::Eq => "==",
-        BinOp::Ne => "!=",
-        BinOp::Lt => "<",
-        BinOp::Le => "<=",
-        BinOp::Gt => ">",
-        BinOp::Ge => ">=",
-        BinOp::BitOr => "|",
-        BinOp::BitXor => "^",
-        BinOp::BitAnd => "&",
-        BinOp::Shl => "<<",
-        BinOp::Shr => ">>",
-        BinOp::Ushr => ">>>",
-        BinOp::Add => "+",
-        BinOp::Sub => "-",
-        BinOp::SatAdd => "|+|",
-        BinOp::SatSub => "|-|",
-        BinOp::Mul => "*",
-        BinOp::Div => "/",
-        BinOp::Rem => "%",
-    }
-}
-
 impl Checker<'_> {
     /// Checks a condition.
     pub(crate) fn cond(&mut self, e: ExprId) -> Cond {
@@ -295,7 +268,7 @@ impl Checker<'_> {
                 .message(format!(
                     "values of {} have no `{}`",
                     self.show(a),
-                    symbol(op)
+                    op.text()
                 ))
                 .label(format!("these are {}", self.show(a)));
             return self.report(finding);
@@ -321,7 +294,7 @@ impl Checker<'_> {
             BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge => {
                 "compared".to_string()
             }
-            _ => format!("joined by `{}`", symbol(op)),
+            _ => format!("joined by `{}`", op.text()),
         };
         let mut finding = self
             .at(code, self.span(right))
@@ -337,8 +310,8 @@ impl Checker<'_> {
         let (l, r) = (self.source(left), self.source(right));
         if is_number(x) && is_number(y) {
             finding = finding
-                .help(format!("({tb}) ({l}) {} {r}", symbol(op)))
-                .help(format!("{l} {} ({ta}) ({r})", symbol(op)));
+                .help(format!("({tb}) ({l}) {} {r}", op.text()))
+                .help(format!("{l} {} ({ta}) ({r})", op.text()));
         } else if let (TyKind::Bool, TyKind::Bool, Some(logic)) = (x, y, logic) {
             finding = finding.help(format!("{l} {logic} {r}"));
         } else if matches!(
