@@ -389,6 +389,11 @@ impl<'r> Writer<'r> {
             let from = pick(self.rng, &[1, 2, 4, 8, -1, -8]);
             self.put(Inst::i(Op::Addi, rd, rd, from));
         }
+        // Some of these shift out everything.
+        if self.chance(6) {
+            let amount = pick(self.rng, &[1, 2, 29, 31]);
+            self.put(Inst::i(Op::Slli, rd, rd, amount));
+        }
     }
 
     /// An offset or a pointer that is near the start or the end of a packet, and then moved.
