@@ -30,7 +30,7 @@ impl Lower<'_, '_> {
         };
         let start = match self.expr(value) {
             Val::Body(view) => {
-                self.check_length_field(&view);
+                self.check_length_fields(&view);
                 let mut around = view.outer.to_vec();
                 around.push(view);
                 around
@@ -313,17 +313,25 @@ impl Lower<'_, '_> {
     }
 
     /// A length field that claims more than is there, or less than its own header, is malformed
-    /// where the body is taken.
-    fn check_length_field(&mut self, view: &View) {
+    /// where the body is taken. What is there ends with the body of the header around.
+    fn check_length_fields(&mut self, view: &View) {
+        let mut around = view.outer.to_vec();
+        around.push(view.clone());
+        let mut bound = None;
+        for view in &around {
+            bound = self.check_length_field(view, bound).or(bound);
+        }
+    }
+
+    /// Checks one header within `bound`, or else within the packet; answers where its body ends, if
+    /// it says so.
+    fn check_length_field(&mut self, view: &View, bound: Option<Value>) -> Option<Value> {
         let sound = self.image.sound;
         let header = &sound.tables().headers[view.header];
-        let Some((index, field)) =
+        let (index, field) =
             header.fields.iter().enumerate().find(|(_, f)| {
                 matches!(f.derived, Some(Derived::LengthFrom | Derived::LengthAfter))
-            })
-        else {
-            return;
-        };
+            })?;
         let length = self.load_field(view, index as u32)[0];
         let start = self.place_value(view.base);
         let mut end = self.b.op2(Op::Add, start, length, 32);
@@ -332,14 +340,22 @@ impl Lower<'_, '_> {
         } else {
             let behind = self.end_of(view);
             let behind = self.place_value(behind);
-            let ok = self.b.block();
-            let less = self.b.compare(Op::Ltu, end, behind);
-            self.b.branch(less, self.malformed, ok);
-            self.b.enter(ok);
+            self.malformed_if_less(end, behind);
         }
-        self.require(Place {
-            index: Some(end),
-            offset: 0,
-        });
+        match bound {
+            Some(bound) => self.malformed_if_less(bound, end),
+            None => self.require(Place {
+                index: Some(end),
+                offset: 0,
+            }),
+        }
+        Some(end)
+    }
+
+    fn malformed_if_less(&mut self, a: Value, b: Value) {
+        let ok = self.b.block();
+        let less = self.b.compare(Op::Ltu, a, b);
+        self.b.branch(less, self.malformed, ok);
+        self.b.enter(ok);
     }
 }
