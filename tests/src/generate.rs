@@ -454,6 +454,8 @@ impl Writer {
                 let verdict = w.verdict(0);
                 w.line(&format!("if (!({pattern})) return {verdict};"));
                 w.see(name, header, 0, false);
+            } else if !w.dice.one_in(4) {
+                w.must_match();
             }
             let ends = w.block(4);
             if !ends {

@@ -109,8 +109,8 @@ impl Writer {
         }
         for view in &self.views {
             for field in self.headers[view.header].fields.iter() {
-                // What a derived field holds before the end of a handler is nobody's business.
-                if field.ty == ty && !field.derived {
+                // What a checksum holds before the end of a handler is nobody's business.
+                if field.ty == ty && (!field.derived || field.name == "length") {
                     all.push((format!("{}.{}", view.name, field.name), None));
                 }
             }

@@ -24,7 +24,7 @@ impl Writer {
 
     /// One statement; answers whether it always leaves.
     fn statement(&mut self, depth: usize) -> bool {
-        match self.dice.below(22) {
+        match self.dice.below(24) {
             0..=3 => self.declaration(),
             4..=6 => self.assignment(),
             7 | 8 if depth > 0 => return self.branch(depth - 1),
@@ -36,7 +36,7 @@ impl Writer {
             14 => self.leave_early(),
             15 => self.void_call(),
             16 | 17 if self.may_match && self.has_packet => return self.matching(depth),
-            18..=20 if self.may_store => self.store(),
+            18..=22 if self.may_store => self.store(),
             _ => self.assignment(),
         }
         false
@@ -501,6 +501,15 @@ impl Writer {
                 _ => Vec::new(),
             },
         }
+    }
+
+    /// Leaves unless the packet is of a certain kind.
+    pub(super) fn must_match(&mut self) {
+        let mut seen = Vec::new();
+        let pattern = self.pattern_text(&mut seen);
+        let verdict = self.verdict(0);
+        self.line(&format!("if (!({pattern})) return {verdict};"));
+        self.bind(seen);
     }
 
     fn matching(&mut self, depth: usize) -> bool {

@@ -25,7 +25,7 @@ impl Run<'_> {
             self.t.types.kind(field.ty),
             TyKind::Unsigned(_) | TyKind::Signed(_) | TyKind::Port | TyKind::Group | TyKind::NodeId
         );
-        let whole = field.bit_offset % 8 == 0 && bits % 8 == 0;
+        let whole = field.bit_offset.is_multiple_of(8) && bits.is_multiple_of(8);
         if self.t.headers[header].little_endian && number && whole {
             let bytes = bits / 8;
             let bit = |at: usize| first + (bytes - 1 - at / 8) * 8 + at % 8;
