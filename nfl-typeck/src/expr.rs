@@ -511,7 +511,12 @@ impl Checker<'_> {
         let found = self.expr(base, None);
         let word = self.ty(TyKind::Unsigned(32));
         let by = self.expr(index, Some(word));
-        if !is_number(self.kind(by)) && self.kind(by) != TyKind::Error {
+        // An index is one word; a wider one would have to be cut, and cutting is said by a cast.
+        let fits = match self.kind(by) {
+            TyKind::Unsigned(bits) | TyKind::Signed(bits) => bits <= 32,
+            kind => is_number(kind) || kind == TyKind::Error,
+        };
+        if !fits {
             self.mismatch(index, by, word);
         }
         match self.kind(found) {

@@ -125,6 +125,13 @@ impl Checker<'_> {
                     | TyKind::NodeId
             )
         });
+        if let TyKind::Unsigned(n) = self.kind(resolved)
+            && self.t.headers[h].little_endian
+            && n % 8 == 0
+            && !matches!(n, 8 | 16 | 32 | 64)
+        {
+            self.refuse(&format!("a little-endian number of {n} bits is"), span);
+        }
         for var in vars {
             self.place_field(h, member, var, resolved, len, bits);
         }
