@@ -1,4 +1,4 @@
-//! The table of host services: number, name, price and right (MACHINE chapter 3).
+//! The table of host services: number, name, price and right.
 //!
 //! A price in steps is `base + per * units / div`, where the units are the proved upper bound of
 //! the argument that the row names. The verifier charges it, the machine counts it, and the

@@ -8,7 +8,7 @@
 pub struct ImageLimits {
     /// The worst case of an entry, in steps.
     pub steps: u32,
-    /// Code, constants and `carried` together, in bytes (MACHINE chapter 1; a resident image has no `carried`).
+    /// Code, constants and `carried` together, in bytes; a resident image has no `carried`.
     pub content_bytes: u32,
     /// The certificate, in bytes.
     pub certificate_bytes: u32,

@@ -1,4 +1,4 @@
-//! The memory map and the registers of the machine (MACHINE chapters 2 and 3).
+//! The memory map and the registers of the machine.
 //!
 //! All addresses are byte addresses as microcode sees them. The packet, the scratch area, the
 //! context and the `carried` area have no fixed address: code reaches them through the registers
