@@ -154,12 +154,20 @@ impl Lower<'_, '_> {
 
     /// The bytes have changed: moves the checksums.
     pub(super) fn settle(&mut self, covers: Vec<Cover>) {
+        // All words are read before the first checksum is stored: at an odd place it shares one with
+        // the bytes that have changed, and counts as a change of its own.
+        let mut changed = Vec::new();
         for cover in covers {
-            self.move_sum(cover);
+            let load = |word: &Word| self.b.load(Region::Packet, word.bytes, word.place);
+            let new: Vec<Value> = cover.words.iter().map(load).collect();
+            changed.push((cover, new));
+        }
+        for (cover, new) in changed {
+            self.move_sum(cover, &new);
         }
     }
 
-    fn move_sum(&mut self, cover: Cover) {
+    fn move_sum(&mut self, cover: Cover, new: &[Value]) {
         let old_sum = self.b.load(Region::Packet, 2, cover.sum);
         let done = self.b.block();
         if cover.optional {
@@ -168,8 +176,7 @@ impl Lower<'_, '_> {
             self.b.enter(present);
         }
         let mut sum = self.b.op2c(Op::Xor, old_sum, 0xffff, 16);
-        for word in &cover.words {
-            let new = self.b.load(Region::Packet, word.bytes, word.place);
+        for (word, &new) in cover.words.iter().zip(new) {
             let gone = self.b.op2c(Op::Xor, word.old, 0xffff, 16);
             let gone = self.align(gone, cover.odd);
             let came = self.align(new, cover.odd);
