@@ -13,7 +13,7 @@ use logos::Logos;
 use nfl_abi::codes;
 
 /// The kind of each token of a file, and what is wrong with single tokens.
-pub(crate) fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic>) {
+pub fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic>) {
     let source = &mut sources.files[file];
     let mut found = Vec::new();
     let mut kinds = Vec::new();

@@ -33,7 +33,7 @@ lalrpop_util::lalrpop_mod!(
 );
 
 pub use diag::{Diagnostic, Diags, Label};
-pub use lexer::docs_before;
+pub use lexer::{docs_before, lex};
 pub use name::{Name, Names};
 pub use parse::parse;
 pub use source::SourceMap;

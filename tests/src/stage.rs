@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use nfl_abi::image::{OWN_REASONS, REASONS, VerdictKind};
 use nfl_abi::{Code, Entry, Image, Layer, Profile, Role, Severity};
 use nfl_syntax::ast::Ast;
-use nfl_syntax::{Diagnostic, Diags, Names, SourceMap};
+use nfl_syntax::{Diagnostic, Diags, Names, SourceMap, Span};
 use nfl_tests::agree::{After, Engines};
 use nfl_tests::case::{Case, cases};
 use nfl_tests::packet;
@@ -22,6 +22,8 @@ use nfl_vm::Context;
 /// How far a case goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
+    /// Text to tokens.
+    Lex,
     /// Text to tree.
     Parse,
     /// Findings of the checker.
@@ -41,6 +43,7 @@ enum Stage {
 impl Stage {
     fn directory(self) -> &'static str {
         match self {
+            Stage::Lex => "lex",
             Stage::Parse => "parse",
             Stage::Types => "types",
             Stage::Verify => "verify",
@@ -54,6 +57,7 @@ impl Stage {
     /// What the stage makes of a case; a mark that is not met is an error.
     fn render(self, case: &Case) -> Result<String, String> {
         match self {
+            Stage::Lex => lex(case),
             Stage::Parse => parse(case),
             Stage::Types => {
                 let Checking {
@@ -121,6 +125,11 @@ pub(crate) fn snapshot(dir: &std::path::Path, name: &str, text: &str) {
 }
 
 #[test]
+fn lexing() {
+    suite(Stage::Lex);
+}
+
+#[test]
 fn parsing() {
     suite(Stage::Parse);
 }
@@ -165,6 +174,32 @@ fn the_case_that_explains_cases() {
 #[test]
 fn image() {
     suite(Stage::Image);
+}
+
+/// A line for each token that is not white space: where it stands, what it is, its text.
+fn lex(case: &Case) -> Result<String, String> {
+    let mut sources = SourceMap::default();
+    let file = sources.add(file_name(case), case.text.clone());
+    let (tokens, diagnostics) = nfl_syntax::lex(file, &mut sources);
+    marked(case, &sources, &diagnostics)?;
+    let mut out = String::new();
+    for (at, token) in (0u32..).zip(tokens) {
+        let span = Span {
+            file,
+            start: at,
+            end: at + 1,
+        };
+        let text = sources.text(span).trim();
+        if !text.is_empty() && !text.starts_with("//") {
+            let (line, column) = sources.line_col(span);
+            let _ = writeln!(out, "{line}:{column} {token:?} {text}");
+        }
+    }
+    let style = nfl_syntax::diag::Style::Human { color: false };
+    for diagnostic in &diagnostics {
+        out.push_str(&nfl_syntax::diag::render(diagnostic, &sources, style));
+    }
+    Ok(out)
 }
 
 fn parse(case: &Case) -> Result<String, String> {
