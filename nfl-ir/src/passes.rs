@@ -17,6 +17,9 @@ mod late;
 mod need;
 mod ranges;
 
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::{Block, Value};
 use crate::func::{Function, Module};
 use crate::text;
 use crate::verify::flow::{Analysis, Words};
@@ -93,4 +96,28 @@ fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
 fn settle_widths(f: &mut Function, words: Words) {
     let widths = proved_widths(&Analysis::new(f, words));
     claim_widths(f, &widths);
+}
+
+/// Of these blocks, those whose words another of them uses. `made` says which words are meant.
+fn lenders(
+    f: &Function,
+    blocks: &[Block],
+    made: impl Fn(Block) -> Vec<Value>,
+) -> IdMap<Block, bool> {
+    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+    for &b in blocks {
+        for v in made(b) {
+            home.set(v, Some(b));
+        }
+    }
+    let mut lends = IdMap::new();
+    for &b in blocks {
+        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
+        for v in args.copied().chain(f.blocks[b].term.uses()) {
+            if let Some(home) = home[v].filter(|&home| home != b) {
+                lends.set(home, true);
+            }
+        }
+    }
+    lends
 }

@@ -195,25 +195,15 @@ enum Next {
 /// Blocks without instructions whose parameters only their own ends use; heads of loops and
 /// shared ways back stay.
 fn transparent_blocks(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
-    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+    let lends = super::lenders(f, &cfg.order, |b| f.blocks[b].params.clone());
     let mut transparent = IdMap::new();
     for &b in &cfg.order {
         let mut targets = f.blocks[b].term.targets();
         let shared = cfg.preds(b).len() > 1;
         let back = targets.any(|c| shared && cfg.is_back_edge(b, c.block));
         let empty = f.blocks[b].insts.is_empty() && b != f.entry;
-        transparent.set(b, empty && !back && cfg.loop_at(b).is_none());
-        for &param in &f.blocks[b].params {
-            home.set(param, Some(b));
-        }
-    }
-    for &b in &cfg.order {
-        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
-        for v in args.copied().chain(f.blocks[b].term.uses()) {
-            if let Some(home) = home[v].filter(|&home| home != b) {
-                transparent.set(home, false);
-            }
-        }
+        let own = empty && !back && cfg.loop_at(b).is_none();
+        transparent.set(b, own && !lends[b]);
     }
     transparent
 }
@@ -353,22 +343,13 @@ fn merge_twins(f: &mut Function) -> bool {
 
 /// Blocks whose words nobody else uses.
 fn private_blocks(f: &Function) -> IdMap<Block, bool> {
-    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+    let lends = super::lenders(f, &f.layout, |b| {
+        let made = f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result);
+        f.blocks[b].params.iter().copied().chain(made).collect()
+    });
     let mut private = IdMap::new();
     for &b in &f.layout {
-        private.set(b, true);
-        let made = f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result);
-        for v in f.blocks[b].params.iter().copied().chain(made) {
-            home.set(v, Some(b));
-        }
-    }
-    for &b in &f.layout {
-        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
-        for v in args.copied().chain(f.blocks[b].term.uses()) {
-            if let Some(home) = home[v].filter(|&home| home != b) {
-                private.set(home, false);
-            }
-        }
+        private.set(b, !lends[b]);
     }
     private
 }

@@ -65,26 +65,12 @@ fn join_one(f: &mut Function) -> bool {
     false
 }
 
-/// Words that blocks other than their own use.
+/// Blocks whose results others use.
 fn used_outside(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
-    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
-    for &b in &cfg.order {
-        for &inst in &f.blocks[b].insts {
-            if let Some(v) = f.insts[inst].result {
-                home.set(v, Some(b));
-            }
-        }
-    }
-    let mut outside = IdMap::new();
-    for &b in &cfg.order {
-        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
-        for v in args.copied().chain(f.blocks[b].term.uses()) {
-            if let Some(home) = home[v].filter(|&home| home != b) {
-                outside.set(home, true);
-            }
-        }
-    }
-    outside
+    super::lenders(f, &cfg.order, |b| {
+        let insts = f.blocks[b].insts.iter();
+        insts.filter_map(|&i| f.insts[i].result).collect()
+    })
 }
 
 /// Whether a block only tests, and goes to the goal: when its condition is this, and else there.
