@@ -4,6 +4,10 @@
 //! the argument that the row names. The verifier charges it, the machine counts it, and the
 //! reference page prints it.
 
+pub mod call;
+
+pub use call::{Answer, Arg, Call, Host, Memory, NoHost, Return, call};
+
 use crate::image::Right;
 
 /// What the variable part of a price counts.
@@ -84,9 +88,9 @@ pub const SERVICES: &[Service] = &[
     row(15, "counter.count", 14, FIXED, None),
     row(16, "meter.charge", 20, FIXED, STATE),
     row(17, "packet.push", 16, MOVED, RESIZE),
-    row(18, "packet.pop", 16, MOVED, RESIZE),
+    row(18, "packet.pop", 16, FIXED, RESIZE),
     row(19, "packet.append", 16, MOVED, RESIZE),
-    row(20, "packet.cut", 16, MOVED, RESIZE),
+    row(20, "packet.cut", 16, FIXED, RESIZE),
     row(21, "packet.mirror", 16, FIXED, Some(Right::Replicate)),
     row(22, "packet.flow", 20, FIXED, None),
     row(23, "hash.crc32c", 4, WORDS, None),
@@ -103,6 +107,7 @@ pub const SERVICES: &[Service] = &[
     row(34, "flow.reverse", 8, FIXED, None),
     row(35, "slot.touch", 12, FIXED, STATE),
     row(36, "slot.remove", 12, FIXED, STATE),
+    row(37, "flow.hash", 16, FIXED, None),
 ];
 
 impl Service {

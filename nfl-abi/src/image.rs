@@ -246,6 +246,8 @@ pub struct Manifest {
     pub entries: Vec<Entry>,
     /// Services it calls; slot `k` of the vector is the `k`-th.
     pub imports: Vec<Import>,
+    /// State that the imports name.
+    pub resources: Vec<Resource>,
     /// Bit `n` is set when verdict number `n` may be the outcome.
     pub verdicts: u8,
     /// What it does to the network beyond `Pass` and `Drop`.
@@ -292,13 +294,73 @@ pub struct Verdict {
     pub operand: u32,
 }
 
-/// A service that an image calls, and the resource it calls it on.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A service that an image calls, and what it calls it on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Import {
     /// Number of the service in `host::SERVICES`.
     pub service: u8,
-    /// Name of the resource, empty where the service needs none.
-    pub resource: String,
+    /// A constant that the service takes, most often a number of bytes; see `host::call`.
+    pub param: u16,
+    /// The resource, by its place in [`Manifest::resources`], where the service needs one.
+    pub resource: Option<u8>,
+}
+
+closed_set! {
+    /// What a resource is.
+    ResourceKind {
+        /// Exact match; packets read it.
+        Table = 0, "table";
+        /// Longest prefix match over addresses.
+        Lpm = 1, "lpm";
+        /// First match by priority over values, prefixes and ranges.
+        Ternary = 2, "ternary";
+        /// Exact membership.
+        Set = 3, "set";
+        /// Members by consistent hash.
+        Ring = 4, "ring";
+        /// Exact match that packets write; entries age.
+        FlowTable = 5, "flow table";
+        /// Membership that packets write; entries age.
+        FlowSet = 6, "flow set";
+        /// A value for each key that packets write; entries age.
+        FlowState = 7, "flow state";
+        /// Numbered entries that packets take; entries age.
+        Slots = 8, "slots";
+        /// One value or an array of them.
+        Register = 9, "register";
+        /// Packets and bytes.
+        Counter = 10, "counter";
+        /// Packets and bytes for each key.
+        Counters = 11, "counters";
+        /// Token buckets for each key.
+        Meter = 12, "meter";
+        /// A record that is reported to the controller.
+        Report = 13, "report";
+    }
+}
+
+/// State on the node that an image uses. Its bytes are opaque to the node: what they mean is in
+/// `layout`, whose text the compiler hands to whoever fills the resource.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resource {
+    /// The field's name; in capsules the qualified name under which a node publishes it.
+    pub name: String,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Bytes of a key, 0 without keys; 4 when `flow_key`.
+    pub key_bytes: u16,
+    /// Bytes of a value, 0 without values.
+    pub value_bytes: u16,
+    /// Entries, slots or elements it holds at most.
+    pub capacity: u32,
+    /// Nanoseconds after which an entry that is not used is gone; 0 when entries do not age.
+    pub idle_ns: u64,
+    /// The number of the first slot of [`ResourceKind::Slots`]; otherwise 0.
+    pub first: u32,
+    /// Keys are flow handles (`packet.flow`), and stand for the five-tuple.
+    pub flow_key: bool,
+    /// CRC-32C of the layout's text.
+    pub layout: u32,
 }
 
 /// A parameter that is a word (or two) among the constants.

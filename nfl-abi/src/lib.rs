@@ -22,4 +22,4 @@ pub use limits::{ImageLimits, Limits};
 
 /// Version of everything in this crate that a node can observe. A changed service row, memory
 /// map, verdict number or manifest key raises it.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

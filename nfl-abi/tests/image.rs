@@ -1,6 +1,9 @@
 //! The byte form of images: what it is, that it is the only one, and what binding does.
 
-use nfl_abi::image::{CARRIED_MAX, Claims, Import, Right, Rights, TargetId, Verdict, VerdictKind};
+use nfl_abi::image::{
+    CARRIED_MAX, Claims, Import, Resource, ResourceKind, Right, Rights, TargetId, Verdict,
+    VerdictKind,
+};
 use nfl_abi::{Entry, Image, ImageError, LateSlot, Layer, Limits, Manifest, Profile, Role};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -41,6 +44,7 @@ fn guard() -> Image {
                 entry(Role::Transit, 88, 260),
             ],
             imports: Vec::new(),
+            resources: Vec::new(),
             verdicts: 0b11,
             rights: Rights::NONE.with(Right::Rewrite),
             passes: 1,
@@ -143,7 +147,7 @@ a807 -> a80c                      a key is unknown (byte 1)
 2201 -> 2200                      a default is written out (byte 31)
 2201 -> 2301                      a default is written out (byte 31)
 2201 -> 1601                      keys do not ascend (byte 30)
-2201 -> 2901                      a key is unknown (byte 30)
+2201 -> 2a01                      a key is unknown (byte 30)
 2201 -> 221801                    a number is not in its shortest form (byte 31)
 8700010014 -> 8707010014          a number stands for nothing (byte 35)
 8700010014 -> 8700020014          a number stands for nothing (byte 36)
@@ -284,13 +288,40 @@ fn carried() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![vec(byte, 0..40), Just(vec![0; CARRIED_MAX])]
 }
 
+fn resource() -> impl Strategy<Value = Resource> {
+    let kind = proptest::sample::select(ResourceKind::ALL);
+    let small = || prop_oneof![0..2u32, any::<u32>()];
+    let sizes = (any::<u16>(), any::<u16>(), any::<u32>(), any::<u32>());
+    let rest = (small(), small(), any::<bool>());
+    (".{0,8}", kind, sizes, rest).prop_map(|(name, kind, sizes, rest)| Resource {
+        name,
+        kind,
+        key_bytes: sizes.0,
+        value_bytes: sizes.1,
+        capacity: sizes.2,
+        layout: sizes.3,
+        idle_ns: rest.0.into(),
+        first: rest.1,
+        flow_key: rest.2,
+    })
+}
+
 fn manifest() -> impl Strategy<Value = Manifest> {
-    let import = (any::<u8>(), prop_oneof![Just(String::new()), ".{1,8}"])
-        .prop_map(|(service, resource)| Import { service, resource });
+    let small = || prop_oneof![0..2u8, any::<u8>()];
+    let import = (any::<u8>(), small(), proptest::option::of(any::<u8>()));
+    let import = import.prop_map(|(service, param, resource)| Import {
+        service,
+        param: param.into(),
+        resource,
+    });
     let place = (proptest::sample::select(Profile::ALL), any::<u8>());
     let names = (".{0,30}", any::<u32>(), vec(".{0,9}", 0..3), claims());
-    let lists = (vec(entry(), 0..4), vec(import, 0..4), vec(late(), 0..4));
-    let small = || prop_oneof![0..2u8, any::<u8>()];
+    let lists = (
+        vec(entry(), 0..4),
+        vec(import, 0..4),
+        vec(late(), 0..4),
+        vec(resource(), 0..4),
+    );
     let numbers = (small(), any::<u16>(), small(), small());
     let all = (place, names, lists, numbers, carried());
     all.prop_map(|(place, names, lists, numbers, carried)| Manifest {
@@ -300,6 +331,7 @@ fn manifest() -> impl Strategy<Value = Manifest> {
         target: TargetId(place.1),
         entries: lists.0,
         imports: lists.1,
+        resources: lists.3,
         verdicts: numbers.0,
         rights: Rights(numbers.1),
         passes: numbers.2,

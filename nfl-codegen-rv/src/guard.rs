@@ -187,6 +187,7 @@ impl Guarded<'_> {
             Region::Field(id) => areas.fields[id.index()],
             Region::Data(id) => areas.data[id.index()],
             Region::Slot(slot) => areas.slots[slot.index()],
+            Region::Value => 0,
         };
         let bound = self.constant(at, size.wrapping_sub(end).wrapping_add(1));
         self.split(at, Op::Geu, index, bound)

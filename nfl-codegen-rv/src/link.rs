@@ -126,6 +126,7 @@ fn manifest(module: &Module, entries: Vec<Entry>, isa: &Isa) -> Manifest {
         target: TargetId(isa.id),
         entries,
         imports: Vec::new(),
+        resources: Vec::new(),
         verdicts,
         rights,
         passes: module.passes,

@@ -85,7 +85,7 @@ fn may_move(f: &Function, i: Inst, stored: &[Region]) -> bool {
     match inst.op.spec().effect {
         Effect::Pure => inst.op != Op::Const,
         Effect::Read => inst.region.is_some_and(|region| !stored.contains(&region)),
-        Effect::Write => false,
+        Effect::Write | Effect::Call => false,
     }
 }
 

@@ -15,6 +15,8 @@ nfl_syntax::entity! {
     pub struct FieldId = "field";
     /// A late word of the module.
     pub struct LateId = "late";
+    /// A service with what it is called on.
+    pub struct ImportId = "import";
     /// A word of a template parameter that is not bound yet.
     pub struct ParamId = "param";
 }

@@ -3,9 +3,9 @@
 //! Plain data: everything is public, and `verify/structure.rs` says what well-formed means. An
 //! instruction that was removed stays in the arena and in no block.
 
-use crate::entity::{Block, DataId, FieldId, Inst, LateId, ParamId, Slot, Value};
+use crate::entity::{Block, DataId, FieldId, ImportId, Inst, LateId, ParamId, Slot, Value};
 use crate::op::Op;
-use nfl_abi::image::{Rights, Verdict};
+use nfl_abi::image::{Import, Resource, Rights, Verdict};
 use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::Span;
 use nfl_syntax::arena::IdVec;
@@ -33,6 +33,12 @@ pub struct Module {
     pub fields: IdVec<FieldId, CarriedField>,
     /// Names of the program's own reasons, from `OWN_REASONS` up.
     pub reasons: Vec<String>,
+    /// Services it calls; each once.
+    pub imports: IdVec<ImportId, Import>,
+    /// State that the imports name, by its place.
+    pub resources: Vec<Resource>,
+    /// Texts of `log`, by number.
+    pub formats: Vec<String>,
     /// The handlers in the order of their roles.
     pub functions: Vec<Function>,
 }
@@ -156,6 +162,8 @@ pub enum Region {
     Data(DataId),
     /// A local array.
     Slot(Slot),
+    /// The value that a lookup found: its address is the first operand, and must not be 0. Read-only.
+    Value,
 }
 
 /// An instruction.
@@ -163,7 +171,8 @@ pub enum Region {
 pub struct InstData {
     /// What it does.
     pub op: Op,
-    /// Its operands: for a store the value first, then maybe the variable part of the address.
+    /// Its operands: for a store the value first; in [`Region::Value`] then the address; then maybe
+    /// the variable part of the place.
     pub args: Vec<Value>,
     /// The immediate: a constant, a number of a late or parameter word, a constant offset into a region.
     pub imm: u32,

@@ -173,7 +173,7 @@ impl Frame<'_> {
                         Ok(word << 8 | u32::from(byte.ok_or(Trap::Undefined)?))
                     });
             }
-            None => return Err(Trap::OutOfBounds),
+            Some(Region::Value) | None => return Err(Trap::OutOfBounds),
         };
         let bytes = area.get(at..at + len).ok_or(Trap::OutOfBounds)?;
         Ok(bytes
@@ -200,7 +200,7 @@ impl Frame<'_> {
                 }
                 return Ok(());
             }
-            Some(Region::Data(_)) => return Err(Trap::ReadOnly),
+            Some(Region::Data(_) | Region::Value) => return Err(Trap::ReadOnly),
             None => return Err(Trap::OutOfBounds),
         };
         let area = area.get_mut(at..at + bytes.len());

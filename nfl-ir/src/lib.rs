@@ -21,7 +21,7 @@ pub mod testing;
 pub mod text;
 pub mod verify;
 
-pub use entity::{Block, DataId, FieldId, Inst, LateId, ParamId, Slot, Value};
+pub use entity::{Block, DataId, FieldId, ImportId, Inst, LateId, ParamId, Slot, Value};
 pub use func::{
     BlockCall, BlockData, CarriedField, Function, InstData, Module, Region, Term, WordInfo,
 };

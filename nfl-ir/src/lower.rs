@@ -95,6 +95,9 @@ fn lower_image(
         carried: Vec::new(),
         fields: IdVec::new(),
         reasons: Vec::new(),
+        imports: IdVec::new(),
+        resources: Vec::new(),
+        formats: Vec::new(),
         functions: Vec::new(),
     };
     let mut image = ImageState {

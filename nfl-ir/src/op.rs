@@ -22,6 +22,10 @@ pub enum Fmt {
     Load,
     /// A value to store, then as `Load`.
     Store,
+    /// A region and a constant offset: a place that services read.
+    Place,
+    /// An import by number in the immediate, and one value for each register of its arguments.
+    Call,
 }
 
 /// What an operation does beyond its result.
@@ -33,6 +37,8 @@ pub enum Effect {
     Read,
     /// Writes memory.
     Write,
+    /// Asks the node: state may change, local arrays may be read, the packet may move.
+    Call,
 }
 
 /// One row of the table.
@@ -134,6 +140,12 @@ ops! {
     Store16 => "store16", Store, Write, 2;
     /// Four bytes, little-endian.
     Store32 => "store32", Store, Write, 4;
+    /// The address of a byte of a local array or of constants, for services.
+    Address => "address", Place, Pure, 0;
+    /// What a service answers in `a0`; see `nfl_abi::host::call`.
+    Call => "call", Call, Call, 0;
+    /// What the call that is its operand answered in `a1`; stands in the same block.
+    Second => "second", Unary, Pure, 0;
 }
 
 impl Op {

@@ -145,6 +145,9 @@ pub fn module(seed: u64) -> Module {
         carried: vec![0; if capsule { CARRIED_BYTES as usize } else { 0 }],
         fields: IdVec::new(),
         reasons: Vec::new(),
+        imports: IdVec::new(),
+        resources: Vec::new(),
+        formats: Vec::new(),
         functions: Vec::new(),
     };
     let roles: &[Role] = match (capsule, rng.chance(30)) {

@@ -134,6 +134,7 @@ impl Checker<'_> {
                 decl,
                 params: Vec::new(),
                 carried: Vec::new(),
+                resources: Vec::new(),
                 handlers: Vec::new(),
                 malformed: None,
                 exhausted: None,

@@ -6,7 +6,7 @@
 
 use crate::builtin::Intrinsic;
 use crate::ty::{Ty, Types};
-use nfl_abi::image::{Rights, VerdictKind};
+use nfl_abi::image::{ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Layer, Role};
 use nfl_syntax::arena::{IdMap, IdVec};
 use nfl_syntax::ast::{DeclId, ExprId, PatId, StmtId};
@@ -15,6 +15,16 @@ use nfl_syntax::{Name, Span};
 nfl_syntax::entity! {
     /// A header declaration.
     pub struct HeaderId = "header";
+    /// A record with its type arguments.
+    pub struct RecordId = "record";
+    /// An enum.
+    pub struct EnumId = "enum";
+    /// A sealed interface of records with its type arguments.
+    pub struct SealedId = "sealed";
+    /// A sealed interface of headers.
+    pub struct OneOfId = "oneof";
+    /// A resource of a function.
+    pub struct ResourceId = "resource";
     /// A `function` declaration.
     pub struct FunctionId = "function";
     /// A method of a function, class or header.
@@ -44,12 +54,25 @@ pub struct Tables {
     pub transport: IdMap<ExprId, Option<LocalId>>,
     /// The value of each expression that is constant whatever the parameters are.
     pub konst: IdMap<ExprId, Option<Konst>>,
+    /// The arguments of a call or constructor in the order of its parameters, defaults filled in,
+    /// wherever they may be named or left out.
+    pub args: IdMap<ExprId, Option<Vec<ExprId>>>,
     /// What each pattern means.
     pub pats: IdMap<PatId, PatInfo>,
     /// The variables that a `Local` (in order), `ForEach` (one) statement declares.
     pub stmt_locals: IdMap<StmtId, Vec<LocalId>>,
     /// Headers of all files.
     pub headers: IdVec<HeaderId, Header>,
+    /// Records, one row for each set of type arguments.
+    pub records: IdVec<RecordId, RecordDef>,
+    /// Enums of all files.
+    pub enums: IdVec<EnumId, EnumDef>,
+    /// Sealed interfaces of records, one row for each set of type arguments.
+    pub sealed: IdVec<SealedId, SealedDef>,
+    /// Sealed interfaces of headers.
+    pub one_of: IdVec<OneOfId, OneOfDef>,
+    /// Resources of all functions.
+    pub resources: IdVec<ResourceId, ResourceDef>,
     /// Functions of all files.
     pub functions: IdVec<FunctionId, FunctionDef>,
     /// Methods of all files.
@@ -237,6 +260,100 @@ pub struct Conjunct {
     pub fields: u64,
 }
 
+/// A record with its type arguments.
+#[derive(Clone, Debug)]
+pub struct RecordDef {
+    /// Its name.
+    pub name: Name,
+    /// With its package.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Its type arguments.
+    pub args: Vec<Ty>,
+    /// Its components in order.
+    pub components: Vec<Component>,
+}
+
+/// A component of a record.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// Its type.
+    pub ty: Ty,
+    /// `= …`
+    pub default: Option<ExprId>,
+}
+
+/// An enum.
+#[derive(Clone, Debug)]
+pub struct EnumDef {
+    /// Its name.
+    pub name: Name,
+    /// With its package.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// The constants and their numbers, in the order of the source.
+    pub consts: Vec<(Name, i128)>,
+}
+
+/// A sealed interface of records with its type arguments.
+#[derive(Clone, Debug)]
+pub struct SealedDef {
+    /// Its name.
+    pub name: Name,
+    /// With its package.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Its type arguments.
+    pub args: Vec<Ty>,
+    /// Its members in the order of `permits`; a value's tag is the place of its member.
+    pub members: Vec<RecordId>,
+}
+
+/// A sealed interface of headers.
+#[derive(Clone, Debug)]
+pub struct OneOfDef {
+    /// Its name.
+    pub name: Name,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Its members in the order of `permits`.
+    pub members: Vec<HeaderId>,
+    /// Fields that all members have at the same place: the field's number in each member.
+    pub fields: Vec<(Name, Vec<u32>)>,
+}
+
+/// A resource: state on the node that a function names.
+#[derive(Clone, Debug)]
+pub struct ResourceDef {
+    /// Its name.
+    pub name: Name,
+    /// Where it is declared.
+    pub span: Span,
+    /// With function and package: `acme.edge.Nat44.ports`.
+    pub qualified: String,
+    /// What it is.
+    pub kind: ResourceKind,
+    /// The type of its keys.
+    pub key: Option<Ty>,
+    /// The type of its values.
+    pub value: Option<Ty>,
+    /// How many entries it holds: a constant or a parameter; none where the kind has no capacity.
+    pub capacity: Option<ExprId>,
+    /// After how long unused entries are gone: a constant or a parameter.
+    pub idle: Option<ExprId>,
+    /// For slots: the range of their numbers, an [`ExprKind::Range`](nfl_syntax::ast::ExprKind::Range).
+    pub slots: Option<ExprId>,
+    /// For arrays of registers and counters: how many, a constant or a parameter.
+    pub count: Option<ExprId>,
+}
+
 /// A `function`.
 #[derive(Clone, Debug)]
 pub struct FunctionDef {
@@ -250,6 +367,8 @@ pub struct FunctionDef {
     pub params: Vec<TemplateId>,
     /// Its `carried` fields in order.
     pub carried: Vec<CarriedId>,
+    /// Its resources in order.
+    pub resources: Vec<ResourceId>,
     /// Its handlers that run on packets or timers, in the order of their roles.
     pub handlers: Vec<Handler>,
     /// `on malformed`.

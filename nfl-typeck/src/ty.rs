@@ -1,6 +1,8 @@
 //! Types: interned, so that equal types are equal numbers.
 
-use crate::tables::{HeaderId, TemplateId};
+use crate::tables::{
+    EnumId, FunctionId, HeaderId, OneOfId, RecordId, ResourceId, SealedId, TemplateId,
+};
 use nfl_syntax::Names;
 use nfl_syntax::arena::IdVec;
 
@@ -70,6 +72,28 @@ pub enum TyKind {
     Body(HeaderId),
     /// A fixed number of elements.
     Array(Ty, Len),
+    /// A record with its type arguments.
+    Record(RecordId),
+    /// An enum and the width of its numbers in bits.
+    Enum(EnumId, u8),
+    /// A sealed interface of records with its type arguments: a member and its components.
+    Sealed(SealedId),
+    /// A view of one of several headers: a sealed interface of headers.
+    OneOf(OneOfId),
+    /// Bytes of the payload.
+    Bytes,
+    /// A place in the payload that moves forward.
+    Cursor,
+    /// A flow: its five-tuple.
+    FlowKey,
+    /// State on the node: a table, register, counter or meter.
+    Resource(ResourceId),
+    /// Headers under construction, outermost first.
+    Stack,
+    /// A function with its parameters, in tests.
+    Instance(FunctionId),
+    /// What a handler answered, in tests.
+    Outcome,
 }
 
 /// How many elements an array has.
@@ -113,7 +137,7 @@ impl Types {
     pub fn bits(&self, ty: Ty) -> Option<u32> {
         Some(match self.kind(ty) {
             TyKind::Bool => 1,
-            TyKind::Unsigned(n) | TyKind::Signed(n) => u32::from(n),
+            TyKind::Unsigned(n) | TyKind::Signed(n) | TyKind::Enum(_, n) => u32::from(n),
             TyKind::Ip4 | TyKind::NodeId | TyKind::Size => 32,
             TyKind::Ip6 => 128,
             TyKind::Mac => 48,

@@ -9,7 +9,7 @@
 //! manifest = {
 //!   ? 1: tstr issuer, ? 3: tstr audience, ? 4: uint expires, ? 5: uint not-before,   ; CWT claims
 //!   7: [ tstr name, uint version ],
-//!   ? -1: [ + uint service / [ uint service, tstr resource ] ],
+//!   ? -1: [ + uint service / [ uint service, uint param, ? uint resource ] ],
 //!   ? -2: uint verdicts,                      ; 0 when absent, as -3 and -7
 //!   ? -3: uint rights,
 //!   ? -4: uint passes,                        ; 1 when absent
@@ -18,6 +18,7 @@
 //!   ? -7: uint window,
 //!   ? -8: [ uint size, bstr initial ],        ; without the zero bytes at the end
 //!   ? -9: [ + [ tstr name, uint offset, uint width, bool wire, ? lo, ? hi ] ],
+//!   ? -10: [ + [ tstr name, uint kind, uint key, uint value, uint capacity, uint layout, ? uint idle, ? uint first, ? bool flow ] ],
 //!   ? -13: [ + tstr reason ]
 //! }
 //! ```
@@ -32,7 +33,7 @@ use alloc::vec::Vec;
 
 use super::{
     CARRIED_MAX, Claims, Entry, Image, ImageError, Import, LateSlot, Layer, Manifest, Profile,
-    Rights, Role, TargetId, Verdict, VerdictKind,
+    Resource, ResourceKind, Rights, Role, TargetId, Verdict, VerdictKind,
 };
 use crate::cbor::{Malformed, Map, Reader, Writer};
 
@@ -52,6 +53,7 @@ mod key {
     pub(super) const WINDOW: i64 = -7;
     pub(super) const CARRIED: i64 = -8;
     pub(super) const LATE: i64 = -9;
+    pub(super) const RESOURCES: i64 = -10;
     pub(super) const REASONS: i64 = -13;
 }
 
@@ -141,6 +143,7 @@ impl Manifest {
         write_unless(&mut map, key::WINDOW, self.window, 0);
         write_carried(&mut map, &self.carried);
         write_list(&mut map, key::LATE, &self.late, write_late);
+        write_list(&mut map, key::RESOURCES, &self.resources, write_resource);
         write_list(&mut map, key::REASONS, &self.reasons, |w, name| {
             w.text(name);
         });
@@ -183,12 +186,43 @@ fn write_list<T>(map: &mut Map, key: i64, items: &[T], write: fn(&mut Writer, &T
 }
 
 fn write_import(w: &mut Writer, import: &Import) {
-    if !import.resource.is_empty() {
-        w.array(2);
+    match (import.param, import.resource) {
+        (0, None) => {}
+        (_, None) => w.array(2),
+        (_, Some(_)) => w.array(3),
     }
     w.uint(import.service);
-    if !import.resource.is_empty() {
-        w.text(&import.resource);
+    if import.param != 0 || import.resource.is_some() {
+        w.uint(import.param);
+    }
+    if let Some(resource) = import.resource {
+        w.uint(resource);
+    }
+}
+
+fn write_resource(w: &mut Writer, resource: &Resource) {
+    // What is left out at the end has its default; what stands before something written has not to.
+    let len = match (resource.idle_ns, resource.first, resource.flow_key) {
+        (0, 0, false) => 6,
+        (_, 0, false) => 7,
+        (_, _, false) => 8,
+        (_, _, true) => 9,
+    };
+    w.array(len);
+    w.text(&resource.name);
+    w.uint(resource.kind.number());
+    w.uint(resource.key_bytes);
+    w.uint(resource.value_bytes);
+    w.uint(resource.capacity);
+    w.uint(resource.layout);
+    if len > 6 {
+        w.uint(resource.idle_ns);
+    }
+    if len > 7 {
+        w.uint(resource.first);
+    }
+    if len > 8 {
+        w.bool(true);
     }
 }
 
@@ -249,6 +283,7 @@ fn read_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
         target: TargetId(0),
         entries: Vec::new(),
         imports: Vec::new(),
+        resources: Vec::new(),
         verdicts: 0,
         rights: Rights::NONE,
         passes: PASSES_DEFAULT,
@@ -278,6 +313,7 @@ fn read_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
             key::WINDOW => m.window = read_unless(r, 0)?,
             key::CARRIED => m.carried = read_carried(r)?,
             key::LATE => m.late = read_list(r, read_late)?,
+            key::RESOURCES => m.resources = read_list(r, read_resource)?,
             key::REASONS => m.reasons = read_list(r, |r| Ok(r.text()?.into()))?,
             _ => return Reader::refuse(at, "a key is unknown"),
         }
@@ -343,17 +379,67 @@ fn read_import(r: &mut Reader<'_>) -> Result<Import, Malformed> {
     if !r.is_array() {
         return Ok(Import {
             service: r.number()?,
-            resource: String::new(),
+            param: 0,
+            resource: None,
         });
     }
-    r.array_of(2)?;
-    let service = r.number()?;
     let at = r.at();
-    let resource = String::from(r.text()?);
-    if resource.is_empty() {
+    let len = r.array()?;
+    if len != 2 && len != 3 {
+        return Reader::refuse(at, "an array has another number of elements");
+    }
+    let service = r.number()?;
+    let param = r.number()?;
+    if len == 2 && param == 0 {
         return Reader::refuse(at, "a default is written out");
     }
-    Ok(Import { service, resource })
+    let resource = match len {
+        2 => None,
+        _ => Some(r.number()?),
+    };
+    Ok(Import {
+        service,
+        param,
+        resource,
+    })
+}
+
+fn read_resource(r: &mut Reader<'_>) -> Result<Resource, Malformed> {
+    let at = r.at();
+    let len = r.array()?;
+    if !(6..=9).contains(&len) {
+        return Reader::refuse(at, "an array has another number of elements");
+    }
+    let mut resource = Resource {
+        name: r.text()?.into(),
+        kind: read_member(r, ResourceKind::from_number)?,
+        key_bytes: r.number()?,
+        value_bytes: r.number()?,
+        capacity: r.number()?,
+        layout: r.number()?,
+        idle_ns: 0,
+        first: 0,
+        flow_key: false,
+    };
+    if len > 6 {
+        resource.idle_ns = r.number()?;
+    }
+    if len > 7 {
+        resource.first = r.number()?;
+    }
+    if len > 8 {
+        resource.flow_key = r.bool()?;
+    }
+    let last_is_default = match len {
+        7 => resource.idle_ns == 0,
+        8 => resource.first == 0,
+        9 => !resource.flow_key,
+        _ => false,
+    };
+    if last_is_default {
+        return Reader::refuse(at, "a default is written out");
+    }
+    Ok(resource)
 }
 
 fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Malformed> {

@@ -180,7 +180,7 @@ impl<'a> Select<'a> {
             }
         }
         let offset = match region {
-            Region::Packet | Region::Carried => offset,
+            Region::Packet | Region::Carried | Region::Value => offset,
             Region::Field(id) => offset.wrapping_add(self.input.constants.field(id)),
             Region::Data(id) => offset.wrapping_add(self.input.constants.array(id)),
             Region::Slot(slot) => offset.wrapping_add(self.input.scratch.slot(slot)),
@@ -238,6 +238,6 @@ fn base_of(region: Region) -> Option<Base> {
         Region::Packet => Some(Base::Packet),
         Region::Carried | Region::Field(_) => Some(Base::Carried),
         Region::Slot(_) => Some(Base::Scratch),
-        Region::Data(_) => None,
+        Region::Data(_) | Region::Value => None,
     }
 }

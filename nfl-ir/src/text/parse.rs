@@ -201,6 +201,9 @@ fn module_head(line: &mut Line) -> Result<Module, TextError> {
         carried: Vec::new(),
         fields: IdVec::new(),
         reasons: Vec::new(),
+        imports: IdVec::new(),
+        resources: Vec::new(),
+        formats: Vec::new(),
         functions: Vec::new(),
     })
 }
@@ -512,12 +515,13 @@ impl Body {
     }
 
     fn region(&self, op: Op, word: &str, line: &Line) -> Result<Option<Region>, TextError> {
-        let memory = matches!(op.spec().fmt, Fmt::Load | Fmt::Store);
+        let memory = matches!(op.spec().fmt, Fmt::Load | Fmt::Store | Fmt::Place);
         let number = |prefix: &str| -> Option<usize> { word.strip_prefix(prefix)?.parse().ok() };
         let region = match word {
             "" => None,
             "packet" => Some(Region::Packet),
             "carried" => Some(Region::Carried),
+            "value" => Some(Region::Value),
             _ => number("data")
                 .map(|n| Region::Data(Id::new(n)))
                 .or_else(|| Some(Region::Field(Id::new(number("field")?))))
@@ -543,6 +547,15 @@ impl Body {
                 line.expect(",")?;
                 args.push(self.value(line)?);
                 return Ok((args, 0));
+            }
+            Fmt::Place => return Ok((args, line.number()?)),
+            Fmt::Call => {
+                let import = line.number()?;
+                while line.peek() == "," {
+                    line.expect(",")?;
+                    args.push(self.value(line)?);
+                }
+                return Ok((args, import));
             }
             Fmt::Load => {}
             Fmt::Store => {

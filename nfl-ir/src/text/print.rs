@@ -180,12 +180,20 @@ fn inst_text(f: &Function, names: &Names, inst: &InstData) -> String {
             Region::Field(id) => id.to_string(),
             Region::Data(id) => id.to_string(),
             Region::Slot(id) => id.to_string(),
+            Region::Value => "value".to_string(),
         };
     }
     match spec.fmt {
         Fmt::Nullary => {}
         Fmt::Imm | Fmt::Late | Fmt::Param => text += &format!(" {}", inst.imm),
         Fmt::Unary | Fmt::Binary => text += &format!(" {}", names.list(&inst.args)),
+        Fmt::Place => text += &format!(" {}", inst.imm),
+        Fmt::Call => {
+            text += &format!(" {}", inst.imm);
+            for &arg in &inst.args {
+                text += &format!(", {}", names.value(arg));
+            }
+        }
         Fmt::Load | Fmt::Store => {
             let values = usize::from(spec.fmt == Fmt::Store);
             let (stored, index) = inst.args.split_at(values.min(inst.args.len()));

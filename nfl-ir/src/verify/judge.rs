@@ -97,6 +97,7 @@ fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
         Region::Field(id) => m.fields.get(id).map_or(0, |field| field.bytes.into()),
         Region::Data(id) => m.data.get(id).map_or(0, |d| d.bytes.len() as i64),
         Region::Slot(id) => f.slots.get(id).map_or(0, |s| i64::from(s.bytes)),
+        Region::Value => 0,
     }
 }
 
@@ -156,6 +157,7 @@ fn out_of_bounds(
         Region::Carried => "the carried memory".to_string(),
         Region::Slot(id) => format!("local array {}", id.index()),
         Region::Packet => "the packet".to_string(),
+        Region::Value => "the value".to_string(),
     };
     let (element, scale) = element_index(a.f, index);
     let Range { lo, hi } = a.known().range(facts, element);

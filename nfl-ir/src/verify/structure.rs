@@ -60,8 +60,11 @@ fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
         Fmt::Nullary | Fmt::Imm | Fmt::Late | Fmt::Param => 0..=0,
         Fmt::Unary => 1..=1,
         Fmt::Binary => 2..=2,
+        Fmt::Load if data.region == Some(Region::Value) => 1..=2,
         Fmt::Load => 0..=1,
         Fmt::Store => 1..=2,
+        Fmt::Place => 0..=0,
+        Fmt::Call => 0..=nfl_abi::host::call::ARGS_MAX,
     };
     if !counts.contains(&count) {
         return Err(format!("{inst} {} has {count} operands", spec.text));
@@ -79,11 +82,12 @@ fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
     let exists = match spec.fmt {
         Fmt::Late => number < m.late.len(),
         Fmt::Param => number < m.params.len(),
-        Fmt::Load | Fmt::Store => region_exists(m, f, data),
+        Fmt::Load | Fmt::Store | Fmt::Place => region_exists(m, f, data),
+        Fmt::Call => number < m.imports.len(),
         _ if data.op == crate::Op::Context => number.is_multiple_of(4) && number < CONTEXT_BYTES,
         _ => true,
     };
-    if !exists || data.region.is_some() != matches!(spec.fmt, Fmt::Load | Fmt::Store) {
+    if !exists || data.region.is_some() != matches!(spec.fmt, Fmt::Load | Fmt::Store | Fmt::Place) {
         return Err(format!("{inst} {} names what is not there", spec.text));
     }
     Ok(())
@@ -100,6 +104,7 @@ fn region_exists(m: &Module, f: &Function, data: &InstData) -> bool {
         }),
         Some(Region::Data(id)) => id.index() < m.data.len() && data.op.has_result(),
         Some(Region::Slot(id)) => id.index() < f.slots.len(),
+        Some(Region::Value) => data.op.spec().fmt == Fmt::Load,
     }
 }
 

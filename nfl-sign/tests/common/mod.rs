@@ -35,6 +35,7 @@ pub(crate) fn image() -> Image {
                 period_ns: 0,
             }],
             imports: Vec::new(),
+            resources: Vec::new(),
             verdicts: 0b11,
             rights: Rights::NONE.with(Right::Rewrite),
             passes: 1,

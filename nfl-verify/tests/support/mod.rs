@@ -54,6 +54,7 @@ fn blank() -> Image {
         target: TargetId(0),
         entries: Vec::new(),
         imports: Vec::new(),
+        resources: Vec::new(),
         verdicts: 0xff,
         rights: Right::ALL
             .iter()
@@ -144,7 +145,8 @@ fn describe(image: &mut Image, name: &str, rest: &[&str]) -> bool {
         ".imports" => {
             let import = Import {
                 service: 1,
-                resource: "table".into(),
+                param: 0,
+                resource: None,
             };
             manifest.imports = vec![import; number(0) as usize];
         }

@@ -25,6 +25,7 @@ pub(crate) fn image(code: Vec<u8>) -> Image {
                 period_ns: 0,
             }],
             imports: Vec::new(),
+            resources: Vec::new(),
             verdicts: u8::MAX,
             rights,
             passes: 1,

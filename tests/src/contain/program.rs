@@ -114,6 +114,7 @@ fn blank(rng: &mut Rng) -> Image {
         target: TargetId(0),
         entries: vec![entry(Role::Transit, need)],
         imports: Vec::new(),
+        resources: Vec::new(),
         verdicts: 0xff,
         rights: Right::ALL.iter().fold(Rights::NONE, all),
         passes: 1,
