@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod cbor;
 pub mod codes;
+pub mod hash;
 pub mod host;
 pub mod image;
 pub mod limits;
