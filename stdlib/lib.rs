@@ -6,12 +6,23 @@
 
 /// All files of the library: path and text.
 pub const FILES: &[(&str, &str)] = &[
+    ("nfl/net/Arp.nfl", include_str!("nfl/net/Arp.nfl")),
+    ("nfl/net/Dhcp.nfl", include_str!("nfl/net/Dhcp.nfl")),
+    ("nfl/net/Dns.nfl", include_str!("nfl/net/Dns.nfl")),
+    ("nfl/net/Esp.nfl", include_str!("nfl/net/Esp.nfl")),
     ("nfl/net/Eth.nfl", include_str!("nfl/net/Eth.nfl")),
+    ("nfl/net/Geneve.nfl", include_str!("nfl/net/Geneve.nfl")),
+    ("nfl/net/Gre.nfl", include_str!("nfl/net/Gre.nfl")),
     ("nfl/net/Icmp.nfl", include_str!("nfl/net/Icmp.nfl")),
+    ("nfl/net/Icmpv6.nfl", include_str!("nfl/net/Icmpv6.nfl")),
     ("nfl/net/Ipv4.nfl", include_str!("nfl/net/Ipv4.nfl")),
     ("nfl/net/Ipv6.nfl", include_str!("nfl/net/Ipv6.nfl")),
+    ("nfl/net/Ipv6Extensions.nfl", include_str!("nfl/net/Ipv6Extensions.nfl")),
+    ("nfl/net/Mpls.nfl", include_str!("nfl/net/Mpls.nfl")),
     ("nfl/net/Ports.nfl", include_str!("nfl/net/Ports.nfl")),
+    ("nfl/net/Sctp.nfl", include_str!("nfl/net/Sctp.nfl")),
     ("nfl/net/Tcp.nfl", include_str!("nfl/net/Tcp.nfl")),
     ("nfl/net/Udp.nfl", include_str!("nfl/net/Udp.nfl")),
     ("nfl/net/Vlan.nfl", include_str!("nfl/net/Vlan.nfl")),
+    ("nfl/net/Vxlan.nfl", include_str!("nfl/net/Vxlan.nfl")),
 ];
