@@ -213,9 +213,9 @@ impl Checker<'_> {
         if effects.has(Right::Rewrite) {
             self.note_store(name.span);
         }
-        for header in summary.reshapes {
+        for (header, fields) in summary.reshapes {
             self.reshape(
-                header,
+                (header, fields),
                 None,
                 Ended {
                     span: name.span,

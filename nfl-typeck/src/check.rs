@@ -116,8 +116,8 @@ pub(crate) struct Summary {
     pub(crate) layer: Option<(Layer, Span)>,
     /// A pattern that may find the packet malformed.
     pub(crate) matches: Option<Span>,
-    /// Headers whose shape it changes.
-    pub(crate) reshapes: Vec<HeaderId>,
+    /// Fields of headers that it assigns, one bit each.
+    pub(crate) reshapes: BTreeMap<HeaderId, u64>,
     /// A use of `carried` memory.
     pub(crate) carried: Option<Span>,
     /// A `Recirculate`.

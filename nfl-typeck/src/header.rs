@@ -356,6 +356,7 @@ impl Checker<'_> {
             parent,
             when: follow.when,
             layer,
+            asks: 0,
             span: follow.span,
         });
     }
@@ -392,12 +393,20 @@ impl Checker<'_> {
             let own = self.t.headers[h].valid.iter();
             let own = own.fold(self.t.headers[h].placing, |all, c| all | c.fields);
             self.t.headers[h].shape |= own;
-            for edge in self.t.headers[h].edges.clone() {
-                let Some(when) = edge.when else { continue };
+            for at in 0..self.t.headers[h].edges.len() {
+                let edge = &self.t.headers[h].edges[at];
+                let (parent, Some(when)) = (edge.parent, edge.when) else {
+                    continue;
+                };
                 let mut found = Vec::new();
                 self.edge_fields(when, &mut found);
                 for (header, field) in found {
-                    self.t.headers[header].shape |= 1 << field;
+                    if parent == Some(header) {
+                        self.t.headers[h].edges[at].asks |= 1 << field;
+                    }
+                    if header == h {
+                        self.t.headers[h].shape |= 1 << field;
+                    }
                 }
             }
         }
@@ -415,6 +424,16 @@ impl Checker<'_> {
                 self.edge_fields(child, found);
             }
         });
+    }
+
+    /// Whether it hinges on these fields of a header that another stands somewhere behind it, where it
+    /// was matched: by their lengths and validity, or by the edge between the two.
+    pub(crate) fn hinges(&self, child: HeaderId, parent: HeaderId, fields: u64) -> bool {
+        let edges = &self.t.headers[child].edges;
+        self.t.headers[parent].shape & fields != 0
+            || edges
+                .iter()
+                .any(|e| e.parent == Some(parent) && e.asks & fields != 0)
     }
 
     /// Whether one header may stand right behind another (`None`: begin the packet).

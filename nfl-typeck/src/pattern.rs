@@ -267,11 +267,17 @@ impl Checker<'_> {
         }
     }
 
-    fn never_meet(&mut self, front: Option<HeaderId>, step: &LayerStep, steps: &[LayerStep]) {
-        let child = self.text(self.t.headers[step.header].name);
-        let parent = front.map(|h| self.text(self.t.headers[h].name));
+    /// What a header follows, its own declaration's edges first.
+    fn parents_text(&self, child: HeaderId) -> String {
+        const MOST: usize = 4;
+        let header = &self.t.headers[child];
+        let own = self.ast.decls[header.decl].span;
+        let mut edges: Vec<_> = header.edges.iter().collect();
+        edges.sort_by_key(|e| {
+            !(e.span.file == own.file && own.start <= e.span.start && e.span.end <= own.end)
+        });
         let mut parents: Vec<&str> = Vec::new();
-        for edge in &self.t.headers[step.header].edges {
+        for edge in edges {
             let name = match edge.parent {
                 Some(h) => self.text(self.t.headers[h].name),
                 None => "the start of a packet",
@@ -280,17 +286,24 @@ impl Checker<'_> {
                 parents.push(name);
             }
         }
+        match parents.len() {
+            0 => "nothing".to_string(),
+            n if n > MOST + 1 => format!("{} and {} more", parents[..MOST].join(", "), n - MOST),
+            _ => parents.join(", "),
+        }
+    }
+
+    fn never_meet(&mut self, front: Option<HeaderId>, step: &LayerStep, steps: &[LayerStep]) {
+        let child = self.text(self.t.headers[step.header].name);
+        let parent = front.map(|h| self.text(self.t.headers[h].name));
+        let parents = self.parents_text(step.header);
         let mut finding = self
             .at(&codes::E305, step.span)
             .message(match parent {
                 Some(parent) => format!("{child} never comes right after {parent}"),
                 None => format!("no packet begins with {child}"),
             })
-            .label(if parents.is_empty() {
-                format!("{child} follows nothing")
-            } else {
-                format!("{child} follows {}", parents.join(", "))
-            });
+            .label(format!("{child} follows {parents}"));
         if let Some(path) = self.path(front, step.header) {
             let mut words: Vec<&str> = parent.into_iter().collect();
             words.extend(path.iter().map(|&h| self.text(self.t.headers[h].name)));

@@ -196,7 +196,7 @@ pub struct Header {
     pub valid: Vec<Conjunct>,
     /// Fields on which a length of a variable field depends, one bit each.
     pub placing: u64,
-    /// Fields that some edge, `valid` or length depends on, here or in headers that follow; one bit each.
+    /// Fields that a length, `valid` or an edge to this header depends on; one bit each.
     pub shape: u64,
     /// Whether numbers are little-endian on the wire.
     pub little_endian: bool,
@@ -247,6 +247,8 @@ pub struct Edge {
     pub when: Option<ExprId>,
     /// For edges from the packet: the layer that its condition names, if it names one.
     pub layer: Option<Layer>,
+    /// Fields of the header before that its condition mentions, one bit each.
+    pub asks: u64,
     /// Where it is declared.
     pub span: Span,
 }

@@ -104,8 +104,13 @@ impl Checker<'_> {
         }
     }
 
-    /// A shape field of a header is assigned, through `view` if that is known.
-    pub(crate) fn reshape(&mut self, header: HeaderId, view: Option<LocalId>, ended: Ended) {
+    /// These fields of a header are assigned, through `view` if that is known: what hinges on them is over.
+    pub(crate) fn reshape(
+        &mut self,
+        (header, fields): (HeaderId, u64),
+        view: Option<LocalId>,
+        ended: Ended,
+    ) {
         let views = &self.body.views;
         let known = view.and_then(|view| views.get(&view)?.chain.as_ref());
         let changed = |front: LocalId| {
@@ -118,20 +123,30 @@ impl Checker<'_> {
         };
         let over: Vec<LocalId> = views
             .iter()
-            .filter(|(_, info)| info.fronts.iter().any(|&front| changed(front)))
+            .filter(|&(&local, info)| {
+                info.fronts.iter().enumerate().any(|(at, &front)| {
+                    let mut behind = info.fronts[at + 1..].iter().chain([&local]);
+                    changed(front)
+                        && behind.any(|&l| match self.kind(self.t.locals[l].ty) {
+                            TyKind::View(child) => self.hinges(child, header, fields),
+                            _ => true,
+                        })
+                })
+            })
             .map(|(&local, _)| local)
             .collect();
+        let hinge = |rest: &[Layered]| rest.iter().any(|&(h, _)| self.hinges(h, header, fields));
         let behind = |chain: &Vec<Layered>| match known {
-            Some(here) => chain.len() > here.len() && chain.starts_with(here),
-            None => chain.iter().rev().skip(1).any(|(h, _)| *h == header),
+            Some(here) => chain.starts_with(here) && hinge(&chain[here.len()..]),
+            None => (0..chain.len()).any(|at| chain[at].0 == header && hinge(&chain[at + 1..])),
         };
-        self.body.state.proven.retain(|chain| !behind(chain));
+        let proven = self.body.state.proven.iter();
+        let proven = proven.filter(|chain| !behind(chain)).cloned().collect();
+        self.body.state.proven = proven;
         for local in over {
             self.body.state.ended.entry(local).or_insert(ended);
         }
-        if !self.body.summary.reshapes.contains(&header) {
-            self.body.summary.reshapes.push(header);
-        }
+        *self.body.summary.reshapes.entry(header).or_default() |= fields;
     }
 
     /// A place of the form `view.field` is to be assigned; its type, if it may be.
@@ -181,10 +196,8 @@ impl Checker<'_> {
         let span = self.span(place);
         self.act(Right::Rewrite, span, "this assigns a header field");
         self.note_store(span);
-        if self.t.headers[header].shape >> field & 1 == 1 {
-            let view = self.view_local(*base);
-            self.reshape(header, view, Ended { span, header });
-        }
+        let view = self.view_local(*base);
+        self.reshape((header, 1 << field), view, Ended { span, header });
     }
 
     /// Reports an expression that is no place.
