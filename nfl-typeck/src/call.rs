@@ -129,7 +129,7 @@ impl Checker<'_> {
         }
     }
 
-    fn arity(&mut self, name: Ident, params: usize, args: usize) {
+    pub(crate) fn arity(&mut self, name: Ident, params: usize, args: usize) {
         let finding = self
             .at(&codes::E213, name.span)
             .message(format!(
@@ -244,6 +244,11 @@ impl Checker<'_> {
             return self.header_method(e, h, name, args, None);
         }
         let found = self.expr(base, None);
+        if self.body.test
+            && let Some(ty) = self.test_method(e, found, name, args)
+        {
+            return ty;
+        }
         let text = self.text(name.name);
         match (self.kind(found), text) {
             // What is wrong with the receiver was said, and nothing is known of its parameters.

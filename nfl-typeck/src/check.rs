@@ -192,6 +192,8 @@ pub(crate) struct Body {
     pub(crate) comparing: u32,
     /// Whether the body may only answer, and its role: `malformed`, `exhausted`.
     pub(crate) only_answers: Option<&'static str>,
+    /// Whether this is the body of a test.
+    pub(crate) test: bool,
     /// Whether only what can be computed from fields and constants is allowed.
     pub(crate) fields_only: bool,
     /// Something in it could not be judged, so nothing is said of paths.
@@ -290,6 +292,7 @@ impl<'a> Checker<'a> {
         self.settle_headers();
         self.check_methods();
         self.check_functions();
+        self.check_tests();
         if !self.diags.has_errors() {
             for warning in std::mem::take(&mut self.warnings) {
                 self.report(warning);

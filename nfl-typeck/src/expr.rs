@@ -258,6 +258,11 @@ impl Checker<'_> {
     fn expr_kind(&mut self, e: ExprId, want: Option<Ty>) -> Ty {
         let ast = self.ast;
         let span = self.span(e);
+        if self.body.test
+            && let Some(ty) = self.test_expr(e)
+        {
+            return ty;
+        }
         match &ast.exprs[e].kind {
             ExprKind::Error => Ty::default(),
             ExprKind::Lit(lit) => self.literal(e, lit, want),
@@ -393,6 +398,11 @@ impl Checker<'_> {
             return self.this_field(e, base, name);
         }
         let found = self.expr(base, None);
+        if self.body.test
+            && let Some(ty) = self.test_field(e, found, name)
+        {
+            return ty;
+        }
         let text = self.text(name.name);
         match (self.kind(found), text) {
             (TyKind::Error, _) => Ty::default(),

@@ -495,6 +495,10 @@ impl Checker<'_> {
 
     /// Notes where the patterns of the present body begin; two layers in one body are refused.
     pub(crate) fn begins_at(&mut self, layer: Layer, span: Span) {
+        // Each packet of a test begins where it begins.
+        if self.body.test {
+            return;
+        }
         match self.body.summary.layer {
             None => self.body.summary.layer = Some((layer, span)),
             Some((other, _)) if other == layer => {}

@@ -25,6 +25,7 @@ mod resolve;
 mod stmt;
 mod switch;
 pub mod tables;
+pub mod test;
 pub mod ty;
 mod types;
 mod view;

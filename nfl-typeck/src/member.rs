@@ -59,8 +59,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Whether a method is a test; tests are not part of an image and not checked.
-    fn is_test(&self, decl: DeclId) -> bool {
+    /// Whether a method is a test; tests are not part of an image.
+    pub(crate) fn is_test(&self, decl: DeclId) -> bool {
         let annotations = &self.ast.decls[decl].annotations;
         annotations.iter().any(|a| self.text(a.name.name) == "Test")
     }

@@ -259,6 +259,12 @@ impl Checker<'_> {
         if self.agree(left, a, right, b).is_none() {
             return self.apart(op, left, a, right, b);
         }
+        if self.body.test
+            && matches!(x, TyKind::Verdict | TyKind::Reason | TyKind::Packet)
+            && matches!(op, BinOp::Eq | BinOp::Ne)
+        {
+            return;
+        }
         if matches!(x, TyKind::Verdict | TyKind::Reason) {
             return self.refuse("comparing verdicts and reasons is", self.span(e));
         }

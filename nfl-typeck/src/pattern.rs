@@ -36,6 +36,12 @@ impl Checker<'_> {
             return self.nothing_bound();
         }
         let ty = self.expr(value, None);
+        if self.body.test
+            && self.kind(ty) == TyKind::Verdict
+            && let Some(cond) = self.test_verdict_pattern(pat)
+        {
+            return cond;
+        }
         let base = match self.kind(ty) {
             TyKind::Packet => Base {
                 parent: None,

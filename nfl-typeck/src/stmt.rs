@@ -52,6 +52,9 @@ impl Checker<'_> {
     pub(crate) fn stmt(&mut self, stmt: StmtId) -> bool {
         let ast = self.ast;
         let span = ast.stmts[stmt].span;
+        if self.body.test && self.test_stmt(stmt) {
+            return true;
+        }
         match &ast.stmts[stmt].kind {
             StmtKind::Error => {
                 self.body.unknown_flow = true;
@@ -195,6 +198,7 @@ impl Checker<'_> {
     fn storable(&mut self, ty: Ty, span: Span) -> Ty {
         let kind = self.kind(ty);
         let good = self.t.types.bits(ty).is_some()
+            || (self.body.test && kind != TyKind::Void)
             || matches!(
                 kind,
                 TyKind::Error | TyKind::Verdict | TyKind::Reason | TyKind::Array(..)

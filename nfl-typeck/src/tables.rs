@@ -5,6 +5,7 @@
 //! its meaning.
 
 use crate::builtin::Intrinsic;
+use crate::test::{TestDef, TestOp};
 use crate::ty::{Ty, Types};
 use nfl_abi::image::{ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Layer, Role};
@@ -87,6 +88,8 @@ pub struct Tables {
     pub carried: IdVec<CarriedId, Carried>,
     /// Reasons of all files.
     pub reasons: IdVec<ReasonId, ReasonDef>,
+    /// The tests of the root file, in the order of the source.
+    pub tests: Vec<TestDef>,
 }
 
 /// What an expression names.
@@ -123,6 +126,8 @@ pub enum Res {
     Reason(ReasonId),
     /// `Ip4(x)`, `Port(3)`: the one argument as another type, zero-extended or cut.
     Convert,
+    /// What only tests may say.
+    Test(TestOp),
 }
 
 /// A value known at compile time.

@@ -62,6 +62,9 @@ impl Checker<'_> {
 
     /// A pattern or call here may find the packet malformed, unless `chain` is proven already.
     pub(crate) fn may_be_malformed(&mut self, span: Span, chain: Option<Vec<Layered>>) {
+        if self.body.test {
+            return;
+        }
         self.body.summary.matches.get_or_insert(span);
         if let Some(role) = self.body.only_answers {
             let finding = self

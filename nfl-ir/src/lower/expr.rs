@@ -321,7 +321,7 @@ impl Lower<'_, '_> {
                 let words = self.words(arg);
                 Val::Words(self.b.resize(words, from, to))
             }
-            Res::None => Val::Unit,
+            Res::None | Res::Test(_) => Val::Unit,
         }
     }
 
