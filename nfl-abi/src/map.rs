@@ -8,12 +8,14 @@
 pub const CONSTANTS_BASE: u32 = 0x400;
 /// Room for constants below the call vector.
 pub const CONSTANTS_BYTES: u32 = 0x400;
-/// First address of the call vector; slot `k` stands at `CODE_BASE - 8 * (k + 1)`.
+/// First address of the call vector; slot `k` stands at `CODE_BASE - SLOT_BYTES * (k + 1)`.
 pub const VECTOR_BASE: u32 = 0x800;
 /// First address of code.
 pub const CODE_BASE: u32 = 0x1000;
+/// Bytes of a slot of the call vector.
+pub const SLOT_BYTES: u32 = 8;
 /// Slots of the call vector.
-pub const VECTOR_SLOTS: u32 = (CODE_BASE - VECTOR_BASE) / 8;
+pub const VECTOR_SLOTS: u32 = (CODE_BASE - VECTOR_BASE) / SLOT_BYTES;
 /// Bytes of scratch memory from `sp` up; undefined when a handler starts.
 pub const SCRATCH_BYTES: u32 = 256;
 /// Bytes of the context, of which the words below are defined.

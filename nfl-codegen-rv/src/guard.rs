@@ -6,11 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nfl_abi::host::Answer;
 use nfl_ir::cfg::Cfg;
 use nfl_ir::func::{BlockCall, Function, Module, Origin};
 use nfl_ir::{Block, Bounds, Inst, InstData, Op, Region, Term, Value};
 use nfl_syntax::arena::Id;
 use nfl_verify::Reason;
+
+use crate::calls::Calls;
 
 /// A handler by its number, and a block.
 type At = (usize, Block);
@@ -48,6 +51,7 @@ impl Guards {
         self.made.clear();
         for n in 0..module.functions.len() {
             let areas = Areas::of(&module, n);
+            let calls = Calls::new(&module);
             let f = &mut module.functions[n];
             let mut guarded = Guarded {
                 f,
@@ -63,7 +67,7 @@ impl Guards {
                 guarded.count(&cfg, l, trips.map_or(u32::MAX - 1, |l| l.trips));
             }
             for &(_, b) in self.accesses.iter().filter(|&&(of, _)| of == n) {
-                guarded.compare(b, &areas);
+                guarded.compare(b, &areas, &calls);
             }
             self.made.extend(
                 guarded
@@ -150,25 +154,39 @@ impl Guarded<'_> {
     }
 
     /// Puts a comparison before each access of a block that has a variable in its address.
-    fn compare(&mut self, b: Block, areas: &Areas) {
+    fn compare(&mut self, b: Block, areas: &Areas, calls: &Calls) {
         let mut at = b;
         for i in std::mem::take(&mut self.f.blocks[b].insts) {
             if let Some(access) = access(self.f, i) {
-                at = self.test(at, access, areas);
+                at = self.test(at, access, areas, calls);
             }
             self.f.blocks[at].insts.push(i);
         }
     }
 
     /// Ends a block with the comparisons of an access, and answers the block behind them.
-    fn test(&mut self, at: Block, access: Access, areas: &Areas) -> Block {
+    fn test(&mut self, at: Block, access: Access, areas: &Areas, calls: &Calls) -> Block {
         let mut at = at;
         let Access {
             region,
+            found,
             index,
             offset,
             bytes,
         } = access;
+        if let Some(found) = found {
+            let nothing = self.constant(at, 0);
+            at = self.split(at, Op::Eq, found, nothing);
+        }
+        let Some(index) = index else {
+            if region == Region::Packet && calls.resize(self.f) {
+                // What was known of the length is gone where a service moved the packet.
+                let len = self.emit(at, Op::Len, Vec::new(), 0);
+                let end = self.constant(at, offset.wrapping_add(bytes));
+                at = self.split(at, Op::Ltu, len, end);
+            }
+            return at;
+        };
         if offset.cast_signed() < 0 {
             let least = self.constant(at, offset.wrapping_neg());
             at = self.split(at, Op::Ltu, index, least);
@@ -187,7 +205,10 @@ impl Guarded<'_> {
             Region::Field(id) => areas.fields[id.index()],
             Region::Data(id) => areas.data[id.index()],
             Region::Slot(slot) => areas.slots[slot.index()],
-            Region::Value => 0,
+            Region::Value => match found.and_then(|v| value_bytes(self.f, v, calls)) {
+                Some(bytes) => bytes,
+                None => return at,
+            },
         };
         let bound = self.constant(at, size.wrapping_sub(end).wrapping_add(1));
         self.split(at, Op::Geu, index, bound)
@@ -246,28 +267,46 @@ impl Areas {
 #[derive(Clone, Copy)]
 struct Access {
     region: Region,
-    index: Value,
+    /// The address of the value that it lies in, for [`Region::Value`].
+    found: Option<Value>,
+    index: Option<Value>,
     offset: u32,
     bytes: u32,
+}
+
+/// The size of the value that a call answered the address of.
+fn value_bytes(f: &Function, v: Value, calls: &Calls) -> Option<u32> {
+    let call = f.def(v).filter(|def| def.op == Op::Call)?;
+    match calls.shape(Id::new(call.imm as usize))?.answer {
+        Answer::Value(bytes) => Some(bytes.into()),
+        _ => None,
+    }
 }
 
 fn access(f: &Function, i: Inst) -> Option<Access> {
     let inst = &f.insts[i];
     let region = inst.region?;
-    let index = if inst.op.has_result() {
+    let bytes = u32::from(inst.op.spec().bytes);
+    let found = inst.args.first().filter(|_| region == Region::Value);
+    let index = if inst.op.has_result() && found.is_none() {
         inst.args.first()
     } else {
         inst.args.get(1)
     };
+    let varies = found.is_some() || index.is_some() || region == Region::Packet;
+    if bytes == 0 || !varies {
+        return None;
+    }
     let mut access = Access {
         region,
-        index: *index?,
+        found: found.copied(),
+        index: index.copied(),
         offset: inst.imm,
-        bytes: u32::from(inst.op.spec().bytes),
+        bytes,
     };
     // As selection will see it: constants that are added belong to the offset.
-    while let Some((rest, c)) = added_constant(f, access.index) {
-        access.index = rest;
+    while let Some((rest, c)) = access.index.and_then(|v| added_constant(f, v)) {
+        access.index = Some(rest);
         access.offset = access.offset.wrapping_add(c);
     }
     Some(access)

@@ -17,6 +17,7 @@
 //! refused. Small modules are made in several ways, and the smallest image is kept.
 #![forbid(unsafe_code)]
 
+mod calls;
 mod graph;
 mod guard;
 mod link;
@@ -41,6 +42,7 @@ use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
 use nfl_verify::{Reason, Refusal};
 
+use calls::Calls;
 use guard::Guards;
 use link::Linked;
 use mir::{Func, Program};
@@ -288,12 +290,16 @@ fn code(
     let constants = Constants::new(module)
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
     let care_of = |n: usize| care.get(&n).copied().unwrap_or_default();
+    let parts = Parts {
+        calls: Calls::new(module),
+        constants,
+        isa: options.target,
+    };
     let handlers = module.functions.iter().enumerate();
-    let handlers =
-        handlers.map(|(n, f)| handler(n, f, &constants, options.target, (way, care_of(n))));
+    let handlers = handlers.map(|(n, f)| handler(n, f, &parts, (way, care_of(n))));
     let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?);
     tidy::tidy(&mut program, &care_of);
-    Ok(link::link(module, &program, &constants, options.target))
+    Ok(link::link(module, &program, &parts))
 }
 
 /// A refusal as an error, with the place in the source that the refused instruction comes from.
@@ -331,31 +337,39 @@ fn too_large(what: &'static str, full: Full, limit: u32) -> EmitError {
     }
 }
 
+/// What the handlers of a module have in common.
+struct Parts {
+    calls: Calls,
+    constants: Constants,
+    isa: &'static Target,
+}
+
 /// The code of one handler.
 fn handler(
     n: usize,
     function: &Function,
-    constants: &Constants,
-    isa: &'static Target,
+    parts: &Parts,
     (way, care): (Way, Care),
 ) -> Result<Func<Reg>, EmitError> {
     let full = |full| too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES);
     let mut scratch = Scratch::new(function).map_err(full)?;
     let mut function = function.clone();
     if way.sink {
-        sink::sink(&mut function);
+        let resizes = parts.calls.resize(&function);
+        sink::sink(&mut function, resizes);
     }
     let input = select::Input {
         handler: n,
         function: &function,
-        constants,
+        calls: &parts.calls,
+        constants: &parts.constants,
         scratch: &scratch,
-        isa,
+        isa: parts.isa,
         care,
     };
     let mut selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
         op: lacks.op,
-        target: isa.name,
+        target: parts.isa.name,
         span: lacks.span,
     })?;
     rotate::rotate(&mut selected, way.rotate);

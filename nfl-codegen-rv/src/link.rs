@@ -3,19 +3,23 @@
 //! In: the handlers' code over the machine's registers, and the module they come from. Out: the image with its manifest,
 //! still without certificate and bounds. Guaranteed: the manifest asks for what the code uses, and for nothing else.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use nfl_abi::image::{Claims, Right, Rights, TargetId, Verdict, VerdictKind};
+use nfl_abi::host::Service;
+use nfl_abi::image::{Claims, Import, Resource, Right, Rights, TargetId, Verdict, VerdictKind};
 use nfl_abi::{Entry, Image, LateSlot, Manifest, map};
 use nfl_ir::func::{Function, Module, Origin};
-use nfl_ir::{InstData, Op as IrOp, Region, Term, Value};
-use nfl_isa::{Reg, Target as Isa};
+use nfl_ir::{ImportId, InstData, Op as IrOp, Region, Term, Value};
+use nfl_isa::Reg;
 use nfl_syntax::Span;
+use nfl_syntax::arena::Id;
 
 use crate::mir::{Block, Code, Program, Target, load_constant};
 use crate::order::order;
-use crate::relax::{Piece, relax};
+use crate::relax::{Piece, Step, relax};
 use crate::scratch::Constants;
+use crate::{Calls, Parts};
 
 /// An image with the source of each instruction.
 pub(crate) struct Linked {
@@ -26,7 +30,7 @@ pub(crate) struct Linked {
 }
 
 /// Links the handlers of a module.
-pub(crate) fn link(module: &Module, code: &Program, constants: &Constants, isa: &Isa) -> Linked {
+pub(crate) fn link(module: &Module, code: &Program, parts: &Parts) -> Linked {
     let successors = code.successors();
     let graph = code.graph();
     let mut order = order(&graph, &successors);
@@ -35,9 +39,13 @@ pub(crate) fn link(module: &Module, code: &Program, constants: &Constants, isa: 
     for (at, &b) in order.iter().enumerate() {
         places[b] = at;
     }
+    let vector = Vector::new(module, order.iter().map(|&b| &code.blocks[b]));
     let pieces: Vec<Piece> = order
         .iter()
-        .map(|&b| piece(&code.blocks[b], &places, graph.innermost[b].is_some()))
+        .map(|&b| {
+            let in_loop = graph.innermost[b].is_some();
+            piece(&code.blocks[b], &places, &vector, in_loop)
+        })
         .collect();
     let relaxed = relax(&pieces);
     let blocks = order.iter().zip(&relaxed.offsets);
@@ -46,8 +54,8 @@ pub(crate) fn link(module: &Module, code: &Program, constants: &Constants, isa: 
         .collect();
     let entries = module.functions.iter().zip(&code.entries);
     let entries = entries.map(|(f, &b)| entry(f, relaxed.offsets[places[b]]));
-    let manifest = manifest(module, entries.collect(), isa);
-    let constants = constants.bytes.clone();
+    let manifest = manifest(module, entries.collect(), vector, parts);
+    let constants = parts.constants.bytes.clone();
     let image = Image {
         manifest,
         code: relaxed.code,
@@ -61,15 +69,57 @@ pub(crate) fn link(module: &Module, code: &Program, constants: &Constants, isa: 
     }
 }
 
+/// The call vector: what the code calls, what that works on, and where the calls go.
+struct Vector {
+    imports: Vec<Import>,
+    resources: Vec<Resource>,
+    slots: BTreeMap<ImportId, usize>,
+}
+
+impl Vector {
+    /// The imports that the blocks call, those called most nearest to the code; the resources keep their order.
+    fn new<'a>(module: &Module, blocks: impl Iterator<Item = &'a Block<Reg>>) -> Vector {
+        let mut counts: BTreeMap<ImportId, usize> = BTreeMap::new();
+        for line in blocks.flat_map(|b| &b.lines) {
+            if let Code::Call { import, .. } = line.code {
+                *counts.entry(import).or_default() += 1;
+            }
+        }
+        let mut order: Vec<ImportId> = counts.keys().copied().collect();
+        order.sort_by_key(|import| (Reverse(counts[import]), import.index()));
+        let named = |import: &ImportId| module.imports[*import].resource;
+        let used: BTreeSet<u8> = order.iter().filter_map(named).collect();
+        let import = |&id: &ImportId| {
+            let import = module.imports[id];
+            let resource = import.resource.map(|old| used.range(..old).count() as u8);
+            Import { resource, ..import }
+        };
+        let resources = used.iter();
+        let resources = resources.filter_map(|&at| module.resources.get(usize::from(at)).cloned());
+        Vector {
+            imports: order.iter().map(import).collect(),
+            resources: resources.collect(),
+            slots: order.iter().enumerate().map(|(k, &id)| (id, k)).collect(),
+        }
+    }
+
+    /// Where a slot stands, from the first byte of the code.
+    fn target(&self, import: ImportId) -> i32 {
+        let before = self.slots[&import] + 1;
+        -((before as i32) * map::SLOT_BYTES.cast_signed())
+    }
+}
+
 /// A block in its place, with its constants written out.
-fn piece(block: &Block<Reg>, places: &[usize], in_loop: bool) -> Piece {
+fn piece(block: &Block<Reg>, places: &[usize], vector: &Vector, in_loop: bool) -> Piece {
     let mut code = Vec::new();
     for line in &block.lines {
         match line.code {
-            Code::Inst(inst) => code.push((inst, line.span)),
+            Code::Inst(inst) => code.push((Step::Inst(inst), line.span)),
+            Code::Call { import, .. } => code.push((Step::Call(vector.target(import)), line.span)),
             Code::Li { rd, value } => {
                 let insts = load_constant(rd, Reg::ZERO, value);
-                code.extend(insts.into_iter().map(|inst| (inst, line.span)));
+                code.extend(insts.into_iter().map(|inst| (Step::Inst(inst), line.span)));
             }
         }
     }
@@ -103,9 +153,9 @@ fn entry(f: &Function, pc: u32) -> Entry {
     }
 }
 
-fn manifest(module: &Module, entries: Vec<Entry>, isa: &Isa) -> Manifest {
+fn manifest(module: &Module, entries: Vec<Entry>, vector: Vector, parts: &Parts) -> Manifest {
     let verdicts = verdicts(module);
-    let rights = rights(module, verdicts);
+    let rights = rights(module, verdicts, &vector.imports);
     debug_assert_eq!(
         rights.without(module.rights),
         Rights::NONE,
@@ -123,14 +173,14 @@ fn manifest(module: &Module, entries: Vec<Entry>, isa: &Isa) -> Manifest {
         name: module.name.clone(),
         version: 1,
         profile: module.profile,
-        target: TargetId(isa.id),
+        target: TargetId(parts.isa.id),
         entries,
-        imports: Vec::new(),
-        resources: Vec::new(),
+        imports: vector.imports,
+        resources: vector.resources,
         verdicts,
         rights,
         passes: module.passes,
-        window: window(module),
+        window: window(module, &parts.calls),
         carried: module.carried.clone(),
         late: late.collect(),
         reasons: module.reasons.clone(),
@@ -195,9 +245,13 @@ fn kinds(f: &Function, kind: Value) -> Option<u8> {
     Some(mask)
 }
 
-/// What the code does that needs a right.
-fn rights(module: &Module, verdicts: u8) -> Rights {
-    let mut rights = Rights::NONE;
+/// What the code does that needs a right, its calls included.
+fn rights(module: &Module, verdicts: u8, imports: &[Import]) -> Rights {
+    let services = imports
+        .iter()
+        .map(|import| Service::by_number(import.service));
+    let called = services.filter_map(|service| service?.right);
+    let mut rights = called.fold(Rights::NONE, Rights::with);
     for kind in VerdictKind::ALL
         .iter()
         .filter(|&&kind| verdicts & bit(kind) != 0)
@@ -220,11 +274,14 @@ fn rights(module: &Module, verdicts: u8) -> Rights {
 }
 
 /// The smallest window in which every load from a constant offset lies that `need` does not cover.
-fn window(module: &Module) -> u8 {
+///
+/// Where services move the packet, `need` says nothing any more.
+fn window(module: &Module, calls: &Calls) -> u8 {
     let ends = instructions(module).filter_map(|(f, inst)| {
+        let need = if calls.resize(f) { 0 } else { f.need };
         let is_load = inst.op.has_result() && inst.region == Some(Region::Packet);
         let end = inst.imm.checked_add(u32::from(inst.op.spec().bytes))?;
-        (is_load && inst.args.is_empty() && end > f.need && end <= map::WINDOW_MAX).then_some(end)
+        (is_load && inst.args.is_empty() && end > need && end <= map::WINDOW_MAX).then_some(end)
     });
     ends.max().unwrap_or(0) as u8
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use nfl_abi::host::call::ARGS_MAX;
+use nfl_ir::ImportId;
 use nfl_isa::{Inst, Op, Reg};
 use nfl_syntax::Span;
 
@@ -52,6 +54,30 @@ pub(crate) const LEN: VReg = VReg::fixed(Reg::S1);
 pub(crate) const A0: VReg = VReg::fixed(Reg::A0);
 pub(crate) const A1: VReg = VReg::fixed(Reg::A1);
 
+/// The registers that take the arguments of a service.
+pub(crate) const ARGUMENTS: [Reg; ARGS_MAX] =
+    [Reg::A0, Reg::A1, Reg::A2, Reg::A3, Reg::A4, Reg::A5];
+/// The registers that a service writes: its answers, and the way back.
+const ANSWERS: [Reg; 3] = [Reg::A0, Reg::A1, Reg::RA];
+
+/// Registers before or after allocation.
+pub(crate) trait Register: Copy + PartialEq {
+    /// One of the machine's registers.
+    fn of(reg: Reg) -> Self;
+}
+
+impl Register for VReg {
+    fn of(reg: Reg) -> VReg {
+        VReg::fixed(reg)
+    }
+}
+
+impl Register for Reg {
+    fn of(reg: Reg) -> Reg {
+        reg
+    }
+}
+
 /// One step of straight code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Code<R> {
@@ -59,24 +85,35 @@ pub(crate) enum Code<R> {
     Inst(Inst<R>),
     /// A constant into a register, in as many instructions as it takes.
     Li { rd: R, value: u32 },
+    /// A service is called: so many arguments from `a0` up, answers in `a0` and `a1`.
+    Call { import: ImportId, args: u8 },
 }
 
-impl<R: Copy + PartialEq> Code<R> {
-    /// The register written.
-    pub(crate) fn def(&self) -> Option<R> {
-        match self {
-            Code::Inst(inst) => inst.written(),
-            Code::Li { rd, .. } => Some(*rd),
-        }
+impl<R: Register> Code<R> {
+    /// The registers written.
+    pub(crate) fn defs(&self) -> impl Iterator<Item = R> + use<R> {
+        let defs = match self {
+            Code::Inst(inst) => [inst.written(), None, None],
+            Code::Li { rd, .. } => [Some(*rd), None, None],
+            Code::Call { .. } => ANSWERS.map(|reg| Some(R::of(reg))),
+        };
+        defs.into_iter().flatten()
     }
 
     /// The registers read.
     pub(crate) fn uses(&self) -> impl Iterator<Item = R> + use<R> {
-        let uses = match self {
-            Code::Inst(inst) => inst.read(),
-            Code::Li { .. } => [None, None],
+        let (uses, args) = match self {
+            Code::Inst(inst) => (inst.read(), 0),
+            Code::Li { .. } => ([None, None], 0),
+            Code::Call { args, .. } => ([None, None], usize::from(*args)),
         };
-        uses.into_iter().flatten()
+        let args = ARGUMENTS.into_iter().take(args).map(R::of);
+        uses.into_iter().flatten().chain(args)
+    }
+
+    /// Whether it calls a service.
+    pub(crate) fn is_call(&self) -> bool {
+        matches!(self, Code::Call { .. })
     }
 
     /// Destination and source, when it only copies.
@@ -92,6 +129,7 @@ impl<R: Copy + PartialEq> Code<R> {
         match *self {
             Code::Inst(inst) => Code::Inst(inst.map(map)),
             Code::Li { rd, value } => Code::Li { rd: map(rd), value },
+            Code::Call { import, args } => Code::Call { import, args },
         }
     }
 
@@ -110,11 +148,12 @@ impl<R: Copy + PartialEq> Code<R> {
         Code::Inst(inst)
     }
 
-    /// With the register it writes replaced.
+    /// With the register it writes replaced; a call writes registers of the machine, which stay.
     pub(crate) fn with_def(&self, rd: R) -> Code<R> {
         match *self {
             Code::Inst(inst) => Code::Inst(Inst { rd, ..inst }),
             Code::Li { value, .. } => Code::Li { rd, value },
+            Code::Call { .. } => *self,
         }
     }
 }
@@ -383,5 +422,7 @@ pub(crate) fn bytes_of(code: &Code<Reg>) -> u32 {
             let insts = load_constant(*rd, Reg::ZERO, *value);
             insts.iter().map(nfl_isa::size).sum()
         }
+        // As long as the code is within reach of the vector.
+        Code::Call { .. } => 2,
     }
 }

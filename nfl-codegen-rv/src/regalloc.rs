@@ -62,10 +62,10 @@ fn remove_dead(f: &mut Func<VReg>) {
             let lines = std::mem::take(&mut f.blocks[b].lines);
             let mut kept = Vec::with_capacity(lines.len());
             for line in lines.into_iter().rev() {
-                let is_dead = line
-                    .code
-                    .def()
-                    .is_some_and(|d| d.is_variable() && !now.has(d));
+                let mut defs = line.code.defs().peekable();
+                let is_dead = defs.peek().is_some()
+                    && defs.all(|d| d.is_variable() && !now.has(d))
+                    && !line.code.is_call();
                 if is_dead {
                     changed = true;
                     continue;

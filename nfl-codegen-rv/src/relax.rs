@@ -11,10 +11,28 @@ use nfl_syntax::Span;
 
 use crate::mir::{End, Target, Test};
 
+/// A step of a block in its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Inst(Inst),
+    /// A call of what stands at an offset from the first byte of the code, which lies before it.
+    Call(i32),
+}
+
+impl Step {
+    /// As an instruction at this offset.
+    fn inst(self, at: u32) -> Inst {
+        match self {
+            Step::Inst(inst) => inst,
+            Step::Call(target) => Inst::u(Op::Jal, Reg::RA, target - at.cast_signed()),
+        }
+    }
+}
+
 /// A block in its place.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
-    pub(crate) code: Vec<(Inst, Option<Span>)>,
+    pub(crate) code: Vec<(Step, Option<Span>)>,
     pub(crate) end: End<Reg>,
     pub(crate) span: Option<Span>,
     /// Whether it lies in a loop; an `ebreak` there is no target for others.
@@ -139,8 +157,11 @@ fn exits(pieces: &[Piece], tails: &[Tail]) -> Vec<usize> {
 const HALF: u32 = 2;
 const WORD: u32 = 4;
 
-fn body_bytes(piece: &Piece) -> u32 {
-    piece.code.iter().map(|(inst, _)| nfl_isa::size(inst)).sum()
+/// Bytes of a piece before its end; the further on it starts, the more its calls may take.
+fn body_bytes(piece: &Piece, start: u32) -> u32 {
+    let steps = piece.code.iter();
+    let end = steps.fold(start, |at, (step, _)| at + nfl_isa::size(&step.inst(at)));
+    end - start
 }
 
 fn branch_bytes(tail: &Tail) -> u32 {
@@ -177,7 +198,7 @@ fn offsets(pieces: &[Piece], tails: &[Tail]) -> Vec<u32> {
     let mut offsets = vec![0];
     let mut at = 0;
     for (piece, tail) in pieces.iter().zip(tails) {
-        at += body_bytes(piece) + branch_bytes(tail) + last_bytes(tail);
+        at += body_bytes(piece, at) + branch_bytes(tail) + last_bytes(tail);
         offsets.push(at);
     }
     offsets
@@ -190,7 +211,7 @@ struct Places {
 }
 
 fn places(pieces: &[Piece], tails: &[Tail], offsets: &[u32], at: usize) -> Places {
-    let branch = offsets[at] + body_bytes(&pieces[at]);
+    let branch = offsets[at] + body_bytes(&pieces[at], offsets[at]);
     let last = branch + branch_bytes(&tails[at]);
     Places {
         branch: branch.cast_signed(),
@@ -247,8 +268,9 @@ fn jump(displacement: i32) -> Inst {
 fn encode(pieces: &[Piece], tails: &[Tail], offsets: Vec<u32>, exits: &[usize]) -> Relaxed {
     let mut out = Relaxed::default();
     for (at, (piece, tail)) in pieces.iter().zip(tails).enumerate() {
-        for (inst, span) in &piece.code {
-            out.push(inst, nfl_isa::size(inst), *span);
+        for (step, span) in &piece.code {
+            let inst = step.inst(out.code.len() as u32);
+            out.push(&inst, nfl_isa::size(&inst), *span);
         }
         let places = places(pieces, tails, &offsets, at);
         if let Some((test, target)) = tail.branch {
@@ -298,7 +320,10 @@ mod tests {
     /// A branch over `count` instructions of four bytes, to the end of the run or to the last piece.
     fn far(count: usize, target: Target) -> Vec<Piece> {
         let piece = |code: Vec<Inst>, end| Piece {
-            code: code.into_iter().map(|inst| (inst, None)).collect(),
+            code: code
+                .into_iter()
+                .map(|inst| (Step::Inst(inst), None))
+                .collect(),
             end,
             span: None,
             in_loop: false,

@@ -123,6 +123,7 @@ fn is_pure(code: &Code<VReg>) -> bool {
     match code {
         Code::Inst(inst) => inst.op.spec().effects == Fx::PURE,
         Code::Li { .. } => true,
+        Code::Call { .. } => false,
     }
 }
 
@@ -131,7 +132,7 @@ fn decide(entry: &Block<VReg>, head: &Block<VReg>, test: Test<VReg>) -> Option<b
     let mut known = BTreeMap::from([(ZERO, 0)]);
     for line in entry.lines.iter().chain(&head.lines) {
         let value = evaluate(&line.code, &known);
-        if let Some(d) = line.code.def() {
+        for d in line.code.defs() {
             match value {
                 Some(value) => known.insert(d, value),
                 None => known.remove(&d),
@@ -154,6 +155,7 @@ fn evaluate(code: &Code<VReg>, known: &BTreeMap<VReg, u32>) -> Option<u32> {
     let inst = match code {
         Code::Li { value, .. } => return Some(*value),
         Code::Inst(inst) => inst,
+        Code::Call { .. } => return None,
     };
     let a = *known.get(&inst.rs1)?;
     let imm = inst.imm.cast_unsigned();

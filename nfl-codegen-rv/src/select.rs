@@ -8,6 +8,7 @@
 //! (a comparison in a branch, an addition in an address) is then never asked for. Constants and addresses are made
 //! once per block, just before their first use there.
 
+mod call;
 mod cond;
 mod memory;
 mod value;
@@ -21,6 +22,7 @@ use nfl_isa::{Inst, Op, Reg, Target as Isa};
 use nfl_syntax::Span;
 use nfl_syntax::arena::{Id, IdMap};
 
+use crate::calls::Calls;
 use crate::graph::{Graph, reverse_postorder};
 use crate::mir::{
     A0, A1, Block, Code, End, FIRST_VIRTUAL, Func, LEN, Line, Tag, Target, VReg, ZERO,
@@ -40,6 +42,8 @@ pub(crate) struct Input<'a> {
     /// The handler's number in its module.
     pub(crate) handler: usize,
     pub(crate) function: &'a Function,
+    /// The shapes of the module's imports.
+    pub(crate) calls: &'a Calls,
     pub(crate) constants: &'a Constants,
     pub(crate) scratch: &'a Scratch,
     pub(crate) isa: &'a Isa,
@@ -78,6 +82,15 @@ enum Base {
     Scratch,
 }
 
+/// A base that does not hold for the whole run, so that sums with it stay between two calls of one block.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Start {
+    /// The packet, where services move it.
+    Packet,
+    /// The value that a lookup found; before the test that it found one, it is no address.
+    Found(Value),
+}
+
 /// The sum of a base and a variable, made in the block that all its users have in common.
 struct Sum {
     home: usize,
@@ -89,6 +102,8 @@ struct Sum {
 enum Early {
     Constant(u32),
     Sum(Base, Value),
+    /// The sum of a start and a variable behind the resizing call of this number, counted from the end.
+    Near(u32, Start, Value),
 }
 
 struct Select<'a> {
@@ -106,6 +121,14 @@ struct Select<'a> {
     uses: IdMap<Value, u32>,
     regs: IdMap<Value, Option<VReg>>,
     sums: BTreeMap<(Base, Value), Sum>,
+    /// Registers of the sums that stay between two calls.
+    near: BTreeMap<(u32, Start, Value), VReg>,
+    /// Resizing calls and ends of blocks that selection has passed.
+    passed: u32,
+    /// Whether the handler moves the packet: then base and length change.
+    resizes: bool,
+    /// For each block whether a call may stand before its end.
+    called: Vec<bool>,
     /// By block, the subtraction it ends with.
     rests: BTreeMap<usize, cond::Rest>,
     carried: Option<VReg>,
@@ -163,6 +186,10 @@ impl<'a> Select<'a> {
             number,
             regs: IdMap::new(),
             sums: BTreeMap::new(),
+            near: BTreeMap::new(),
+            passed: 0,
+            resizes: input.calls.resize(f),
+            called: Vec::new(),
             rests: BTreeMap::new(),
             carried: None,
             context: None,
@@ -181,6 +208,7 @@ impl<'a> Select<'a> {
             span: None,
         };
         s.out.blocks = s.blocks.iter().map(empty).collect();
+        s.find_calls();
         s.find_sums();
         s.find_rests();
         s
@@ -198,6 +226,7 @@ impl<'a> Select<'a> {
             let inst = &self.f.insts[i];
             self.span = inst.span;
             match inst.result {
+                _ if inst.op == IrOp::Call => self.call(at, inst),
                 None => self.store(inst),
                 Some(v) => {
                     if let Some(rd) = self.regs[v] {
@@ -240,6 +269,18 @@ impl<'a> Select<'a> {
                     rd: self.constants[&value],
                     value,
                 },
+                Early::Near(passed, start, v) => {
+                    let rd = self.near[&(passed, start, v)];
+                    let rs1 = self.reg(v);
+                    let rs2 = self.start(start);
+                    Code::Inst(Inst {
+                        op: Op::Add,
+                        rd,
+                        rs1,
+                        rs2,
+                        imm: 0,
+                    })
+                }
                 Early::Sum(base, v) => {
                     let rd = self.sums[&(base, v)]
                         .reg
@@ -262,6 +303,7 @@ impl<'a> Select<'a> {
             self.reversed.insert(at, (code, span));
         }
         self.constants.clear();
+        self.passed += 1;
         let reversed = std::mem::take(&mut self.reversed);
         let lines = reversed.into_iter().rev().enumerate();
         lines
@@ -301,10 +343,10 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// A word of the verdict; both are zero from entry on.
+    /// A word of the verdict; both are zero from entry on, until a service answers.
     fn verdict(&mut self, rd: VReg, v: Value) {
         match self.constant_of(v) {
-            Some(0) => {}
+            Some(0) if !self.called[self.current] => {}
             Some(value) => self.pending.push(Code::Li { rd, value }),
             None => {
                 let rs = self.reg(v);
@@ -446,7 +488,7 @@ impl<'a> Select<'a> {
     fn reg(&mut self, v: Value) -> VReg {
         match self.def(v).map(|inst| (inst.op, inst.imm)) {
             Some((IrOp::Const, value)) => self.constant(value),
-            Some((IrOp::Len, _)) => LEN,
+            Some((IrOp::Len, _)) if !self.resizes => LEN,
             _ => self.value_reg(v),
         }
     }

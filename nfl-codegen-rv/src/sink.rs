@@ -1,7 +1,7 @@
 //! Instructions move towards their uses.
 //!
 //! In: a handler. Out: the same handler, where an instruction stands in the block that all its uses have in common. Guaranteed:
-//! no instruction moves into a loop, and no load past a store.
+//! no instruction moves into a loop, and no load past a store or past a call that moves the packet.
 //!
 //! A value that is made late finds its operands with no other use left, and takes their register: two bytes less. Runs that
 //! end before do not make it at all.
@@ -12,8 +12,8 @@ use nfl_syntax::arena::{Id, IdMap};
 
 use crate::graph::Graph;
 
-/// Moves what can move, the last instruction first.
-pub(crate) fn sink(f: &mut Function) {
+/// Moves what can move, the last instruction first; `resizes` says whether calls move the packet.
+pub(crate) fn sink(f: &mut Function, resizes: bool) {
     let successors: Vec<Vec<usize>> = f
         .blocks
         .iter()
@@ -21,7 +21,10 @@ pub(crate) fn sink(f: &mut Function) {
         .collect();
     let graph = Graph::new(&successors, f.entry.index());
     let mut users = users(f, &graph);
-    let stored = stored(f, &graph);
+    let mut stored = stored(f, &graph);
+    if resizes {
+        stored.push(Region::Packet);
+    }
     let mut at_end = vec![0; f.blocks.len()];
     for &from in graph.order.iter().rev() {
         for i in f.blocks[Block::new(from)].insts.clone().into_iter().rev() {
@@ -83,7 +86,9 @@ fn stored(f: &Function, graph: &Graph) -> Vec<Region> {
 fn may_move(f: &Function, i: Inst, stored: &[Region]) -> bool {
     let inst = &f.insts[i];
     match inst.op.spec().effect {
-        Effect::Pure => inst.op != Op::Const,
+        // Where the packet moves, the length is not the same everywhere.
+        Effect::Pure if inst.op == Op::Len => !stored.contains(&Region::Packet),
+        Effect::Pure => !matches!(inst.op, Op::Const | Op::Second),
         Effect::Read => inst.region.is_some_and(|region| !stored.contains(&region)),
         Effect::Write | Effect::Call => false,
     }

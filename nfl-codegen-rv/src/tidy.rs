@@ -114,12 +114,12 @@ fn hoist_sides(p: &mut Program) {
             let defs: Vec<Reg> = p.blocks[first]
                 .lines
                 .iter()
-                .filter_map(|l| l.code.def())
+                .flat_map(|l| l.code.defs())
                 .collect();
             let is_plain = p.blocks[first]
                 .lines
                 .iter()
-                .all(|l| l.code.uses().next().is_none());
+                .all(|l| l.code.uses().next().is_none() && !l.code.is_call());
             let keeps_test = !defs.contains(&test.rs1) && !defs.contains(&test.rs2);
             let is_jump = matches!(p.blocks[first].end, End::Jump(Target::Block(_)));
             is_plain && keeps_test && is_jump && overwrites(&p.blocks[other], &defs)
@@ -135,7 +135,8 @@ fn hoist_sides(p: &mut Program) {
 fn overwrites(block: &Block<Reg>, regs: &[Reg]) -> bool {
     regs.iter().all(|reg| {
         let mut lines = block.lines.iter().map(|line| line.code);
-        let first = lines.find(|code| code.def() == Some(*reg) || code.uses().any(|r| r == *reg));
+        let names = |code: &Code<Reg>| code.defs().chain(code.uses()).any(|r| r == *reg);
+        let first = lines.find(names);
         first.is_some_and(|code| code.uses().all(|r| r != *reg))
     })
 }
@@ -302,6 +303,7 @@ fn may_share(line: &Line<Reg>, care: Care) -> bool {
     let touches_memory = match line.code {
         Code::Inst(inst) => matches!(inst.op.spec().effects, Fx::READ | Fx::WRITE),
         Code::Li { .. } => false,
+        Code::Call { .. } => true,
     };
     care == Care::Short || !touches_memory
 }

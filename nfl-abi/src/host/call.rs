@@ -72,6 +72,7 @@ impl Call {
     }
 
     /// Its price in steps when the word in [`Call::unit_register`] is at most `most`.
+    /// The jump to the slot is an instruction like any other: it costs one step besides.
     pub fn price(&self, most: u32) -> u32 {
         if self.unit_register.is_none() {
             return self.base;

@@ -203,6 +203,7 @@ impl Walk<'_> {
         let is_same = match (before, after) {
             (Code::Inst(a), Code::Inst(b)) => a.op == b.op && a.imm == b.imm,
             (Code::Li { value: a, .. }, Code::Li { value: b, .. }) => a == *b,
+            (Code::Call { .. }, Code::Call { .. }) => before == after.map(VReg::fixed),
             _ => false,
         };
         if !is_same {
@@ -211,7 +212,7 @@ impl Walk<'_> {
         for (v, reg) in before.uses().zip(after.uses()) {
             self.reads(n, v, reg)?;
         }
-        if let (Some(v), Some(reg)) = (before.def(), after.def()) {
+        for (v, reg) in before.defs().zip(after.defs()) {
             let mut facts = match (after.as_move(), *after) {
                 (Some((_, rs)), _) => self.state.get(Place::Reg(rs.0)),
                 (None, Code::Li { value, .. }) => BTreeSet::from([Fact::Constant(value)]),

@@ -83,7 +83,7 @@ impl<'a> Painter<'a> {
             for (n, line) in block.lines.iter().enumerate() {
                 line.code
                     .uses()
-                    .chain(line.code.def())
+                    .chain(line.code.defs())
                     .for_each(|v| note(v, (b, n)));
             }
             block
@@ -278,7 +278,7 @@ impl<'a> Painter<'a> {
             let Some(line) = self.f.blocks[b].lines.get(n) else {
                 continue;
             };
-            let named = line.code.uses().chain(line.code.def());
+            let named = line.code.uses().chain(line.code.defs());
             let named = named.filter_map(|v| self.colors[self.graph.leader(v).index()]);
             colors = named.fold(colors, |set, color| set | 1 << color);
         }

@@ -40,7 +40,7 @@ impl Interference {
         for (b, block) in f.blocks.iter().enumerate() {
             let mut now = live.at_end(f, b);
             for line in block.lines.iter().rev() {
-                if let Some(d) = line.code.def().filter(|d| d.is_variable()) {
+                for d in line.code.defs().filter(|d| d.is_variable()) {
                     // A copy leaves the same word in both, so they may share a register.
                     let source = line.code.as_move().map(|(_, source)| source);
                     for other in now.iter().filter(|&v| Some(v) != source) {
@@ -145,16 +145,17 @@ impl Interference {
     }
 
     fn stays_colourable(&self, into: VReg, from: VReg) -> bool {
-        let both = self.neighbours[into.index()].union(&self.neighbours[from.index()]);
-        let hard = both
-            .filter(|&&v| v.as_fixed().is_none() && !self.is_easy(v))
-            .count() as u32;
-        let colors = match into.as_fixed() {
-            // Every neighbour must live without this one register (George).
-            Some(_) => 1,
-            None => self.allowed(into).count_ones(),
-        };
-        hard < colors
+        let (own, more) = (
+            &self.neighbours[into.index()],
+            &self.neighbours[from.index()],
+        );
+        let is_hard = |&&v: &&VReg| v.as_fixed().is_none() && !self.is_easy(v);
+        if into.as_fixed().is_some() {
+            // Every new neighbour must live without this one register (George).
+            return more.difference(own).filter(is_hard).count() == 0;
+        }
+        let hard = own.union(more).filter(is_hard).count() as u32;
+        hard < self.allowed(into).count_ones()
     }
 }
 

@@ -34,9 +34,7 @@ impl Set {
 
     /// From behind an instruction to before it.
     pub(super) fn step(&mut self, code: &Code<VReg>) {
-        if let Some(d) = code.def() {
-            self.remove(d);
-        }
+        code.defs().for_each(|d| self.remove(d));
         code.uses().for_each(|v| self.insert(v));
     }
 

@@ -74,7 +74,8 @@ fn rewrite(
     lines: &mut Vec<Line<VReg>>,
     pinned: &mut BTreeSet<VReg>,
 ) {
-    let home = line.code.def().and_then(|d| homes.get(&d));
+    // What a call writes is no virtual register.
+    let home = line.code.defs().next().and_then(|d| homes.get(&d));
     if let Some(Home::Constant(_)) = home {
         return;
     }
@@ -147,9 +148,9 @@ pub(super) fn constants(f: &Func<VReg>) -> BTreeMap<VReg, Option<u32>> {
     for line in f.blocks.iter().flat_map(|b| &b.lines) {
         let value = match line.code {
             Code::Li { value, .. } => Some(value),
-            Code::Inst(_) => None,
+            Code::Inst(_) | Code::Call { .. } => None,
         };
-        if let Some(d) = line.code.def() {
+        for d in line.code.defs() {
             constants
                 .entry(d)
                 .and_modify(|known| *known = None)

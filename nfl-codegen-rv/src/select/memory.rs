@@ -5,10 +5,10 @@
 //! in bounds here.
 
 use nfl_ir::func::Origin;
-use nfl_ir::{Block as IrBlock, InstData, Op as IrOp, Region, Value};
+use nfl_ir::{Block as IrBlock, Effect, InstData, Op as IrOp, Region, Value};
 use nfl_isa::{Inst, Op};
 
-use super::{Base, Early, Select, Sum};
+use super::{Base, Early, Select, Start, Sum};
 use crate::mir::{Code, PACKET, SP, VReg, ZERO};
 use crate::scratch::touches_memory;
 
@@ -18,6 +18,8 @@ struct Address {
     region: Region,
     offset: u32,
     index: Option<Value>,
+    /// The address of the value that it lies in, for [`Region::Value`].
+    found: Option<Value>,
 }
 
 /// Largest and smallest immediate of a load or store.
@@ -29,7 +31,8 @@ impl<'a> Select<'a> {
         for at in 0..self.blocks.len() {
             for &i in &self.f.blocks[self.blocks[at]].insts {
                 let inst = &self.f.insts[i];
-                if !touches_memory(inst.op) {
+                let stays = inst.region != Some(Region::Packet) || !self.resizes;
+                if !touches_memory(inst.op) || !stays {
                     continue;
                 }
                 let address = self.address(inst);
@@ -136,7 +139,10 @@ impl<'a> Select<'a> {
         let (block, from) = self.place_of(v)?;
         let (user_block, to) = self.place_of(user)?;
         let between = self.f.blocks[block].insts.get(from..to)?;
-        let is_quiet = between.iter().all(|&i| self.f.insts[i].op.has_result());
+        let is_quiet = between.iter().all(|&i| {
+            let effect = self.f.insts[i].op.spec().effect;
+            matches!(effect, Effect::Pure | Effect::Read)
+        });
         (block == user_block && is_quiet).then_some(load)
     }
 
@@ -149,12 +155,13 @@ impl<'a> Select<'a> {
 
     /// The address of a load or store, with additions of constants in its offset.
     fn address(&self, inst: &InstData) -> Address {
-        let index = if inst.op.has_result() {
+        let region = inst.region.expect("loads and stores name a region");
+        let found = inst.args.first().filter(|_| region == Region::Value);
+        let index = if inst.op.has_result() && found.is_none() {
             inst.args.first()
         } else {
             inst.args.get(1)
         };
-        let region = inst.region.expect("loads and stores name a region");
         let mut offset = inst.imm;
         let mut index = index.copied();
         while let Some(v) = index {
@@ -189,12 +196,20 @@ impl<'a> Select<'a> {
             region,
             offset,
             index,
+            found: found.copied(),
         }
     }
 
     /// A base register and an immediate for an address.
     fn place(&mut self, address: Address) -> (VReg, i32) {
         let base = match (base_of(address.region), address.index) {
+            (_, Some(v)) if self.resizes && address.region == Region::Packet => {
+                self.near(Start::Packet, v)
+            }
+            (None, index) if let Some(found) = address.found => match index {
+                Some(v) => self.near(Start::Found(found), v),
+                None => self.reg(found),
+            },
             (None, None) => ZERO,
             // Constants lie at small absolute addresses, so that the index alone is the base.
             (None, Some(v)) => self.reg(v),
@@ -213,6 +228,26 @@ impl<'a> Select<'a> {
         let sum = self.out.fresh();
         self.r(Op::Add, sum, base, high);
         (sum, low)
+    }
+
+    /// The register of a start.
+    pub(super) fn start(&mut self, start: Start) -> VReg {
+        match start {
+            Start::Packet => PACKET,
+            Start::Found(v) => self.reg(v),
+        }
+    }
+
+    /// The sum of a start and a variable, made before its first use behind the last call that moves the packet.
+    fn near(&mut self, start: Start, v: Value) -> VReg {
+        self.reg(v);
+        self.start(start);
+        let key = (self.passed, start, v);
+        self.wanted.push(Early::Near(self.passed, start, v));
+        let known = self.near.get(&key).copied();
+        let reg = known.unwrap_or_else(|| self.out.fresh());
+        self.near.insert(key, reg);
+        reg
     }
 
     fn sum(&mut self, base: Base, v: Value) -> VReg {

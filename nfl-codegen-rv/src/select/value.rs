@@ -58,8 +58,15 @@ impl Select<'_> {
             IrOp::Eq | IrOp::Ne | IrOp::Ltu | IrOp::Geu | IrOp::Lt | IrOp::Ge => {
                 self.truth(rd, inst);
             }
-            // An image is made of bound modules, so this is never reached with a word of a parameter.
-            IrOp::Param | IrOp::Store8 | IrOp::Store16 | IrOp::Store32 => {}
+            IrOp::Address => self.address_of(rd, inst),
+            // An image is made of bound modules, so this is never reached with a word of a parameter. What a service
+            // answers is defined with its call.
+            IrOp::Param
+            | IrOp::Call
+            | IrOp::Second
+            | IrOp::Store8
+            | IrOp::Store16
+            | IrOp::Store32 => {}
             _ => self.binary(rd, inst),
         }
     }
