@@ -7,5 +7,6 @@ mod contain;
 mod docs;
 mod opinions;
 mod prop;
+mod protocols;
 mod stage;
 mod tidy;
