@@ -164,14 +164,14 @@ fn check_loops(m: &Module, a: &Analysis, limits: &Limits, diags: &mut Diags) -> 
                     finding(&E501, span),
                     "nothing here moves by a constant towards a known bound".into(),
                 );
-                diags.push(d.help("say how often: while (…) limit 16 else Drop {"));
+                diags.push(d.help("say how often it may run at most: `limit`"));
                 sound = false;
             }
             Some(trips) if *trips > limits.loop_trips || *trips > limits.steps => {
                 let most = limits.loop_trips.min(limits.steps);
                 let text = format!("up to {trips} rounds, and {most} are allowed");
                 let d = remark(finding(&E502, span), text);
-                diags.push(d.help("say how often: while (…) limit 16 else Drop {"));
+                diags.push(d.help("say how often it may run at most: `limit`"));
                 sound = false;
             }
             Some(_) if l.depth > limits.loop_depth => {

@@ -3,8 +3,12 @@
 //! In: findings, with a code from the table of `nfl-abi` and places. Out: a list in the order of
 //! discovery. Rendering is `diag/render.rs`'s business alone.
 
+pub mod fix;
+pub mod level;
 pub mod render;
+pub mod sarif;
 
+pub use level::Levels;
 pub use render::{Style, render};
 
 use crate::span::Span;
@@ -15,14 +19,27 @@ use nfl_abi::{Code, Severity};
 pub struct Diagnostic {
     /// Its row in the table.
     pub code: &'static Code,
+    /// How bad it is: as the table says, unless the user asked for something else.
+    pub severity: Severity,
     /// One sentence in the reader's terms; the code's title unless something more exact is known.
     pub message: String,
     /// Where it is wrong, and what is wrong there; the first is the main one.
     pub labels: Vec<Label>,
     /// What to know.
     pub notes: Vec<String>,
+    /// Corrections that a program can make; the first is the likeliest.
+    pub fixes: Vec<Fix>,
     /// What to type.
     pub helps: Vec<String>,
+}
+
+/// A correction of the source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fix {
+    /// What people read: the new text, or what is done with it.
+    pub title: String,
+    /// What each place is replaced by. An empty place stands before the token it begins with.
+    pub edits: Vec<(Span, String)>,
 }
 
 /// A place with a remark.
@@ -39,12 +56,14 @@ impl Diagnostic {
     pub fn new(code: &'static Code, span: Span) -> Diagnostic {
         Diagnostic {
             code,
+            severity: code.severity(),
             message: code.title.to_string(),
             labels: vec![Label {
                 span,
                 text: String::new(),
             }],
             notes: Vec::new(),
+            fixes: Vec::new(),
             helps: Vec::new(),
         }
     }
@@ -53,9 +72,11 @@ impl Diagnostic {
     pub fn bare(code: &'static Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             code,
+            severity: code.severity(),
             message: message.into(),
             labels: Vec::new(),
             notes: Vec::new(),
+            fixes: Vec::new(),
             helps: Vec::new(),
         }
     }
@@ -93,6 +114,27 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a correction under a title.
+    #[must_use]
+    pub fn fix(
+        mut self,
+        title: impl Into<String>,
+        edits: impl IntoIterator<Item = (Span, String)>,
+    ) -> Diagnostic {
+        self.fixes.push(Fix {
+            title: title.into(),
+            edits: edits.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Adds the correction that replaces a place by this text, which is also its title.
+    #[must_use]
+    pub fn instead(self, span: Span, text: impl Into<String>) -> Diagnostic {
+        let text = text.into();
+        self.fix(text.clone(), [(span, text)])
+    }
+
     /// Adds something to type.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
@@ -115,9 +157,7 @@ impl Diags {
 
     /// Whether any of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.list
-            .iter()
-            .any(|d| d.code.severity() == Severity::Error)
+        self.list.iter().any(|d| d.severity == Severity::Error)
     }
 
     /// All findings in the order of discovery.

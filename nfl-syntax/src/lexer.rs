@@ -78,6 +78,11 @@ fn check(token: Token, text: &str, span: Span) -> Option<Diagnostic> {
         .message(flaw.message)
         .label(flaw.label);
     found.helps = flaw.helps;
+    let width = flaw.meant.iter().map(|(text, _)| text.len()).max();
+    for (text, remark) in flaw.meant {
+        let title = format!("{text:width$}    {remark}", width = width.unwrap_or(0));
+        found = found.fix(title, [(span, text)]);
+    }
     Some(found)
 }
 

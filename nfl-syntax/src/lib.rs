@@ -32,7 +32,7 @@ lalrpop_util::lalrpop_mod!(
     grammar
 );
 
-pub use diag::{Diagnostic, Diags, Label};
+pub use diag::{Diagnostic, Diags, Fix, Label, Levels};
 pub use lexer::{docs_before, lex};
 pub use name::{Name, Names};
 pub use parse::parse;

@@ -14,6 +14,8 @@ pub(crate) struct Flaw {
     pub(crate) message: String,
     pub(crate) label: String,
     pub(crate) helps: Vec<String>,
+    /// Texts that may have been meant, each with a remark.
+    pub(crate) meant: Vec<(String, &'static str)>,
 }
 
 impl Flaw {
@@ -23,11 +25,17 @@ impl Flaw {
             message: message.into(),
             label: label.into(),
             helps: Vec::new(),
+            meant: Vec::new(),
         }
     }
 
     fn help(mut self, text: impl Into<String>) -> Flaw {
         self.helps.push(text.into());
+        self
+    }
+
+    fn or(mut self, text: impl Into<String>, remark: &'static str) -> Flaw {
+        self.meant.push((text.into(), remark));
         self
     }
 
@@ -106,7 +114,7 @@ fn number(text: &str) -> Result<u128, Flaw> {
             "a number does not begin with 0",
             "in Java this is octal",
         )
-        .help(format!("to mean {plain}, write {plain}")));
+        .or(plain, "the same digits, in base ten"));
     }
     u128::from_str_radix(&digits, radix).map_err(|_| Flaw::number("it does not fit into 128 bits"))
 }
@@ -195,8 +203,8 @@ fn length(text: &str, max: u8) -> Result<u8, Flaw> {
 
 fn host_bits(network: String, host: String, last: &str) -> Flaw {
     Flaw::new(&codes::E112, codes::E112.title, last)
-        .help(format!("{network} is the network"))
-        .help(format!("{host} is the one host"))
+        .or(network, "the network")
+        .or(host, "the one host")
 }
 
 fn prefix4(text: &str) -> Result<Lit, Flaw> {

@@ -180,6 +180,36 @@ impl Repairer<'_> {
         }
     }
 
+    /// What inserting these tokens writes: closing marks behind the token before, others right
+    /// before the next one, and braces with a blank between them and what they hold.
+    fn written(&self, changes: &[Change]) -> Vec<(Span, String)> {
+        let inserts = changes.iter().filter_map(|&change| match change {
+            Change::Insert(at, token) => Some((at, token)),
+            _ => None,
+        });
+        let written = inserts.map(|(at, token)| match token {
+            Token::BraceOpen => (self.front(at), "{ ".to_string()),
+            Token::BraceClose => (self.gap(at), " }".to_string()),
+            Token::ParenOpen | Token::Colon | Token::Case | Token::Arrow | Token::Assign => {
+                let blank = if token == Token::ParenOpen { "" } else { " " };
+                let text = token.text().unwrap_or_default();
+                (self.front(at), format!("{text}{blank}"))
+            }
+            _ => (self.gap(at), token.text().unwrap_or_default().to_string()),
+        });
+        written.collect()
+    }
+
+    /// The place right before a token.
+    fn front(&self, at: usize) -> Span {
+        let Span { file, start, .. } = self.span(at);
+        Span {
+            file,
+            start,
+            end: start,
+        }
+    }
+
     fn text(&self, at: usize) -> &str {
         self.sources.text(self.span(at))
     }
@@ -287,6 +317,11 @@ impl Repairer<'_> {
         };
         let said = Diagnostic::new(&codes::E102, self.gap(self.at()))
             .message(format!("{what} is missing here"));
+        let changes = vec![Change::Insert(self.at(), token)];
+        let said = match token.text() {
+            Some(text) => said.fix(format!("add `{text}`"), self.written(&changes)),
+            None => said,
+        };
         let opener = match token {
             Token::ParenClose => Some(Token::ParenOpen),
             Token::BracketClose => Some(Token::BracketOpen),
@@ -296,7 +331,7 @@ impl Repairer<'_> {
         let open = self.open();
         let opener = opener.and_then(|o| open.iter().rev().find(|&&i| self.is(i, o)));
         edits.push(Edit {
-            changes: vec![Change::Insert(self.at(), token)],
+            changes,
             said: match opener {
                 Some(&o) => {
                     let mut said = said.also(self.span(o), "it would close this");
@@ -343,7 +378,7 @@ impl Repairer<'_> {
     }
 
     fn as_type(&self, at: usize) -> Edit {
-        let name = self.text(at);
+        let (name, place) = (self.text(at), self.span(at));
         let said = if self.is(at, Token::Const) {
             let message = format!(
                 "`{name}` reads as a constant here; a type is written `{}`",
@@ -351,13 +386,17 @@ impl Repairer<'_> {
             );
             self.say(&codes::E104, at, message)
                 .label("two or more capitals without a lower-case letter are a constant")
-                .help(format!("rename to `{}`", camel(name)))
+                .fix(
+                    format!("rename to `{}`", camel(name)),
+                    [(place, camel(name))],
+                )
         } else {
             let (head, tail) = name.split_at(name.len().min(1));
+            let renamed = format!("{}{tail}", head.to_ascii_uppercase());
             let message = format!("`{name}` reads as a variable here");
             self.say(&codes::E103, at, message)
                 .label("a type begins with a capital")
-                .help(format!("rename to `{}{tail}`", head.to_ascii_uppercase()))
+                .fix(format!("rename to `{renamed}`"), [(place, renamed)])
         };
         Edit {
             changes: vec![Change::Replace(at, Token::Upper)],
@@ -367,7 +406,7 @@ impl Repairer<'_> {
 
     fn as_constant(&self, at: usize) -> Edit {
         let name = self.text(at);
-        let help = format!("rename to `{}`", name.to_ascii_uppercase());
+        let renamed = name.to_ascii_uppercase();
         Edit {
             changes: vec![Change::Replace(at, Token::Const)],
             said: self
@@ -377,7 +416,7 @@ impl Repairer<'_> {
                     format!("`{name}` is no name of a constant"),
                 )
                 .label("a constant has two or more capitals and no small letter")
-                .help(help),
+                .fix(format!("rename to `{renamed}`"), [(self.span(at), renamed)]),
         }
     }
 
@@ -389,10 +428,11 @@ impl Repairer<'_> {
             ("a type", name.to_string())
         };
         let (head, tail) = plain.split_at(plain.len().min(1));
+        let renamed = format!("{}{tail}", head.to_ascii_lowercase());
         let said = self
             .say(&codes::E118, at, format!("`{name}` reads as {shape} here"))
             .label("a variable begins with a small letter")
-            .help(format!("rename to `{}{tail}`", head.to_ascii_lowercase()));
+            .fix(format!("rename to `{renamed}`"), [(self.span(at), renamed)]);
         Edit {
             changes: vec![Change::Replace(at, Token::Lower)],
             said,
@@ -423,14 +463,17 @@ impl Repairer<'_> {
                         bad,
                         "an assignment is a statement, not a value",
                     )
-                    .help("to compare, write `==`");
+                    .fix(
+                        "to compare, write `==`",
+                        [(self.span(bad), "==".to_string())],
+                    );
                 let changes = vec![Change::Replace(bad, Token::EqEq)];
                 edits.push(Edit { changes, said });
             }
             Some(Token::EqEq) if self.could_be(Token::Assign) => {
                 let said = self
                     .say(&codes::E100, bad, "a comparison cannot stand here")
-                    .help("to assign, write `=`");
+                    .fix("to assign, write `=`", [(self.span(bad), "=".to_string())]);
                 let changes = vec![Change::Replace(bad, Token::Assign)];
                 edits.push(Edit { changes, said });
             }
@@ -447,15 +490,15 @@ impl Repairer<'_> {
             let line = (bad..self.items.len()).take_while(|&i| i == bad || !self.first_on_line(i));
             let brace = line.into_iter().find(|&i| self.is(i, Token::BraceOpen));
             edits.extend(brace.filter(|&b| b > bad).map(|brace| {
-                Edit {
-                    changes: vec![
-                        Change::Insert(bad, Token::ParenOpen),
-                        Change::Insert(brace, Token::ParenClose),
-                    ],
-                    said: Diagnostic::new(&codes::E102, self.span(bad).to(self.span(brace - 1)))
-                        .message("parentheses are missing here")
-                        .help(format!("`{} (...)`", self.text(self.before(1)))),
-                }
+                let changes = vec![
+                    Change::Insert(bad, Token::ParenOpen),
+                    Change::Insert(brace, Token::ParenClose),
+                ];
+                let title = format!("`{} (...)`", self.text(self.before(1)));
+                let said = Diagnostic::new(&codes::E102, self.span(bad).to(self.span(brace - 1)))
+                    .message("parentheses are missing here")
+                    .fix(title, self.written(&changes));
+                Edit { changes, said }
             }));
         }
     }
@@ -463,11 +506,16 @@ impl Repairer<'_> {
     fn arrow(&self, at: usize) -> Diagnostic {
         let is_fat = self.is(at + 1, Token::Greater);
         let written = if is_fat { "=>" } else { ":" };
+        let written_at = match is_fat {
+            true => self.span(at).to(self.span(at + 1)),
+            false => self.span(at),
+        };
         self.say(
             &codes::E100,
             at,
             format!("`->` is written here, not `{written}`"),
         )
+        .fix("write `->`", [(written_at, "->".to_string())])
     }
 
     /// `(Ip4) x`
@@ -496,15 +544,15 @@ impl Repairer<'_> {
             return None;
         }
         let end = (at..self.items.len()).find(|&i| self.is(i, Token::Semi))?;
-        Some(Edit {
-            changes: vec![
-                Change::Insert(at, Token::BraceOpen),
-                Change::Insert(end + 1, Token::BraceClose),
-            ],
-            said: Diagnostic::new(&codes::E102, self.span(at).to(self.span(end)))
-                .message("braces are missing here")
-                .label("this body stands in braces"),
-        })
+        let changes = vec![
+            Change::Insert(at, Token::BraceOpen),
+            Change::Insert(end + 1, Token::BraceClose),
+        ];
+        let said = Diagnostic::new(&codes::E102, self.span(at).to(self.span(end)))
+            .message("braces are missing here")
+            .label("this body stands in braces")
+            .fix("put braces around it", self.written(&changes));
+        Some(Edit { changes, said })
     }
 
     /// A statement that ends with its line in the middle of a list of arguments.
@@ -539,8 +587,7 @@ impl Repairer<'_> {
         let at = self.at();
         let said = self
             .say(&codes::E117, at, codes::E117.title)
-            .label("the body before it is one simple statement")
-            .help("if (a) { ... } else { ... }");
+            .label("the body before it is one simple statement");
         let begin = self.statement_start(at.checked_sub(1)?);
         let cond = (begin..at).find(|&i| self.is(i, Token::If))? + 1;
         let mut changes = vec![
@@ -552,6 +599,7 @@ impl Repairer<'_> {
             changes.push(Change::Insert(at + 1, Token::BraceOpen));
             changes.push(Change::Insert(end + 1, Token::BraceClose));
         }
+        let said = said.fix("if (a) { ... } else { ... }", self.written(&changes));
         Some(Edit { changes, said })
     }
 

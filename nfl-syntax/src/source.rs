@@ -59,15 +59,22 @@ impl SourceMap {
 
     /// Line and column of a span's start, both from 1; columns count characters.
     pub fn line_col(&self, span: Span) -> (u32, u32) {
-        let file = &self.files[span.file];
-        let byte = self.bytes(span).start;
+        self.place(span.file, self.bytes(span).start)
+    }
+
+    /// Line and column behind a span's end, both from 1; columns count characters.
+    pub fn end_line_col(&self, span: Span) -> (u32, u32) {
+        self.place(span.file, self.bytes(span).end)
+    }
+
+    fn place(&self, file: FileId, byte: usize) -> (u32, u32) {
+        let file = &self.files[file];
         let line = file
             .lines
             .partition_point(|&start| start as usize <= byte)
             .max(1);
-        let column = file.text[file.lines[line - 1] as usize..byte]
-            .chars()
-            .count();
+        let start = file.lines[line - 1] as usize;
+        let column = file.text.get(start..byte).map_or(0, |t| t.chars().count());
         (line as u32, column as u32 + 1)
     }
 }

@@ -113,7 +113,12 @@ fn shouted_type(file: FileId, name: &str, places: &[Item]) -> Diagnostic {
             "`{name}` reads as a constant here; a type is written `{camel}`"
         ))
         .label("two or more capitals without a lower-case letter are a constant")
-        .help(format!("rename to `{camel}` ({count})"))
+        .fix(
+            format!("rename to `{camel}` ({count})"),
+            places
+                .iter()
+                .map(|&(start, _, end)| (Span { file, start, end }, camel.clone())),
+        )
 }
 
 /// `ACL_RULE` as a type: `AclRule`.
@@ -146,9 +151,9 @@ impl Words {
         let after = plain.get(at + 1).copied();
         let word = text(plain[at]);
         let file = self.file;
-        let finding = |code: &'static Code, message: String| {
-            Diagnostic::new(code, Span { file, start, end }).message(message)
-        };
+        let place = Span { file, start, end };
+        let finding =
+            |code: &'static Code, message: String| Diagnostic::new(code, place).message(message);
         if names_something(before(1), before(2), after.map(|item| item.1)) {
             self.found.push(
                 finding(
@@ -162,10 +167,22 @@ impl Words {
         }
         let (finding, token) = match kind {
             Token::New => {
-                let name = after.map_or("Name", text);
                 let said = finding(&codes::E101, codes::E101.title.into())
-                    .label("values have no identity, so nothing is allocated")
-                    .help(format!("write {name}(...) without `new`"));
+                    .label("values have no identity, so nothing is allocated");
+                let said = match after.filter(|item| item.1 == Token::Upper) {
+                    Some(item) => said.fix(
+                        format!("{}(...)", text(item)),
+                        [(
+                            Span {
+                                file,
+                                start,
+                                end: item.0,
+                            },
+                            String::new(),
+                        )],
+                    ),
+                    None => said.help("a value is made by calling its type: Endpoint(...)"),
+                };
                 (said, None)
             }
             Token::Null => {
@@ -177,8 +194,8 @@ impl Words {
             Token::Byte | Token::Short | Token::CharWord | Token::Float | Token::Double => {
                 let said = finding(&codes::E106, format!("there is no type `{word}` in NFL"));
                 let said = match kind {
-                    Token::Byte | Token::CharWord => said.help("a byte is a `u8`"),
-                    Token::Short => said.help("16 bits are a `u16`"),
+                    Token::Byte | Token::CharWord => said.instead(place, "u8"),
+                    Token::Short => said.instead(place, "u16"),
                     _ => said.help("there are no fractions; scale to a `u32` or `long`"),
                 };
                 (said, Some(Token::OtherType))
@@ -193,6 +210,8 @@ impl Words {
             _ => java_word(
                 finding(&codes::E108, format!("`{word}` has no meaning in NFL")),
                 kind,
+                place,
+                after.map_or(end, |item| item.0),
             ),
         };
         self.found.push(finding);
@@ -220,7 +239,14 @@ impl Words {
 }
 
 /// Words that stand before something, and what they become.
-fn java_word(finding: Diagnostic, kind: Token) -> (Diagnostic, Option<Token>) {
+fn java_word(
+    finding: Diagnostic,
+    kind: Token,
+    place: Span,
+    next: u32,
+) -> (Diagnostic, Option<Token>) {
+    // With the white space behind it.
+    let with_space = Span { end: next, ..place };
     match kind {
         Token::Synchronized => (
             finding.label("a handler has its state for itself while it runs"),
@@ -232,14 +258,20 @@ fn java_word(finding: Diagnostic, kind: Token) -> (Diagnostic, Option<Token>) {
             None,
         ),
         Token::ConstWord => (
-            finding.help("a constant is `static final`"),
+            finding.fix(
+                "a constant is `static final`",
+                [(place, "static final".to_string())],
+            ),
             Some(Token::Final),
         ),
         Token::Goto => (
             finding.label("there are `break`, `continue` and `return`"),
             None,
         ),
-        _ => (finding.help("leave it out"), None),
+        _ => (
+            finding.fix("leave it out", [(with_space, String::new())]),
+            None,
+        ),
     }
 }
 

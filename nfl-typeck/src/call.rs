@@ -71,7 +71,7 @@ impl Checker<'_> {
                     .message(format!("there is no method `{text}` here"))
                     .label("unknown");
                 if let Some(near) = near {
-                    finding = finding.help(format!("did you mean `{near}`?"));
+                    finding = Checker::meant(finding, name.span, near);
                 }
                 self.report(finding);
                 return Ty::default();

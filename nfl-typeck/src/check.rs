@@ -311,6 +311,14 @@ impl<'a> Checker<'a> {
         Diagnostic::new(code, span)
     }
 
+    /// Notes a finding with the name that was probably meant in the place of another.
+    pub(crate) fn meant(finding: Diagnostic, span: Span, near: &str) -> Diagnostic {
+        finding.fix(
+            format!("did you mean `{near}`?"),
+            [(span, near.to_string())],
+        )
+    }
+
     /// Refuses a construct that this release does not have.
     pub(crate) fn refuse(&mut self, what: &str, span: Span) {
         let finding = Diagnostic::new(&nfl_abi::codes::E290, span)

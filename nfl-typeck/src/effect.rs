@@ -63,7 +63,15 @@ impl Checker<'_> {
                 }
             }
             let all: Vec<&str> = listed.union(missing).iter().map(Right::text).collect();
-            self.report(finding.help(format!("uses {}", all.join(", "))));
+            let clause = format!("uses {}", all.join(", "));
+            let finding = match uses {
+                Some(uses) => finding.instead(uses.span, clause),
+                None => {
+                    let place = self.behind_parameters(name.span);
+                    finding.fix(clause.clone(), [(place, format!(" {clause}"))])
+                }
+            };
+            self.report(finding);
         }
         let excess = listed.without(done);
         if let Some(uses) = uses.filter(|_| excess != Rights::NONE) {
@@ -76,6 +84,14 @@ impl Checker<'_> {
                     texts.join(", ")
                 ))
                 .label("more than is needed");
+            let needed: Vec<&str> = listed.without(excess).iter().map(Right::text).collect();
+            let finding = match needed.is_empty() {
+                true => finding.fix(
+                    "leave it out",
+                    [(self.with_space(uses.span), String::new())],
+                ),
+                false => finding.instead(uses.span, format!("uses {}", needed.join(", "))),
+            };
             self.warnings.push(finding);
         }
         listed.union(missing)

@@ -113,14 +113,14 @@ impl Checker<'_> {
                 TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Ip4 | TyKind::Mac
                     if is_number(from) =>
                 {
-                    finding.help(format!("{w}({source})"))
+                    finding.instead(at, format!("{w}({source})"))
                 }
                 TyKind::Unsigned(_) | TyKind::Signed(_)
                     if self.t.types.bits(found).is_some_and(|bits| bits <= 64) =>
                 {
-                    finding.help(format!("({w}) {operand}"))
+                    finding.instead(at, format!("({w}) {operand}"))
                 }
-                TyKind::Bool if is_number(from) => finding.help(format!("{source} != 0")),
+                TyKind::Bool if is_number(from) => finding.instead(at, format!("{source} != 0")),
                 _ => finding,
             }
         };
@@ -128,7 +128,7 @@ impl Checker<'_> {
     }
 
     /// The source text of an expression as the operand of a cast.
-    fn operand(&self, e: ExprId) -> String {
+    pub(crate) fn operand(&self, e: ExprId) -> String {
         let source = self.source(e);
         match self.ast.exprs[e].kind {
             ExprKind::Binary { .. }
@@ -226,10 +226,12 @@ impl Checker<'_> {
                 .message(format!("{w} is needed here"))
                 .label("this is a number");
             finding = match kind {
-                TyKind::Port | TyKind::Group | TyKind::NodeId => finding.help(format!("{w}({n})")),
-                TyKind::Size => finding.help(format!("{n}B")),
-                TyKind::Duration => finding.help(format!("{n}ms")),
-                TyKind::Rate => finding.help(format!("{n}Mbps")),
+                TyKind::Port | TyKind::Group | TyKind::NodeId => {
+                    finding.instead(span, format!("{w}({n})"))
+                }
+                TyKind::Size => finding.instead(span, format!("{n}B")),
+                TyKind::Duration => finding.instead(span, format!("{n}ms")),
+                TyKind::Rate => finding.instead(span, format!("{n}Mbps")),
                 _ => finding,
             };
             self.report(finding);
@@ -503,7 +505,7 @@ impl Checker<'_> {
             .label("no such field")
             .also(self.header_name_span(h), "declared here");
         if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
+            finding = Checker::meant(finding, name.span, near);
         }
         self.report(finding);
         Ty::default()

@@ -229,9 +229,9 @@ impl Checker<'_> {
     }
 
     /// A field that is neither constant, carried nor a resource.
-    fn homeless(&mut self, ty: TypeId, vars: &[Declarator]) {
+    fn homeless(&mut self, ty_node: TypeId, vars: &[Declarator]) {
         let errors = self.diags.iter().len();
-        let resolved = self.resolve(ty);
+        let resolved = self.resolve(ty_node);
         let refused = self.diags.iter().len() > errors || self.kind(resolved) == TyKind::Error;
         let Some(var) = vars.first().filter(|_| !refused) else {
             return;
@@ -241,9 +241,13 @@ impl Checker<'_> {
             .at(&codes::E604, var.name.span)
             .message(format!("where does `{name}` live?"))
             .label("a function has no memory of its own between packets")
-            .help(format!(
-                "carried {ty} {name} = 0;      in the packet, from node to node"
-            ));
+            .fix(
+                format!("carried {ty} {name} = 0;      in the packet, from node to node"),
+                [(
+                    self.front(self.ast.types[ty_node].span),
+                    "carried ".to_string(),
+                )],
+            );
         let constant = name.to_uppercase();
         finding = finding.help(format!(
             "static final {ty} {constant} = 0;      nowhere: it is a constant"
@@ -302,6 +306,13 @@ impl Checker<'_> {
         let DeclKind::Function { name, uses, .. } = &ast.decls[self.owners[owner].decl].kind else {
             return;
         };
+        let behind = match uses {
+            Some(uses) => Span {
+                start: uses.span.end,
+                ..uses.span
+            },
+            None => self.behind_parameters(name.span),
+        };
         if let Some(span) = all.recirculates.filter(|_| self.t.functions[f].passes < 2) {
             let finding = self
                 .at(&codes::E602, span)
@@ -311,7 +322,7 @@ impl Checker<'_> {
                 ))
                 .label("this sends the packet through it again")
                 .also(name.span, "a packet passes once here")
-                .help("passes 2");
+                .fix("passes 2", [(behind, " passes 2".to_string())]);
             self.report(finding);
         }
         let public = self.owners[owner].public;
@@ -418,7 +429,7 @@ impl Checker<'_> {
                 .at(&codes::E230, ast.types[p.ty].span)
                 .message("a handler takes one parameter, the packet")
                 .label(format!("this is {}", self.show(ty)))
-                .help(format!("Packet {}", self.text(p.name.name)));
+                .instead(p.span, format!("Packet {}", self.text(p.name.name)));
             self.report(finding);
         }
         let local = self.new_local(Some(p.name.name), p.name.span, packet);

@@ -12,6 +12,7 @@ mod call;
 mod check;
 mod effect;
 mod expr;
+mod fix;
 mod flow;
 mod function;
 mod header;

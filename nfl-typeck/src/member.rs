@@ -481,7 +481,7 @@ impl<'a> Checker<'a> {
             .message(format!("there is no constant `{text}` here"))
             .label("unknown");
         if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
+            finding = Checker::meant(finding, span, near);
         }
         self.report(finding);
         None

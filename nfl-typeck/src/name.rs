@@ -89,7 +89,7 @@ impl Checker<'_> {
             .message(format!("there is no `{text}` here"))
             .label("unknown");
         if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
+            finding = Checker::meant(finding, span, near);
         }
         self.report(finding);
     }

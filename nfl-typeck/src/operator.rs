@@ -314,17 +314,18 @@ impl Checker<'_> {
             _ => None,
         };
         let (l, r) = (self.source(left), self.source(right));
+        let whole = self.span(left).to(self.span(right));
         if is_number(x) && is_number(y) {
             finding = finding
-                .help(format!("({tb}) ({l}) {} {r}", op.text()))
-                .help(format!("{l} {} ({ta}) ({r})", op.text()));
+                .help(format!("({tb}) {} {} {r}", self.operand(left), op.text()))
+                .help(format!("{l} {} ({ta}) {}", op.text(), self.operand(right)));
         } else if let (TyKind::Bool, TyKind::Bool, Some(logic)) = (x, y, logic) {
-            finding = finding.help(format!("{l} {logic} {r}"));
+            finding = finding.instead(whole, format!("{l} {logic} {r}"));
         } else if matches!(
             (x, y),
             (TyKind::Ip4, TyKind::Prefix4) | (TyKind::Ip6, TyKind::Prefix6)
         ) {
-            finding = finding.help(format!("{l} in {r}"));
+            finding = finding.instead(whole, format!("{l} in {r}"));
         }
         self.report(finding);
     }
@@ -485,7 +486,10 @@ impl Checker<'_> {
         } else {
             finding = finding.label(format!("this is {f}"));
             if self.kind(of) == self.kind(found) {
-                finding = finding.help(format!("in {{{source}}}"));
+                finding = finding.fix(
+                    format!("in {{{source}}}"),
+                    [(self.span(set), format!("{{{source}}}"))],
+                );
             }
         }
         self.report(finding);
@@ -506,7 +510,7 @@ impl Checker<'_> {
                 let finding = self
                     .at(&codes::E214, self.span(e))
                     .label(format!("{lo} is above {hi}"))
-                    .help(format!("{hi}..{lo}"));
+                    .instead(self.span(e), format!("{hi}..{lo}"));
                 self.report(finding);
             }
             return;

@@ -74,7 +74,13 @@ impl Checker<'_> {
                     .label("a packet or the body of a header is")
                     .also(self.span(value), self.show(ty));
                 if let TyKind::View(_) = kind {
-                    finding = finding.help(format!("{}.body instanceof …", self.source(value)));
+                    let value = self.span(value);
+                    let behind = Span {
+                        start: value.end,
+                        ..value
+                    };
+                    let title = format!("{}.body instanceof …", self.program.sources.text(value));
+                    finding = finding.fix(title, [(behind, ".body".to_string())]);
                 }
                 self.report(finding);
                 self.bind_nothing(pat);
@@ -313,7 +319,14 @@ impl Checker<'_> {
         if let Some(path) = self.path(front, step.header) {
             let mut words: Vec<&str> = parent.into_iter().collect();
             words.extend(path.iter().map(|&h| self.text(self.t.headers[h].name)));
-            finding = finding.help(words.join(" / "));
+            let title = words.join(" / ");
+            // Optional layers in front stay what they are.
+            let layers = path.iter().map(|&h| self.text(self.t.headers[h].name));
+            let missing: String = layers
+                .take(path.len() - 1)
+                .map(|l| format!("{l} / "))
+                .collect();
+            finding = finding.fix(title, [(self.front(step.span), missing)]);
         } else if steps.len() > 1 && parent.is_some() {
             finding = finding.note(format!(
                 "no `follows` or `before` leads from {} to {child}",

@@ -428,14 +428,14 @@ impl Checker<'_> {
             .label("unknown");
         if let Some((_, owner)) = elsewhere {
             let path = &self.packages[owner.package].path;
-            finding = finding.help(format!("import {path}.{text};"));
+            finding = self.import(finding, &format!("{path}.{text}"));
         } else if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
+            finding = Checker::meant(finding, name.span, near);
         } else if matches!(
             text,
             "Eth" | "Vlan" | "Ipv4" | "Ipv6" | "Tcp" | "Udp" | "Icmp"
         ) {
-            finding = finding.help(format!("import nfl.net.{text};"));
+            finding = self.import(finding, &format!("nfl.net.{text}"));
         }
         self.report(finding);
     }

@@ -234,7 +234,10 @@ impl Checker<'_> {
                     .at(&codes::E220, self.span(e))
                     .message("a value alone does nothing")
                     .label("the value is lost")
-                    .help(format!("return {source};"));
+                    .fix(
+                        format!("return {source};"),
+                        [(self.front(self.span(e)), "return ".to_string())],
+                    );
                 self.report(finding);
             }
             _ => {

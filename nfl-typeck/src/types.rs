@@ -90,8 +90,9 @@ impl Checker<'_> {
             let finding = self
                 .at(&codes::E202, span)
                 .message(format!("`{text}` is imported from `{a}` and from `{b}`"))
-                .label("which of them?")
-                .help(format!("import {a}.{text};"));
+                .label("which of them?");
+            let finding = self.import(finding, &format!("{a}.{text}"));
+            let finding = self.import(finding, &format!("{b}.{text}"));
             self.report(finding);
             return Ty::default();
         }

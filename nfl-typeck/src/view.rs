@@ -175,8 +175,11 @@ impl Checker<'_> {
                     self.text(name.name)
                 ))
                 .label("assigned here")
-                .also(declared, "declared `derived` here")
-                .help("delete this line");
+                .also(declared, "declared `derived` here");
+            let finding = match self.whole_statement(span) {
+                Some(line) => finding.fix("delete this line", [(line, String::new())]),
+                None => finding.help("delete this line"),
+            };
             self.report(finding);
             return None;
         }

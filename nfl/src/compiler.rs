@@ -12,6 +12,7 @@ use nfl_typeck::program::{Files, Program};
 use nfl_typeck::tables::{FunctionId, Template};
 use nfl_typeck::{Checked, Konst, Tables, Ty, TyKind, Types, check};
 
+use crate::advice;
 use crate::error::{BuildFailed, UnknownTarget};
 use crate::unit::{HandlerBounds, Unit};
 
@@ -100,7 +101,9 @@ impl Compiler {
         if found.has_errors() && samples(checked, function, &unbound).iter().any(holds) {
             return bounds;
         }
-        found.into_vec().into_iter().for_each(|d| diags.push(d));
+        for finding in found.into_vec() {
+            diags.push(advice::complete(finding, &checked.program));
+        }
         bounds
     }
 
@@ -233,7 +236,7 @@ impl Build {
     ///
     /// [`BuildFailed`] with the findings when one is an error.
     pub fn finish(self) -> Result<Unit, BuildFailed> {
-        let wrong = |d: &Diagnostic| d.code.severity() == nfl_abi::Severity::Error;
+        let wrong = |d: &Diagnostic| d.severity == nfl_abi::Severity::Error;
         if self.diagnostics.iter().any(wrong) {
             return Err(BuildFailed::new(
                 self.diagnostics,

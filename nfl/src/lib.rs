@@ -11,6 +11,8 @@ pub use nfl_abi::{
 };
 
 #[cfg(feature = "compiler")]
+mod advice;
+#[cfg(feature = "compiler")]
 mod compiler;
 #[cfg(feature = "vm")]
 mod engine;
@@ -29,8 +31,11 @@ pub use {
     compiler::{Build, Compiler},
     error::{BindError, BuildFailed, NoSuchFunction},
     files::MemoryFiles,
+    nfl_syntax::diag::fix::{Fixed, apply as apply_fixes},
+    nfl_syntax::diag::level::{Level, Levels},
     nfl_syntax::diag::render::{Style, render},
-    nfl_syntax::{Diagnostic, Label, SourceMap, Span},
+    nfl_syntax::diag::sarif::Sarif,
+    nfl_syntax::{Diagnostic, Fix, Label, SourceMap, Span},
     nfl_typeck::{Checked, program::Files},
     unit::{Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit},
 };

@@ -52,7 +52,7 @@ fn a_build_always_returns_and_shows_where() {
         build
             .diagnostics
             .iter()
-            .any(|d| d.code.severity() == Severity::Error)
+            .any(|d| d.severity == Severity::Error)
     );
     let text = nfl::render(&build.diagnostics[0], build.sources(), nfl::Style::Short);
     assert!(text.starts_with("a.nfl:"), "{text}");

@@ -3,7 +3,7 @@
 //! In: a finding and the sources. Out: lines for people, one line for editors, or one JSON object.
 //! Guaranteed: any span of the source map renders; each form ends with a line break.
 
-use super::Diagnostic;
+use super::{Diagnostic, Fix};
 use crate::source::SourceMap;
 use crate::span::{FileId, Span};
 use ariadne::{Cache, CharSet, Color, Config, IndexType, Report, ReportKind, Source};
@@ -42,7 +42,7 @@ fn kind(diagnostic: &Diagnostic) -> String {
 }
 
 fn severity(diagnostic: &Diagnostic) -> &'static str {
-    match diagnostic.code.severity() {
+    match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
     }
@@ -87,13 +87,23 @@ fn json(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
     value["message"] = json!(diagnostic.message);
     value["labels"] = json!(labels);
     value["notes"] = json!(diagnostic.notes);
+    let edit = |(span, text): &(Span, String)| {
+        let mut value = place(*span);
+        value["text"] = json!(text);
+        value
+    };
+    let fix = |fix: &Fix| {
+        let edits: Vec<Value> = fix.edits.iter().map(edit).collect();
+        json!({ "title": fix.title, "edits": edits })
+    };
+    value["fixes"] = diagnostic.fixes.iter().map(fix).collect();
     value["helps"] = json!(diagnostic.helps);
     value
 }
 
 fn human(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
     let kind = kind(diagnostic);
-    let kind = match diagnostic.code.severity() {
+    let kind = match diagnostic.severity {
         _ if !color => kind,
         Severity::Error => format!("\x1b[1;31m{kind}\x1b[0m"),
         Severity::Warning => format!("\x1b[1;33m{kind}\x1b[0m"),
@@ -101,12 +111,13 @@ fn human(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
     let mut text = format!("{kind}: {}\n", diagnostic.message);
     text.push_str(&excerpt(diagnostic, sources, color).unwrap_or_default());
     let notes = diagnostic.notes.iter().map(|note| ("note", note));
+    let fixes = diagnostic.fixes.iter().map(|fix| ("fix", &fix.title));
     let helps = diagnostic.helps.iter().map(|help| ("help", help));
-    for (word, remark) in notes.chain(helps) {
+    for (word, remark) in notes.chain(fixes).chain(helps) {
         let mut lines = remark.lines();
         let _ = writeln!(text, "  = {word}: {}", lines.next().unwrap_or_default());
         for line in lines {
-            let _ = writeln!(text, "          {line}");
+            let _ = writeln!(text, "    {:width$}  {line}", "", width = word.len());
         }
     }
     text
@@ -114,7 +125,7 @@ fn human(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> String {
 
 /// The marked source lines.
 fn excerpt(diagnostic: &Diagnostic, sources: &SourceMap, color: bool) -> Option<String> {
-    let (tone, charset) = match diagnostic.code.severity() {
+    let (tone, charset) = match diagnostic.severity {
         _ if !color => (Color::Primary, CharSet::Ascii),
         Severity::Error => (Color::Red, CharSet::Unicode),
         Severity::Warning => (Color::Yellow, CharSet::Unicode),

@@ -1,0 +1,105 @@
+//! Places in the source text that corrections change.
+//!
+//! In: spans of the tree. Out: spans of tokens around them, found by reading the text. Guaranteed:
+//! a correction at such a place leaves the tokens around it as they are.
+
+use crate::check::Checker;
+use nfl_syntax::{Diagnostic, Span};
+
+impl Checker<'_> {
+    /// The text of a token of the span's file.
+    fn token_text(&self, at: Span, token: u32) -> &str {
+        self.program.sources.text(Span {
+            start: token,
+            end: token + 1,
+            ..at
+        })
+    }
+
+    fn is_trivia(&self, at: Span, token: u32) -> bool {
+        let text = self.token_text(at, token);
+        text.starts_with("//") || text.starts_with("/*") || text.trim().is_empty()
+    }
+
+    /// The place right before a span.
+    pub(crate) fn front(&self, span: Span) -> Span {
+        Span {
+            end: span.start,
+            ..span
+        }
+    }
+
+    /// The span with the white space before it.
+    pub(crate) fn with_space(&self, span: Span) -> Span {
+        let before = span.start.checked_sub(1);
+        let blank = before.filter(|&t| self.token_text(span, t).trim().is_empty());
+        Span {
+            start: blank.unwrap_or(span.start),
+            ..span
+        }
+    }
+
+    /// How many tokens the span's file has.
+    fn tokens(&self, span: Span) -> u32 {
+        self.program.sources.files[span.file].starts.len() as u32 - 1
+    }
+
+    /// The place behind a name and its list of parameters, if it has one.
+    pub(crate) fn behind_parameters(&self, name: Span) -> Span {
+        let behind = |end| Span {
+            start: end,
+            end,
+            ..name
+        };
+        let mut depth = 0_u32;
+        for token in name.end..self.tokens(name) {
+            match self.token_text(name, token) {
+                "(" => depth += 1,
+                ")" if depth <= 1 => return behind(token + 1),
+                ")" => depth -= 1,
+                _ if depth == 0 && !self.is_trivia(name, token) => break,
+                _ => {}
+            }
+        }
+        behind(name.end)
+    }
+
+    /// The assignment that begins with this place, with its line's indentation; nothing where it is
+    /// the body of an `if` without braces, which cannot lose it.
+    pub(crate) fn whole_statement(&self, place: Span) -> Option<Span> {
+        let first = (0..place.start)
+            .rev()
+            .find(|&t| !self.is_trivia(place, t))?;
+        if !matches!(self.token_text(place, first), ";" | "{" | "}") {
+            return None;
+        }
+        let rest = place.end..self.tokens(place);
+        let last = rest
+            .into_iter()
+            .find(|&t| self.token_text(place, t) == ";")?;
+        Some(self.with_space(Span {
+            end: last + 1,
+            ..place
+        }))
+    }
+
+    /// Adds the import of a type, behind the imports that the file has.
+    pub(crate) fn import(&self, finding: Diagnostic, path: &str) -> Diagnostic {
+        let line = format!("import {path};");
+        let unit = &self.ast.units[self.body.unit];
+        let package = unit.package.last().map(|name| Span {
+            end: name.span.end + 1,
+            ..name.span
+        });
+        let above = unit.imports.last().map(|import| import.span);
+        let (Some(above), blank) = (above.or(package), above.is_none()) else {
+            return finding.help(line);
+        };
+        let behind = Span {
+            start: above.end,
+            ..above
+        };
+        let breaks = if blank { "\n\n" } else { "\n" };
+        finding.fix(line.clone(), [(behind, format!("{breaks}{line}"))])
+    }
+}
