@@ -39,6 +39,33 @@ pub(crate) struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = "Global options")]
     pub(crate) color: Color,
+    /// Do not say this warning, or any with `warnings`; may be repeated
+    #[arg(
+        short = 'A',
+        long = "allow",
+        global = true,
+        value_name = "CODE",
+        help_heading = "Global options"
+    )]
+    pub(crate) allow: Vec<String>,
+    /// Say this warning, though all others are allowed or denied
+    #[arg(
+        short = 'W',
+        long = "warn",
+        global = true,
+        value_name = "CODE",
+        help_heading = "Global options"
+    )]
+    pub(crate) warn: Vec<String>,
+    /// Make this warning an error, or all with `warnings`
+    #[arg(
+        short = 'D',
+        long = "deny",
+        global = true,
+        value_name = "CODE",
+        help_heading = "Global options"
+    )]
+    pub(crate) deny: Vec<String>,
     /// Say nothing but errors and what was asked for
     #[arg(
         short,
@@ -62,6 +89,8 @@ pub(crate) enum ErrorFormat {
     Short,
     /// One JSON object each, for programs
     Json,
+    /// One SARIF 2.1.0 document, for services that collect findings
+    Sarif,
 }
 
 /// When to use colours.
@@ -97,6 +126,7 @@ pub(crate) enum Command {
     Sign(crate::sign::Args),
     Verify(crate::verify::Args),
     Key(crate::key::Args),
+    Fix(crate::fix::Args),
     Explain(crate::explain::Args),
 }
 

@@ -47,10 +47,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         findings.extend(build.diagnostics);
     }
     source::summarise(&findings, shell);
-    if findings
-        .iter()
-        .any(|d| d.code.severity() == Severity::Error)
-    {
+    if findings.iter().any(|d| d.severity == Severity::Error) {
         return Err(Failure::said(Exit::Wrong));
     }
     if args.bounds {

@@ -11,9 +11,11 @@ mod artifact;
 mod build;
 mod capture;
 mod check;
+mod difference;
 mod disasm;
 mod explain;
 mod failure;
+mod fix;
 mod inspect;
 mod key;
 mod new;
@@ -40,7 +42,8 @@ fn main() -> ExitCode {
         Err(error) => return args::explain_usage(&error),
     };
     let mut shell = Shell::new(&cli.global);
-    let done = match &cli.command {
+    let ready = shell.take_levels(&cli.global);
+    let done = ready.and_then(|()| match &cli.command {
         Command::New(args) => new::run(args, &mut shell),
         Command::Check(args) => check::run(args, &mut shell),
         Command::Build(args) => build::run(args, &mut shell),
@@ -51,8 +54,9 @@ fn main() -> ExitCode {
         Command::Sign(args) => sign::run(args, &mut shell),
         Command::Verify(args) => verify::run(args, &mut shell),
         Command::Key(args) => key::run(args, &mut shell),
+        Command::Fix(args) => fix::run(args, &mut shell),
         Command::Explain(args) => explain::run(args, &mut shell),
-    };
+    });
     match done.and_then(|()| shell.finish()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => shell.fail(&failure),

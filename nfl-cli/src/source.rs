@@ -46,18 +46,24 @@ pub(crate) fn compiler(target: &str) -> Result<Compiler, Failure> {
     })
 }
 
-/// Compiles a file as far as it goes and shows all findings.
-pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Result<Build, Failure> {
-    let text = std::fs::read(file).map_err(|error| Failure::read(file, &error))?;
-    if let Err(error) = std::str::from_utf8(&text) {
+/// The text of a source file.
+pub(crate) fn text(file: &Path) -> Result<String, Failure> {
+    let bytes = std::fs::read(file).map_err(|error| Failure::read(file, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
         let message = format!(
             "`{}` is not text: byte {} is not UTF-8",
             file.display(),
-            error.valid_up_to()
+            error.utf8_error().valid_up_to()
         );
-        return Err(Failure::wrong(&codes::E910, message));
-    }
-    let build = compiler.build(&DirFiles::new(""), &file.to_string_lossy());
+        Failure::wrong(&codes::E910, message)
+    })
+}
+
+/// Compiles a file as far as it goes and shows all findings.
+pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Result<Build, Failure> {
+    text(file)?;
+    let mut build = compiler.build(&DirFiles::new(""), &file.to_string_lossy());
+    build.diagnostics = shell.judge(std::mem::take(&mut build.diagnostics));
     shell.diagnose(&build.diagnostics, build.sources());
     Ok(build)
 }
@@ -66,7 +72,7 @@ pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Resu
 pub(crate) fn summarise(diagnostics: &[Diagnostic], shell: &mut Shell) {
     let errors = diagnostics
         .iter()
-        .filter(|d| d.code.severity() == Severity::Error)
+        .filter(|d| d.severity == Severity::Error)
         .count();
     let warnings = diagnostics.len() - errors;
     let some = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
