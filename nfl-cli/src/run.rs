@@ -180,13 +180,16 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
         let mut frame = frame.map_err(broken)?;
         progress.set_position(reader.position());
         let outcome = node.run(&mut frame)?;
-        let reason = outcome.and_then(|o| stats::reason(&node.image.manifest, &o));
+        let reason = outcome.as_ref();
+        let reason = reason.and_then(|o| stats::reason(&node.image.manifest, o));
         match &outcome {
             Some(outcome) => stats.count(outcome, reason.as_deref()),
             None => stats.skip(),
         }
         if let (Some(writer), Some(path)) = (&mut writer, &args.write)
-            && outcome.is_none_or(|o| o.verdict.kind != VerdictKind::Drop)
+            && outcome
+                .as_ref()
+                .is_none_or(|o| o.verdict.kind != VerdictKind::Drop)
         {
             let Frame {
                 link,
@@ -200,7 +203,7 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
                 .map_err(|error| capture_failure(path, &error))?;
         }
         if args.format == Format::Json {
-            shell.json(&line(&frame, outcome, reason))?;
+            shell.json(&line(&frame, outcome.as_ref(), reason))?;
         }
     }
     progress.finish_and_clear();
@@ -212,7 +215,7 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
     Ok(stats)
 }
 
-fn line(frame: &Frame, outcome: Option<Outcome>, reason: Option<String>) -> Line<'static> {
+fn line(frame: &Frame, outcome: Option<&Outcome>, reason: Option<String>) -> Line<'static> {
     let operand = outcome.and_then(|o| match o.verdict.kind {
         VerdictKind::Forward | VerdictKind::Steer | VerdictKind::Multicast => {
             Some(o.verdict.operand)

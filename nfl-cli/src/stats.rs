@@ -126,7 +126,7 @@ mod tests {
             let outcome = Outcome {
                 verdict,
                 steps,
-                by_need: false,
+                ..Outcome::from_fault()
             };
             stats.count(&outcome, None);
             assert_eq!(stats.median(), median);

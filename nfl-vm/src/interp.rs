@@ -1,9 +1,11 @@
 //! The interpreter: one exhaustive match that says what each instruction does.
 //!
-//! In: decoded code, memory and a budget. Out: the words in `a0` and `a1` when the code finishes,
-//! and the steps it took, or the first rule that was broken. A step is one instruction, the
-//! finishing `ebreak` included.
+//! In: decoded code, memory, the node's services and a budget. Out: the words in `a0` and `a1` when
+//! the code finishes, and the steps it took, or the first rule that was broken. A step is one
+//! instruction, the finishing `ebreak` included; a service costs its price on top of its call.
 
+use nfl_abi::host::call::ARGS_MAX;
+use nfl_abi::host::{Answer, Arg, Call, Host, Return};
 use nfl_abi::map::{self, reg};
 use nfl_isa::{Inst, Op, Reg};
 
@@ -47,8 +49,8 @@ pub struct Step<'a> {
 #[derive(Debug)]
 pub(crate) struct Finish {
     pub(crate) pc: u32,
-    pub(crate) a0: Word,
-    pub(crate) a1: Word,
+    /// The words in `a0` and `a1`; nothing when a resizing service found no room.
+    pub(crate) words: Option<(Word, Word)>,
     pub(crate) steps: u32,
 }
 
@@ -56,6 +58,8 @@ pub(crate) struct Finish {
 enum Next {
     Fall,
     To(u32),
+    /// To a slot of the call vector.
+    Call(usize),
     Finish,
 }
 
@@ -63,26 +67,31 @@ enum Next {
 struct Machine<'a> {
     registers: Registers,
     memory: Memory<'a>,
+    host: &'a mut dyn Host,
     pc: u32,
     /// Size of the instruction at `pc`, in bytes.
     size: u32,
 }
 
 /// Run from `pc` until the code finishes, breaks a rule, or has used `budget` steps.
-pub(crate) fn run(
+pub(crate) fn run<'a>(
     program: &Program,
     pc: u32,
-    memory: Memory<'_>,
+    memory: Memory<'a>,
+    host: &'a mut dyn Host,
     budget: u32,
     mut trace: impl FnMut(&Step<'_>),
 ) -> Result<Finish, Fault> {
     let mut machine = Machine {
-        registers: at_entry(memory.packet.len() as u32),
+        registers: at_entry(memory.packet_len()),
         memory,
+        host,
         pc,
         size: 0,
     };
-    for steps in 1..=budget {
+    let mut steps = 0;
+    while steps < budget {
+        steps += 1;
         let pc = machine.pc;
         let stop = |trap| Fault::Trap { pc, trap };
         let slot = program.at(pc).ok_or(stop(Trap::OutsideCode))?;
@@ -97,12 +106,22 @@ pub(crate) fn run(
             Next::Fall => machine.pc = pc.wrapping_add(size),
             Next::To(target) => machine.pc = target,
             Next::Finish => {
-                return Ok(Finish {
-                    pc,
-                    a0: machine.get(Reg(reg::A0)),
-                    a1: machine.get(Reg(reg::A1)),
-                    steps,
-                });
+                let words = (machine.get(Reg(reg::A0)), machine.get(Reg(reg::A1)));
+                let words = Some(words);
+                return Ok(Finish { pc, words, steps });
+            }
+            Next::Call(slot) => {
+                let call = program.call(slot).ok_or(stop(Trap::Call))?;
+                let args = machine.arguments(call).map_err(stop)?;
+                steps = steps.saturating_add(price(call, args));
+                if steps > budget {
+                    break;
+                }
+                if !machine.call(slot, call, args).map_err(stop)? {
+                    let words = None;
+                    return Ok(Finish { pc, words, steps });
+                }
+                machine.pc = pc.wrapping_add(size);
             }
         }
     }
@@ -110,6 +129,17 @@ pub(crate) fn run(
         pc: machine.pc,
         trap: Trap::StepLimit(budget),
     })
+}
+
+/// The price of a call with these words.
+fn price(call: &Call, args: [u32; ARGS_MAX]) -> u32 {
+    let unit = call.unit_register.map(usize::from);
+    call.price(unit.and_then(|at| args.get(at)).copied().unwrap_or(0))
+}
+
+/// The register of an argument word.
+fn argument(at: usize) -> Reg {
+    Reg(reg::A0 + at as u8)
 }
 
 fn at_entry(packet_len: u32) -> Registers {
@@ -234,7 +264,7 @@ impl Machine<'_> {
 
     fn load(&mut self, i: Inst, width: Width, extend: fn(u32) -> u32) -> Result<Next, Trap> {
         let base = self.read(i.rs1)?;
-        let word = self.memory.load((base, i.rs1), i.imm, width)?;
+        let word = self.memory.load((base, i.rs1), i.imm, width, self.host)?;
         let bits = extend(word.bits);
         self.set(i.rd, Word { bits, ..word })
     }
@@ -269,6 +299,13 @@ impl Machine<'_> {
     }
 
     fn jump(&mut self, i: Inst) -> Result<Next, Trap> {
+        let target = self.pc.wrapping_add_signed(i.imm);
+        if let Some(slot) = slot_at(target) {
+            return match i.rd.0 {
+                reg::RA => Ok(Next::Call(slot)),
+                _ => Err(Trap::Call),
+            };
+        }
         match i.rd.0 {
             0 => {}
             reg::RA | reg::T0 if i.imm < 0 => {
@@ -283,7 +320,63 @@ impl Machine<'_> {
             }
             _ => return Err(Trap::Call),
         }
-        Ok(Next::To(self.pc.wrapping_add_signed(i.imm)))
+        Ok(Next::To(target))
+    }
+
+    /// The words of a call's arguments, as the service sees them.
+    fn arguments(&self, call: &Call) -> Result<[u32; ARGS_MAX], Trap> {
+        let mut words = [0; ARGS_MAX];
+        let mut at = 0;
+        for &arg in call.args() {
+            let (many, is_address) = match arg {
+                Arg::Word => (1, false),
+                Arg::Address(_) => (1, true),
+                Arg::Block(_) if call.by_address() => (1, true),
+                Arg::Block(bytes) => (usize::from(bytes).div_ceil(4), false),
+            };
+            for _ in 0..many {
+                let word = self.read(argument(at))?;
+                let seen = match word.kind {
+                    Kind::Number => Some(word.bits),
+                    _ if is_address => Memory::for_service(word),
+                    _ => None,
+                };
+                let seen = seen.ok_or(Trap::Argument(argument(at)))?;
+                *words.get_mut(at).ok_or(Trap::Service)? = seen;
+                at += 1;
+            }
+        }
+        Ok(words)
+    }
+
+    /// Calls a service; answers whether the run goes on.
+    fn call(&mut self, slot: usize, call: &Call, args: [u32; ARGS_MAX]) -> Result<bool, Trap> {
+        let (first, second) = match self.host.call(slot, args, &mut self.memory) {
+            Return::Words(first, second) => (first, second),
+            Return::NoRoom if call.resizes => return Ok(false),
+            Return::NoRoom | Return::Fault => return Err(Trap::Service),
+        };
+        let answers = match call.answer {
+            Answer::Nothing => (Word::UNDEFINED, Word::UNDEFINED),
+            Answer::Word(most) if first <= most => (Word::number(first), Word::UNDEFINED),
+            Answer::Two(most) if first <= most => (Word::number(first), Word::number(second)),
+            Answer::Value(_) => (self.memory.answered(first)?, Word::UNDEFINED),
+            Answer::Word(_) | Answer::Two(_) => return Err(Trap::Service),
+        };
+        let words = &mut self.registers.0;
+        if call.resizes {
+            for word in words.iter_mut() {
+                if word.kind == Kind::Address(Region::Packet) {
+                    *word = Word::UNDEFINED;
+                }
+            }
+            words[usize::from(reg::S0)] = Region::Packet.start();
+            words[usize::from(reg::S1)] = Word::number(self.memory.packet_len());
+        }
+        words[usize::from(reg::A0)] = answers.0;
+        words[usize::from(reg::A1)] = answers.1;
+        words[usize::from(reg::RA)] = Word::UNDEFINED;
+        Ok(true)
     }
 
     fn back(&self, i: Inst) -> Result<Next, Trap> {
@@ -294,6 +387,14 @@ impl Machine<'_> {
         }
         Ok(Next::To(target.bits.wrapping_sub(map::CODE_BASE)))
     }
+}
+
+/// The slot of the call vector at a place relative to the code's first byte.
+fn slot_at(target: u32) -> Option<usize> {
+    // The vector lies right below the code, so a slot's distance is what the place lacks to 0.
+    let below = 0u32.wrapping_sub(target);
+    let is_slot = below <= map::VECTOR_SLOTS * 8 && below != 0 && below.is_multiple_of(8);
+    is_slot.then(|| (below / 8 - 1) as usize)
 }
 
 fn on_numbers(a: Word, b: Word, f: impl Fn(u32, u32) -> u32) -> Word {

@@ -7,9 +7,9 @@
 //!
 //! The rules, beyond RV32IMC itself:
 //!
-//! 1. Memory is five regions: constants, context, packet, scratch and `carried`. An access stays
-//!    within the region its base register points into; a plain number reaches constants only. Any
-//!    alignment is allowed.
+//! 1. Memory is six regions: constants, context, packet, scratch, `carried`, and the values that
+//!    lookups found. An access stays within the region its base register points into, of values
+//!    within the one value; a plain number reaches constants only. Any alignment is allowed.
 //! 2. The packet is readable up to its length or the image's window, whichever is more, and zero
 //!    from its length on; it is writable below its length, by images with the right `Rewrite`.
 //! 3. Registers and scratch bytes that nothing wrote are undefined, and reading one is a fault.
@@ -20,19 +20,35 @@
 //! 5. Code never writes `s0`, `s1` or `sp`.
 //! 6. A subroutine is called by `jal` through `ra` or `t0` at a lower address than the call, and
 //!    returns by `jr` on the address that the call left.
-//! 7. A run ends at `ebreak` with a verdict that the manifest allows, within its budget of steps.
+//! 7. A service is called by `jal` through `ra` to a slot of the call vector that the image imports.
+//!    Its arguments are numbers in `a0` to `a5`, or addresses of defined scratch bytes or constants
+//!    where the contract says so. Afterwards `a0` and `a1` hold its answers, `ra` and whatever it
+//!    does not answer are undefined, and every other register is as it was. A lookup answers 0 or
+//!    the address of a value that is read-only and does not change until the run is over. After a
+//!    service that moves the packet `s0` and `s1` are new, addresses in the packet from before are
+//!    undefined, and the context tells where the network header went.
+//! 8. A run ends at `ebreak` with a verdict that the manifest allows, within its budget of steps;
+//!    or with `Drop(NO_ROOM)` in a service that finds no room for the packet to grow.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod flow;
 mod interp;
 mod load;
 mod memory;
 mod outcome;
 mod packet;
 mod program;
+mod services;
+mod state;
+mod tables;
 
+pub use flow::FlowTuple;
 pub use interp::{Registers, Step};
-pub use load::{Instance, LoadError, Loaded, Policy, load, run_unverified};
+pub use load::{Inputs, Instance, LoadError, Loaded, Policy, load, run_unverified};
 pub use memory::Region;
-pub use outcome::{Budget, Fault, Outcome, Trap};
-pub use packet::{Context, Packet};
+pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
+pub use packet::{Context, HEAD_ROOM, Packet, TAIL_ROOM};
+pub use services::{Bound, Services};
+pub use state::{KeyValue, Logged, Reported, SharedState, State, StateError, TOLD_MAX};
+pub use tables::{Colour, Count, Part, Rates, TernaryRule};

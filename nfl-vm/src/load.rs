@@ -5,18 +5,21 @@
 //! policy grants.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-use nfl_abi::image::{Right, Rights, Verdict, VerdictKind};
+use nfl_abi::host::Host;
+use nfl_abi::image::{REASON_FAULT, REASONS, Right, Rights, Verdict, VerdictKind};
 use nfl_abi::{Entry, Image, Profile, Role, map};
 use nfl_isa::Reg;
 use nfl_verify::Proven;
 
 use crate::interp::{self, Finish, Step};
-use crate::memory::{Kind, Memory};
-use crate::outcome::{Budget, Fault, Outcome, Trap};
+use crate::memory::{Kind, Memory, Word};
+use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{Context, Packet};
 use crate::program::Program;
+use crate::services::{Bound, Services, Slot};
+use crate::state::{SharedState, State, StateError};
 
 /// What a node grants to an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,6 +60,8 @@ pub enum LoadError {
     },
     /// It imports a service, by number, that this machine does not offer.
     Service(u8),
+    /// It declares two resources of this name that differ.
+    Resource(String),
 }
 
 impl fmt::Display for LoadError {
@@ -81,6 +86,7 @@ impl fmt::Display for LoadError {
                 Some(service) => write!(f, "this machine does not offer `{}`", service.name),
                 None => write!(f, "there is no service number {number}"),
             },
+            LoadError::Resource(name) => write!(f, "two resources are named `{name}`"),
         }
     }
 }
@@ -102,8 +108,12 @@ struct Shared {
 /// Load a proven image if the policy grants all it asks for.
 pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
     let manifest = &proven.image().manifest;
-    if let Some(import) = manifest.imports.first() {
-        return Err(LoadError::Service(import.service));
+    for import in &manifest.imports {
+        let slot = Slot::new(import, &manifest.resources);
+        slot.ok_or(LoadError::Service(import.service))?;
+    }
+    if let Err(StateError::Differs(name)) = State::new(&manifest.resources) {
+        return Err(LoadError::Resource(name));
     }
     for &kind in VerdictKind::ALL {
         if allows(manifest.verdicts & !policy.verdicts, kind) {
@@ -124,7 +134,7 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
             });
         }
     }
-    let program = Program::new(&proven.image().code);
+    let program = Program::new(proven.image());
     Ok(Loaded {
         shared: Arc::new(Shared { proven, program }),
     })
@@ -155,11 +165,31 @@ impl Loaded {
         Some(self.shared.proven.steps(self.position(role)?))
     }
 
-    /// Something to run packets through, for one worker.
+    /// Something to run packets through, for one worker, with a state of its own that is empty.
+    ///
+    /// # Panics
+    ///
+    /// Never: an image that is loaded agrees with itself about its resources.
     pub fn instance(&self) -> Instance {
-        Instance {
+        let shared = SharedState::default();
+        self.instance_on(&shared)
+            .expect("checked when it was loaded")
+    }
+
+    /// Something to run packets through, on a state that others may share. Resources of one name are
+    /// one resource.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Differs`] when another image knows one of the names as something else.
+    pub fn instance_on(&self, state: &SharedState) -> Result<Instance, StateError> {
+        let manifest = &self.image().manifest;
+        let bound = state.lock().bind(&manifest.imports, &manifest.resources)?;
+        Ok(Instance {
             loaded: self.clone(),
-        }
+            bound,
+            state: state.clone(),
+        })
     }
 
     fn position(&self, role: Role) -> Option<usize> {
@@ -168,10 +198,12 @@ impl Loaded {
     }
 }
 
-/// A loaded program with the state that one worker needs.
+/// A loaded program with the state it works on. A copy works on the same state.
 #[derive(Clone, Debug)]
 pub struct Instance {
     loaded: Loaded,
+    bound: Bound,
+    state: SharedState,
 }
 
 impl Instance {
@@ -180,7 +212,22 @@ impl Instance {
         &self.loaded
     }
 
-    /// Run the handler of `role` on a packet. `carried` is as long as the manifest's.
+    /// The state it works on, to be shared with other instances.
+    pub fn shared_state(&self) -> &SharedState {
+        &self.state
+    }
+
+    /// The state it works on, to be read and filled. No instance on it runs while this is held.
+    pub fn state_mut(&mut self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Run the handler of `role` on a packet. `carried` is as long as the manifest's. Of several
+    /// timers it is the first.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when the run has no verdict.
     pub fn run(
         &mut self,
         role: Role,
@@ -190,46 +237,83 @@ impl Instance {
         budget: Budget,
     ) -> Result<Outcome, Fault> {
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
+        self.run_entry(index, packet, context, carried, budget)
+    }
+
+    /// Run an entry by its place in the manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::run`].
+    pub fn run_entry(
+        &mut self,
+        index: usize,
+        packet: &mut Packet,
+        context: &Context,
+        carried: &mut [u8],
+        budget: Budget,
+    ) -> Result<Outcome, Fault> {
         let Shared { proven, program } = &*self.loaded.shared;
+        let image = proven.image();
+        let entry = image.manifest.entries.get(index);
+        let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
         let steps = match budget {
             Budget::Proven => proven.steps(index),
             Budget::Steps(steps) => steps,
         };
-        let image = proven.image();
-        let entry = &image.manifest.entries[index];
+        let mut state = self.state.lock();
+        let mut services = Services::new(&self.bound, &mut state, entry.layer, context);
         let inputs = Inputs {
             packet,
             context,
             carried,
+            host: &mut services,
         };
-        run_entry(image, program, entry, inputs, steps, |_| {})
+        let outcome = run_entry(image, program, entry, inputs, steps, |_| {})?;
+        Ok(Outcome {
+            effects: services.into_effects(),
+            ..outcome
+        })
+    }
+}
+
+/// What a run is given.
+pub struct Inputs<'a> {
+    /// The packet from the handler's layer on.
+    pub packet: &'a mut Packet,
+    /// What the node tells.
+    pub context: &'a Context,
+    /// Memory that travels with the packet, as long as the manifest's.
+    pub carried: &'a mut [u8],
+    /// The node's services.
+    pub host: &'a mut dyn Host,
+}
+
+impl fmt::Debug for Inputs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inputs")
+            .field("packet", &self.packet)
+            .field("context", &self.context)
+            .field("carried", &self.carried)
+            .finish_non_exhaustive()
     }
 }
 
 /// Run an entry of an image that nobody proved, for at most `steps_max` steps, and show each
-/// instruction to `trace` before it runs.
+/// instruction to `trace` before it runs. What the run does beside its verdict is the host's to
+/// know, so the outcome has no effects.
+///
+/// # Errors
+///
+/// A [`Fault`] when the run has no verdict.
 pub fn run_unverified(
     image: &Image,
     entry: &Entry,
-    packet: &mut Packet,
-    context: &Context,
-    carried: &mut [u8],
+    inputs: Inputs<'_>,
     steps_max: u32,
     trace: impl FnMut(&Step<'_>),
 ) -> Result<Outcome, Fault> {
-    let program = Program::new(&image.code);
-    let inputs = Inputs {
-        packet,
-        context,
-        carried,
-    };
-    run_entry(image, &program, entry, inputs, steps_max, trace)
-}
-
-struct Inputs<'a> {
-    packet: &'a mut Packet,
-    context: &'a Context,
-    carried: &'a mut [u8],
+    run_entry(image, &Program::new(image), entry, inputs, steps_max, trace)
 }
 
 fn run_entry(
@@ -245,6 +329,7 @@ fn run_entry(
         packet,
         context,
         carried,
+        host,
     } = inputs;
     if packet.len() > map::PACKET_MAX as usize {
         return Err(Fault::PacketTooLong { len: packet.len() });
@@ -260,37 +345,52 @@ fn run_entry(
             verdict: as_profile_has_it(manifest.profile, entry.malformed),
             steps: 0,
             by_need: true,
+            no_room: false,
+            effects: Effects::default(),
         });
     }
     let constants = image.constants.len().min(map::CONSTANTS_BYTES as usize);
     let memory = Memory::new(
         &image.constants[..constants],
         context.to_bytes(manifest.rights.has(Right::Clock)),
-        packet.bytes_mut(),
+        packet,
         carried,
         u32::from(manifest.window),
         manifest.rights.has(Right::Rewrite),
     );
-    let finish = interp::run(program, entry.pc, memory, steps_max, trace)?;
-    let stop = |trap| Fault::Trap {
-        pc: finish.pc,
-        trap,
+    let finish = interp::run(program, entry.pc, memory, host, steps_max, trace)?;
+    let Finish { pc, words, steps } = finish;
+    let verdict = match words {
+        Some(words) => verdict(image, words).map_err(|trap| Fault::Trap { pc, trap })?,
+        None => as_profile_has_it(manifest.profile, no_room()),
     };
     Ok(Outcome {
-        verdict: verdict(image, &finish).map_err(stop)?,
-        steps: finish.steps,
+        verdict,
+        steps,
         by_need: false,
+        no_room: words.is_none(),
+        effects: Effects::default(),
     })
 }
 
+/// The verdict when the packet has no room to grow. Nodes drop on their own account too, so no
+/// manifest needs to allow it.
+fn no_room() -> Verdict {
+    let reason = REASONS.iter().position(|&reason| reason == "NO_ROOM");
+    Verdict {
+        kind: VerdictKind::Drop,
+        operand: reason.map_or(u32::from(REASON_FAULT), |number| number as u32),
+    }
+}
+
 /// The verdict in `a0` and `a1`, if the manifest allows it.
-fn verdict(image: &Image, finish: &Finish) -> Result<Verdict, Trap> {
-    let kind = match finish.a0.kind {
-        Kind::Number => u8::try_from(finish.a0.bits)
+fn verdict(image: &Image, (a0, a1): (Word, Word)) -> Result<Verdict, Trap> {
+    let kind = match a0.kind {
+        Kind::Number => u8::try_from(a0.bits)
             .ok()
             .and_then(VerdictKind::from_number)
-            .ok_or(Trap::UnknownVerdict(finish.a0.bits))?,
-        _ => return Err(Trap::NotANumber(Reg::A0)),
+            .ok_or(Trap::UnknownVerdict(a0.bits))?,
+        _ => return Err(Trap::NotANumber(Reg(map::reg::A0))),
     };
     if !allows(image.manifest.verdicts, kind) {
         return Err(Trap::ForbiddenVerdict(kind));
@@ -302,9 +402,9 @@ fn verdict(image: &Image, finish: &Finish) -> Result<Verdict, Trap> {
         | VerdictKind::Forward
         | VerdictKind::Multicast
         | VerdictKind::Steer
-        | VerdictKind::Punt => match finish.a1.kind {
-            Kind::Number => finish.a1.bits,
-            _ => return Err(Trap::NotANumber(Reg::A1)),
+        | VerdictKind::Punt => match a1.kind {
+            Kind::Number => a1.bits,
+            _ => return Err(Trap::NotANumber(Reg(map::reg::A1))),
         },
     };
     Ok(Verdict { kind, operand })

@@ -1,15 +1,17 @@
-//! Memory and the words in it: five regions, and for each word what kind of thing it is.
+//! Memory and the words in it: six regions, and for each word what kind of thing it is.
 //!
 //! An address is a region and an offset in it. Nodes put the regions where they like, and rule 4 of
 //! the crate keeps code from learning where: whatever would depend on it is undefined or a fault.
 
 use std::fmt;
 
+use nfl_abi::host::Host;
 use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_isa::Reg;
 
 use crate::outcome::Trap;
+use crate::packet::{NETWORK_OFFSET_MAX, Packet};
 
 /// A part of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +26,8 @@ pub enum Region {
     Scratch,
     /// Memory that travels with the packet.
     Carried,
+    /// What the so many-th lookup of the run found, counted from 0.
+    Value(u16),
 }
 
 impl Region {
@@ -44,6 +48,7 @@ impl fmt::Display for Region {
             Region::Packet => "packet",
             Region::Scratch => "scratch memory",
             Region::Carried => "carried area",
+            Region::Value(_) => "value of a resource",
         })
     }
 }
@@ -170,35 +175,44 @@ const NO_OWNER: Owner = Owner {
 pub(crate) struct Memory<'a> {
     constants: &'a [u8],
     context: [u8; map::CONTEXT_BYTES as usize],
-    pub(crate) packet: &'a mut [u8],
-    /// Bytes of the packet that may be read.
-    readable: u32,
+    packet: &'a mut Packet,
+    window: u32,
     rewrite: bool,
     carried: &'a mut [u8],
     scratch: [u8; map::SCRATCH_BYTES as usize],
     owners: [Owner; map::SCRATCH_BYTES as usize],
+    /// The addresses that lookups answered, each once.
+    values: Vec<u32>,
 }
+
+/// The address of scratch memory as services see it; code cannot learn it.
+const SCRATCH_BASE: u32 = 0x8000_0000;
 
 impl<'a> Memory<'a> {
     pub(crate) fn new(
         constants: &'a [u8],
         context: [u8; map::CONTEXT_BYTES as usize],
-        packet: &'a mut [u8],
+        packet: &'a mut Packet,
         carried: &'a mut [u8],
         window: u32,
         rewrite: bool,
     ) -> Memory<'a> {
-        let readable = (packet.len() as u32).max(window.min(map::WINDOW_MAX));
         Memory {
             constants,
             context,
             packet,
-            readable,
+            window: window.min(map::WINDOW_MAX),
             rewrite,
             carried,
             scratch: [0; map::SCRATCH_BYTES as usize],
             owners: [NO_OWNER; map::SCRATCH_BYTES as usize],
+            values: Vec::new(),
         }
+    }
+
+    /// How long the packet is, in bytes.
+    pub(crate) fn packet_len(&self) -> u32 {
+        self.packet.len() as u32
     }
 
     /// Load `width` bytes at `base + displacement`, zero-extended.
@@ -207,26 +221,34 @@ impl<'a> Memory<'a> {
         (base, reg): (Word, Reg),
         displacement: i32,
         width: Width,
+        host: &dyn Host,
     ) -> Result<Word, Trap> {
         let (region, start) = region_of(base, reg)?;
+        if let Region::Value(number) = region {
+            let value = self.value(number, host);
+            let at = place((region, start), displacement, width, value.len() as u32)?;
+            return Ok(Word::number(read(value, at, width)));
+        }
         let limit = match region {
             Region::Constants => self.constants.len() as u32,
-            Region::Packet => self.readable,
+            Region::Packet => self.packet_len().max(self.window),
             Region::Carried => self.carried.len() as u32,
             Region::Context => map::CONTEXT_BYTES,
             Region::Scratch => map::SCRATCH_BYTES,
+            Region::Value(_) => 0,
         };
         let at = place((region, start), displacement, width, limit)?;
         match region {
             Region::Constants => Ok(Word::number(read(self.constants, at, width))),
             Region::Context => Ok(Word::number(read(&self.context, at, width))),
-            Region::Packet => Ok(Word::number(read(self.packet, at, width))),
+            Region::Packet => Ok(Word::number(read(self.packet.bytes(), at, width))),
             Region::Carried => Ok(Word::number(read(self.carried, at, width))),
             Region::Scratch => {
                 let kind = self.scratch_kind(at, width)?;
                 let bits = read(&self.scratch, at, width);
                 Ok(Word { bits, kind })
             }
+            Region::Value(_) => Ok(Word::UNDEFINED),
         }
     }
 
@@ -240,9 +262,11 @@ impl<'a> Memory<'a> {
     ) -> Result<(), Trap> {
         let (region, start) = region_of(base, reg)?;
         let target = match region {
-            Region::Constants | Region::Context => return Err(Trap::ReadOnly(region)),
+            Region::Constants | Region::Context | Region::Value(_) => {
+                return Err(Trap::ReadOnly(region));
+            }
             Region::Packet if !self.rewrite => return Err(Trap::NoRight(Right::Rewrite)),
-            Region::Packet => &mut *self.packet,
+            Region::Packet => self.packet.bytes_mut(),
             Region::Carried => &mut *self.carried,
             Region::Scratch => &mut self.scratch[..],
         };
@@ -263,6 +287,49 @@ impl<'a> Memory<'a> {
         Ok(())
     }
 
+    /// The address that a lookup answered, as code has it: 0 stays a number.
+    pub(crate) fn answered(&mut self, address: u32) -> Result<Word, Trap> {
+        if address == 0 {
+            return Ok(Word::number(0));
+        }
+        let known = self.values.iter().position(|&other| other == address);
+        let number = known.unwrap_or(self.values.len());
+        if known.is_none() {
+            self.values.push(address);
+        }
+        let number = u16::try_from(number).map_err(|_| Trap::Service)?;
+        Ok(Region::Value(number).start())
+    }
+
+    fn value<'h>(&self, number: u16, host: &'h dyn Host) -> &'h [u8] {
+        let address = self.values.get(usize::from(number));
+        address.and_then(|&at| host.value(at)).unwrap_or(&[])
+    }
+
+    /// The address in an argument as services see it: of scratch memory or of constants.
+    pub(crate) fn for_service(word: Word) -> Option<u32> {
+        match word.kind {
+            Kind::Number => Some(word.bits),
+            Kind::Address(Region::Scratch) => Some(SCRATCH_BASE.wrapping_add(word.bits)),
+            _ => None,
+        }
+    }
+
+    /// What follows when the packet has moved: nothing in scratch points into it any more, and the
+    /// context tells where the network header is now, `by` bytes further on.
+    pub(crate) fn moved(&mut self, by: i64) {
+        for owner in &mut self.owners {
+            if owner.kind == Kind::Address(Region::Packet) {
+                *owner = NO_OWNER;
+            }
+        }
+        let at = map::context::NETWORK_OFFSET as usize;
+        let word = &mut self.context[at..at + 4];
+        let offset = word.iter().rev().fold(0, |n, &b| n << 8 | u32::from(b));
+        let moved = network_offset_after((offset != u32::MAX).then_some(offset), by);
+        word.copy_from_slice(&moved.unwrap_or(u32::MAX).to_le_bytes());
+    }
+
     fn scratch_kind(&self, at: usize, width: Width) -> Result<Kind, Trap> {
         let owners = &self.owners[at..at + width.bytes()];
         let kind = owners[0].kind;
@@ -281,6 +348,71 @@ impl<'a> Memory<'a> {
         } else {
             Err(Trap::UndefinedScratch { offset: at as u32 })
         }
+    }
+}
+
+/// Where the network header is after the packet has grown by so many bytes in front, or shrunk; none
+/// when it is gone, or further away than handlers are told.
+fn network_offset_after(offset: Option<u32>, by: i64) -> Option<u32> {
+    let moved = u32::try_from(i64::from(offset?) + by).ok()?;
+    (moved <= u32::from(NETWORK_OFFSET_MAX)).then_some(moved)
+}
+
+impl nfl_abi::host::Memory for Memory<'_> {
+    fn packet(&self) -> &[u8] {
+        self.packet.bytes()
+    }
+
+    fn packet_mut(&mut self) -> &mut [u8] {
+        self.packet.bytes_mut()
+    }
+
+    fn push(&mut self, bytes: u32) -> bool {
+        let done = self.packet.push(bytes);
+        if done {
+            self.moved(i64::from(bytes));
+        }
+        done
+    }
+
+    fn pop(&mut self, bytes: u32) -> bool {
+        let done = self.packet.pop(bytes);
+        if done {
+            self.moved(-i64::from(bytes));
+        }
+        done
+    }
+
+    fn append(&mut self, bytes: u32) -> bool {
+        self.moved(0);
+        self.packet.append(bytes)
+    }
+
+    fn cut(&mut self, bytes: u32) {
+        self.moved(0);
+        self.packet.cut(bytes);
+    }
+
+    fn read(&self, address: u32, into: &mut [u8]) -> bool {
+        let (bytes, start) = match address.checked_sub(SCRATCH_BASE) {
+            Some(start) => (&self.scratch[..], start as usize),
+            None => match address.checked_sub(map::CONSTANTS_BASE) {
+                Some(start) => (self.constants, start as usize),
+                None => return false,
+            },
+        };
+        let Some(end) = start.checked_add(into.len()) else {
+            return false;
+        };
+        let Some(bytes) = bytes.get(start..end) else {
+            return false;
+        };
+        let defined = |owner: &Owner| owner.kind == Kind::Number;
+        if address >= SCRATCH_BASE && !self.owners[start..end].iter().all(defined) {
+            return false;
+        }
+        into.copy_from_slice(bytes);
+        true
     }
 }
 

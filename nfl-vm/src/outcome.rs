@@ -22,14 +22,36 @@ pub enum Budget {
 }
 
 /// What a handler decided.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
     /// What becomes of the packet. A capsule has one `Drop`, so its operand is 0 there.
     pub verdict: Verdict,
-    /// Instructions that ran.
+    /// Instructions that ran, and the prices of services.
     pub steps: u32,
     /// Whether the packet was shorter than the entry's `need`, so that no code ran.
     pub by_need: bool,
+    /// Whether the run ended because the packet had no room to grow.
+    pub no_room: bool,
+    /// What it did to the packet beside its bytes.
+    pub effects: Effects,
+}
+
+/// What a run does with the packet beside changing its bytes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Effects {
+    /// Copies that were sent, in order.
+    pub mirrors: Vec<Mirror>,
+    /// The priority that was set last.
+    pub priority: Option<u32>,
+}
+
+/// A copy of the packet as it was when it was mirrored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mirror {
+    /// The port it leaves by.
+    pub port: u32,
+    /// Its bytes from the handler's layer on.
+    pub packet: Vec<u8>,
 }
 
 impl Outcome {
@@ -42,6 +64,8 @@ impl Outcome {
             },
             steps: 0,
             by_need: false,
+            no_room: false,
+            effects: Effects::default(),
         }
     }
 }
@@ -51,6 +75,8 @@ impl Outcome {
 pub enum Fault {
     /// The image has no handler of this role.
     NoEntry(Role),
+    /// The image has no entry at this place.
+    NoSuchEntry(usize),
     /// The packet is longer than any that a node hands to a handler.
     PacketTooLong {
         /// Its length in bytes.
@@ -117,6 +143,10 @@ pub enum Trap {
     Call,
     /// A jump to something else than the address a call left in `ra` or `t0`.
     Return,
+    /// An argument of a service holds neither a number nor the address of scratch memory.
+    Argument(Reg),
+    /// A service refused its arguments, or a node without services was asked for one.
+    Service,
     /// More steps than the budget.
     StepLimit(u32),
     /// `a0` holds no verdict.
@@ -136,6 +166,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fault::NoEntry(role) => write!(f, "the image has no `{}` handler", role.text()),
+            Fault::NoSuchEntry(index) => write!(f, "the image has no entry number {index}"),
             Fault::PacketTooLong { len } => write!(
                 f,
                 "the packet has {len} bytes and a handler takes at most {}",
@@ -189,6 +220,8 @@ impl fmt::Display for Trap {
                 "a call that does not link through `ra` or `t0` to a lower address"
             ),
             Trap::Return => write!(f, "a jump to something that no call left in `ra` or `t0`"),
+            Trap::Argument(reg) => write!(f, "`{reg}` holds no argument of the service"),
+            Trap::Service => write!(f, "the service refuses the call"),
             Trap::StepLimit(steps) => write!(f, "the budget of {steps} steps is used up"),
             Trap::UnknownVerdict(a0) => write!(f, "`a0` is {a0}, which is no verdict"),
             Trap::ForbiddenVerdict(kind) => {

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nfl_abi::Profile;
+use nfl_abi::host::NoHost;
 use nfl_abi::image::{Image, Right, Rights, Verdict, VerdictKind};
-use nfl_vm::{Context, Outcome, Packet, run_unverified};
+use nfl_vm::{Context, Inputs, Outcome, Packet, run_unverified};
 
 mod common;
 
@@ -86,9 +87,12 @@ fn run(lines: &[&str]) -> String {
     let result = run_unverified(
         &case.image,
         &entry,
-        &mut packet,
-        &case.context,
-        &mut carried,
+        Inputs {
+            packet: &mut packet,
+            context: &case.context,
+            carried: &mut carried,
+            host: &mut NoHost,
+        },
         case.budget,
         |_| {},
     );
@@ -110,6 +114,7 @@ fn show(outcome: &Outcome) -> String {
         verdict,
         steps,
         by_need,
+        ..
     } = outcome;
     let by = if *by_need { " by need" } else { "" };
     format!(

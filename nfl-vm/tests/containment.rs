@@ -4,11 +4,12 @@
 //! that the verifier refuses is replaced by a harmless one, until the rest is accepted. What is
 //! left lies close to the border of what can be proved, which is where a mistake would be.
 
+use nfl_abi::host::NoHost;
 use nfl_abi::image::{Image, LateSlot};
 use nfl_abi::{Limits, Profile, Role};
 use nfl_isa::{Inst, Op, Reg, encode};
 use nfl_verify::{Proven, certify, prove};
-use nfl_vm::{Budget, Context, Fault, Packet, Policy, Trap, load, run_unverified};
+use nfl_vm::{Budget, Context, Fault, Inputs, Packet, Policy, Trap, load, run_unverified};
 use proptest::prelude::*;
 
 mod common;
@@ -252,14 +253,17 @@ fn check_one(proven: &Proven, bytes: &[u8]) -> Result<(), TestCaseError> {
     let result = run_unverified(
         &image,
         &entry,
-        &mut packet,
-        &context,
-        &mut carried,
+        Inputs {
+            packet: &mut packet,
+            context: &context,
+            carried: &mut carried,
+            host: &mut NoHost,
+        },
         proven.steps(0),
         |_| {},
     );
     match result {
-        Ok(outcome) => prop_assert!(outcome.steps <= proven.steps(0)),
+        Ok(ref outcome) => prop_assert!(outcome.steps <= proven.steps(0)),
         Err(Fault::Trap {
             trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),
             ..

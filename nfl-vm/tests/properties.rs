@@ -1,8 +1,9 @@
 //! Arithmetic against a second definition of it, and any code without a panic.
 
+use nfl_abi::host::NoHost;
 use nfl_abi::image::Image;
 use nfl_isa::{Inst, Op, Reg, SPECS, encode};
-use nfl_vm::{Context, Fault, Outcome, Packet, Trap, run_unverified};
+use nfl_vm::{Context, Fault, Inputs, Outcome, Packet, Trap, run_unverified};
 use proptest::prelude::*;
 
 mod common;
@@ -86,7 +87,13 @@ fn run(image: &Image, packet: &mut Packet, steps: u32) -> Result<Outcome, Fault>
     let mut carried = image.manifest.carried.clone();
     let entry = image.manifest.entries[0];
     let context = Context::default();
-    run_unverified(image, &entry, packet, &context, &mut carried, steps, |_| {})
+    let inputs = Inputs {
+        packet,
+        context: &context,
+        carried: &mut carried,
+        host: &mut NoHost,
+    };
+    run_unverified(image, &entry, inputs, steps, |_| {})
 }
 
 fn operand_of(op: Op, b: u32) -> u32 {
@@ -181,9 +188,12 @@ proptest! {
         let result = run_unverified(
             &image,
             &image.manifest.entries[0],
-            &mut packet,
-            &Context::default(),
-            &mut carried,
+        Inputs {
+            packet: &mut packet,
+            context: &Context::default(),
+            carried: &mut carried,
+            host: &mut NoHost,
+        },
             300,
             |_| steps += 1,
         );

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use nfl_abi::host::NoHost;
 use nfl_abi::image::LateSlot;
 use nfl_abi::{Entry, Image, Limits, Role};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Fmt, Reg};
 use nfl_verify::{Holds, LoopBound, Proven, Refusal, observe};
-use nfl_vm::{Context, Fault, Packet, Registers, Step, Trap, run_unverified};
+use nfl_vm::{Context, Fault, Inputs, Packet, Registers, Step, Trap, run_unverified};
 
 use super::scratch::{Scratch, Word};
 
@@ -114,9 +115,12 @@ impl Contained {
         let result = run_unverified(
             &image,
             entry,
-            &mut packet,
-            &context,
-            &mut carried,
+            Inputs {
+                packet: &mut packet,
+                context: &context,
+                carried: &mut carried,
+                host: &mut NoHost,
+            },
             budget,
             |step| watch.see(step),
         );

@@ -1,0 +1,598 @@
+//! The state of a node: what its images keep between runs, and what they told the controller.
+//!
+//! In: the resources that images declare; from the embedding program, names and raw bytes as the
+//! resources' layouts say. Out: entries, counts, reports and log lines. Guaranteed: bounded by the
+//! resources' capacities; equal states after equal operations; a state can be copied and compared.
+
+mod error;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nfl_abi::image::{Import, Resource, ResourceKind};
+
+use crate::services::{Bound, Slot};
+use crate::tables::{Colour, Count, PART_MAX, Rates, Store, TernaryRule};
+
+pub use error::StateError;
+
+/// Reports that a state keeps at most, and log lines.
+pub const TOLD_MAX: usize = 65_536;
+
+/// The bytes of a key, and of its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
+/// A record that an image reported.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reported {
+    /// The record's name.
+    pub record: String,
+    /// Its bytes, as its layout says.
+    pub bytes: Vec<u8>,
+}
+
+/// A line that an image logged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Logged {
+    /// The number of the text, which the compiler gave out.
+    pub format: u8,
+    /// The words for its places.
+    pub words: Vec<u32>,
+}
+
+/// All state of a node.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct State {
+    clock_ns: u64,
+    random: u64,
+    declared: Vec<Resource>,
+    pub(crate) stores: Vec<Store>,
+    by_name: BTreeMap<String, usize>,
+    reports: Vec<Reported>,
+    logs: Vec<Logged>,
+    /// Reports and lines that found no room.
+    lost: u64,
+}
+
+/// Images and the places of their resources.
+impl State {
+    /// The state for these resources, all empty, at time 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::declare`].
+    pub fn new(resources: &[Resource]) -> Result<State, StateError> {
+        let mut state = State::default();
+        state.declare(resources)?;
+        Ok(state)
+    }
+
+    /// Adds the resources of an image. Those whose names are known are shared.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Differs`] when a name is known and stands for something else; then nothing is
+    /// added.
+    pub fn declare(&mut self, resources: &[Resource]) -> Result<(), StateError> {
+        for (n, resource) in resources.iter().enumerate() {
+            let known = self
+                .by_name
+                .get(&resource.name)
+                .map(|&at| &self.declared[at]);
+            let before = resources[..n].iter().find(|r| r.name == resource.name);
+            if known.or(before).is_some_and(|other| other != resource) {
+                return Err(StateError::Differs(resource.name.clone()));
+            }
+        }
+        for resource in resources {
+            if !self.by_name.contains_key(&resource.name) {
+                let name = resource.name.clone();
+                self.by_name.insert(name, self.stores.len());
+                self.stores.push(Store::new(resource));
+                self.declared.push(resource.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The resources, in the order in which they were declared.
+    pub fn resources(&self) -> &[Resource] {
+        &self.declared
+    }
+
+    /// Declares the resources of an image and finds the service behind each of its imports.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::declare`], and [`StateError::Service`].
+    pub fn bind(
+        &mut self,
+        imports: &[Import],
+        resources: &[Resource],
+    ) -> Result<Bound, StateError> {
+        let slots = imports.iter().map(|import| {
+            let slot = Slot::new(import, resources);
+            slot.ok_or(StateError::Service(import.service))
+        });
+        let slots = slots.collect::<Result<Vec<Slot>, StateError>>()?;
+        self.declare(resources)?;
+        let at = |resource: &Resource| self.by_name[&resource.name];
+        let stores = resources.iter().map(at).collect();
+        Ok(Bound { slots, stores })
+    }
+}
+
+/// Time and chance.
+impl State {
+    /// The node's clock, in nanoseconds.
+    pub fn clock_ns(&self) -> u64 {
+        self.clock_ns
+    }
+
+    /// Sets the clock; it never goes back.
+    pub fn set_clock(&mut self, now_ns: u64) {
+        self.clock_ns = self.clock_ns.max(now_ns);
+    }
+
+    /// Lets so many nanoseconds pass.
+    pub fn advance(&mut self, ns: u64) {
+        self.clock_ns = self.clock_ns.saturating_add(ns);
+    }
+
+    /// Starts the random numbers anew: the same seed gives the same numbers.
+    pub fn seed(&mut self, seed: u64) {
+        self.random = seed;
+    }
+
+    /// The next random word: SplitMix64 (Steele, Lea and Flood, 2014), its high half.
+    pub(crate) fn random(&mut self) -> u32 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) >> 32) as u32
+    }
+}
+
+/// What images told.
+impl State {
+    /// The reports since they were last taken.
+    pub fn reports(&self) -> &[Reported] {
+        &self.reports
+    }
+
+    /// The log lines since they were last taken.
+    pub fn logs(&self) -> &[Logged] {
+        &self.logs
+    }
+
+    /// Reports and lines that found no room among [`TOLD_MAX`].
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Takes the reports away.
+    pub fn take_reports(&mut self) -> Vec<Reported> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// Takes the log lines away.
+    pub fn take_logs(&mut self) -> Vec<Logged> {
+        std::mem::take(&mut self.logs)
+    }
+
+    pub(crate) fn report(&mut self, store: usize, bytes: Vec<u8>) {
+        if self.reports.len() < TOLD_MAX {
+            let record = self.declared[store].name.clone();
+            self.reports.push(Reported { record, bytes });
+        } else {
+            self.lost += 1;
+        }
+    }
+
+    pub(crate) fn log(&mut self, format: u8, words: Vec<u32>) {
+        if self.logs.len() < TOLD_MAX {
+            self.logs.push(Logged { format, words });
+        } else {
+            self.lost += 1;
+        }
+    }
+}
+
+/// The controller's side of the resources.
+impl State {
+    /// Stores a value under a key: in a table, a flow table or a flow state. In a set the value is
+    /// empty; in a ring the key is the member, and the value empty.
+    ///
+    /// # Errors
+    ///
+    /// Any but [`StateError::Prefix`] and [`StateError::Index`].
+    pub fn insert(&mut self, name: &str, key: &[u8], value: &[u8]) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, key)?;
+        let is_ring = self.declared[at].kind == ResourceKind::Ring;
+        let value_bytes = if is_ring {
+            0
+        } else {
+            self.declared[at].value_bytes
+        };
+        self.check_value(at, value, value_bytes)?;
+        let now_ns = self.clock_ns;
+        let room = match &mut self.stores[at] {
+            Store::Exact(table) => table.put(key, value, now_ns),
+            Store::Ring(ring) => ring.insert(key),
+            _ => return Err(self.kind(at)),
+        };
+        self.room(at, room)
+    }
+
+    /// Stores a value under the first `bits` bits of an address in wire order.
+    ///
+    /// # Errors
+    ///
+    /// Any but [`StateError::Index`].
+    pub fn insert_prefix(
+        &mut self,
+        name: &str,
+        address: &[u8],
+        bits: u16,
+        value: &[u8],
+    ) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, address)?;
+        self.check_value(at, value, self.declared[at].value_bytes)?;
+        if usize::from(bits) > address.len() * 8 {
+            return Err(StateError::Prefix(name.to_string()));
+        }
+        let Store::Lpm(lpm) = &mut self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        let room = lpm.insert(address, bits, value);
+        self.room(at, room)
+    }
+
+    /// Adds a rule to a ternary table.
+    ///
+    /// # Errors
+    ///
+    /// Any but [`StateError::KeySize`] and [`StateError::Index`].
+    pub fn insert_rule(&mut self, name: &str, rule: TernaryRule) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        self.check_value(at, &rule.value, self.declared[at].value_bytes)?;
+        let key_bytes = u32::from(self.declared[at].key_bytes);
+        let within = rule.parts.iter().all(|part| {
+            let end = u32::from(part.offset) + u32::from(part.bytes);
+            part.bytes <= PART_MAX && end <= key_bytes
+        });
+        if !within {
+            return Err(StateError::Prefix(name.to_string()));
+        }
+        let Store::Ternary(ternary) = &mut self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        let room = ternary.insert(rule);
+        self.room(at, room)
+    }
+
+    /// Removes a key, a member of a ring, or a slot by its number as four little-endian bytes;
+    /// answers whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
+    pub fn remove(&mut self, name: &str, key: &[u8]) -> Result<bool, StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, key)?;
+        let now_ns = self.clock_ns;
+        Ok(match &mut self.stores[at] {
+            Store::Exact(table) => table.remove(key, now_ns),
+            Store::Ring(ring) => ring.remove(key),
+            Store::Slots(slots) => slots.remove(word(key), now_ns),
+            _ => return Err(self.kind(at)),
+        })
+    }
+
+    /// Removes a prefix; answers whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::remove`].
+    pub fn remove_prefix(
+        &mut self,
+        name: &str,
+        address: &[u8],
+        bits: u16,
+    ) -> Result<bool, StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, address)?;
+        match &mut self.stores[at] {
+            Store::Lpm(lpm) => Ok(lpm.remove(address, bits)),
+            _ => Err(self.kind(at)),
+        }
+    }
+
+    /// Removes the rules of this priority with these parts; answers whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn remove_rule(&mut self, name: &str, rule: &TernaryRule) -> Result<bool, StateError> {
+        let at = self.at(name)?;
+        match &mut self.stores[at] {
+            Store::Ternary(ternary) => Ok(ternary.remove(rule.priority, &rule.parts)),
+            _ => Err(self.kind(at)),
+        }
+    }
+
+    /// Empties a resource: no entries, and all counts and registers zero.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`].
+    pub fn clear(&mut self, name: &str) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        match &mut self.stores[at] {
+            Store::Exact(table) => table.clear(),
+            Store::Lpm(lpm) => lpm.clear(),
+            Store::Ternary(ternary) => ternary.clear(),
+            Store::Ring(ring) => ring.clear(),
+            Store::Slots(slots) => slots.clear(),
+            Store::Registers(registers) => registers.clear(),
+            Store::Counters(counters) => counters.clear(),
+            Store::KeyedCounters(counters) => counters.clear(),
+            Store::Meter(meter) => meter.clear(),
+            Store::Report => {}
+        }
+        Ok(())
+    }
+
+    /// What a lookup with this key finds: empty for members of sets and rings. No entry is renewed.
+    /// The key of a slot is its number as four little-endian bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
+    pub fn get(&self, name: &str, key: &[u8]) -> Result<Option<&[u8]>, StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, key)?;
+        Ok(match &self.stores[at] {
+            Store::Exact(table) => table.peek(key, self.clock_ns),
+            Store::Lpm(lpm) => lpm.get(key),
+            Store::Ternary(ternary) => ternary.get(key),
+            Store::Ring(ring) => ring.contains(key).then_some(&[]),
+            Store::Slots(slots) => slots.peek(word(key), self.clock_ns),
+            _ => return Err(self.kind(at)),
+        })
+    }
+
+    /// Keys and values in a fixed order: by key, prefixes from the shortest (a key and the number of
+    /// its bits as two little-endian bytes), slots by number. Registers that are zero are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn entries(&self, name: &str) -> Result<Vec<KeyValue>, StateError> {
+        let at = self.at(name)?;
+        let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+        Ok(match &self.stores[at] {
+            Store::Exact(table) => table
+                .entries(self.clock_ns)
+                .map(|(key, value)| pair(key, value))
+                .collect(),
+            Store::Lpm(lpm) => lpm
+                .entries()
+                .map(|(key, bits, value)| pair(&[key, &bits.to_le_bytes()].concat(), value))
+                .collect(),
+            Store::Ring(ring) => ring.members().map(|member| pair(member, &[])).collect(),
+            Store::Slots(slots) => slots
+                .entries(self.clock_ns)
+                .map(|(slot, value)| pair(&slot.to_le_bytes(), value))
+                .collect(),
+            Store::Registers(registers) => registers
+                .entries()
+                .map(|(index, value)| pair(&index.to_le_bytes(), value))
+                .collect(),
+            _ => return Err(self.kind(at)),
+        })
+    }
+
+    /// The rules of a ternary table, in the order in which they are asked.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn rules(&self, name: &str) -> Result<&[TernaryRule], StateError> {
+        let at = self.at(name)?;
+        match &self.stores[at] {
+            Store::Ternary(ternary) => Ok(ternary.rules()),
+            _ => Err(self.kind(at)),
+        }
+    }
+
+    /// The bytes of a register; single ones have the index 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::Index`].
+    pub fn register(&self, name: &str, index: u32) -> Result<Vec<u8>, StateError> {
+        let at = self.at(name)?;
+        let Store::Registers(registers) = &self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        self.check_index(at, index, registers.len())?;
+        Ok(registers.get(index))
+    }
+
+    /// Replaces the bytes of a register.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::register`], and [`StateError::ValueSize`].
+    pub fn set_register(&mut self, name: &str, index: u32, value: &[u8]) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        self.check_value(at, value, self.declared[at].value_bytes)?;
+        let Store::Registers(registers) = &mut self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        let len = registers.len();
+        registers.set(index, value);
+        self.check_index(at, index, len)
+    }
+
+    /// A counter; single ones have the index 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::Index`].
+    pub fn counter(&self, name: &str, index: u32) -> Result<Count, StateError> {
+        let at = self.at(name)?;
+        let Store::Counters(counters) = &self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        self.check_index(at, index, counters.len())?;
+        Ok(counters.get(index))
+    }
+
+    /// The counter of a key; keys that were never counted have zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
+    pub fn counter_of(&self, name: &str, key: &[u8]) -> Result<Count, StateError> {
+        let at = self.at(name)?;
+        self.check_key(at, key)?;
+        match &self.stores[at] {
+            Store::KeyedCounters(counters) => Ok(counters.get(key, self.clock_ns)),
+            _ => Err(self.kind(at)),
+        }
+    }
+
+    /// Counters that counted something, by key or by index as four little-endian bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn counters(&self, name: &str) -> Result<Vec<(Vec<u8>, Count)>, StateError> {
+        let at = self.at(name)?;
+        Ok(match &self.stores[at] {
+            Store::Counters(counters) => counters
+                .entries()
+                .map(|(index, count)| (index.to_le_bytes().to_vec(), count))
+                .collect(),
+            Store::KeyedCounters(counters) => counters
+                .entries(self.clock_ns)
+                .map(|(key, count)| (key.to_vec(), count))
+                .collect(),
+            _ => return Err(self.kind(at)),
+        })
+    }
+
+    /// Sets the rates of a meter, for each of its keys; `None` lets everything pass, as at first.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn set_meter(&mut self, name: &str, rates: Option<Rates>) -> Result<(), StateError> {
+        let at = self.at(name)?;
+        let Store::Meter(meter) = &mut self.stores[at] else {
+            return Err(self.kind(at));
+        };
+        meter.set_rates(rates);
+        Ok(())
+    }
+
+    pub(crate) fn charge(&mut self, store: usize, key: &[u8], bytes: u32) -> Colour {
+        match &mut self.stores[store] {
+            Store::Meter(meter) => meter.charge(key, bytes, self.clock_ns),
+            _ => Colour::Green,
+        }
+    }
+}
+
+/// Checks.
+impl State {
+    fn at(&self, name: &str) -> Result<usize, StateError> {
+        let at = self.by_name.get(name).copied();
+        at.ok_or_else(|| StateError::NoSuchResource(name.to_string()))
+    }
+
+    fn name(&self, at: usize) -> String {
+        self.declared[at].name.clone()
+    }
+
+    fn kind(&self, at: usize) -> StateError {
+        StateError::Kind {
+            name: self.name(at),
+            is: self.declared[at].kind,
+        }
+    }
+
+    fn check_key(&self, at: usize, key: &[u8]) -> Result<(), StateError> {
+        let resource = &self.declared[at];
+        let must = match resource.kind {
+            ResourceKind::Ring => usize::from(resource.value_bytes),
+            ResourceKind::Slots => 4,
+            // Flows are known by their tuples, which are longer for IPv6.
+            _ if resource.flow_key => return Ok(()),
+            _ => usize::from(resource.key_bytes),
+        };
+        if key.len() == must {
+            return Ok(());
+        }
+        Err(StateError::KeySize {
+            name: self.name(at),
+            is: key.len(),
+            must,
+        })
+    }
+
+    fn check_value(&self, at: usize, value: &[u8], must: u16) -> Result<(), StateError> {
+        if value.len() == usize::from(must) {
+            return Ok(());
+        }
+        Err(StateError::ValueSize {
+            name: self.name(at),
+            is: value.len(),
+            must: must.into(),
+        })
+    }
+
+    fn check_index(&self, at: usize, is: u32, len: u32) -> Result<(), StateError> {
+        if is < len {
+            return Ok(());
+        }
+        let name = self.name(at);
+        Err(StateError::Index { name, is, len })
+    }
+
+    fn room(&self, at: usize, room: bool) -> Result<(), StateError> {
+        if room {
+            return Ok(());
+        }
+        Err(StateError::Full {
+            name: self.name(at),
+            capacity: self.declared[at].capacity,
+        })
+    }
+}
+
+fn word(bytes: &[u8]) -> u32 {
+    bytes.first_chunk().map_or(0, |&b| u32::from_le_bytes(b))
+}
+
+/// A state that several instances work on, one run at a time.
+#[derive(Clone, Debug, Default)]
+pub struct SharedState(Arc<Mutex<State>>);
+
+impl SharedState {
+    /// Shares a state.
+    pub fn new(state: State) -> SharedState {
+        SharedState(Arc::new(Mutex::new(state)))
+    }
+
+    /// The state, for as long as no instance runs.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic between two whole operations leaves a state that is as good as any.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,107 @@
+//! First match by priority over intervals of the parts of a key.
+//!
+//! In: rules and keys. Out: the value of the first rule that a key fits. Guaranteed: higher
+//! priorities come first, rules of one priority in the order of their insertion; never more rules
+//! than the capacity.
+
+use std::cmp::Reverse;
+
+/// A number within a key, and the interval it must lie in. A prefix is an interval too, and a value
+/// that does not matter one part less.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Its first byte in the key.
+    pub offset: u16,
+    /// Its size in bytes, at most 16.
+    pub bytes: u8,
+    /// Whether its most significant byte comes first, as in addresses.
+    pub big_endian: bool,
+    /// Smallest value that fits.
+    pub lo: u128,
+    /// Largest value that fits.
+    pub hi: u128,
+}
+
+/// One rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TernaryRule {
+    /// Rules of higher priority are asked first.
+    pub priority: u32,
+    /// What must hold, all of it.
+    pub parts: Vec<Part>,
+    /// The value of keys that fit.
+    pub value: Vec<u8>,
+}
+
+/// The largest part, in bytes.
+pub(crate) const PART_MAX: u8 = 16;
+
+impl Part {
+    fn fits(&self, key: &[u8]) -> bool {
+        let start = usize::from(self.offset);
+        let Some(bytes) = key.get(start..start + usize::from(self.bytes)) else {
+            return false;
+        };
+        let join = |number: u128, &byte: &u8| number << 8 | u128::from(byte);
+        let number = if self.big_endian {
+            bytes.iter().fold(0, join)
+        } else {
+            bytes.iter().rev().fold(0, join)
+        };
+        (self.lo..=self.hi).contains(&number)
+    }
+}
+
+/// Rules in the order in which they are asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Ternary {
+    capacity: u32,
+    rules: Vec<TernaryRule>,
+}
+
+impl Ternary {
+    pub(crate) fn new(capacity: u32) -> Ternary {
+        Ternary {
+            capacity,
+            rules: Vec::new(),
+        }
+    }
+
+    /// The value of the first rule that fits.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let fits = |rule: &&TernaryRule| rule.parts.iter().all(|part| part.fits(key));
+        self.rules
+            .iter()
+            .find(fits)
+            .map(|rule| rule.value.as_slice())
+    }
+
+    /// Adds a rule behind those of its priority; answers whether there was room.
+    pub(crate) fn insert(&mut self, rule: TernaryRule) -> bool {
+        if self.rules.len() >= self.capacity as usize {
+            return false;
+        }
+        let before = |other: &TernaryRule| Reverse(other.priority) <= Reverse(rule.priority);
+        let at = self.rules.partition_point(before);
+        self.rules.insert(at, rule);
+        true
+    }
+
+    /// Removes the rules of a priority with these parts; answers whether there was one.
+    pub(crate) fn remove(&mut self, priority: u32, parts: &[Part]) -> bool {
+        let held = self.rules.len();
+        self.rules
+            .retain(|rule| rule.priority != priority || rule.parts != parts);
+        self.rules.len() < held
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    /// The rules in the order in which they are asked.
+    pub(crate) fn rules(&self) -> &[TernaryRule] {
+        &self.rules
+    }
+}
