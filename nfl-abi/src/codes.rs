@@ -213,6 +213,8 @@ codes! {
         "A division needs a divisor that is never zero. Ask for its range where it comes from, or check it before.\n\nWrong:\n\n    return total / flows;\n\nRight:\n\n    if (flows == 0) return 0;    return total / flows;\n"
     E506 "loops are nested too deep"
         "A node proves loops within loops down to a fixed depth. Join inner loops into one, or move one of them into a resource of the node.\n\nWrong:\n\n    five loops, each within the one before\n\nRight:\n\n    four loops or fewer within one another\n"
+    E507 "what is asserted may be false"
+        "`assert` states what the compiler proves from there; the program pays nothing for it, and nothing is tested when it runs. What travels in the packet is not known before it is compared.\n\nWrong:\n\n    on transit(Packet pkt) { assert pkt.size < 9000; return Pass; }\n\nRight:\n\n    on transit(Packet pkt) { if (pkt.size >= 9000) return Drop; assert pkt.size < 9000; return Pass; }\n"
     E601 "more authority is used than declared"
         "`uses` lists what a function does beyond reading and `Pass` or `Drop`. Public functions and methods must state it; inside it is inferred.\n\nWrong:\n\n    public function Marker() {\n        on transit(Packet pkt) { if (pkt instanceof Ipv4 ip) ip.dscp = 46; return Pass; }\n    }\n\nRight:\n\n    public function Marker() uses Rewrite {\n        on transit(Packet pkt) { if (pkt instanceof Ipv4 ip) ip.dscp = 46; return Pass; }\n    }\n"
     E602 "`Recirculate` needs `passes`"

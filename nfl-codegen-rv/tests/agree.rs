@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nfl_abi::host::NoHost;
 use nfl_abi::image::{Rights, VerdictKind};
 use nfl_abi::{Image, Limits, Profile};
 use nfl_codegen_rv::{EmitError, Options, emit};
@@ -69,6 +70,8 @@ fn compare(module: &Module, image: &Image, packets: &[Vec<u8>], seed: u64) {
                 context: &words,
                 carried: &mut carried,
                 late: &late,
+                host: &mut NoHost,
+                room: interp::Room::default(),
             };
             let want = interp::run(module, index, &mut packet, inputs);
             let want = outcome(module, want.expect("a verified module does not trap"));

@@ -4,7 +4,8 @@
 //! instruction that was removed stays in the arena and in no block.
 
 use crate::entity::{Block, DataId, FieldId, ImportId, Inst, LateId, ParamId, Slot, Value};
-use crate::op::Op;
+use crate::op::{Effect, Op};
+use crate::verify::flow::Words;
 use nfl_abi::image::{Import, Resource, Rights, Verdict};
 use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::Span;
@@ -41,6 +42,18 @@ pub struct Module {
     pub formats: Vec<String>,
     /// The handlers in the order of their roles.
     pub functions: Vec<Function>,
+}
+
+impl Module {
+    /// What its functions name by number.
+    pub fn words(&self) -> Words<'_> {
+        Words {
+            late: &self.late,
+            params: &self.params,
+            imports: &self.imports,
+            resources: &self.resources,
+        }
+    }
 }
 
 /// An array of constants, as its bytes lie in memory.
@@ -141,8 +154,10 @@ pub struct ValueData {
 }
 
 /// A local array.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SlotData {
+    /// The variable's name; empty for memory that the compiler needs.
+    pub name: String,
     /// Its size in bytes.
     pub bytes: u32,
     /// Alignment in bytes: 1, 2 or 4.
@@ -178,10 +193,24 @@ pub struct InstData {
     pub imm: u32,
     /// The region, for loads and stores.
     pub region: Option<Region>,
-    /// Its result, for all but stores.
+    /// Its result, for all but stores and assertions.
     pub result: Option<Value>,
     /// Where in the source it comes from.
     pub span: Option<Span>,
+}
+
+impl InstData {
+    /// Where in its operands a load or store has the variable part of its place.
+    pub fn index_at(&self) -> usize {
+        let is_store = self.op.spec().effect == Effect::Write;
+        usize::from(is_store || self.region == Some(Region::Value))
+    }
+
+    /// The variable part of the place of a load or store.
+    pub fn index(&self) -> Option<Value> {
+        self.region?;
+        self.args.get(self.index_at()).copied()
+    }
 }
 
 /// A block with words for its parameters.

@@ -39,6 +39,8 @@ pub enum Effect {
     Write,
     /// Asks the node: state may change, local arrays may be read, the packet may move.
     Call,
+    /// Nothing at run time: something must be proved here.
+    Check,
 }
 
 /// One row of the table.
@@ -146,6 +148,9 @@ ops! {
     Call => "call", Call, Call, 0;
     /// What the call that is its operand answered in `a1`; stands in the same block.
     Second => "second", Unary, Pure, 0;
+    /// The word is not 0: proved by the verifier, which knows it from here on, and gone after it. Best said of
+    /// one comparison; `a && b` is two of these, so that each half is proved and known by itself.
+    Assert => "assert", Unary, Check, 0;
 }
 
 impl Op {
@@ -156,7 +161,7 @@ impl Op {
 
     /// Whether it has a result.
     pub fn has_result(self) -> bool {
-        self.spec().effect != Effect::Write
+        !matches!(self.spec().effect, Effect::Write | Effect::Check)
     }
 
     /// The width of a result of which nothing else is known.

@@ -19,8 +19,9 @@ mod ranges;
 
 use nfl_syntax::arena::IdMap;
 
-use crate::entity::{Block, Value};
+use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, Module};
+use crate::op::Op;
 use crate::text;
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::{claim_widths, proved_widths, structure};
@@ -42,6 +43,23 @@ pub fn run(m: &mut Module) {
     }
 }
 
+/// Removes assertions, which have been proved, and what only they looked at.
+pub(crate) fn drop_assertions(m: &mut Module) {
+    each(m, |f, words| {
+        let is_assertion = |f: &Function, inst: Inst| f.insts[inst].op == Op::Assert;
+        let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+        if !insts.copied().any(|inst| is_assertion(f, inst)) {
+            return;
+        }
+        for b in f.layout.clone() {
+            let mut insts = std::mem::take(&mut f.blocks[b].insts);
+            insts.retain(|&inst| !is_assertion(f, inst));
+            f.blocks[b].insts = insts;
+        }
+        dce::sweep(f, words);
+    });
+}
+
 /// All passes until nothing changes.
 fn improve(m: &mut Module) {
     for _ in 0..ROUNDS_MAX {
@@ -54,14 +72,14 @@ fn improve(m: &mut Module) {
         each(m, forward::replace_loads);
         each(m, ranges::apply);
         each(m, |f, _| blocks::simplify(f));
-        each(m, |f, _| dce::sweep(f));
+        each(m, dce::sweep);
         if text::module(m) == before {
             // Costly, and of use only where nothing else is.
             need::drop_early_exits(m);
             each(m, need::raise);
             each(m, |f, _| chains::join(f));
 
-            each(m, |f, _| dce::sweep(f));
+            each(m, dce::sweep);
             if text::module(m) == before {
                 break;
             }
@@ -77,7 +95,7 @@ fn finish(m: &mut Module) {
     each(m, |f, _| bits::drop_unseen(f));
     each(m, |f, _| blocks::simplify(f));
     each(m, gvn::number);
-    each(m, |f, _| dce::sweep(f));
+    each(m, dce::sweep);
     each(m, settle_widths);
     debug_assert_eq!(structure::check(m), Ok(()));
 }
@@ -86,6 +104,8 @@ fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
     let words = Words {
         late: &m.late,
         params: &m.params,
+        imports: &m.imports,
+        resources: &m.resources,
     };
     for f in &mut m.functions {
         pass(f, words);

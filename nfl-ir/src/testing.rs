@@ -199,6 +199,7 @@ impl Generator {
         };
         self.f.malformed = Some(malformed);
         let slot = self.f.slots.push(SlotData {
+            name: String::new(),
             bytes: SLOT_BYTES,
             align: 4,
         });

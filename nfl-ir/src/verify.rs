@@ -7,20 +7,25 @@
 //! 2. every loop ends, within a number of rounds that the limits allow (`loops.rs`);
 //! 3. every access to packet, `carried` memory, constants and local arrays is in bounds, the packet's
 //!    within its known length (`obligation.rs`, `judge.rs`);
-//! 4. no divisor is zero;
-//! 5. every word fits the width that its `ValueData` claims.
+//! 4. the value of a lookup is read where the lookup found one, and within it;
+//! 5. no divisor is zero, and every assertion holds; assertions are gone from a `Verified` module;
+//! 6. every word fits the width that its `ValueData` claims.
 //!
 //! Facts come from intervals (`range.rs`) that are narrowed by the branches on the way
 //! (`facts.rs`), block by block (`flow.rs`).
 
+mod calls;
 mod cost;
 pub mod facts;
 pub mod flow;
+pub(crate) mod geometry;
 pub(crate) mod judge;
 mod loops;
 pub mod obligation;
 pub mod range;
 pub mod structure;
+
+use std::borrow::Cow;
 
 use nfl_abi::Limits;
 use nfl_abi::codes::{E501, E502, E506};
@@ -30,7 +35,8 @@ use nfl_syntax::{Diags, Span};
 use crate::cfg::Loop;
 use crate::entity::{Block, Value};
 use crate::func::{Function, Module};
-use crate::verify::flow::{Analysis, Words};
+use crate::passes;
+use crate::verify::flow::Analysis;
 use crate::verify::judge::{finding, judge, remark};
 use crate::verify::obligation::Obligation;
 use crate::verify::range::Range;
@@ -104,10 +110,7 @@ pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<
     let mut functions = Vec::new();
     let mut proved = true;
     let mut widths: Vec<IdMap<Value, u8>> = Vec::new();
-    let words = Words {
-        late: &module.late,
-        params: &module.params,
-    };
+    let words = module.words();
     for f in &module.functions {
         let a = Analysis::new(f, words);
         let sound = check_loops(&module, &a, limits, diags) & check_accesses(&module, &a, diags);
@@ -123,6 +126,7 @@ pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<
     for (f, widths) in module.functions.iter_mut().zip(widths) {
         claim_widths(f, &widths);
     }
+    passes::drop_assertions(&mut module);
     let bounds = Bounds { functions };
     Some(Verified { module, bounds })
 }
@@ -201,9 +205,12 @@ fn check_accesses(m: &Module, a: &Analysis, diags: &mut Diags) -> bool {
         let Some(facts) = a.at(b).filter(|_| !behind_endless_loop(a, b)) else {
             continue;
         };
-        for &inst in &a.f.blocks[b].insts {
-            let inst = &a.f.insts[inst];
-            let Some(finding) = judge(m, a, facts, inst) else {
+        let mut facts = Cow::Borrowed(facts);
+        for &id in &a.f.blocks[b].insts {
+            let inst = &a.f.insts[id];
+            let finding = judge(m, a, &facts, inst);
+            a.pass(&mut facts, id);
+            let Some(finding) = finding else {
                 continue;
             };
             sound = false;
@@ -236,19 +243,22 @@ fn bounds(a: &Analysis) -> FunctionBounds {
         let Some(facts) = a.at(b) else {
             continue;
         };
+        let mut facts = Cow::Borrowed(facts);
         for &inst in &a.f.blocks[b].insts {
             let data = &a.f.insts[inst];
+            a.pass(&mut facts, inst);
             let Some(Obligation::Access {
                 region: crate::Region::Packet,
                 index,
                 offset,
                 bytes,
                 write,
+                ..
             }) = obligation::of(data)
             else {
                 continue;
             };
-            let at = index.map_or(Range::exactly(0), |v| a.known().range(facts, v));
+            let at = index.map_or(Range::exactly(0), |v| a.known().range(&facts, v));
             packet.push(Access {
                 span: data.span,
                 offset: range::eval(crate::Op::Add, at, Range::exactly(offset)),

@@ -1,9 +1,10 @@
 //! What each operation means, and what stops a run, as the interpreter shows it.
 
-use nfl_ir::interp::{self, Inputs, Trap};
+use nfl_abi::host::NoHost;
+use nfl_ir::interp::{self, Inputs, Room, Trap};
 use nfl_ir::{Fmt, Op, text};
 
-fn run(body: &str, packet: &mut [u8], carried: &mut [u8]) -> Result<(u32, u32), Trap> {
+fn run(body: &str, packet: &mut Vec<u8>, carried: &mut [u8]) -> Result<(u32, u32), Trap> {
     let source = format!(
         "module t capsule rights [] passes 1\n\
          late0 port: 16 wire in 0..65535\n\
@@ -16,6 +17,8 @@ fn run(body: &str, packet: &mut [u8], carried: &mut [u8]) -> Result<(u32, u32), 
         context: &[10, 11, 12],
         carried,
         late: &[0x1234, 7],
+        host: &mut NoHost,
+        room: Room::default(),
     };
     interp::run(&m, 0, packet, &mut inputs)
 }
@@ -26,7 +29,11 @@ fn value(body: &str) -> Result<u32, Trap> {
     let name = last.split([' ', ':']).find(|w| !w.is_empty());
     let name = name.expect("the last line has a result");
     let finish = format!("{body}\n  finish {name}, {name}");
-    let (kind, _) = run(&finish, &mut [0xaa, 0xbb, 0xcc, 0xdd, 0xee], &mut [1, 2])?;
+    let (kind, _) = run(
+        &finish,
+        &mut vec![0xaa, 0xbb, 0xcc, 0xdd, 0xee],
+        &mut [1, 2],
+    )?;
     Ok(kind)
 }
 
@@ -102,6 +109,7 @@ fn what_stops_a_run() {
         ("  v0 = load8.slot0 0", Trap::Undefined),
         ("  v0 = context 12", Trap::Unbound),
         ("  v0 = const 0\n  v1 = divu v0, v0", Trap::DivideByZero),
+        ("  v0 = const 0\n  assert v0\n  v1 = len", Trap::Asserted),
         (
             "  v0 = const 0\n  store8.data0 v0, 0\n  v1 = len",
             Trap::ReadOnly,
@@ -118,12 +126,12 @@ fn what_stops_a_run() {
 
 #[test]
 fn stores_change_packet_and_carried_bytes() {
-    let (mut packet, mut carried) = ([0; 4], [9; 2]);
+    let (mut packet, mut carried) = (vec![0; 4], [9; 2]);
     let body =
         "  v0 = const 305419896\n  store16.packet v0, 2\n  store8.carried v0, 1\n  finish v0, v0";
     let verdict = run(body, &mut packet, &mut carried);
     assert_eq!(verdict, Ok((0x1234_5678, 0x1234_5678)));
-    assert_eq!((packet, carried), ([0, 0, 0x78, 0x56], [9, 0x78]));
+    assert_eq!((packet, carried), (vec![0, 0, 0x78, 0x56], [9, 0x78]));
 }
 
 #[test]

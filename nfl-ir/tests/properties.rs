@@ -2,7 +2,8 @@
 //! interpreter.
 
 use nfl_abi::Limits;
-use nfl_ir::interp::{self, Inputs, Trap};
+use nfl_abi::host::NoHost;
+use nfl_ir::interp::{self, Inputs, Room, Trap};
 use nfl_ir::testing::{self, Input};
 use nfl_ir::{Module, passes, text, verify};
 use nfl_syntax::Diags;
@@ -22,6 +23,8 @@ fn run(m: &Module, function: usize, input: &Input) -> Outcome {
         context: &context,
         carried: &mut carried,
         late: &late,
+        host: &mut NoHost,
+        room: Room::default(),
     };
     let result = interp::run(m, function, &mut packet, &mut inputs);
     (result, packet, carried)

@@ -4,6 +4,7 @@
 //! Guaranteed: all engines came to the same verdict and left the same bytes, or the first
 //! difference is told.
 
+use nfl_abi::host::NoHost;
 use nfl_abi::{Limits, Role, map};
 use nfl_ir::Module;
 use nfl_ir::interp::{self, Inputs};
@@ -114,6 +115,8 @@ fn interpret(
         context: &context,
         carried: &mut area,
         late,
+        host: &mut NoHost,
+        room: interp::Room::default(),
     };
     let (kind, operand) = interp::run(module, function, &mut packet, &mut inputs)
         .map_err(|trap| format!("{trap:?}"))?;

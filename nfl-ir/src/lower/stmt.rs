@@ -115,7 +115,11 @@ impl Lower<'_, '_> {
         let stored = stored_bytes(self.image.width(elem).bits);
         // Whole words, so that each byte of a word is written when one is.
         let bytes = (stored * count).next_multiple_of(4);
-        let slot = self.b.f.slots.push(SlotData { bytes, align: 4 });
+        let slot = self.b.f.slots.push(SlotData {
+            name: String::new(),
+            bytes,
+            align: 4,
+        });
         let region = Region::Slot(slot);
         let given: Vec<ExprId> = match init.map(|e| &self.image.sound.program().ast.exprs[e].kind) {
             Some(ExprKind::List(items)) => items.clone(),

@@ -125,7 +125,7 @@ fn looked_at(f: &Function, data: &InstData, at: usize, result: u32) -> u32 {
         (op, _) if op.spec().fmt == Fmt::Unary || result != 0 || !op.has_result() => u32::MAX,
         // A word that nobody looks at looks at nothing, but a division must still be possible.
         (Op::Divu | Op::Remu | Op::Div | Op::Rem, _) => u32::MAX,
-        (op, _) if matches!(op.spec().fmt, Fmt::Load) => u32::MAX,
+        (op, _) if matches!(op.spec().fmt, Fmt::Load | Fmt::Call) => u32::MAX,
         _ => 0,
     }
 }

@@ -1,26 +1,28 @@
 //! Removes what nothing depends on: instructions, and words handed from block to block.
 //!
-//! Stores and the ends of blocks are what counts; a block's parameter counts only when it is used
-//! by something that counts. Stores to local arrays that nobody reads do not count.
+//! Stores, calls that do more than answer, assertions and the ends of blocks are what counts; a block's
+//! parameter counts only when it is used by something that counts. Stores to local arrays that nobody
+//! reads do not count.
 
 use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Slot, Value};
 use crate::func::{Function, InstData, Origin, Region, Term};
-use crate::op::Effect;
+use crate::op::{Effect, Op};
+use crate::verify::flow::Words;
 
 /// Removes it.
-pub(super) fn sweep(f: &mut Function) {
+pub(super) fn sweep(f: &mut Function, words: Words) {
     drop_overwritten(f);
-    let live = live_values(f);
+    let live = live_values(f, words);
     let read = slots_read(f, &live);
     for b in f.layout.clone() {
         let mut insts = std::mem::take(&mut f.blocks[b].insts);
         insts.retain(|&inst| {
             let data = &f.insts[inst];
             match data.result {
-                Some(v) => live[v],
-                None => !is_dead_store(data, &read),
+                Some(v) => live[v] || counts(data, words),
+                None => !is_dead_store(data, &read) && !is_true(f, data),
             }
         });
         f.blocks[b].insts = insts;
@@ -28,12 +30,47 @@ pub(super) fn sweep(f: &mut Function) {
     drop_params(f, &live);
 }
 
+/// Whether an instruction does more than make its word.
+fn counts(data: &InstData, words: Words) -> bool {
+    match data.op.spec().effect {
+        Effect::Pure | Effect::Read => false,
+        Effect::Write | Effect::Check => true,
+        Effect::Call => words
+            .call(data)
+            .is_none_or(|call| !ONLY_ANSWER.contains(&call.service.name)),
+    }
+}
+
+/// Services that leave no trace: a flow table, which notes the use of an entry, is none of them.
+const ONLY_ANSWER: &[&str] = &[
+    "table.get",
+    "lpm.get",
+    "ternary.match",
+    "set.contains",
+    "ring.pick",
+    "register.get",
+    "packet.flow",
+    "hash.crc32c",
+    "hash.siphash",
+    "bytes.find",
+    "bytes.sum",
+    "flow.reverse",
+    "flow.hash",
+];
+
+/// Whether it asserts what is plain.
+fn is_true(f: &Function, data: &InstData) -> bool {
+    let number = data.args.first().and_then(|&v| f.constant(v));
+    data.op == Op::Assert && number.is_some_and(|n| n != 0)
+}
+
 /// Drops stores whose bytes are stored anew on every way on before anyone could read them.
 fn drop_overwritten(f: &mut Function) {
     for b in f.layout.clone() {
         for at in (0..f.blocks[b].insts.len()).rev() {
             let inst = f.blocks[b].insts[at];
-            if !f.insts[inst].op.has_result() && is_overwritten(f, b, at) {
+            let is_store = f.insts[inst].op.spec().effect == Effect::Write;
+            if is_store && is_overwritten(f, b, at) {
                 f.blocks[b].insts.remove(at);
             }
         }
@@ -48,6 +85,9 @@ fn is_overwritten(f: &Function, b: Block, at: usize) -> bool {
         let mut again = false;
         for &inst in f.blocks[b].insts.iter().skip(from) {
             let data = &f.insts[inst];
+            if data.op == Op::Call && call_reads(f, data, store.region) {
+                return false;
+            }
             if data.region != store.region {
                 continue;
             }
@@ -77,6 +117,15 @@ fn is_overwritten(f: &Function, b: Block, at: usize) -> bool {
     true
 }
 
+/// Whether a service may see what lies in a region: the packet always, a local array by its address.
+fn call_reads(f: &Function, call: &InstData, region: Option<Region>) -> bool {
+    let Some(Region::Slot(_)) = region else {
+        return true;
+    };
+    let mut places = call.args.iter().filter_map(|&v| f.def(v));
+    places.any(|place| place.op == Op::Address && place.region == region)
+}
+
 fn is_dead_store(inst: &InstData, read: &IdMap<Slot, bool>) -> bool {
     matches!(inst.region, Some(Region::Slot(slot)) if !read[slot])
 }
@@ -96,14 +145,14 @@ fn slots_read(f: &Function, live: &IdMap<Value, bool>) -> IdMap<Slot, bool> {
     read
 }
 
-fn live_values(f: &Function) -> IdMap<Value, bool> {
+fn live_values(f: &Function, words: Words) -> IdMap<Value, bool> {
     let mut live: IdMap<Value, bool> = IdMap::new();
     let mut work = Vec::new();
     let mut given: IdMap<Value, Vec<Value>> = IdMap::new();
     for &b in &f.layout {
         for &inst in &f.blocks[b].insts {
             let inst = &f.insts[inst];
-            if inst.op.spec().effect == Effect::Write {
+            if counts(inst, words) {
                 work.extend(&inst.args);
             }
         }

@@ -186,7 +186,7 @@ impl Folder<'_> {
 
     fn memory(&mut self, inst: Inst) -> Option<Edit> {
         let data = &self.f.insts[inst];
-        let at = usize::from(!data.op.has_result());
+        let at = data.index_at();
         if let Some(&index) = data.args.get(at) {
             if let Some(number) = self.f.constant(index) {
                 let data = &mut self.f.insts[inst];

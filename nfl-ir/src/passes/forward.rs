@@ -9,7 +9,7 @@ use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
-use crate::func::{Function, InstData, Origin, ValueData};
+use crate::func::{Function, InstData, Origin, Region, ValueData};
 use crate::op::Op;
 use crate::passes::gvn::Memory;
 use crate::verify::flow::Words;
@@ -28,7 +28,12 @@ pub(super) fn replace_loads(f: &mut Function, words: Words) {
 
         for inst in std::mem::take(&mut f.blocks[b].insts) {
             let data = f.insts[inst].clone();
-            let Some(place) = memory.place_of[inst] else {
+            if words.resizes(&data) {
+                memory.store(inst, &mut epochs);
+                loads.retain(|&(load, _)| f.insts[load].region != Some(Region::Packet));
+            }
+            let place = memory.place_of[inst].filter(|_| data.region.is_some());
+            let Some(place) = place else {
                 out.push(inst);
                 continue;
             };

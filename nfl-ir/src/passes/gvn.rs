@@ -2,10 +2,13 @@
 //!
 //! An operation on the same words that a dominating block has already made is not made again. Loads count
 //! as equal when no store that may touch their bytes lies between, on any path; a load behind a store of the
-//! same bytes is the stored word.
+//! same bytes is the stored word. A service that moves the packet touches all of it, and its length. Values
+//! that lookups found do not change during a run, and a hash of the same words is the same.
 
 use std::collections::BTreeMap;
 
+use nfl_abi::host::Arg;
+use nfl_abi::map::context::NETWORK_OFFSET;
 use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
@@ -20,6 +23,9 @@ type Key = (Op, Vec<Value>, u32, Option<Region>, u32);
 
 /// A place in memory: region, variable part, constant part, bytes.
 type Place = (Region, Option<Value>, u32, u8);
+
+/// Stands for what the node tells of the packet as a whole: no store touches it.
+const GEOMETRY: Place = (Region::Packet, None, u32::MAX, 0);
 
 /// Numbers all words.
 pub(super) fn number(f: &mut Function, words: Words) {
@@ -36,14 +42,14 @@ pub(super) fn number(f: &mut Function, words: Words) {
                 *arg = same[*arg].unwrap_or(*arg);
             }
             let data = &f.insts[inst];
+            memory.store(inst, &mut epochs);
             if data.op.spec().effect == Effect::Write {
-                memory.store(inst, &mut epochs);
                 if let Some((key, v)) = stored(f, &memory, inst, &epochs) {
                     here.insert(key, v);
                 }
                 continue;
             }
-            let Some(v) = data.result else {
+            let Some(v) = data.result.filter(|_| may_repeat(data, words)) else {
                 continue;
             };
             let epoch = memory.place_of[inst].map_or(0, |place| epochs[place]);
@@ -58,6 +64,19 @@ pub(super) fn number(f: &mut Function, words: Words) {
         made.set(b, here);
     }
     f.rename_uses(|v| same[v].unwrap_or(v));
+}
+
+/// Whether two of these with equal operands give the same word.
+fn may_repeat(data: &InstData, words: Words) -> bool {
+    words.call(data).is_none_or(|call| {
+        // Bytes behind an address may be others by then.
+        let by_words = call.args().iter().all(|a| !matches!(a, Arg::Address(_)));
+        let hashes = matches!(
+            call.service.name,
+            "hash.crc32c" | "hash.siphash" | "flow.reverse" | "flow.hash"
+        );
+        hashes && by_words && !call.by_address()
+    })
 }
 
 fn key_of(data: &InstData, epoch: u32) -> Key {
@@ -121,7 +140,7 @@ pub(super) struct Memory {
     pub(super) place_of: IdMap<Inst, Option<usize>>,
     /// For each block the epochs of all places where it begins.
     pub(super) at_entry: IdMap<Block, Vec<u32>>,
-    /// The epoch that a store starts.
+    /// The epoch that a store starts, or a service that moves the packet.
     started_by: IdMap<Inst, u32>,
 }
 
@@ -139,6 +158,7 @@ impl Memory {
         for &b in &cfg.order {
             for &inst in &f.blocks[b].insts {
                 let data = &f.insts[inst];
+                let resizes = words.resizes(data);
                 if let Some(place) = place(data) {
                     let known = memory.places.iter().position(|p| *p == place);
                     let at = known.unwrap_or_else(|| {
@@ -148,7 +168,7 @@ impl Memory {
                     });
                     memory.place_of.set(inst, Some(at));
                 }
-                if data.op.spec().effect == Effect::Write {
+                if data.op.spec().effect == Effect::Write || resizes {
                     memory.started_by.set(inst, next);
                     next += 1;
                 }
@@ -202,7 +222,15 @@ impl Memory {
     }
 
     fn touch(&self, inst: Inst, epochs: &mut [u32], epoch: u32) {
-        let (Some(at), 1..) = (self.place_of[inst], self.started_by[inst]) else {
+        if self.started_by[inst] == 0 {
+            return;
+        }
+        let Some(at) = self.place_of[inst] else {
+            for (place, here) in self.places.iter().zip(epochs) {
+                if place.0 == Region::Packet {
+                    *here = epoch;
+                }
+            }
             return;
         };
         let (from, to) = self.spans[at];
@@ -217,11 +245,24 @@ impl Memory {
 }
 
 fn place(data: &InstData) -> Option<Place> {
-    let index = data.args.get(usize::from(!data.op.has_result())).copied();
-    Some((data.region?, index, data.imm, data.op.spec().bytes))
+    match data.op {
+        Op::Len => return Some(GEOMETRY),
+        Op::Context if data.imm == NETWORK_OFFSET => return Some(GEOMETRY),
+        _ => {}
+    }
+    let bytes = data.op.spec().bytes;
+    // Places for services are no accesses, and what a lookup found is never written.
+    if bytes == 0 || data.region == Some(Region::Value) {
+        return None;
+    }
+    Some((data.region?, data.index(), data.imm, bytes))
 }
 
-fn span(known: &IdMap<Value, Range>, &(_, index, offset, bytes): &Place) -> (i64, i64) {
+fn span(known: &IdMap<Value, Range>, place: &Place) -> (i64, i64) {
+    let &(_, index, offset, bytes) = place;
+    if *place == GEOMETRY {
+        return (i64::MAX, i64::MAX);
+    }
     let Some(index) = index else {
         return (i64::from(offset), i64::from(offset) + i64::from(bytes));
     };

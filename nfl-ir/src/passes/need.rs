@@ -5,6 +5,8 @@
 //! `drop_early_exits` removes a test whose failure leads to a verdict that the rest of the handler
 //! would reach anyway, since a later and stronger test comes to the same.
 
+use std::borrow::Cow;
+
 use nfl_abi::map::WINDOW_MAX;
 use nfl_syntax::arena::IdMap;
 
@@ -87,7 +89,7 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool 
 /// Branches, and which of their edges leads to a verdict that the other leads to as well.
 fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
     let f = &m.functions[at];
-    let a = Analysis::new(f, words(m));
+    let a = Analysis::new(f, m.words());
     let mut found = Vec::new();
     for &b in &a.cfg.order {
         let targets: Vec<_> = f.blocks[b].term.targets().collect();
@@ -114,21 +116,17 @@ fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
 /// The constant verdict of a block that writes nothing.
 fn quiet_verdict(f: &Function, b: Block) -> Option<(u32, u32)> {
     let mut insts = f.blocks[b].insts.iter();
-    let quiet = insts.all(|&i| f.insts[i].op.spec().effect != Effect::Write);
+    let quiet = insts.all(|&i| {
+        let effect = f.insts[i].op.spec().effect;
+        matches!(effect, Effect::Pure | Effect::Read)
+    });
     f.verdict(b).filter(|_| quiet)
-}
-
-fn words(m: &Module) -> Words<'_> {
-    Words {
-        late: &m.late,
-        params: &m.params,
-    }
 }
 
 /// Whether everything that must be proved of a handler can be.
 pub(super) fn is_proved(m: &Module, at: usize) -> bool {
     let f = &m.functions[at];
-    let a = Analysis::new(f, words(m));
+    let a = Analysis::new(f, m.words());
     if !a.cfg.irreducible.is_empty() {
         return false;
     }
@@ -143,10 +141,13 @@ pub(super) fn is_proved(m: &Module, at: usize) -> bool {
         let Some(facts) = a.at(b) else {
             return true;
         };
-        let insts = f.blocks[b].insts.iter();
-        insts
-            .filter_map(|&i| obligation::of(&f.insts[i]))
-            .all(|o| judge::holds(m, &a, facts, o))
+        let mut facts = Cow::Borrowed(facts);
+        f.blocks[b].insts.iter().all(|&i| {
+            let what = obligation::of(&f.insts[i]);
+            let holds = what.is_none_or(|what| judge::holds(m, &a, &facts, what));
+            a.pass(&mut facts, i);
+            holds
+        })
     })
 }
 
@@ -198,7 +199,7 @@ impl<'a> Walk<'a> {
             }
             let known = self.known();
             for inst in f.blocks[b].insts.iter().map(|&i| &f.insts[i]) {
-                let Some(v) = inst.result else {
+                let Some(v) = inst.result.filter(|_| inst.op != Op::Call) else {
                     return false;
                 };
                 let range = known.result(&facts, inst, self.a.words);

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nfl_abi::image::{Right, Rights, Verdict, VerdictKind};
-use nfl_abi::{Layer, Profile, Role};
+use nfl_abi::image::{Import, Resource, ResourceKind, Right, Rights, Verdict, VerdictKind};
+use nfl_abi::{Layer, Profile, Role, host};
 use nfl_syntax::arena::{Id, IdVec};
 
 use crate::entity::{Block, Value};
@@ -240,10 +240,69 @@ fn module_line(m: &mut Module, line: &mut Line) -> Result<(), TextError> {
         line.expect(":")?;
         let bytes = line.hex()?;
         m.data.push(Data { name, bytes, align });
+    } else if word.starts_with("import") {
+        let import = import(line)?;
+        m.imports.push(import);
+    } else if word.starts_with("resource") {
+        m.resources.push(resource(line)?);
+    } else if word.starts_with("format") {
+        let bytes = line.hex()?;
+        match String::from_utf8(bytes) {
+            Ok(text) => m.formats.push(text),
+            Err(_) => return line.fail("these bytes are no text"),
+        }
     } else {
         return line.fail(format!("`{word}` begins nothing"));
     }
     Ok(())
+}
+
+fn import(line: &mut Line) -> Result<Import, TextError> {
+    let service = line.one_of(|word| {
+        let named = host::call::service(word).map(|service| service.number);
+        named.or_else(|| word.parse().ok())
+    })?;
+    let param = if line.take("of") { line.number()? } else { 0 };
+    let resource = if line.take("on") {
+        Some(line.number()?)
+    } else {
+        None
+    };
+    Ok(Import {
+        service,
+        param,
+        resource,
+    })
+}
+
+fn resource(line: &mut Line) -> Result<Resource, TextError> {
+    let name = line.next().to_string();
+    let kind = line.one_of(|word| ResourceKind::from_text(&word.replace('-', " ")))?;
+    line.expect("key")?;
+    let key_bytes = line.number()?;
+    line.expect("value")?;
+    let value_bytes = line.number()?;
+    line.expect("capacity")?;
+    let capacity = line.number()?;
+    line.expect("layout")?;
+    let layout = line.one_of(|word| u32::from_str_radix(word, 16).ok())?;
+    let idle_ns = if line.take("idle") { line.number()? } else { 0 };
+    let first = if line.take("first") {
+        line.number()?
+    } else {
+        0
+    };
+    Ok(Resource {
+        name,
+        kind,
+        key_bytes,
+        value_bytes,
+        capacity,
+        idle_ns,
+        first,
+        flow_key: line.take("flow"),
+        layout,
+    })
 }
 
 fn word_info(line: &mut Line) -> Result<WordInfo, TextError> {
@@ -357,11 +416,15 @@ impl Body {
 
     fn slot(&mut self, line: &mut Line) -> Result<(), TextError> {
         line.next();
+        let mut name = String::new();
+        if line.peek() != ":" {
+            name = line.next().to_string();
+        }
         line.expect(":")?;
         let bytes = line.number()?;
         line.expect("align")?;
         let align = line.number()?;
-        self.f.slots.push(SlotData { bytes, align });
+        self.f.slots.push(SlotData { name, bytes, align });
         Ok(())
     }
 
@@ -563,7 +626,7 @@ impl Body {
                 line.expect(",")?;
             }
         }
-        if line.peek().starts_with('v') {
+        while line.peek().starts_with('v') {
             args.push(self.value(line)?);
             line.expect("+")?;
         }

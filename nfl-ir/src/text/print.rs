@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use nfl_abi::host::Service;
+use nfl_abi::image::{Import, Resource};
 use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Value};
@@ -60,7 +62,50 @@ fn write_module(m: &Module, out: &mut String) -> fmt::Result {
     for reason in &m.reasons {
         writeln!(out, "reason {reason}")?;
     }
+    for (id, import) in m.imports.iter() {
+        writeln!(out, "{id} {}", import_text(import))?;
+    }
+    for (at, resource) in m.resources.iter().enumerate() {
+        writeln!(out, "resource{at} {}", resource_text(resource))?;
+    }
+    for (at, format) in m.formats.iter().enumerate() {
+        writeln!(out, "format{at}{}", hex(format.as_bytes()))?;
+    }
     m.functions.iter().try_for_each(|f| write_function(f, out))
+}
+
+fn import_text(import: &Import) -> String {
+    let service = Service::by_number(import.service);
+    // A number that no service has is kept for whoever reads the text.
+    let mut text = match service {
+        Some(service) => service.name.to_string(),
+        None => import.service.to_string(),
+    };
+    if import.param != 0 {
+        text += &format!(" of {}", import.param);
+    }
+    if let Some(resource) = import.resource {
+        text += &format!(" on {resource}");
+    }
+    text
+}
+
+fn resource_text(r: &Resource) -> String {
+    let kind = r.kind.text().replace(' ', "-");
+    let mut text = format!(
+        "{} {kind} key {} value {} capacity {} layout {:08x}",
+        r.name, r.key_bytes, r.value_bytes, r.capacity, r.layout
+    );
+    if r.idle_ns != 0 {
+        text += &format!(" idle {}", r.idle_ns);
+    }
+    if r.first != 0 {
+        text += &format!(" first {}", r.first);
+    }
+    if r.flow_key {
+        text += " flow";
+    }
+    text
 }
 
 fn word_text(word: &WordInfo) -> String {
@@ -140,7 +185,12 @@ fn write_function(f: &Function, out: &mut String) -> fmt::Result {
     }
     writeln!(out, " {{")?;
     for (id, slot) in f.slots.iter() {
-        writeln!(out, "  {id}: {} align {}", slot.bytes, slot.align)?;
+        let name = if slot.name.is_empty() { "" } else { " " };
+        writeln!(
+            out,
+            "  {id}{name}{}: {} align {}",
+            slot.name, slot.bytes, slot.align
+        )?;
     }
     let names = Names::new(f);
     for &b in &f.layout {
@@ -196,11 +246,11 @@ fn inst_text(f: &Function, names: &Names, inst: &InstData) -> String {
         }
         Fmt::Load | Fmt::Store => {
             let values = usize::from(spec.fmt == Fmt::Store);
-            let (stored, index) = inst.args.split_at(values.min(inst.args.len()));
-            if let Some(&v) = stored.first() {
+            if let Some(&v) = inst.args.first().filter(|_| values == 1) {
                 text += &format!(" {},", names.value(v));
             }
-            if let Some(&v) = index.first() {
+            // Where a lookup's value lies, and the variable part of the place.
+            for &v in inst.args.iter().skip(values) {
                 text += &format!(" {} +", names.value(v));
             }
             text += &format!(" {}", inst.imm);

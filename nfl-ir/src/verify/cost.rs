@@ -1,7 +1,7 @@
 //! How many IR instructions a run takes at most: an estimate of steps, for advice and messages.
 //!
 //! In: a function with a bound for each loop. Out: the longest path, each loop counted as the
-//! longest path of a round times its rounds. The bytes have their own, exact count.
+//! longest path of a round times its rounds, each call at its price. The bytes have their own, exact count.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ fn longest(a: &Analysis, around: Option<usize>) -> u64 {
         });
         let before = before.max().unwrap_or(0);
         let own = match inner {
-            None => a.f.blocks[b].insts.len() as u64 + 1,
+            None => own_steps(a, b),
             Some(l) => {
                 let rounds = a.trips[l].map_or(u64::MAX, |t| u64::from(t) + 1);
                 longest(a, Some(l)).saturating_mul(rounds)
@@ -45,6 +45,21 @@ fn longest(a: &Analysis, around: Option<usize>) -> u64 {
         paid.insert(b, total);
     }
     most
+}
+
+/// A block's instructions, and the prices of its calls.
+fn own_steps(a: &Analysis, b: Block) -> u64 {
+    let insts = a.f.blocks[b].insts.iter().map(|&inst| &a.f.insts[inst]);
+    let prices = insts.filter_map(|data| {
+        let call = a.words.call(data)?;
+        let unit = call
+            .unit_register
+            .and_then(|at| data.args.get(usize::from(at)));
+        let most = unit.zip(a.at(b));
+        let most = most.map_or(u32::MAX, |(&v, facts)| a.known().range(facts, v).hi);
+        Some(u64::from(call.price(most)))
+    });
+    a.f.blocks[b].insts.len() as u64 + 1 + prices.sum::<u64>()
 }
 
 /// The outermost loop around a block that lies within `around`.

@@ -7,12 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use nfl_abi::host::Answer;
 use nfl_syntax::arena::{Id, IdMap};
 
 use crate::entity::Value;
 use crate::func::{Function, InstData, WordInfo};
 use crate::op::{Fmt, Op};
 use crate::verify::flow::Words;
+use crate::verify::geometry::Generation;
 use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
 
@@ -30,6 +32,8 @@ pub struct Facts {
     pub beyond: BTreeMap<Value, u32>,
     /// The packet's length in bytes.
     pub len: Range,
+    /// Which length that is: what is said of places in the packet is said of this one.
+    pub(crate) generation: Generation,
 }
 
 impl Facts {
@@ -41,6 +45,7 @@ impl Facts {
             slack: BTreeMap::new(),
             beyond: BTreeMap::new(),
             len,
+            generation: 0,
         }
     }
 }
@@ -54,6 +59,8 @@ pub struct Known<'a> {
     pub base: &'a IdMap<Value, Range>,
     /// Parameters of loop heads whose moves are bounded by another's.
     pub(crate) links: &'a IdMap<Value, Option<Link>>,
+    /// Which length a word that asks for it means.
+    pub(crate) lengths: &'a IdMap<Value, Generation>,
 }
 
 impl<'a> Known<'a> {
@@ -61,8 +68,10 @@ impl<'a> Known<'a> {
         self.f.def(v)
     }
 
-    fn is_len(self, v: Value) -> bool {
-        self.def(v).is_some_and(|d| d.op == Op::Len)
+    /// Whether a word is the packet's length as it is here.
+    fn is_len(self, facts: &Facts, v: Value) -> bool {
+        let is_length = self.def(v).is_some_and(|d| d.op == Op::Len);
+        is_length && self.lengths[v] == facts.generation
     }
 
     /// The numbers that a word may be.
@@ -88,7 +97,7 @@ impl<'a> Known<'a> {
             return known;
         };
         let again = match def.op.spec().fmt {
-            Fmt::Nullary => facts.len,
+            Fmt::Nullary if self.is_len(facts, v) => facts.len,
             Fmt::Imm if def.op == Op::Const => Range::exactly(def.imm),
             Fmt::Unary | Fmt::Binary => self.eval(facts, def, depth - 1),
             _ => known,
@@ -103,6 +112,10 @@ impl<'a> Known<'a> {
             Op::Len => facts.len,
             Op::Late => word_range(words.late.get(Id::new(inst.imm as usize))),
             Op::Param => word_range(words.params.get(Id::new(inst.imm as usize))),
+            Op::Call => match words.call(inst).map(|call| call.answer) {
+                Some(Answer::Word(most) | Answer::Two(most)) => Range::new(0, most),
+                _ => Range::FULL,
+            },
             op => match op.spec().fmt {
                 Fmt::Unary | Fmt::Binary => self.eval(facts, inst, DEPTH - 1),
                 _ => range::eval(op, Range::FULL, Range::FULL),
@@ -124,7 +137,7 @@ impl<'a> Known<'a> {
             return Range::exactly(u32::from(truth));
         }
         // What is left of the packet behind a place in it.
-        if def.op == Op::Sub && self.is_len(def.args[0]) && depth > 0 {
+        if def.op == Op::Sub && self.is_len(facts, def.args[0]) && depth > 0 {
             let slack = self.slack_within(facts, def.args[1], depth - 1);
             if let Ok(slack) = u32::try_from(slack) {
                 let left = facts.len.hi.saturating_sub(arg(1).lo);
@@ -165,7 +178,7 @@ impl<'a> Known<'a> {
             (Op::Geu, &[len, v]) => (true, len, v),
             _ => return None,
         };
-        let depth = depth.checked_sub(1).filter(|_| self.is_len(len))?;
+        let depth = depth.checked_sub(1).filter(|_| self.is_len(facts, len))?;
         if self.slack_within(facts, v, depth) >= 0 {
             return Some(inverted);
         }
@@ -215,7 +228,7 @@ impl<'a> Known<'a> {
             .collect();
         let slack = |at: usize| self.slack_within(facts, def.args[at], depth - 1);
         match def.op {
-            Op::Len => best.max(0),
+            Op::Len if self.is_len(facts, v) => best.max(0),
             Op::Add if back_step(args[0], args[1]) > 0 => {
                 best.max(slack(0) + i64::from(back_step(args[0], args[1])))
             }
@@ -333,16 +346,16 @@ impl<'a> Known<'a> {
         if !self.narrow(facts, a, Range::new(0, hi), DEPTH) {
             return false;
         }
-        if self.is_len(b) {
+        if self.is_len(facts, b) {
             return self.note_slack(facts, a, s, DEPTH);
         }
-        if self.is_len(a) {
+        if self.is_len(facts, a) {
             let entry = facts.beyond.entry(b).or_insert(0);
             *entry = s.max(*entry);
         }
         // `a + s <= length - x` is a fact about both.
         if let Some(def) = self.def(b).filter(|d| d.op == Op::Sub)
-            && self.is_len(def.args[0])
+            && self.is_len(facts, def.args[0])
             && self.slack(facts, def.args[1]) >= 0
         {
             let x = def.args[1];
@@ -410,7 +423,7 @@ impl<'a> Known<'a> {
             return true;
         }
         facts.ranges.insert(v, new);
-        if self.is_len(v) {
+        if self.is_len(facts, v) {
             facts.len = facts.len.meet(new).unwrap_or(new);
         }
         let Some(def) = self.def(v).filter(|_| depth > 0) else {

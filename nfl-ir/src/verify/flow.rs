@@ -6,22 +6,48 @@
 //! guessed (`loops.rs`); after the visit every back edge must bear the guesses out, or the next
 //! guess is tried, the last of which is every number. So nothing depends on a guess being clever.
 
-use nfl_syntax::arena::{IdMap, IdVec};
+use std::borrow::Cow;
+
+use nfl_abi::host;
+use nfl_abi::image::{Import, Resource};
+use nfl_syntax::arena::{Id, IdMap, IdVec};
 
 use crate::cfg::Cfg;
-use crate::entity::{Block, LateId, ParamId, Value};
-use crate::func::{Function, Term, WordInfo};
+use crate::entity::{Block, ImportId, Inst, LateId, ParamId, Value};
+use crate::func::{Function, InstData, Term, WordInfo};
+use crate::op::Op;
 use crate::verify::facts::{Facts, Known};
+use crate::verify::geometry::Generations;
 use crate::verify::loops::Link;
 use crate::verify::range::Range;
 
-/// The words of a module that functions name by number.
+/// What functions name by number.
 #[derive(Clone, Copy)]
 pub struct Words<'a> {
     /// Late words.
     pub late: &'a IdVec<LateId, WordInfo>,
     /// Words of parameters that are not bound.
     pub params: &'a IdVec<ParamId, WordInfo>,
+    /// Services.
+    pub imports: &'a IdVec<ImportId, Import>,
+    /// State that the services are called on.
+    pub resources: &'a [Resource],
+}
+
+impl Words<'_> {
+    /// The shape of a call; nothing for other instructions.
+    pub fn call(self, inst: &InstData) -> Option<host::Call> {
+        if inst.op != Op::Call {
+            return None;
+        }
+        let import = self.imports.get(Id::new(inst.imm as usize))?;
+        host::call(import, self.resources)
+    }
+
+    /// Whether an instruction moves the packet: afterwards its places and its length are others.
+    pub fn resizes(self, inst: &InstData) -> bool {
+        self.call(inst).is_some_and(|call| call.resizes)
+    }
 }
 
 /// What is known about a function.
@@ -36,6 +62,10 @@ pub struct Analysis<'a> {
     pub base: IdMap<Value, Range>,
     /// What is known where a block begins; nothing for blocks that nobody comes to.
     entry: IdMap<Block, Option<Facts>>,
+    /// What is known where a block ends, for those in which something is learned or lost.
+    exit: IdMap<Block, Option<Facts>>,
+    /// Which length of the packet is meant where.
+    generations: Generations,
     /// For each loop how often it may go back at most.
     pub trips: Vec<Option<u32>>,
     /// The guesses for parameters of loop heads.
@@ -60,12 +90,15 @@ impl<'a> Analysis<'a> {
     pub fn new(f: &'a Function, words: Words<'a>) -> Analysis<'a> {
         let cfg = Cfg::new(f);
         let trips = vec![None; cfg.loops.len()];
+        let generations = Generations::new(f, &cfg, words);
         let mut a = Analysis {
             f,
             cfg,
             words,
             base: IdMap::new(),
             entry: IdMap::new(),
+            exit: IdMap::new(),
+            generations,
             trips,
             guesses: IdMap::new(),
             links: IdMap::new(),
@@ -84,7 +117,36 @@ impl<'a> Analysis<'a> {
             f: self.f,
             base: &self.base,
             links: &self.links,
+            lengths: &self.generations.of_length,
         }
+    }
+
+    /// What an instruction adds to what is known, and what it makes void.
+    pub fn pass(&self, facts: &mut Cow<'_, Facts>, inst: Inst) {
+        let data = &self.f.insts[inst];
+        if let (Op::Assert, Some(&cond)) = (data.op, data.args.first()) {
+            let mut more = Facts::clone(facts);
+            if self.known().assume(&mut more, cond, true) {
+                *facts = Cow::Owned(more);
+            }
+            return;
+        }
+        let call = self.words.call(data).filter(|call| call.resizes);
+        let Some(call) = call else {
+            return;
+        };
+        let bytes = data.args.first();
+        let bytes = bytes.map_or(Range::FULL, |&v| self.known().range(facts, v));
+        let import = self.words.imports.get(Id::new(data.imm as usize));
+        let param = import.map_or(0, |import| u32::from(import.param));
+        let facts = facts.to_mut();
+        match call.service.name {
+            "packet.push" | "packet.append" => facts.grow(param),
+            "packet.pop" => facts.shrink(bytes),
+            "packet.cut" => facts.cut(bytes),
+            _ => facts.forget_packet(),
+        }
+        facts.generation = self.generations.after[inst];
     }
 
     /// What is known where a block begins; nothing when nobody comes there.
@@ -94,7 +156,8 @@ impl<'a> Analysis<'a> {
 
     /// What is known behind an edge; nothing when nobody takes it.
     pub fn edge(&self, from: Block, edge: usize) -> Option<Facts> {
-        let mut facts = self.entry[from].clone()?;
+        let end = self.exit[from].as_ref();
+        let mut facts = end.or(self.entry[from].as_ref())?.clone();
         if let Term::Branch { cond, .. } = self.f.blocks[from].term
             && !self.known().assume(&mut facts, cond, edge == 0)
         {
@@ -112,14 +175,17 @@ impl<'a> Analysis<'a> {
     fn visit(&mut self) {
         self.base = IdMap::new();
         self.entry = IdMap::new();
+        self.exit = IdMap::new();
         for b in self.cfg.order.clone() {
             let facts = if b == self.f.entry {
                 Some(Facts::start(self.f))
             } else {
                 self.enter(b)
             };
-            if let Some(facts) = &facts {
-                self.define(b, facts);
+            if let Some(facts) = &facts
+                && let Some(end) = self.define(b, facts)
+            {
+                self.exit.set(b, Some(end));
             }
             self.entry.set(b, facts);
         }
@@ -137,6 +203,10 @@ impl<'a> Analysis<'a> {
             }
         }
         let mut joined = self.join(&ways)?;
+        joined.generation = self.generations.at_entry[b];
+        if self.generations.moves_around[b] {
+            joined.forget_packet();
+        }
         let params = self.f.blocks[b].params.clone();
         for (at, &param) in params.iter().enumerate() {
             let known = self.known();
@@ -199,14 +269,20 @@ impl<'a> Analysis<'a> {
         Some(joined)
     }
 
-    fn define(&mut self, b: Block, facts: &Facts) {
-        for &inst in &self.f.blocks[b].insts {
-            let inst = &self.f.insts[inst];
-            let Some(v) = inst.result else {
-                continue;
-            };
-            let range = self.known().result(facts, inst, self.words);
-            self.base.set(v, range);
+    /// Answers what is known at the end, where that is not what was known before.
+    fn define(&mut self, b: Block, facts: &Facts) -> Option<Facts> {
+        let mut here = Cow::Borrowed(facts);
+        for &id in &self.f.blocks[b].insts {
+            let inst = &self.f.insts[id];
+            if let Some(v) = inst.result {
+                let range = self.known().result(&here, inst, self.words);
+                self.base.set(v, range);
+            }
+            self.pass(&mut here, id);
+        }
+        match here {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(end) => Some(end),
         }
     }
 }

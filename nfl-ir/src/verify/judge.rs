@@ -1,12 +1,13 @@
 //! Whether obligations are met, and what to say when they are not.
 
-use nfl_abi::codes::{E503, E504, E505};
+use nfl_abi::codes::{E503, E504, E505, E507};
 use nfl_syntax::arena::Id;
 use nfl_syntax::{Diagnostic, Span};
 
 use crate::entity::Value;
 use crate::func::{Function, InstData, Module, Region};
 use crate::op::{Fmt, Op};
+use crate::verify::calls::value_bytes;
 use crate::verify::facts::Facts;
 use crate::verify::flow::Analysis;
 use crate::verify::obligation::{self, Obligation};
@@ -42,6 +43,10 @@ pub(super) fn judge(
     }
     Some(match what {
         Obligation::Divisor(v) => zero_divisor(inst.span, a.known().range(facts, v)),
+        Obligation::Assertion(v) => false_assertion(a, facts, inst.span, v),
+        Obligation::Access {
+            address: Some(_), ..
+        } => nothing_found(inst.span),
         Obligation::Access {
             region: Region::Packet,
             ..
@@ -53,7 +58,7 @@ pub(super) fn judge(
 /// Whether an obligation is met.
 pub(crate) fn holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
     match what {
-        Obligation::Divisor(v) => a.known().range(facts, v).lo > 0,
+        Obligation::Divisor(v) | Obligation::Assertion(v) => a.known().range(facts, v).lo > 0,
         Obligation::Access { .. } => access_holds(m, a, facts, what),
     }
 }
@@ -63,6 +68,7 @@ pub(crate) fn holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -
 fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
     let Obligation::Access {
         region,
+        address,
         index,
         offset,
         bytes,
@@ -71,6 +77,9 @@ fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bo
     else {
         return false;
     };
+    if address.is_some_and(|v| a.known().range(facts, v).lo == 0) {
+        return false;
+    }
     let bytes = i64::from(bytes);
     let range = index.map_or(Range::exactly(0), |v| a.known().range(facts, v));
     // A place may go down from the index; two's complement says by how much.
@@ -87,7 +96,11 @@ fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bo
             None => i64::from(facts.len.lo) >= offset + bytes,
         };
     }
-    i64::from(range.hi) + offset + bytes <= size_of(m, a.f, region)
+    let size = match address {
+        Some(v) => value_bytes(a.f, &a.cfg, a.words, v).map_or(0, i64::from),
+        None => size_of(m, a.f, region),
+    };
+    i64::from(range.hi) + offset + bytes <= size
 }
 
 fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
@@ -106,6 +119,36 @@ fn zero_divisor(span: Option<Span>, range: Range) -> Diagnostic {
     remark(finding(&E505, span), text)
         .help("ask for it where it comes from: u32 count in 1..65535")
         .help("or check it: if (count == 0) return Pass;")
+}
+
+/// What is asserted, with the ranges of both sides.
+fn false_assertion(a: &Analysis, facts: &Facts, span: Option<Span>, cond: Value) -> Diagnostic {
+    let text = |v: Value| {
+        let Range { lo, hi } = a.known().range(facts, v);
+        if lo == hi {
+            lo.to_string()
+        } else {
+            format!("{lo}..{hi}")
+        }
+    };
+    let comparison = a.f.def(cond).filter(|d| d.op.inverse().is_some());
+    let sign = comparison.map(|d| match d.op {
+        Op::Eq => "==",
+        Op::Ne => "!=",
+        Op::Ltu | Op::Lt => "<",
+        _ => ">=",
+    });
+    let what = match (comparison.map(|d| d.args.as_slice()), sign) {
+        (Some(&[x, y]), Some(sign)) => format!("{} {sign} {} is not proved", text(x), text(y)),
+        _ => "the condition may be false".to_string(),
+    };
+    remark(finding(&E507, span), what).help("compare it before, and answer where it is false")
+}
+
+fn nothing_found(span: Option<Span>) -> Diagnostic {
+    let text = "a lookup may have found nothing, or a smaller value".to_string();
+    remark(finding(&E503, span), text)
+        .help("ask first: if (table.get(key) instanceof Hit(var v)) { … }")
 }
 
 fn behind_packet(a: &Analysis, facts: &Facts, inst: &InstData, what: Obligation) -> Diagnostic {
@@ -155,6 +198,7 @@ fn out_of_bounds(
         Region::Data(id) => format!("`{}`", m.data[id].name),
         Region::Field(id) => format!("`{}`", m.fields[id].name),
         Region::Carried => "the carried memory".to_string(),
+        Region::Slot(id) if !a.f.slots[id].name.is_empty() => format!("`{}`", a.f.slots[id].name),
         Region::Slot(id) => format!("local array {}", id.index()),
         Region::Packet => "the packet".to_string(),
         Region::Value => "the value".to_string(),

@@ -9,10 +9,14 @@ use crate::op::{Fmt, Op};
 pub enum Obligation {
     /// The word is not 0.
     Divisor(Value),
-    /// `bytes` bytes from `index + offset` lie in the region.
+    /// The word is not 0, which the program says.
+    Assertion(Value),
+    /// `bytes` bytes from `index + offset` lie in the region, and the region is there.
     Access {
         /// The memory.
         region: Region,
+        /// Where the region lies, when a lookup says so.
+        address: Option<Value>,
         /// The variable part of the place.
         index: Option<Value>,
         /// The constant part, to be added modulo 2^32.
@@ -29,9 +33,15 @@ pub fn of(inst: &InstData) -> Option<Obligation> {
     let spec = inst.op.spec();
     match (inst.op, spec.fmt) {
         (Op::Divu | Op::Remu | Op::Div | Op::Rem, _) => Some(Obligation::Divisor(inst.args[1])),
+        (Op::Assert, _) => Some(Obligation::Assertion(*inst.args.first()?)),
         (_, Fmt::Load | Fmt::Store) => Some(Obligation::Access {
             region: inst.region?,
-            index: inst.args.get(usize::from(spec.fmt == Fmt::Store)).copied(),
+            address: inst
+                .args
+                .first()
+                .copied()
+                .filter(|_| inst.region == Some(Region::Value)),
+            index: inst.index(),
             offset: inst.imm,
             bytes: spec.bytes,
             write: spec.fmt == Fmt::Store,

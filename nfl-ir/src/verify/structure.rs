@@ -4,7 +4,7 @@
 //! Guaranteed of a well-formed module: the layout begins with the entry, which nobody jumps to; every
 //! target is in the layout and gets as many words as it takes; operations have the operands that
 //! the table says; numbers of data, slots, late words and parameters exist; every use is
-//! dominated by its definition; loops have one entry.
+//! dominated by its definition; loops have one entry; calls are as `calls.rs` says.
 
 use nfl_syntax::arena::{Id, IdMap};
 
@@ -12,6 +12,7 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Module, Origin, Region};
 use crate::op::Fmt;
+use crate::verify::calls;
 
 /// Checks a module.
 pub fn check(m: &Module) -> Result<(), String> {
@@ -50,7 +51,9 @@ pub fn check_function(m: &Module, f: &Function) -> Result<(), String> {
         }
         check_edges(f, b, &in_layout)?;
     }
-    check_dominance(f, &placed)
+    let cfg = Cfg::new(f);
+    check_dominance(f, &cfg, &placed)?;
+    calls::check(m, f, &cfg)
 }
 
 fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
@@ -64,7 +67,10 @@ fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
         Fmt::Load => 0..=1,
         Fmt::Store => 1..=2,
         Fmt::Place => 0..=0,
-        Fmt::Call => 0..=nfl_abi::host::call::ARGS_MAX,
+        Fmt::Call => match m.words().call(data) {
+            Some(call) => call.registers()..=call.registers(),
+            None => return Err(format!("{inst} calls what nobody offers")),
+        },
     };
     if !counts.contains(&count) {
         return Err(format!("{inst} {} has {count} operands", spec.text));
@@ -82,8 +88,11 @@ fn check_inst(m: &Module, f: &Function, inst: Inst) -> Result<(), String> {
     let exists = match spec.fmt {
         Fmt::Late => number < m.late.len(),
         Fmt::Param => number < m.params.len(),
-        Fmt::Load | Fmt::Store | Fmt::Place => region_exists(m, f, data),
-        Fmt::Call => number < m.imports.len(),
+        Fmt::Load | Fmt::Store => region_exists(m, f, data),
+        Fmt::Place => {
+            let has_address = matches!(data.region, Some(Region::Data(_) | Region::Slot(_)));
+            has_address && region_exists(m, f, data)
+        }
         _ if data.op == crate::Op::Context => number.is_multiple_of(4) && number < CONTEXT_BYTES,
         _ => true,
     };
@@ -133,8 +142,11 @@ fn check_edges(f: &Function, b: Block, in_layout: &IdMap<Block, bool>) -> Result
     Ok(())
 }
 
-fn check_dominance(f: &Function, placed: &IdMap<Inst, Option<Block>>) -> Result<(), String> {
-    let cfg = Cfg::new(f);
+fn check_dominance(
+    f: &Function,
+    cfg: &Cfg,
+    placed: &IdMap<Inst, Option<Block>>,
+) -> Result<(), String> {
     if let Some((from, to)) = cfg.irreducible.first() {
         return Err(format!("{from} enters the loop at {to} from aside"));
     }

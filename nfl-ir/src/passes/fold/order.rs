@@ -209,7 +209,10 @@ impl Folder<'_> {
         };
         let data = &self.f.insts[load];
         // Bytes of local arrays and of the carried area are loaded as they were stored.
-        let packet = matches!(data.region, Some(Region::Packet | Region::Data(_)));
+        let packet = matches!(
+            data.region,
+            Some(Region::Packet | Region::Data(_) | Region::Value)
+        );
         if !data.op.has_result() || !packet || !self.used_once(v) {
             return None;
         }
