@@ -90,7 +90,7 @@ fn may_move(f: &Function, i: Inst, stored: &[Region]) -> bool {
         Effect::Pure if inst.op == Op::Len => !stored.contains(&Region::Packet),
         Effect::Pure => !matches!(inst.op, Op::Const | Op::Second),
         Effect::Read => inst.region.is_some_and(|region| !stored.contains(&region)),
-        Effect::Write | Effect::Call => false,
+        Effect::Write | Effect::Call | Effect::Check => false,
     }
 }
 
