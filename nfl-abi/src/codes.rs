@@ -191,6 +191,8 @@ codes! {
         "A header follows another only where its declaration (`follows`) or the other's (`before`) says so.\n\nWrong:\n\n    pkt instanceof Eth / Tcp tcp\n\nRight:\n\n    pkt instanceof Eth / Ipv4 / Tcp tcp\n"
     E306 "these patterns begin at different layers"
         "A handler runs at the link layer if its patterns begin with a header like `Eth`, and else at the network layer. It cannot be both.\n\nWrong:\n\n    if (pkt instanceof Eth) return Pass;\n    if (pkt instanceof Ipv4) return Pass;\n\nRight:\n\n    if (pkt instanceof Eth) return Pass;\n    if (pkt instanceof Eth / Ipv4) return Pass;\n"
+    E311 "this header does not fit the interface"
+        "A sealed interface of headers permits headers that say so with `implements`, and its fields lie at one place, with one type, in all of them.\n\nWrong:\n\n    sealed interface Transport permits Tcp, Icmp { u16 sport; }\n\nRight:\n\n    sealed interface Transport permits Tcp, Udp { u16 sport; }\n"
     E403 "this view is over"
         "The view was found by a field that has been assigned since, so nobody knows what lies there now. Take values out before the assignment, or match again before any store.\n\nWrong:\n\n    ip.protocol = 17;\n    return tcp.dport == 80 ? Pass : Drop;\n\nRight:\n\n    u16 port = tcp.dport;\n    ip.protocol = 17;\n    return port == 80 ? Pass : Drop;\n"
     E404 "match before you write"

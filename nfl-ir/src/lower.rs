@@ -11,6 +11,7 @@ mod cond;
 mod expr;
 mod field;
 mod number;
+mod one_of;
 mod pattern;
 mod ssa;
 mod stmt;
@@ -23,8 +24,8 @@ use nfl_syntax::arena::{Id, IdVec};
 use nfl_syntax::ast::{DeclKind, ExprId};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{
-    CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, ReasonId, Tail,
-    TemplateId,
+    CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, OneOfId,
+    ReasonId, Tail, TemplateId,
 };
 use nfl_typeck::ty::Len;
 use nfl_typeck::{Sound, Ty, TyKind};
@@ -289,10 +290,23 @@ fn bits_of(konst: &Konst) -> u128 {
 /// A header at a place in the packet.
 #[derive(Clone, Debug)]
 struct View {
+    /// The header; of several, the first.
     header: HeaderId,
     base: Place,
     /// The views around it, outermost first.
     outer: Rc<[View]>,
+    /// Which of several headers it is, where only the packet knows.
+    one_of: Option<Chosen>,
+}
+
+/// One of the headers of a sealed interface.
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    id: OneOfId,
+    /// Its place among the members.
+    tag: Value,
+    /// Where its checksum lies, which is at least two bytes before the packet's end.
+    sum: Value,
 }
 
 /// The value of an expression.

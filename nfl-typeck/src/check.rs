@@ -7,7 +7,7 @@
 use crate::flow::{LoopFrame, State};
 use crate::program::Program;
 use crate::tables::{
-    ConstId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, ReasonDef, Res, Tables,
+    ConstId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, OneOfId, ReasonDef, Res, Tables,
 };
 use crate::ty::{Ty, TyKind};
 use nfl_abi::image::{REASONS, Right, Rights};
@@ -31,6 +31,8 @@ pub(crate) enum OwnerKind {
     Function(FunctionId),
     /// A class.
     Class,
+    /// A sealed interface of headers.
+    OneOf(OneOfId),
     /// A declaration that was refused.
     Refused,
 }
@@ -283,9 +285,11 @@ impl<'a> Checker<'a> {
     fn check(mut self) -> Tables {
         self.collect_types();
         self.import_types();
+        self.find_one_ofs();
         self.collect_members();
         self.import_members();
         self.lay_out_headers();
+        self.lay_out_one_ofs();
         self.declare_functions();
         self.declare_methods();
         self.settle_consts();
@@ -349,6 +353,9 @@ impl<'a> Checker<'a> {
 
     /// A type as it is written.
     pub(crate) fn show(&self, ty: Ty) -> String {
+        if let TyKind::OneOf(id) = self.kind(ty) {
+            return self.text(self.t.one_of[id].name).to_string();
+        }
         let headers = &self.t.headers;
         self.t
             .types

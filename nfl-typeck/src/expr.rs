@@ -409,6 +409,7 @@ impl Checker<'_> {
         match (self.kind(found), text) {
             (TyKind::Error, _) => Ty::default(),
             (TyKind::View(h), _) => self.view_field(e, base, h, name),
+            (TyKind::OneOf(id), _) => self.one_of_field(e, base, id, name),
             (TyKind::Packet, "size") => self.intrinsic(e, Intrinsic::PacketSize, TyKind::Size),
             (TyKind::Packet, "port") => self.intrinsic(e, Intrinsic::PacketPort, TyKind::Port),
             (TyKind::Packet, "queue") => {

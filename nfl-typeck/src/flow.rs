@@ -6,12 +6,21 @@
 //! behind a jump is vacuous: it joins as if it were not there (JLS 16, "V is assigned after `true`
 //! when false").
 
-use crate::tables::{HeaderId, LocalId};
+use crate::tables::{HeaderId, LocalId, OneOfId};
 use nfl_syntax::{Name, Span};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One layer of a chain of headers: which header, and whether it may be absent.
-pub(crate) type Layered = (HeaderId, bool);
+/// What a layer is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Which {
+    /// This header.
+    One(HeaderId),
+    /// A header of this sealed interface.
+    OneOf(OneOfId),
+}
+
+/// One layer of a chain of headers: what it is, and whether it may be absent.
+pub(crate) type Layered = (Which, bool);
 
 /// Why a view is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

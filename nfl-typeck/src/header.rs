@@ -54,11 +54,6 @@ impl Checker<'_> {
                 self.t.headers[h].little_endian = true;
             }
         }
-        if let DeclKind::Header { implements, .. } = &node.kind
-            && let Some(&first) = implements.first()
-        {
-            self.refuse("`implements` is", ast.types[first].span);
-        }
         let mut bits = 0;
         for &member in self.members_of(owner) {
             if let DeclKind::Field { ty, vars } = &ast.decls[member].kind

@@ -19,6 +19,7 @@ mod header;
 mod konst;
 mod member;
 mod name;
+mod one_of;
 mod operator;
 mod pattern;
 pub mod program;

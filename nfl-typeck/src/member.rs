@@ -251,7 +251,7 @@ impl<'a> Checker<'a> {
             let span = ast.types[*result].span;
             let ty = self.passable(ty, span);
             let ty = self.only(ty, span, "the result of a method", |k| {
-                !matches!(k, TyKind::View(_) | TyKind::Packet)
+                !matches!(k, TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet)
             });
             self.t.methods[id].result = Some(ty);
         }
@@ -347,7 +347,11 @@ impl<'a> Checker<'a> {
         let ty = self.only(ty, span, "a constant", |k| {
             !matches!(
                 k,
-                TyKind::View(_) | TyKind::Packet | TyKind::Verdict | TyKind::Text
+                TyKind::View(_)
+                    | TyKind::OneOf(_)
+                    | TyKind::Packet
+                    | TyKind::Verdict
+                    | TyKind::Text
             ) && !matches!(k, TyKind::Array(_, Len::Template(_)))
         });
         self.t.consts[id].ty = ty;
@@ -571,7 +575,7 @@ impl<'a> Checker<'a> {
             };
             let ty = local.ty;
             self.declare(ident, param);
-            if let TyKind::View(_) = self.kind(ty) {
+            if let TyKind::View(_) | TyKind::OneOf(_) = self.kind(ty) {
                 self.body.views.insert(param, Default::default());
             }
         }

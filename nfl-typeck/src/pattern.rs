@@ -4,28 +4,37 @@
 //! pattern matches. Guaranteed: each layer may follow the one before it.
 
 use crate::check::{Checker, ViewInfo};
-use crate::flow::{Cond, Layered};
-use crate::tables::{HeaderId, LayerStep, LocalId, PatInfo};
-use crate::ty::TyKind;
+use crate::flow::{Cond, Layered, Which};
+use crate::tables::{HeaderId, LayerStep, LocalId, OneOfId, PatInfo};
+use crate::ty::{Ty, TyKind};
 use nfl_abi::{Layer, codes};
-use nfl_syntax::ast::{ExprId, ExprKind, Ident, PatId, PatKind};
+use nfl_syntax::ast::{ExprId, ExprKind, Ident, PatId, PatKind, TypeId};
 use nfl_syntax::{Name, Span};
 
 /// Where a pattern begins.
 #[derive(Clone, Debug)]
 struct Base {
-    /// The header in front; `None` for the packet.
-    parent: Option<HeaderId>,
-    /// The view of that header.
+    start: Start,
+    /// The view in front, or the one that is looked at.
     view: Option<LocalId>,
     /// The headers up to there, if known.
     chain: Option<Vec<Layered>>,
 }
 
+/// What a pattern is matched against.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Start {
+    /// The packet.
+    Packet,
+    /// What lies behind a header.
+    Body(HeaderId),
+    /// A view of one of several headers.
+    OneOf(OneOfId),
+}
+
 impl Checker<'_> {
     /// `value instanceof pat`
     pub(crate) fn instance_of(&mut self, value: ExprId, pat: PatId) -> Cond {
-        let errors = self.diags.iter().len();
         let span = self.ast.pats[pat].span;
         if self.body.fields_only {
             let finding = self
@@ -42,28 +51,80 @@ impl Checker<'_> {
         {
             return cond;
         }
-        let base = match self.kind(ty) {
-            TyKind::Packet => Base {
-                parent: None,
+        self.match_layers(value, ty, pat, false)
+    }
+
+    /// Whether values of this kind are matched with layers.
+    pub(crate) fn has_layers(&self, ty: Ty) -> bool {
+        matches!(
+            self.kind(ty),
+            TyKind::Packet | TyKind::Body(_) | TyKind::OneOf(_)
+        )
+    }
+
+    /// Matches a value of this type with layers; one of `several` patterns binds nothing.
+    pub(crate) fn match_layers(
+        &mut self,
+        value: ExprId,
+        ty: Ty,
+        pat: PatId,
+        several: bool,
+    ) -> Cond {
+        let errors = self.diags.iter().len();
+        let span = self.ast.pats[pat].span;
+        let Some(base) = self.base_of(value, ty, span) else {
+            self.bind_nothing(pat);
+            return self.nothing_bound();
+        };
+        let mut binds = Vec::new();
+        let mut steps = Vec::new();
+        let refused = several.then_some("only one of several patterns matches");
+        self.layers(pat, refused, &mut steps, &mut binds);
+        if self.diags.iter().len() == errors {
+            self.check_edges(&base, &steps);
+        } else {
+            self.body.unknown_flow = true;
+        }
+        self.t.pats.set(pat, PatInfo::Layers(steps.clone()));
+        self.matched(span, base, &steps, binds)
+    }
+
+    /// Where a pattern on this value begins; nothing after a report.
+    fn base_of(&mut self, value: ExprId, ty: Ty, span: Span) -> Option<Base> {
+        let known = |c: &Self, view: Option<LocalId>| {
+            let info = view.and_then(|view| c.body.views.get(&view));
+            info.and_then(|info| info.chain.clone())
+        };
+        match self.kind(ty) {
+            TyKind::Packet => Some(Base {
+                start: Start::Packet,
                 view: None,
                 chain: Some(Vec::new()),
-            },
+            }),
             TyKind::Body(h) => {
                 let view = match self.ast.exprs[self.bare(value)].kind {
                     ExprKind::Field { base, .. } => self.view_local(base),
                     _ => None,
                 };
-                let info = view.and_then(|view| self.body.views.get(&view));
-                Base {
-                    parent: Some(h),
+                Some(Base {
+                    start: Start::Body(h),
                     view,
-                    chain: info.and_then(|info| info.chain.clone()),
+                    chain: known(self, view),
+                })
+            }
+            TyKind::OneOf(id) => {
+                let view = self.view_local(value);
+                let mut chain = known(self, view);
+                if let Some(chain) = &mut chain {
+                    chain.pop();
                 }
+                Some(Base {
+                    start: Start::OneOf(id),
+                    view,
+                    chain,
+                })
             }
-            TyKind::Error => {
-                self.bind_nothing(pat);
-                return self.nothing_bound();
-            }
+            TyKind::Error => None,
             kind => {
                 let mut finding = self
                     .at(&codes::E303, span)
@@ -83,20 +144,9 @@ impl Checker<'_> {
                     finding = finding.fix(title, [(behind, ".body".to_string())]);
                 }
                 self.report(finding);
-                self.bind_nothing(pat);
-                return self.nothing_bound();
+                None
             }
-        };
-        let mut binds = Vec::new();
-        let mut steps = Vec::new();
-        self.layers(pat, false, &mut steps, &mut binds);
-        if self.diags.iter().len() == errors {
-            self.check_edges(&base, &steps);
-        } else {
-            self.body.unknown_flow = true;
         }
-        self.t.pats.set(pat, PatInfo::Layers(steps.clone()));
-        self.matched(span, base, &steps, binds)
     }
 
     /// A condition after an error: nothing is known.
@@ -145,7 +195,7 @@ impl Checker<'_> {
     fn layers(
         &mut self,
         pat: PatId,
-        optional: bool,
+        refused: Option<&'static str>,
         steps: &mut Vec<LayerStep>,
         binds: &mut Vec<(Name, LocalId)>,
     ) {
@@ -155,41 +205,18 @@ impl Checker<'_> {
             PatKind::Error => {}
             PatKind::Layers(parts) => {
                 for &part in parts {
-                    self.layers(part, optional, steps, binds);
+                    self.layers(part, refused, steps, binds);
                 }
             }
-            PatKind::Optional(inner) => self.layers(*inner, true, steps, binds),
-            PatKind::Type { ty, name } => {
-                let resolved = self.resolve(*ty);
-                let header = match self.kind(resolved) {
-                    TyKind::View(h) => Some(h),
-                    TyKind::Error => None,
-                    _ => {
-                        let finding = self
-                            .at(&codes::E303, ast.types[*ty].span)
-                            .message(format!("{} is not a header", self.show(resolved)))
-                            .label("layers are headers");
-                        self.report(finding);
-                        None
-                    }
-                };
-                let local = self.new_local(
-                    name.map(|n| n.name),
-                    name.map_or(span, |n| n.span),
-                    resolved,
-                );
-                if let Some(name) = name {
-                    self.bind(*name, local, optional, binds);
-                }
-                if let Some(header) = header {
-                    steps.push(LayerStep {
-                        header,
-                        optional,
-                        local,
-                        span,
-                    });
+            PatKind::Optional(inner) => {
+                let first = steps.len();
+                let absent = Some("a layer in brackets may be absent");
+                self.layers(*inner, absent, steps, binds);
+                for step in steps.iter_mut().skip(first) {
+                    step.optional = true;
                 }
             }
+            PatKind::Type { ty, name } => self.layer(*ty, *name, span, refused, steps, binds),
             PatKind::Record { .. } => {
                 self.bind_nothing(pat);
                 binds.append(&mut self.body.unknown_binds);
@@ -214,21 +241,62 @@ impl Checker<'_> {
         }
     }
 
+    /// One layer: a header, or any of a sealed interface.
+    fn layer(
+        &mut self,
+        ty: TypeId,
+        name: Option<Ident>,
+        span: Span,
+        refused: Option<&'static str>,
+        steps: &mut Vec<LayerStep>,
+        binds: &mut Vec<(Name, LocalId)>,
+    ) {
+        let resolved = self.resolve(ty);
+        let headers = self.headers_of(resolved);
+        if headers.is_empty() && self.kind(resolved) != TyKind::Error {
+            let finding = self
+                .at(&codes::E303, self.ast.types[ty].span)
+                .message(format!("{} is not a header", self.show(resolved)))
+                .label("layers are headers");
+            self.report(finding);
+        }
+        let local = self.new_local(
+            name.map(|n| n.name),
+            name.map_or(span, |n| n.span),
+            resolved,
+        );
+        if let Some(name) = name {
+            self.bind(name, local, refused, binds);
+        }
+        if let Some(&header) = headers.first() {
+            steps.push(LayerStep {
+                header,
+                one_of: match self.kind(resolved) {
+                    TyKind::OneOf(id) => Some(id),
+                    _ => None,
+                },
+                optional: false,
+                local,
+                span,
+            });
+        }
+    }
+
     fn bind(
         &mut self,
         name: Ident,
         local: LocalId,
-        optional: bool,
+        refused: Option<&'static str>,
         binds: &mut Vec<(Name, LocalId)>,
     ) {
-        if optional {
+        if let Some(why) = refused {
             let finding = self
                 .at(&codes::E304, name.span)
                 .message(format!(
                     "`{}` might stand for nothing",
                     self.text(name.name)
                 ))
-                .label("a layer in brackets may be absent");
+                .label(why);
             self.report(finding);
         }
         let twice = binds.iter().find(|(n, _)| *n == name.name);
@@ -240,36 +308,86 @@ impl Checker<'_> {
         binds.push((name.name, local));
     }
 
+    /// The headers that may stand where a step is.
+    fn step_headers(&self, step: &LayerStep) -> Vec<HeaderId> {
+        match step.one_of {
+            Some(id) => self.t.one_of[id].members.clone(),
+            None => vec![step.header],
+        }
+    }
+
     /// Each layer must be able to follow the one before it, with and without those that may be absent.
     fn check_edges(&mut self, base: &Base, steps: &[LayerStep]) {
-        let mut fronts: Vec<Option<HeaderId>> = vec![base.parent];
-        for step in steps {
-            let missing = fronts
-                .iter()
-                .find(|&&front| !self.follows(front, step.header));
-            if let Some(&front) = missing {
+        let mut rest = steps;
+        // What may stand in front: for each way to come here the headers that it may end with.
+        let mut fronts: Vec<Vec<Option<HeaderId>>> = match base.start {
+            Start::Packet => vec![vec![None]],
+            Start::Body(h) => vec![vec![Some(h)]],
+            Start::OneOf(id) => {
+                let Some((first, behind)) = steps.split_first() else {
+                    return;
+                };
+                if !self.narrows(id, first) {
+                    return;
+                }
+                rest = behind;
+                vec![vec![Some(first.header)]]
+            }
+        };
+        for step in rest {
+            let headers = self.step_headers(step);
+            let meets = |front: &Vec<Option<HeaderId>>| {
+                let mut pairs = front
+                    .iter()
+                    .flat_map(|&f| headers.iter().map(move |&h| (f, h)));
+                pairs.any(|(front, header)| self.follows(front, header))
+            };
+            if let Some(front) = fronts.iter().find(|front| !meets(front)) {
+                let front = front.first().copied().flatten();
                 self.never_meet(front, step, steps);
                 return;
             }
             if !step.optional {
                 fronts.clear();
             }
-            fronts.push(Some(step.header));
+            fronts.push(headers.into_iter().map(Some).collect());
         }
-        if base.parent.is_none() {
+        if base.start == Start::Packet {
             self.note_layer(steps);
         }
+    }
+
+    /// The first layer of a pattern on one of several headers is one of them.
+    fn narrows(&mut self, id: OneOfId, first: &LayerStep) -> bool {
+        let def = &self.t.one_of[id];
+        if first.one_of.is_none() && !first.optional && def.members.contains(&first.header) {
+            return true;
+        }
+        let (name, declared) = (self.text(def.name), self.one_of_span(id));
+        let members: Vec<&str> = def
+            .members
+            .iter()
+            .map(|&h| self.text(self.t.headers[h].name))
+            .collect();
+        let finding = self
+            .at(&codes::E303, first.span)
+            .message(format!("{name} is never this"))
+            .label(format!("one of {}", members.join(", ")))
+            .also(declared, "declared here");
+        self.report(finding);
+        false
     }
 
     /// The layer at which a pattern on the packet begins.
     fn note_layer(&mut self, steps: &[LayerStep]) {
         for step in steps {
-            let edges = &self.t.headers[step.header].edges;
-            let layers: Vec<Layer> = edges
-                .iter()
-                .filter(|e| e.parent.is_none())
-                .filter_map(|e| e.layer)
-                .collect();
+            let mut layers: Vec<Layer> = Vec::new();
+            for header in self.step_headers(step) {
+                let edges = self.t.headers[header].edges.iter();
+                let begins = edges.filter(|e| e.parent.is_none());
+                layers.extend(begins.filter_map(|e| e.layer));
+            }
+            layers.dedup();
             if let [layer] = layers.as_slice() {
                 self.begins_at(*layer, step.span);
             }
@@ -306,7 +424,7 @@ impl Checker<'_> {
     }
 
     fn never_meet(&mut self, front: Option<HeaderId>, step: &LayerStep, steps: &[LayerStep]) {
-        let child = self.text(self.t.headers[step.header].name);
+        let child = &self.show(self.t.locals[step.local].ty);
         let parent = front.map(|h| self.text(self.t.headers[h].name));
         let parents = self.parents_text(step.header);
         let mut finding = self
@@ -346,16 +464,23 @@ impl Checker<'_> {
     ) -> Cond {
         let mut chain = base.chain;
         let mut fronts = Vec::new();
+        let narrowed = matches!(base.start, Start::OneOf(_));
         if let Some(view) = base.view {
             if let Some(info) = self.body.views.get(&view) {
                 fronts.clone_from(&info.fronts);
             }
-            fronts.push(view);
+            if !narrowed {
+                fronts.push(view);
+            }
         }
         let mut prefixes = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             if let Some(chain) = &mut chain {
-                chain.push((step.header, step.optional));
+                let which = match step.one_of {
+                    Some(id) => Which::OneOf(id),
+                    None => Which::One(step.header),
+                };
+                chain.push((which, step.optional));
                 prefixes.push(chain.clone());
             }
             self.body.views.insert(
@@ -369,7 +494,13 @@ impl Checker<'_> {
             fronts.push(step.local);
             self.t.locals[step.local].behind_used |= index + 1 < steps.len();
         }
-        self.may_be_malformed(span, chain);
+        let known_whole = match steps {
+            [only] => narrowed && !self.asks_more(only.header),
+            _ => false,
+        };
+        if !known_whole {
+            self.may_be_malformed(span, chain);
+        }
         let no = std::mem::take(&mut self.body.state);
         let mut yes = no.clone();
         yes.proven.extend(prefixes);

@@ -36,7 +36,6 @@ const LATER: &[&str] = &[
     "Clock",
     "Random",
     "Hash",
-    "Transport",
     "Outcome",
     "Payload",
     "Topology",
@@ -115,12 +114,15 @@ impl Checker<'_> {
     fn collect_type(&mut self, unit: usize, package: usize, decl: DeclId) {
         let node = &self.ast.decls[decl];
         let public = node.modifiers.iter().any(|(m, _)| *m == Modifier::Public);
+        let is_sealed = node.modifiers.iter().any(|(m, _)| *m == Modifier::Sealed);
         let (name, refused) = match &node.kind {
             DeclKind::Function { name, .. }
             | DeclKind::Header { name, .. }
             | DeclKind::Class { name, .. } => (*name, None),
             DeclKind::Record { name, .. } => (*name, Some("records are")),
             DeclKind::Enum { name, .. } => (*name, Some("enums are")),
+            // Whose interface it is shows once its members are known.
+            DeclKind::Interface { name, .. } if is_sealed => (*name, None),
             DeclKind::Interface { name, .. } => (*name, Some("interfaces are")),
             DeclKind::Chain { name, .. } => (*name, Some("chains are")),
             DeclKind::Graph { name, .. } => (*name, Some("graphs are")),

@@ -207,7 +207,9 @@ impl Checker<'_> {
             return ty;
         }
         match kind {
-            TyKind::View(_) | TyKind::Body(_) => self.refuse("a variable for a view is", span),
+            TyKind::View(_) | TyKind::OneOf(_) | TyKind::Body(_) => {
+                self.refuse("a variable for a view is", span)
+            }
             TyKind::Prefix4 | TyKind::Prefix6 => self.refuse("a variable for a prefix is", span),
             _ => {
                 let finding = self
@@ -308,7 +310,7 @@ impl Checker<'_> {
         }
         match self.kind(ty) {
             TyKind::Error => None,
-            TyKind::View(_) | TyKind::Packet => {
+            TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet => {
                 self.no_place(place);
                 None
             }

@@ -172,8 +172,10 @@ pub enum PatInfo {
 /// One layer of a pattern.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LayerStep {
-    /// The header.
+    /// The header; of several, the first.
     pub header: HeaderId,
+    /// Where any header of a sealed interface may stand.
+    pub one_of: Option<OneOfId>,
     /// In brackets: may be absent.
     pub optional: bool,
     /// The view it binds. A layer without a name has a local too, so that its uses can be noted.
@@ -456,6 +458,7 @@ pub struct Local {
     /// Its type; a header type for views.
     pub ty: Ty,
     /// For views: the fields that expressions in its scope use, one bit each, methods of the header included.
+    /// For one of several headers: fields of its interface.
     pub fields_used: u64,
     /// For views: whether something behind its fixed part is used (a variable array, `body`, a further layer).
     pub behind_used: bool,

@@ -100,6 +100,7 @@ impl Checker<'_> {
             TypeName::Builtin(kind) => self.ty(kind),
             TypeName::Owner(owner) => match self.owners[owner].kind {
                 OwnerKind::Header(h) => self.ty(TyKind::View(h)),
+                OwnerKind::OneOf(id) => self.ty(TyKind::OneOf(id)),
                 OwnerKind::Refused => Ty::default(),
                 OwnerKind::Function(_) | OwnerKind::Class => {
                     let finding = self

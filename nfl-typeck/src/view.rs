@@ -4,7 +4,7 @@
 //! are over, of matches after a store, and of stores that nobody can put right.
 
 use crate::check::Checker;
-use crate::flow::{Ended, Layered};
+use crate::flow::{Ended, Layered, Which};
 use crate::tables::{Derived, HeaderId, LocalId, Res};
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
@@ -117,9 +117,9 @@ impl Checker<'_> {
         let views = &self.body.views;
         let known = view.and_then(|view| views.get(&view)?.chain.as_ref());
         let changed = |front: LocalId| {
-            let same_header = self.kind(self.t.locals[front].ty) == TyKind::View(header);
+            let same_header = self.headers_of(self.t.locals[front].ty).contains(&header);
             let elsewhere = match (known, views.get(&front).and_then(|v| v.chain.as_ref())) {
-                (Some(here), Some(there)) => here != there,
+                (Some(here), Some(there)) => !self.same_place(here, there),
                 _ => false,
             };
             Some(front) == view || (same_header && !elsewhere)
@@ -130,18 +130,27 @@ impl Checker<'_> {
                 info.fronts.iter().enumerate().any(|(at, &front)| {
                     let mut behind = info.fronts[at + 1..].iter().chain([&local]);
                     changed(front)
-                        && behind.any(|&l| match self.kind(self.t.locals[l].ty) {
-                            TyKind::View(child) => self.hinges(child, header, fields),
-                            _ => true,
+                        && behind.any(|&l| {
+                            let children = self.headers_of(self.t.locals[l].ty);
+                            let mut each = children.iter();
+                            children.is_empty() || each.any(|&h| self.hinges(h, header, fields))
                         })
                 })
             })
             .map(|(&local, _)| local)
             .collect();
-        let hinge = |rest: &[Layered]| rest.iter().any(|&(h, _)| self.hinges(h, header, fields));
+        let hinge = |rest: &[Layered]| {
+            rest.iter()
+                .any(|&(w, _)| self.hinges_any(w, header, fields))
+        };
         let behind = |chain: &Vec<Layered>| match known {
-            Some(here) => chain.starts_with(here) && hinge(&chain[here.len()..]),
-            None => (0..chain.len()).any(|at| chain[at].0 == header && hinge(&chain[at + 1..])),
+            Some(here) => {
+                let within = chain.get(..here.len());
+                within.is_some_and(|front| self.same_place(front, here))
+                    && hinge(&chain[here.len()..])
+            }
+            None => (0..chain.len())
+                .any(|at| self.stands_for(chain[at].0, header) && hinge(&chain[at + 1..])),
         };
         let proven = self.body.state.proven.iter();
         let proven = proven.filter(|chain| !behind(chain)).cloned().collect();
@@ -150,6 +159,32 @@ impl Checker<'_> {
             self.body.state.ended.entry(local).or_insert(ended);
         }
         *self.body.summary.reshapes.entry(header).or_default() |= fields;
+    }
+
+    /// Whether two chains of headers may end at the same header of one packet.
+    fn same_place(&self, a: &[Layered], b: &[Layered]) -> bool {
+        let meet = |(a, b): (&Layered, &Layered)| match (a.0, b.0) {
+            (Which::One(h), which) | (which, Which::One(h)) => self.stands_for(which, h),
+            (Which::OneOf(a), Which::OneOf(b)) => a == b,
+        };
+        a.len() == b.len() && a.iter().zip(b).all(meet)
+    }
+
+    fn hinges_any(&self, which: Which, header: HeaderId, fields: u64) -> bool {
+        match which {
+            Which::One(h) => self.hinges(h, header, fields),
+            Which::OneOf(id) => {
+                let mut members = self.t.one_of[id].members.iter();
+                members.any(|&h| self.hinges(h, header, fields))
+            }
+        }
+    }
+
+    fn stands_for(&self, which: Which, header: HeaderId) -> bool {
+        match which {
+            Which::One(h) => h == header,
+            Which::OneOf(id) => self.t.one_of[id].members.contains(&header),
+        }
     }
 
     /// A place of the form `view.field` is to be assigned; its type, if it may be.
@@ -203,7 +238,10 @@ impl Checker<'_> {
         self.act(Right::Rewrite, span, "this assigns a header field");
         self.note_store(span);
         let view = self.view_local(*base);
-        self.reshape((header, 1 << field), view, Ended { span, header });
+        let of = self.t.expr_ty[*base];
+        for (header, field) in self.fields_behind(of, (header, field)) {
+            self.reshape((header, 1 << field), view, Ended { span, header });
+        }
     }
 
     /// Reports an expression that is no place.
@@ -274,8 +312,9 @@ impl Checker<'_> {
                 let info = &self.body.views[*local];
                 let in_front = view.is_some_and(|view| info.fronts.contains(&view));
                 let over = self.body.state.ended.contains_key(*local);
-                let kind = self.kind(self.t.locals[**local].ty);
-                in_front && !info.optional && !over && matches!(kind, TyKind::View(h) if wanted(h))
+                let headers = self.headers_of(self.t.locals[**local].ty);
+                let known = !headers.is_empty() && headers.into_iter().all(wanted);
+                in_front && !info.optional && !over && known
             };
             self.body.state.matched.iter().find(is_known).copied()
         };

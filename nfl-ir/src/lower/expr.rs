@@ -344,7 +344,10 @@ impl Lower<'_, '_> {
             unreachable!("a field has a base");
         };
         match self.expr(base) {
-            Val::View(view) => Val::Words(self.load_field(&view, field)),
+            Val::View(view) => {
+                let field = self.field_in(&view, base, field);
+                Val::Words(self.load_field(&view, field))
+            }
             _ => Val::Unit,
         }
     }

@@ -58,8 +58,12 @@ impl Lower<'_, '_> {
         &self.image.sound.tables().headers[header].fields[field as usize]
     }
 
-    fn fixed_bytes(&self, header: HeaderId) -> u32 {
-        self.image.sound.tables().headers[header].fixed_bytes
+    /// How many bytes surely belong to a header.
+    pub(super) fn fixed_bytes(&self, view: &View) -> u32 {
+        let headers = &self.image.sound.tables().headers;
+        let sizes = self.candidates(view).into_iter();
+        let sizes = sizes.map(|c| headers[c.view.header].fixed_bytes);
+        sizes.min().unwrap_or(0)
     }
 
     /// Bits of each word of a field, least significant word first, and whether they lie little-endian.
@@ -100,7 +104,7 @@ impl Lower<'_, '_> {
     }
 
     fn load_bits(&mut self, view: &View, bits: Bits, little: bool) -> Value {
-        let Some(c) = container(bits, self.fixed_bytes(view.header)) else {
+        let Some(c) = container(bits, self.fixed_bytes(view)) else {
             return self.load_split(view, bits);
         };
         let raw = self.b.load(Region::Packet, c.bytes, view.base.plus(c.byte));
@@ -169,7 +173,7 @@ impl Lower<'_, '_> {
     }
 
     fn store_bits(&mut self, view: &View, bits: Bits, little: bool, value: Value) {
-        let Some(c) = container(bits, self.fixed_bytes(view.header)) else {
+        let Some(c) = container(bits, self.fixed_bytes(view)) else {
             let high = self.b.op2c(Op::Shr, value, 8, (bits.bits - 8) as u8);
             let low = self.b.op2c(Op::And, value, 0xff, 8);
             self.store_bits(

@@ -10,7 +10,7 @@ use super::{Local, Lower, Val, View};
 use crate::entity::{Block, Value};
 use crate::op::Op;
 use nfl_syntax::ast::{ExprId, ExprKind, PatId};
-use nfl_typeck::tables::{Derived, LayerStep, PatInfo, Res};
+use nfl_typeck::tables::{Derived, HeaderId, LayerStep, PatInfo, Res};
 use std::rc::Rc;
 
 /// Layers matched so far on one path.
@@ -21,22 +21,62 @@ struct Path {
     steps: Vec<Option<usize>>,
 }
 
+/// Where several ways through a pattern meet.
+struct Meet {
+    /// The plain layer at which they do; none for the pattern's end.
+    target: Option<usize>,
+    join: Block,
+    /// Where that layer begins.
+    base: super::Var,
+    no: Block,
+    /// The layers before it that are one of several headers.
+    one_ofs: Vec<OneOfVars>,
+}
+
+/// A layer that is one of several headers, on each way to it.
+struct OneOfVars {
+    step: usize,
+    tag: super::Var,
+    base: super::Var,
+    sum: super::Var,
+    places: Vec<Place>,
+}
+
 impl Lower<'_, '_> {
     /// `value instanceof pattern`.
     pub(super) fn instance_of(&mut self, value: ExprId, pat: PatId, yes: Block, no: Block) {
+        let value = self.expr(value);
+        let start = self.start_of(&value);
+        self.match_layers(&value, start, pat, yes, no);
+    }
+
+    /// The headers in front of a value's layers.
+    pub(super) fn start_of(&mut self, value: &Val) -> Vec<View> {
+        let Val::Body(view) = value else {
+            return Vec::new();
+        };
+        self.check_length_fields(view);
+        let mut around = view.outer.to_vec();
+        around.push(view.clone());
+        around
+    }
+
+    /// Branches on whether a value, whose layers begin behind `start`, matches a layer pattern.
+    pub(super) fn match_layers(
+        &mut self,
+        value: &Val,
+        start: Vec<View>,
+        pat: PatId,
+        yes: Block,
+        no: Block,
+    ) {
         let sound = self.image.sound;
         let PatInfo::Layers(steps) = &sound.tables().pats[pat] else {
             unreachable!("the checker lets only layer patterns here");
         };
-        let start = match self.expr(value) {
-            Val::Body(view) => {
-                self.check_length_fields(&view);
-                let mut around = view.outer.to_vec();
-                around.push(view);
-                around
-            }
-            _ => Vec::new(),
-        };
+        if let Val::View(view) = value {
+            return self.narrow(view, steps, yes, no);
+        }
         let path = Path {
             steps: vec![None; start.len()],
             views: start,
@@ -44,100 +84,206 @@ impl Lower<'_, '_> {
         self.layers(steps, 0, path, yes, no);
     }
 
-    /// Matches the steps from `at` on; optional layers make two ways to the next named one.
+    /// A view of one of several headers is this one, and so on behind it.
+    fn narrow(&mut self, view: &View, steps: &[LayerStep], yes: Block, no: Block) {
+        let Some(first) = steps.first() else { return };
+        self.b.span = Some(first.span);
+        let wanted = |c: &super::one_of::Candidate| c.view.header == first.header;
+        let Some(candidate) = self.candidates(view).into_iter().find(wanted) else {
+            return self.b.jump(no);
+        };
+        if let Some((tag, number)) = candidate.when {
+            let matched = self.b.block();
+            self.is_member(tag, number, matched, no);
+            self.b.enter(matched);
+            // The pattern has asked for it, but what is known of the length since is what all members have.
+            let fixed = self.image.sound.tables().headers[first.header].fixed_bytes;
+            if fixed > self.fixed_bytes(view) {
+                self.require(view.base.plus(fixed));
+            }
+        }
+        let mut path = Path {
+            steps: vec![None; view.outer.len()],
+            views: view.outer.to_vec(),
+        };
+        path.views.push(candidate.view);
+        path.steps.push(Some(0));
+        self.layers(steps, 1, path, yes, no);
+    }
+
+    /// Matches the steps from `at` on; layers that may be absent or one of several make more than one
+    /// way to the next plain one.
     fn layers(&mut self, steps: &[LayerStep], at: usize, path: Path, yes: Block, no: Block) {
         let Some(step) = steps.get(at) else {
             self.finish_match(steps, path);
             return self.b.jump(yes);
         };
-        if step.optional {
-            return self.optional(steps, at, path, yes, no);
+        if step.optional || step.one_of.is_some() {
+            return self.several(steps, at, path, yes, no);
         }
         let matched = self.b.block();
-        self.edge(step, &path, matched, no);
+        self.edge(step, step.header, &path, matched, no);
         self.b.enter(matched);
         if !self.b.reachable() {
             return;
         }
-        let path = self.enter_layer(steps, at, path, None);
+        let path = self.enter_layer(steps, at, step.header, path, None);
         self.layers(steps, at + 1, path, yes, no);
     }
 
-    /// One or more layers in brackets and the layer behind them: every way there ends at one place,
+    /// Layers with more than one way to the plain one behind them: every way there ends at one place,
     /// with the base as a word that depends on the way.
-    fn optional(&mut self, steps: &[LayerStep], at: usize, path: Path, yes: Block, no: Block) {
-        let target = (at..steps.len()).find(|&i| !steps[i].optional);
-        let join = self.b.block();
-        let base = self.b.var(32);
-        self.ways(steps, at, target, path.clone(), join, base, no);
-        self.b.enter(join);
+    fn several(&mut self, steps: &[LayerStep], at: usize, mut path: Path, yes: Block, no: Block) {
+        let plain = |i: &usize| !steps[*i].optional && steps[*i].one_of.is_none();
+        let target = (at..steps.len()).find(plain);
+        let mut meet = Meet {
+            target,
+            join: self.b.block(),
+            base: self.b.var(32),
+            no,
+            one_ofs: Vec::new(),
+        };
+        for (index, step) in steps
+            .iter()
+            .enumerate()
+            .take(target.unwrap_or(steps.len()))
+            .skip(at)
+        {
+            if step.one_of.is_some() && !step.optional {
+                meet.one_ofs.push(OneOfVars {
+                    step: index,
+                    tag: self.b.var(8),
+                    base: self.b.var(32),
+                    sum: self.b.var(32),
+                    places: Vec::new(),
+                });
+            }
+        }
+        self.ways(steps, at, path.clone(), &mut meet);
+        self.b.enter(meet.join);
         if !self.b.reachable() {
             return;
+        }
+        for vars in &meet.one_ofs {
+            self.join_one_of(steps, vars, &mut path);
         }
         let Some(target) = target else {
             self.finish_match(steps, path);
             return self.b.jump(yes);
         };
         let place = Place {
-            index: Some(self.b.read(base)),
+            index: Some(self.b.read(meet.base)),
             offset: 0,
         };
-        let path = self.enter_layer(steps, target, path, Some(place));
+        let path = self.enter_layer(steps, target, steps[target].header, path, Some(place));
         self.layers(steps, target + 1, path, yes, no);
     }
 
-    /// Lowers every way from step `at` to `target` (or to the pattern's end).
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the state of one recursive walk; a struct would be built for each call"
-    )]
-    fn ways(
-        &mut self,
-        steps: &[LayerStep],
-        at: usize,
-        target: Option<usize>,
-        path: Path,
-        join: Block,
-        base: super::Var,
-        no: Block,
-    ) {
-        if Some(at) == target || at == steps.len() {
-            let Some(step) = steps.get(at) else {
-                let zero = self.b.constant(0);
-                self.b.write(base, zero);
-                return self.b.jump(join);
-            };
-            let matched = self.b.block();
-            self.edge(step, &path, matched, no);
-            self.b.enter(matched);
-            if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
-                self.ask_valid(&steps[from], last, true);
+    /// Adds the view of one of several headers where the ways to it have met.
+    fn join_one_of(&mut self, steps: &[LayerStep], vars: &OneOfVars, path: &mut Path) {
+        let step = &steps[vars.step];
+        let Some(id) = step.one_of else { return };
+        let same = vars.places.windows(2).all(|two| two[0] == two[1]);
+        let base = match vars.places.first() {
+            Some(&place) if same => place,
+            _ => Place {
+                index: Some(self.b.read(vars.base)),
+                offset: 0,
+            },
+        };
+        let chosen = super::Chosen {
+            id,
+            tag: self.b.read(vars.tag),
+            sum: self.b.read(vars.sum),
+        };
+        let mut view = View {
+            header: step.header,
+            base,
+            outer: path.views.clone().into(),
+            one_of: Some(chosen),
+        };
+        if !same {
+            // What each way has asked was about its own base.
+            self.each_member(&view, |lower, member| {
+                let fixed = lower.image.sound.tables().headers[member.header].fixed_bytes;
+                lower.require(member.base.plus(fixed));
+                let sum = lower.sum_value(member.header, member.base);
+                lower.b.write(vars.sum, sum);
+            });
+            let sum = self.b.read(vars.sum);
+            view.one_of = Some(super::Chosen { sum, ..chosen });
+        }
+        path.views.push(view);
+        path.steps.push(Some(vars.step));
+    }
+
+    /// Lowers every way from step `at` to the next plain one, or to the pattern's end.
+    fn ways(&mut self, steps: &[LayerStep], at: usize, path: Path, meet: &mut Meet) {
+        let step = steps.get(at);
+        let Some(step) = step.filter(|_| Some(at) != meet.target) else {
+            return self.end_way(steps, step, path, meet);
+        };
+        let place = step.one_of.map(|_| self.behind(&path));
+        for (header, number) in self.step_headers(step).into_iter().zip(0..) {
+            let (with, without) = (self.b.block(), self.b.block());
+            self.edge(step, header, &path, with, without);
+            self.b.enter(with);
+            if self.b.reachable() {
+                let longer = self.enter_layer(steps, at, header, path.clone(), place);
+                if let (Some(vars), Some(place)) =
+                    (meet.one_ofs.iter_mut().find(|v| v.step == at), place)
+                {
+                    let (tag, base) = (self.b.constant(number), self.place_value(place));
+                    let sum = self.sum_value(header, place);
+                    self.b.write(vars.tag, tag);
+                    self.b.write(vars.base, base);
+                    self.b.write(vars.sum, sum);
+                    vars.places.push(place);
+                }
+                self.ways(steps, at + 1, longer, meet);
             }
-            let place = self.behind(&path);
-            let value = self.place_value(place);
-            self.b.write(base, value);
-            return self.b.jump(join);
+            self.b.enter(without);
+            if !self.b.reachable() {
+                return;
+            }
         }
-        let (with, without) = (self.b.block(), self.b.block());
-        self.edge(&steps[at], &path, with, without);
-        self.b.enter(with);
-        if self.b.reachable() {
-            let longer = self.enter_layer(steps, at, path.clone(), None);
-            self.ways(steps, at + 1, target, longer, join, base, no);
-        }
-        self.b.enter(without);
-        if self.b.reachable() {
-            self.ways(steps, at + 1, target, path, join, base, no);
+        if step.optional {
+            self.ways(steps, at + 1, path, meet);
+        } else {
+            self.b.jump(meet.no);
         }
     }
 
+    /// The end of a way: the next plain layer, or nothing more.
+    fn end_way(&mut self, steps: &[LayerStep], next: Option<&LayerStep>, path: Path, meet: &Meet) {
+        let last = path.views.last().cloned();
+        let last = last.zip(path.steps.last().copied().flatten());
+        let Some(step) = next else {
+            if let Some((view, from)) = last {
+                self.ask_valid(&steps[from], &view, false);
+            }
+            let zero = self.b.constant(0);
+            self.b.write(meet.base, zero);
+            return self.b.jump(meet.join);
+        };
+        let matched = self.b.block();
+        self.edge(step, step.header, &path, matched, meet.no);
+        self.b.enter(matched);
+        if let Some((view, from)) = last {
+            self.ask_valid(&steps[from], &view, true);
+        }
+        let place = self.behind(&path);
+        let value = self.place_value(place);
+        self.b.write(meet.base, value);
+        self.b.jump(meet.join);
+    }
+
     /// Whether `step` comes next: the condition of the edge from the last layer.
-    fn edge(&mut self, step: &LayerStep, path: &Path, yes: Block, no: Block) {
+    fn edge(&mut self, step: &LayerStep, header: HeaderId, path: &Path, yes: Block, no: Block) {
         let sound = self.image.sound;
         self.b.span = Some(step.span);
         let parent = path.views.last().cloned();
-        let header = &sound.tables().headers[step.header];
-        let edge = header.edges.iter().find(|e| {
+        let edge = sound.tables().headers[header].edges.iter().find(|e| {
             e.parent == parent.as_ref().map(|p| p.header) && e.layer.is_none_or(|l| l == self.layer)
         });
         let Some(edge) = edge else {
@@ -148,9 +294,10 @@ impl Lower<'_, '_> {
         };
         let base = self.behind(path);
         let this = View {
-            header: step.header,
+            header,
             base,
             outer: Rc::default(),
+            one_of: None,
         };
         if let Some(end) = self.look_ahead(when) {
             self.require(base.plus(end));
@@ -189,22 +336,26 @@ impl Lower<'_, '_> {
         &mut self,
         steps: &[LayerStep],
         at: usize,
+        header: HeaderId,
         mut path: Path,
         base: Option<Place>,
     ) -> Path {
         let step = &steps[at];
         self.b.span = Some(step.span);
-        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
+        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last())
+            && last.one_of.is_none()
+        {
             self.ask_valid(&steps[from], last, true);
         }
         let base = base.unwrap_or_else(|| self.behind(&path));
-        let header = &self.image.sound.tables().headers[step.header];
-        self.require(base.plus(header.fixed_bytes));
+        let fixed_bytes = self.image.sound.tables().headers[header].fixed_bytes;
+        self.require(base.plus(fixed_bytes));
         let outer: Rc<[View]> = path.views.clone().into();
         path.views.push(View {
-            header: step.header,
+            header,
             base,
             outer,
+            one_of: None,
         });
         path.steps.push(Some(at));
         path
@@ -213,7 +364,10 @@ impl Lower<'_, '_> {
     /// The whole pattern matches: asks what is left to ask about the last layer, and sets the names.
     fn finish_match(&mut self, steps: &[LayerStep], path: Path) {
         let sound = self.image.sound;
-        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last()) {
+        // One of several headers was asked on each way to it.
+        if let (Some(last), Some(&Some(from))) = (path.views.last(), path.steps.last())
+            && last.one_of.is_none()
+        {
             let step = &steps[from];
             let behind = sound.tables().locals[step.local].behind_used;
             self.ask_valid(step, last, behind);
@@ -234,9 +388,8 @@ impl Lower<'_, '_> {
     /// of fields that place it.
     fn ask_valid(&mut self, step: &LayerStep, view: &View, behind: bool) {
         let sound = self.image.sound;
-        let header = &sound.tables().headers[step.header];
-        let used =
-            sound.tables().locals[step.local].fields_used | if behind { header.placing } else { 0 };
+        let header = &sound.tables().headers[view.header];
+        let used = self.fields_used(step, view.header) | if behind { header.placing } else { 0 };
         for conjunct in header.valid.iter().filter(|c| c.fields & used != 0) {
             let ok = self.b.block();
             let malformed = self.malformed;

@@ -214,6 +214,7 @@ impl Lower<'_, '_> {
                 let Val::View(view) = self.expr(*base) else {
                     return;
                 };
+                let field = self.field_in(&view, *base, field);
                 let old = if reads {
                     self.load_field(&view, field)
                 } else {

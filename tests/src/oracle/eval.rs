@@ -202,7 +202,10 @@ impl Run<'_> {
     fn field(&mut self, e: ExprId, base: ExprId) -> Eval<Value> {
         match self.t.expr_res[e] {
             Res::Field { field, .. } => match self.eval(base)? {
-                Value::View(view) => self.load(view.header, view.base, field),
+                Value::View(view) => {
+                    let field = self.field_in(&view, base, field);
+                    self.load(view.header, view.base, field)
+                }
                 other => wrong(format!("a field of {other:?}")),
             },
             Res::Intrinsic(which) => self.property(which, base),

@@ -180,7 +180,10 @@ impl Run<'_> {
                 }
             }
             ExprKind::Field { base, .. } => match (self.t.expr_res[e], self.eval(*base)?) {
-                (Res::Field { field, .. }, Value::View(view)) => Ok(Place::Field(view, field)),
+                (Res::Field { field, .. }, Value::View(view)) => {
+                    let field = self.field_in(&view, *base, field);
+                    Ok(Place::Field(view, field))
+                }
                 other => wrong(format!("{other:?} is a place")),
             },
             _ => match self.t.expr_res[e] {

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use nfl_syntax::ast::{ExprId, PatId};
+use nfl_typeck::TyKind;
 use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
 
 use super::{Eval, Run, Stop, Value, View, wrong};
@@ -15,8 +16,8 @@ use super::{Eval, Run, Stop, Value, View, wrong};
 #[derive(Clone)]
 struct Front {
     view: View,
-    /// Its variable, if the header belongs to this pattern and still owes its tests.
-    owes: Option<LocalId>,
+    /// Its layer, if the header belongs to this pattern and still owes its tests.
+    owes: Option<LayerStep>,
 }
 
 impl Run<'_> {
@@ -24,6 +25,7 @@ impl Run<'_> {
         let front = match self.eval(value)? {
             Value::Packet => None,
             Value::Body(view) => Some(Front { view, owes: None }),
+            Value::View(view) => return self.is_one(view, pat),
             other => return wrong(format!("{other:?} is matched")),
         };
         let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
@@ -32,6 +34,34 @@ impl Run<'_> {
         let Some(views) = self.layers(front, &steps)? else {
             return Ok(Value::Bool(false));
         };
+        self.bind(views);
+        Ok(Value::Bool(true))
+    }
+
+    /// A view of one of several headers is the one that the pattern begins with.
+    fn is_one(&mut self, view: View, pat: PatId) -> Eval<Value> {
+        let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
+            return wrong("no layers");
+        };
+        let Some((first, rest)) = steps.split_first() else {
+            return wrong("no layer");
+        };
+        if view.header != first.header {
+            return Ok(Value::Bool(false));
+        }
+        let front = Front {
+            view: view.clone(),
+            owes: Some(*first),
+        };
+        let Some(mut views) = self.layers(Some(front), rest)? else {
+            return Ok(Value::Bool(false));
+        };
+        views.push((first.local, view));
+        self.bind(views);
+        Ok(Value::Bool(true))
+    }
+
+    fn bind(&mut self, views: Vec<(LocalId, View)>) {
         for (local, view) in views {
             let fields = &self.t.headers[view.header].fields;
             let pseudo = Some(Derived::ChecksumWithPseudoHeader);
@@ -41,7 +71,31 @@ impl Run<'_> {
             }
             self.locals.set(local, Some(Value::View(view)));
         }
-        Ok(Value::Bool(true))
+    }
+
+    /// The number of a field in a view's own header, where an interface's first member has it as `field`.
+    pub(super) fn field_in(&self, view: &View, base: ExprId, field: u32) -> u32 {
+        let TyKind::OneOf(id) = self.t.types.kind(self.t.expr_ty[base]) else {
+            return field;
+        };
+        let def = &self.t.one_of[id];
+        let member = def.members.iter().position(|&h| h == view.header);
+        let row = def.fields.iter().find(|(_, numbers)| numbers[0] == field);
+        row.zip(member)
+            .map_or(field, |((_, numbers), at)| numbers[at])
+    }
+
+    /// The fields of a header that the program uses through a layer.
+    fn fields_used(&self, step: &LayerStep, header: HeaderId) -> u64 {
+        let used = self.t.locals[step.local].fields_used;
+        let Some(id) = step.one_of else {
+            return used;
+        };
+        let def = &self.t.one_of[id];
+        let member = def.members.iter().position(|&h| h == header).unwrap_or(0);
+        let rows = def.fields.iter().enumerate();
+        let rows = rows.filter(|(at, _)| used >> at & 1 == 1);
+        rows.fold(0, |all, (_, (_, numbers))| all | 1 << numbers[member])
     }
 
     /// The views of the layers from here on, outermost last.
@@ -62,17 +116,27 @@ impl Run<'_> {
             .transpose()?
             .unwrap_or(0);
         let parent = front.as_ref().map(|f| (f.view.header, f.view.base));
-        if !self.follows(parent, step.header, base)? {
+        let headers = match step.one_of {
+            Some(id) => self.t.one_of[id].members.clone(),
+            None => vec![step.header],
+        };
+        let mut next = None;
+        for header in headers {
+            if next.is_none() && self.follows(parent, header, base)? {
+                next = Some(header);
+            }
+        }
+        let Some(header) = next else {
             return if step.optional {
                 self.layers(front, rest)
             } else {
                 Ok(None)
             };
-        }
+        };
         if let Some(front) = &front {
             self.settle_front(front)?;
         }
-        let fixed = self.t.headers[step.header].fixed_bytes as usize;
+        let fixed = self.t.headers[header].fixed_bytes as usize;
         if self.packet.len() < base + fixed {
             return Err(Stop::Malformed);
         }
@@ -85,13 +149,13 @@ impl Run<'_> {
             }
         };
         let view = View {
-            header: step.header,
+            header,
             base,
             fronts: Rc::new(fronts),
         };
         let next = Front {
             view: view.clone(),
-            owes: Some(step.local),
+            owes: Some(*step),
         };
         let found = self.layers(Some(next), rest)?;
         Ok(found.map(|mut views| {
@@ -135,14 +199,14 @@ impl Run<'_> {
 
     /// The tests that a header owes once it is known what follows it.
     fn settle_front(&mut self, front: &Front) -> Eval<()> {
-        let Some(local) = front.owes else {
+        let Some(step) = front.owes else {
             return Ok(());
         };
         let t = self.t;
         let header = &t.headers[front.view.header];
         let place = (front.view.header, front.view.base);
-        let info = &t.locals[local];
-        let mut used = info.fields_used;
+        let info = &t.locals[step.local];
+        let mut used = self.fields_used(&step, front.view.header);
         if info.behind_used {
             used |= header.placing;
         }
