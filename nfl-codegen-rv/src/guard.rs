@@ -38,9 +38,10 @@ impl Guards {
             | Reason::Measure { .. }
             | Reason::LoopTrips { .. }
             | Reason::Claim { .. } => self.loops.insert(at),
-            Reason::Bounds { .. } | Reason::BeyondPacket { .. } | Reason::NotAddress(_) => {
-                self.accesses.insert(at)
-            }
+            Reason::Bounds { .. }
+            | Reason::BeyondPacket { .. }
+            | Reason::NotAddress(_)
+            | Reason::MaybeNothing(_) => self.accesses.insert(at),
             _ => false,
         }
     }

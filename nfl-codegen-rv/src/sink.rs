@@ -28,7 +28,10 @@ pub(crate) fn sink(f: &mut Function, resizes: bool) {
     let mut at_end = vec![0; f.blocks.len()];
     for &from in graph.order.iter().rev() {
         for i in f.blocks[Block::new(from)].insts.clone().into_iter().rev() {
-            let Some(v) = f.insts[i].result.filter(|_| may_move(f, i, &stored)) else {
+            let Some(v) = f.insts[i]
+                .result
+                .filter(|_| may_move(f, i, &stored, resizes))
+            else {
                 continue;
             };
             let all = users[v].iter().copied();
@@ -83,11 +86,11 @@ fn stored(f: &Function, graph: &Graph) -> Vec<Region> {
     stores.filter_map(|inst| inst.region).collect()
 }
 
-fn may_move(f: &Function, i: Inst, stored: &[Region]) -> bool {
+fn may_move(f: &Function, i: Inst, stored: &[Region], resizes: bool) -> bool {
     let inst = &f.insts[i];
     match inst.op.spec().effect {
-        // Where the packet moves, the length is not the same everywhere.
-        Effect::Pure if inst.op == Op::Len => !stored.contains(&Region::Packet),
+        // Where the packet moves, its length and the place of its header are not the same everywhere.
+        Effect::Pure if matches!(inst.op, Op::Len | Op::Context) => !resizes,
         Effect::Pure => !matches!(inst.op, Op::Const | Op::Second),
         Effect::Read => inst.region.is_some_and(|region| !stored.contains(&region)),
         Effect::Write | Effect::Call | Effect::Check => false,

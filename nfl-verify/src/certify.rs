@@ -136,7 +136,7 @@ fn settle(
         let entries = prove::entries(image, code)?;
         Sweep::new(
             code,
-            prove::world(image),
+            prove::world(image, code),
             limits.pending_joins.into(),
             proposer,
         )

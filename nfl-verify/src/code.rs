@@ -6,8 +6,10 @@
 
 use alloc::vec::Vec;
 
+use nfl_abi::map;
 use nfl_isa::{Inst, Op, Reg, Target};
 
+use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
 
 /// One instruction and where it stands.
@@ -24,6 +26,8 @@ pub(crate) enum Flow {
     Next,
     Branch(u32),
     Jump(u32),
+    /// To a slot of the call vector and back.
+    Call(usize),
     Finish,
 }
 
@@ -33,6 +37,8 @@ pub(crate) struct Code {
     /// For every half-word the index of the instruction that starts there.
     starts: Vec<u32>,
     pub(crate) bytes: u32,
+    /// What the slots of the call vector lead to.
+    pub(crate) imports: Vec<Import>,
 }
 
 const NO_START: u32 = u32::MAX;
@@ -52,25 +58,46 @@ impl Line {
             Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
                 Flow::Branch(self.target() as u32)
             }
+            Op::Jal if self.inst.rd == Reg::RA => Flow::Call(self.slot().unwrap_or(usize::MAX)),
             Op::Jal => Flow::Jump(self.target() as u32),
             Op::Ebreak => Flow::Finish,
             _ => Flow::Next,
         }
     }
 
-    /// The register the instruction writes, if any.
+    /// The slot of the call vector that a jump leads to.
+    fn slot(&self) -> Option<usize> {
+        let before = usize::try_from(-self.target()).ok()?;
+        let slot = map::SLOT_BYTES as usize;
+        (before > 0 && before.is_multiple_of(slot)).then(|| before / slot - 1)
+    }
+
+    /// The register the instruction itself writes, if any.
     pub(crate) fn writes(&self) -> Option<Reg> {
         let fmt = self.inst.op.spec().fmt;
         (fmt.has_rd() && self.inst.rd != Reg::ZERO).then_some(self.inst.rd)
     }
+
+    /// The registers that have changed when control is at the next instruction, one bit each.
+    pub(crate) fn changes(&self) -> u32 {
+        match self.flow() {
+            Flow::Call(_) => call::WRITES,
+            _ => self.writes().map_or(0, |reg| 1 << (reg.0 & 31)),
+        }
+    }
 }
 
 impl Code {
-    pub(crate) fn read(bytes: &[u8], target: &Target) -> Result<Code, Refusal> {
+    pub(crate) fn read(
+        bytes: &[u8],
+        target: &Target,
+        imports: Vec<Import>,
+    ) -> Result<Code, Refusal> {
         let mut code = Code {
             lines: Vec::with_capacity(bytes.len() / 2),
             starts: alloc::vec![NO_START; bytes.len() / 2 + 1],
             bytes: bytes.len() as u32,
+            imports,
         };
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
@@ -111,7 +138,21 @@ impl Code {
         pc == self.bytes || self.index(pc).is_some()
     }
 
+    /// Whether a call moves the packet.
+    pub(crate) fn resizes(&self, line: &Line) -> bool {
+        match line.flow() {
+            Flow::Call(slot) => self.imports.get(slot).is_some_and(|i| i.shape.resizes),
+            _ => false,
+        }
+    }
+
     fn check_target(&self, line: &Line) -> Result<(), Reason> {
+        if let Flow::Call(slot) = line.flow() {
+            return match self.imports.get(slot) {
+                Some(_) => Ok(()),
+                None => Err(Reason::Call(line.inst)),
+            };
+        }
         if !matches!(line.flow(), Flow::Branch(_) | Flow::Jump(_)) {
             return Ok(());
         }
@@ -132,7 +173,7 @@ fn permit(line: &Line, target: &Target) -> Result<(), Reason> {
     match inst.op {
         // Code cannot be read and addresses are small, so nothing needs the program counter.
         Op::Auipc | Op::Ecall | Op::Jalr => Err(Reason::Forbidden(inst)),
-        Op::Jal if inst.rd != Reg::ZERO => Err(Reason::Call(inst)),
+        Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA) => Err(Reason::Call(inst)),
         op if !target.allows(op) => Err(Reason::Target(inst)),
         _ => match line.writes() {
             Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Err(Reason::Reserved(reg)),

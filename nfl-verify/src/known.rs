@@ -20,6 +20,8 @@ pub enum Holds {
     Number(Range),
     /// An address so many bytes from the start of a region.
     Address(Region, Range),
+    /// What a lookup answered: the address of the first byte of a value, or 0.
+    Answer,
 }
 
 impl Known<'_> {
@@ -43,6 +45,11 @@ impl Known<'_> {
         let value = self.0.get(place);
         match value.kind {
             Kind::Number => Holds::Number(self.0.range(value)),
+            Kind::Answer(_) => match self.0.range(value) {
+                (1, _) => Holds::Address(Region::Value, (0, 0)),
+                (_, 0) => Holds::Number((0, 0)),
+                _ => Holds::Answer,
+            },
             kind => match kind.region() {
                 Some(region) => Holds::Address(region, self.0.range(value)),
                 None => Holds::Nothing,

@@ -8,11 +8,13 @@
 //!    byte of code belongs to one that can be reached;
 //! 2. no register or word of scratch is read before it is written, and `s0`, `s1` and `sp` are
 //!    never written;
-//! 3. every load lies inside the packet or its window, scratch, the context, the `carried` area or
-//!    the constants, and every store inside the packet, scratch or the `carried` area;
+//! 3. every load lies inside the packet or its window, scratch, the context, the `carried` area,
+//!    the constants or a value that a lookup has found, and every store inside the packet, scratch
+//!    or the `carried` area;
 //! 4. addresses are only moved, added to, subtracted within a region, and compared near it, with
 //!    each other or with 0; they are stored in scratch alone, so none leaves the handler;
-//! 5. packet bytes are written and the clock is read only with the right to do so;
+//! 5. packet bytes are written, the clock is read, and services are called only with the right to
+//!    do so, and services find in `a0` to `a5` what they take;
 //! 6. verdict and operand are numbers when a handler finishes;
 //! 7. every run ends within the steps that the manifest promises, which the platform allows;
 //! 8. all of this holds for every value that a late parameter may be bound to.
@@ -38,6 +40,7 @@
 
 extern crate alloc;
 
+mod call;
 mod certificate;
 mod certify;
 mod code;

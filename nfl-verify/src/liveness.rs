@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use nfl_isa::{Op, Reg};
 
+use crate::call;
 use crate::code::{Code, Flow, Line};
 use crate::state::REGS;
 
@@ -25,12 +26,12 @@ pub(crate) fn of(code: &Code) -> Vec<u128> {
             let at = |index: usize| live.get(index).copied().unwrap_or(0);
             let target = |pc: u32| code.index(pc).map_or(0, at);
             let after = match line.flow() {
-                Flow::Next => at(index + 1),
+                Flow::Next | Flow::Call(_) => at(index + 1),
                 Flow::Branch(pc) => at(index + 1) | target(pc),
                 Flow::Jump(pc) => target(pc),
                 Flow::Finish => bit(Reg::A0) | bit(Reg::A1),
             };
-            let (reads, writes) = effects(line);
+            let (reads, writes) = effects(code, line);
             let before = after & !writes | reads | if hidden { ALL_WORDS } else { 0 };
             if let Some(slot) = live.get_mut(index)
                 && *slot != before
@@ -58,7 +59,11 @@ fn lets_scratch_escape(line: &Line) -> bool {
 }
 
 /// What an instruction reads, and what it writes for certain.
-fn effects(line: &Line) -> (u128, u128) {
+fn effects(code: &Code, line: &Line) -> (u128, u128) {
+    if let Flow::Call(slot) = line.flow() {
+        let reads = code.imports.get(slot).map_or(0, |import| import.reads());
+        return (reads.into(), call::WRITES.into());
+    }
     let inst = &line.inst;
     let mut reads = inst
         .read()

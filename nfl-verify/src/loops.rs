@@ -13,22 +13,27 @@ use crate::certificate::LoopClaim;
 use crate::code::{Code, Flow};
 use crate::refusal::{Reason, Refusal};
 use crate::state::REGS;
+use crate::transfer::Passed;
 
 /// One loop, ready for the sweep.
 pub(crate) struct Loop {
     pub(crate) claim: LoopClaim,
     /// How often control passes the head for each time the loop is entered.
     pub(crate) trips: u32,
-    /// Registers that instructions of the loop write, one bit each.
+    /// Registers that instructions and services of the loop write, one bit each.
     pub(crate) regs: u32,
     /// Words of scratch that the loop may store to, one bit each: by `sp`, or as claimed.
     pub(crate) words: u64,
+    /// Whether a service in the loop moves the packet.
+    pub(crate) resizes: bool,
 }
 
 impl Loop {
     pub(crate) fn new(code: &Code, claim: LoopClaim, trips: u32) -> Loop {
         let (regs, words) = changes(code, &claim);
+        let lines = code.extent(claim.head, claim.end);
         Loop {
+            resizes: lines.iter().any(|line| code.resizes(line)),
             claim,
             trips,
             regs,
@@ -94,9 +99,7 @@ fn changes(code: &Code, claim: &LoopClaim) -> (u32, u64) {
         }
     }
     for line in code.extent(claim.head, claim.end) {
-        if let Some(reg) = line.writes() {
-            regs |= 1u32 << (reg.0 & 31);
-        }
+        regs |= line.changes();
         let size = match line.inst.op {
             Op::Sb => 1,
             Op::Sh => 2,
@@ -128,7 +131,7 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    pub(crate) fn of(code: &Code, loops: &[Loop]) -> Costs {
+    pub(crate) fn of(code: &Code, loops: &[Loop], passed: &[Passed]) -> Costs {
         let depth = deepest(loops);
         let width = depth + 1;
         let mut costs = Costs {
@@ -155,13 +158,19 @@ impl Costs {
             }
             row.fill(NONE);
             match line.flow() {
-                Flow::Next => costs.add_way(&mut row, code, line.end(), line.pc, &around),
+                Flow::Next | Flow::Call(_) => {
+                    costs.add_way(&mut row, code, line.end(), line.pc, &around)
+                }
                 Flow::Branch(target) => {
                     costs.add_way(&mut row, code, target, line.pc, &around);
                     costs.add_way(&mut row, code, line.end(), line.pc, &around);
                 }
                 Flow::Jump(target) => costs.add_way(&mut row, code, target, line.pc, &around),
                 Flow::Finish => raise(row.first_mut(), 1),
+            }
+            let price = passed.get(index).map_or(0, |one| one.price);
+            for cell in row.iter_mut().filter(|cell| **cell != NONE) {
+                *cell = cell.saturating_add(price.into());
             }
             while around.last().is_some_and(|one| one.claim.head == line.pc) {
                 collapse(

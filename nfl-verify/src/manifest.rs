@@ -3,7 +3,7 @@
 //! In: an image and the platform's limits. Out: nothing, or why not. Guaranteed: sizes are within
 //! limits, entries are of the profile, and late parameters are words among the constants.
 
-use nfl_abi::image::{Image, LateSlot, Role, VerdictKind};
+use nfl_abi::image::{Image, LateSlot, Resource, Role, VerdictKind};
 use nfl_abi::{ImageLimits, map};
 
 use crate::refusal::{Range, Reason};
@@ -16,11 +16,17 @@ pub(crate) fn check(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
     if u32::from(manifest.window) > map::WINDOW_MAX {
         return Err(Reason::Window(manifest.window));
     }
-    if !manifest.imports.is_empty() {
-        return Err(Reason::Imports(manifest.imports.len()));
+    let broken = |one: &Resource| one.flow_key && one.key_bytes != FLOW_KEY_BYTES;
+    if let Some(index) = manifest.resources.iter().position(broken) {
+        return Err(Reason::Resource(index));
     }
     late(image)
 }
+
+/// Bytes of a flow's handle.
+const FLOW_KEY_BYTES: u16 = 4;
+/// Resources that an import can name.
+const RESOURCES_MAX: u32 = 255;
 
 /// Every late parameter has a word of its own: what is known about a word is the range of one.
 fn late(image: &Image) -> Result<(), Reason> {
@@ -51,6 +57,20 @@ fn sizes(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
         ("the constants", image.constants.len(), map::CONSTANTS_BYTES),
         ("the image", content, limits.content_bytes),
     ];
+    let counts = [
+        ("imports", image.manifest.imports.len(), map::VECTOR_SLOTS),
+        ("resources", image.manifest.resources.len(), RESOURCES_MAX),
+    ];
+    let over = counts
+        .into_iter()
+        .find(|&(_, count, limit)| count > limit as usize);
+    if let Some((what, count, limit)) = over {
+        return Err(Reason::TooMany {
+            what,
+            count,
+            limit: limit as usize,
+        });
+    }
     match parts
         .into_iter()
         .find(|&(_, bytes, limit)| bytes > limit as usize)

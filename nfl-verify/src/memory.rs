@@ -14,7 +14,7 @@ use crate::state::{ALL_BYTES, Kind, REGS, State, Value};
 use crate::transfer::{World, distance_to_end, operand};
 
 /// Where an access begins, with its base as the state knows it.
-struct Access {
+pub(crate) struct Access {
     base: Value,
     imm: i64,
     at: Range,
@@ -32,6 +32,16 @@ impl Access {
             at: (lo + imm, hi + imm),
             size,
         })
+    }
+
+    /// So many bytes from an address on.
+    pub(crate) fn of_block(state: &State, base: Value, bytes: u16) -> Access {
+        Access {
+            base,
+            imm: 0,
+            at: state.range(base),
+            size: bytes.into(),
+        }
     }
 
     /// The first byte behind the last one that the access can reach.
@@ -59,9 +69,33 @@ impl Access {
         Reason::Bounds {
             region,
             at: self.at,
-            size: self.size as u8,
+            size: self.size as u16,
             bytes,
         }
+    }
+
+    /// Whether it lies in scratch, and all bytes it can reach are parts of numbers.
+    pub(crate) fn check_written(&self, state: &State) -> Result<(), Reason> {
+        self.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
+        let written = |(place, mask)| state.get(place).number_bytes() & mask == mask;
+        if self.words().all(written) {
+            Ok(())
+        } else {
+            Err(Reason::UninitScratch((self.at.0, self.end() - 1)))
+        }
+    }
+
+    /// Where among the constants an access by a plain number begins.
+    pub(crate) fn in_constants(&self, world: &World) -> Result<Range, Reason> {
+        let base = i64::from(map::CONSTANTS_BASE);
+        let room = i64::from(map::CONSTANTS_BYTES);
+        if self.at.1 < base || self.at.0 >= base + room {
+            return Err(Reason::NotAddress(self.at));
+        }
+        let at = (self.at.0 - base, self.at.1 - base);
+        let inside = Access { at, ..*self };
+        inside.within(Region::Constants, world.constants.len() as i64)?;
+        Ok(at)
     }
 
     /// The words of scratch that the access can reach.
@@ -111,8 +145,13 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
             access.within(Region::Carried, world.carried)?;
             (state.some(Kind::Number, width), Touches::CARRIED_READ)
         }
+        Kind::Value(bytes) => {
+            access.within(Region::Value, bytes.into())?;
+            (state.some(Kind::Number, width), Touches::VALUES)
+        }
+        Kind::Answer(_) => return Err(Reason::MaybeNothing(inst.rs1)),
         _ => {
-            let at = in_constants(&access, world)?;
+            let at = access.in_constants(world)?;
             let range = constant(at, size, inst.op, width, world);
             (state.some(Kind::Number, range), Touches::CONSTANTS)
         }
@@ -136,6 +175,7 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Tou
             Ok(Touches::SCRATCH)
         }
         (Kind::Context, _) => Err(Reason::ReadOnly(Region::Context)),
+        (Kind::Value(_) | Kind::Answer(_), _) => Err(Reason::ReadOnly(Region::Value)),
         (Kind::Packet | Kind::Carried, Some(region)) => Err(Reason::PointerStore(region)),
         (Kind::Packet, None) => {
             if !world.rights.has(Right::Rewrite) {
@@ -144,7 +184,7 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Tou
             if access.at.0 < 0 || !access.is_before_packet_end(state) {
                 return Err(Reason::BeyondPacket {
                     at: access.at,
-                    size: size as u8,
+                    size: size as u16,
                     len: state.len_lo(),
                 });
             }
@@ -155,7 +195,7 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Tou
             Ok(Touches::CARRIED_WRITE)
         }
         _ => {
-            in_constants(&access, world)?;
+            access.in_constants(world)?;
             Err(Reason::ReadOnly(Region::Constants))
         }
     }
@@ -179,10 +219,7 @@ fn load_scratch(state: &mut State, access: &Access, width: Range) -> Result<Valu
             return Ok(number);
         }
     }
-    let written = |(place, mask)| state.get(place).number_bytes() & mask == mask;
-    if !access.words().all(written) {
-        return Err(Reason::UninitScratch((access.at.0, access.end() - 1)));
-    }
+    access.check_written(state)?;
     Ok(state.some(Kind::Number, width))
 }
 
@@ -225,19 +262,6 @@ fn whole_word(access: &Access) -> Option<Place> {
         .exact()
         .filter(|at| access.size == 4 && at % 4 == 0)?;
     Some(Place((REGS as i64 + at / 4) as u8))
-}
-
-/// Where among the constants an access by a plain number begins.
-fn in_constants(access: &Access, world: &World) -> Result<Range, Reason> {
-    let base = i64::from(map::CONSTANTS_BASE);
-    let room = i64::from(map::CONSTANTS_BYTES);
-    if access.at.1 < base || access.at.0 >= base + room {
-        return Err(Reason::NotAddress(access.at));
-    }
-    let at = (access.at.0 - base, access.at.1 - base);
-    let inside = Access { at, ..*access };
-    inside.within(Region::Constants, world.constants.len() as i64)?;
-    Ok(at)
 }
 
 /// What a load from the constants can give. A late parameter counts as any value of its range,

@@ -9,6 +9,7 @@ use nfl_abi::image::{Image, TargetId};
 use nfl_abi::{ImageLimits, Limits};
 use nfl_isa::Target;
 
+use crate::call;
 use crate::certificate::{self, Claim, LoopClaim};
 use crate::code::{Code, Flow, Line};
 use crate::known::Known;
@@ -18,7 +19,7 @@ use crate::refusal::{Reason, Refusal};
 use crate::report::{EntryBound, LoopBound, Proven, Touches};
 use crate::state::{ALL_BYTES, Kind, State, Sym};
 use crate::sweep::{Judge, Open, Sweep};
-use crate::transfer::{World, distance_to_end};
+use crate::transfer::{Passed, World, distance_to_end};
 
 /// Called before each instruction with what is known there.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(u32, &Known<'_>);
@@ -28,8 +29,8 @@ pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<
     let code = read(image, limits)?;
     let claims = claims(&image.certificate, limits).map_err(Reason::of_image)?;
     let loops = loops::prepare(&code, claims, limits)?;
-    let touches = check(image, limits, &code, &loops, visit)?;
-    let bounds = bounds(image, limits, &code, &loops, &touches)?;
+    let passed = check(image, limits, &code, &loops, visit)?;
+    let bounds = bounds(image, limits, &code, &loops, &passed)?;
     let loops = loops.iter().map(|one| LoopBound {
         head: one.claim.head,
         end: one.claim.end,
@@ -38,17 +39,23 @@ pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<
     Ok(Proven::new(image.clone(), bounds, loops.collect()))
 }
 
-/// Sweeps the code and checks every claim; gives back what each instruction touches.
+/// Sweeps the code and checks every claim; gives back what each instruction touches and costs.
 pub(crate) fn check(
     image: &Image,
     limits: &ImageLimits,
     code: &Code,
     loops: &[Loop],
     visit: Visit<'_>,
-) -> Result<Vec<Touches>, Refusal> {
+) -> Result<Vec<Passed>, Refusal> {
     let mut prover = Prover { loops, visit };
     let entries = entries(image, code)?;
-    Sweep::new(code, world(image), limits.pending_joins.into(), &mut prover).run(entries)
+    Sweep::new(
+        code,
+        world(image, code),
+        limits.pending_joins.into(),
+        &mut prover,
+    )
+    .run(entries)
 }
 
 fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Vec<LoopClaim>, Reason> {
@@ -69,16 +76,18 @@ pub(crate) fn read(image: &Image, limits: &ImageLimits) -> Result<Code, Refusal>
     let TargetId(target) = image.manifest.target;
     let known = Target::by_id(target).filter(|target| target.available);
     let known = known.ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
-    Code::read(&image.code, known)
+    let imports = call::imports(&image.manifest).map_err(Reason::of_image)?;
+    Code::read(&image.code, known, imports)
 }
 
-pub(crate) fn world(image: &Image) -> World<'_> {
+pub(crate) fn world<'a>(image: &'a Image, code: &'a Code) -> World<'a> {
     World {
         window: image.manifest.window.into(),
         rights: image.manifest.rights,
         carried: image.manifest.carried.len() as i64,
         constants: &image.constants,
         late: &image.manifest.late,
+        imports: &code.imports,
         loop_words: u64::MAX,
     }
 }
@@ -100,9 +109,9 @@ fn bounds(
     limits: &ImageLimits,
     code: &Code,
     loops: &[Loop],
-    touches: &[Touches],
+    passed: &[Passed],
 ) -> Result<Vec<EntryBound>, Refusal> {
-    let costs = Costs::of(code, loops);
+    let costs = Costs::of(code, loops, passed);
     let bound = |entry: &nfl_abi::Entry| {
         let start = code.index(entry.pc).unwrap_or(0);
         let steps = costs.steps(start);
@@ -120,7 +129,7 @@ fn bounds(
             }
             .at(entry.pc));
         }
-        let (code_bytes, touches) = reach(code, start, touches);
+        let (code_bytes, touches) = reach(code, start, passed);
         Ok(EntryBound {
             steps: steps as u32,
             code_bytes,
@@ -131,7 +140,7 @@ fn bounds(
 }
 
 /// What can be reached from an instruction. Ways back lead to heads that were passed already.
-fn reach(code: &Code, start: usize, touches: &[Touches]) -> (u32, Touches) {
+fn reach(code: &Code, start: usize, passed: &[Passed]) -> (u32, Touches) {
     let mut reached = alloc::vec![false; code.lines.len()];
     let mark = |reached: &mut Vec<bool>, index: Option<usize>| {
         if let Some(cell) = index.and_then(|index| reached.get_mut(index)) {
@@ -145,9 +154,9 @@ fn reach(code: &Code, start: usize, touches: &[Touches]) -> (u32, Touches) {
             continue;
         }
         bytes += line.size;
-        touched = touched.union(touches.get(index).copied().unwrap_or_default());
+        touched = touched.union(passed.get(index).map_or(Touches::NONE, |one| one.touches));
         match line.flow() {
-            Flow::Next => mark(&mut reached, Some(index + 1)),
+            Flow::Next | Flow::Call(_) => mark(&mut reached, Some(index + 1)),
             Flow::Branch(target) => {
                 mark(&mut reached, Some(index + 1));
                 mark(&mut reached, code.index(target));

@@ -20,9 +20,13 @@ pub(crate) fn operands(state: &State, inst: &Inst) -> Result<(Value, Value), Rea
     let equality = matches!(inst.op, Op::Beq | Op::Bne);
     let comparable = match (a.kind, b.kind) {
         (Kind::Number, Kind::Number) => true,
+        // Nothing found, or something.
+        (Kind::Answer(_), Kind::Number) => equality && exact(state, b) == Some(0),
+        (Kind::Number, Kind::Answer(_)) => equality && exact(state, a) == Some(0),
         // An address near its region differs from 0, but this teaches nothing new.
         (Kind::Number, _) => equality && exact(state, a) == Some(0) && ordered(state, b),
         (_, Kind::Number) => equality && exact(state, b) == Some(0) && ordered(state, a),
+        (Kind::Value(_) | Kind::Answer(_), _) => false,
         (ka, kb) => {
             ka == kb
                 && !matches!(inst.op, Op::Blt | Op::Bge)
@@ -44,6 +48,12 @@ fn ordered(state: &State, value: Value) -> bool {
 
 /// Narrows `state` to what holds when the branch on `a` and `b` is taken, or is not.
 pub(crate) fn learn(state: &mut State, op: Op, (a, b): (Value, Value), taken: bool) {
+    if let (Kind::Answer(_), other) | (other, Kind::Answer(_)) = (a.kind, b.kind) {
+        let answer = if other == b.kind { a } else { b };
+        let is_nothing = (op == Op::Beq) == taken;
+        state.learn_not(answer, if is_nothing { 1 } else { 0 });
+        return;
+    }
     if a.kind != b.kind {
         return;
     }

@@ -30,6 +30,8 @@ pub enum Region {
     Carried,
     /// The image's constants.
     Constants,
+    /// The value that a lookup found.
+    Value,
 }
 
 /// A register or a word of scratch.
@@ -73,8 +75,21 @@ pub enum Reason {
     MalformedVerdict(VerdictKind),
     /// A late parameter that is no word of its own among the constants, or has an impossible range.
     LateSlot(usize),
-    /// Imports: this release has no rule for service calls.
-    Imports(usize),
+    /// More imports or resources than an image can name.
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// An import of no service, or of one that does not work on its resource.
+    Import(usize),
+    /// An imported service needs a right that the manifest does not ask for.
+    ImportRight(&'static str, Right),
+    /// A resource whose parts do not fit each other.
+    Resource(usize),
 
     // Decoding and control flow.
     /// Bytes that are no instruction.
@@ -83,7 +98,7 @@ pub enum Reason {
     Target(Inst),
     /// An instruction that microcode may not use.
     Forbidden(Inst),
-    /// A linking jump: this release has no rule for subroutines and calls.
+    /// A linking jump that leads to no imported service.
     Call(Inst),
     /// A jump out of the code.
     JumpOutside(i64),
@@ -173,10 +188,16 @@ pub enum Reason {
     PointerStore(Region),
     /// A register that must hold a number at the end holds an address.
     VerdictPointer(Reg),
+    /// A service takes a number and is given an address.
+    ArgumentAddress(Reg),
+    /// A service reads scratch or constants and is given an address elsewhere.
+    ArgumentRegion(Reg),
 
     // Memory.
     /// A number is used as an address and lies in no region.
     NotAddress(Range),
+    /// A lookup's answer is used as an address and may be 0.
+    MaybeNothing(Reg),
     /// A load or store that is not inside its region.
     Bounds {
         /// The region.
@@ -184,7 +205,7 @@ pub enum Reason {
         /// Where the access may begin.
         at: Range,
         /// Its size in bytes.
-        size: u8,
+        size: u16,
         /// Bytes of the region that are known to be there.
         bytes: i64,
     },
@@ -193,7 +214,7 @@ pub enum Reason {
         /// Where the access may begin.
         at: Range,
         /// Its size in bytes.
-        size: u8,
+        size: u16,
         /// How long the packet is at least.
         len: i64,
     },
@@ -244,6 +265,7 @@ impl Region {
             Region::Context => "context",
             Region::Carried => "carried area",
             Region::Constants => "constants",
+            Region::Value => "value",
         }
     }
 }
@@ -338,10 +360,26 @@ impl Reason {
                     "late parameter {index} is not an aligned word of its own among the constants with a range of its width"
                 )
             }
-            Reason::Imports(count) => {
+            Reason::TooMany { what, count, limit } => {
+                write!(out, "{count} {what}, and {limit} are allowed")
+            }
+            Reason::Import(index) => {
                 write!(
                     out,
-                    "{count} imports, but this release has no rule for service calls"
+                    "import {index} is of no service, or of one that does not work on its resource"
+                )
+            }
+            Reason::ImportRight(service, right) => {
+                write!(
+                    out,
+                    "service `{service}` needs the right `{}`",
+                    right.text()
+                )
+            }
+            Reason::Resource(index) => {
+                write!(
+                    out,
+                    "resource {index} has flow handles for keys of another size"
                 )
             }
             Reason::Steps { steps, limit } => {
@@ -368,7 +406,7 @@ impl Reason {
             Reason::Call(inst) => {
                 write!(
                     out,
-                    "`{inst}` links, but this release has no rule for subroutines and calls"
+                    "`{inst}` links, and leads to no slot of an imported service"
                 )
             }
             Reason::JumpOutside(target) => write!(out, "a jump to {target}, outside the code"),
@@ -484,6 +522,22 @@ impl Reason {
                 region.text()
             ),
             Reason::VerdictPointer(reg) => write!(out, "{reg} holds an address at the end"),
+            Reason::ArgumentAddress(reg) => {
+                write!(
+                    out,
+                    "a service takes a number in {reg}, which holds an address"
+                )
+            }
+            Reason::ArgumentRegion(reg) => write!(
+                out,
+                "a service reads scratch or constants at {reg}, which holds another address"
+            ),
+            Reason::MaybeNothing(reg) => {
+                write!(
+                    out,
+                    "{reg} may be 0, because the lookup may have found nothing"
+                )
+            }
             Reason::NotAddress(range) => {
                 write!(out, "address {} lies in no region", Show(*range))
             }

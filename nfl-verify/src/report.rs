@@ -10,7 +10,7 @@ use nfl_abi::image::Image;
 
 /// Kinds of memory that code touches, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Touches(u8);
+pub struct Touches(u16);
 
 impl Touches {
     /// None at all.
@@ -29,8 +29,12 @@ impl Touches {
     pub const CONTEXT: Touches = Touches(1 << 5);
     /// Scratch is used.
     pub const SCRATCH: Touches = Touches(1 << 6);
+    /// Services are called.
+    pub const SERVICES: Touches = Touches(1 << 7);
+    /// Values that lookups found are read.
+    pub const VALUES: Touches = Touches(1 << 8);
 
-    const NAMES: [(Touches, &'static str); 7] = [
+    const NAMES: [(Touches, &'static str); 9] = [
         (Touches::PACKET_READ, "packet read"),
         (Touches::PACKET_WRITE, "packet write"),
         (Touches::CARRIED_READ, "carried read"),
@@ -38,6 +42,8 @@ impl Touches {
         (Touches::CONSTANTS, "constants"),
         (Touches::CONTEXT, "context"),
         (Touches::SCRATCH, "scratch"),
+        (Touches::SERVICES, "services"),
+        (Touches::VALUES, "values"),
     ];
 
     /// What either touches.

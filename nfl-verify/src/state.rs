@@ -17,9 +17,9 @@ pub(crate) type Sym = u16;
 
 /// The symbol that is 0, so that constants are terms.
 pub(crate) const ZERO: Sym = 0;
-/// The symbol that is the packet's length.
+/// The symbol that is the packet's length; it changes where a service moves the packet.
 pub(crate) const LEN: Sym = 1;
-/// Symbols below this one keep their numbers always.
+/// Symbols below this one have their names always.
 pub(crate) const FIRST: Sym = 2;
 
 /// "Nothing is known about the distance": below every distance that can matter.
@@ -49,6 +49,11 @@ pub(crate) enum Kind {
     Scratch,
     Context,
     Carried,
+    /// An address: `sym + k` bytes from the start of a value of so many bytes.
+    Value(u16),
+    /// What a lookup answered: `sym + k` is 1 when it is the address of a value of so many bytes,
+    /// and 0 when it is 0.
+    Answer(u16),
 }
 
 impl Kind {
@@ -58,6 +63,7 @@ impl Kind {
             Kind::Scratch => Some(Region::Scratch),
             Kind::Context => Some(Region::Context),
             Kind::Carried => Some(Region::Carried),
+            Kind::Value(_) | Kind::Answer(_) => Some(Region::Value),
             Kind::Uninit | Kind::Bytes | Kind::Number => None,
         }
     }
@@ -122,6 +128,13 @@ impl Value {
     }
 }
 
+/// The packet's length.
+const LENGTH: Value = Value {
+    kind: Kind::Number,
+    sym: LEN,
+    k: 0,
+};
+
 /// What is known about a symbol: `lo <= v <= hi`, `v + slack <= length of the packet`, and `v` is a
 /// multiple of `stride`; only 0 is a multiple of 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -180,14 +193,7 @@ impl State {
             (Reg::GP, Value::start_of(Kind::Context)),
             (Reg::TP, Value::start_of(Kind::Carried)),
             (Reg::S0, Value::start_of(Kind::Packet)),
-            (
-                Reg::S1,
-                Value {
-                    kind: Kind::Number,
-                    sym: LEN,
-                    k: 0,
-                },
-            ),
+            (Reg::S1, LENGTH),
             (Reg::A0, Value::constant(0)),
             (Reg::A1, Value::constant(0)),
             (Reg::A4, Value::start_of(Kind::Carried)),
@@ -256,6 +262,41 @@ impl State {
     fn update(&mut self, sym: Sym, fact: Fact) {
         if let Some(slot) = self.facts.get_mut(usize::from(sym)) {
             *slot = fact;
+        }
+    }
+
+    /// The lengths the packet can have.
+    pub(crate) fn length(&self) -> Range {
+        let fact = self.fact(LEN);
+        (fact.lo, fact.hi)
+    }
+
+    /// The packet lies elsewhere from now on, and has one of these lengths. Numbers that were its
+    /// length are numbers like others.
+    pub(crate) fn move_packet(&mut self, len: Range) {
+        let old = self.fresh(self.length());
+        for value in &mut self.values {
+            if value.kind == Kind::Packet {
+                *value = Value::UNINIT;
+            } else if value.sym == LEN {
+                value.sym = old;
+            }
+        }
+        for fact in &mut self.facts {
+            fact.slack = FAR;
+        }
+        let (lo, hi) = len;
+        self.update(
+            LEN,
+            Fact {
+                lo,
+                hi,
+                slack: 0,
+                stride: 1,
+            },
+        );
+        for (reg, value) in [(Reg::S0, Value::start_of(Kind::Packet)), (Reg::S1, LENGTH)] {
+            self.set_reg(reg, value);
         }
     }
 
@@ -449,7 +490,7 @@ impl State {
             if a == b {
                 continue;
             }
-            let joined = if a.kind == b.kind && a.kind.has_term() {
+            let joined = if let Some((a, b)) = alike(self, a, other, b) {
                 pairs.join(self, a, other, b)
             } else if at >= REGS {
                 Value::bytes(a.number_bytes() & b.number_bytes())
@@ -529,6 +570,39 @@ impl State {
     pub(crate) fn copy_from(&mut self, other: &State) {
         self.values.clone_from(&other.values);
         self.facts.clone_from(&other.facts);
+    }
+}
+
+/// Two values as values of one kind with a term, where there is one that covers both.
+fn alike(sa: &State, a: Value, sb: &State, b: Value) -> Option<(Value, Value)> {
+    let with = |value: Value, kind| Value { kind, ..value };
+    if a.kind == b.kind {
+        return a.kind.has_term().then_some((a, b));
+    }
+    if let (Kind::Value(m), Kind::Value(n)) = (a.kind, b.kind) {
+        let kind = Kind::Value(m.min(n));
+        return Some((with(a, kind), with(b, kind)));
+    }
+    let ((a, m), (b, n)) = (answer(sa, a)?, answer(sb, b)?);
+    let kind = Kind::Answer(m.min(n));
+    // Two zeros are numbers and nothing else.
+    (m.min(n) < u16::MAX).then_some((with(a, kind), with(b, kind)))
+}
+
+/// A value as the answer of a lookup, with the bytes that may be read behind it: any number of
+/// them behind a 0, which is the address of nothing.
+fn answer(state: &State, value: Value) -> Option<(Value, u16)> {
+    let is = |n| state.range(value) == (n, n);
+    let flag = |k| Value {
+        kind: value.kind,
+        sym: ZERO,
+        k,
+    };
+    match value.kind {
+        Kind::Answer(bytes) => Some((value, bytes)),
+        Kind::Value(bytes) if is(0) => Some((flag(1), bytes)),
+        Kind::Number if is(0) => Some((flag(0), u16::MAX)),
+        _ => None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! The single pass over the code.
 //!
 //! In: instructions, entry states, and a judge for what happens at loop heads. Out: the memory that
-//! each instruction touches, or the first refusal. Guaranteed: every edge of control is followed,
+//! each instruction touches and what its services cost, or the first refusal. Guaranteed: every edge of control is followed,
 //! in address order. A state that goes forward waits at its target and is joined with others; one
 //! that goes back must satisfy the judge of its loop. So what holds at each address is inductive.
 
 use alloc::vec::Vec;
 
+use crate::call;
 use crate::certificate::Claim;
 use crate::code::{Code, Flow, Line};
 use crate::loops::Loop;
@@ -14,7 +15,7 @@ use crate::refine;
 use crate::refusal::{Place, Reason, Refusal};
 use crate::report::Touches;
 use crate::state::{ALL_BYTES, FIRST, Kind, REGS, State, Sym, Value, WORDS};
-use crate::transfer::{World, step};
+use crate::transfer::{Passed, World, step};
 
 /// Decides what holds at the heads of loops. The prover checks a certificate; the proposer makes
 /// one.
@@ -92,22 +93,22 @@ impl<'a, J: Judge> Sweep<'a, J> {
     }
 
     /// Passes all instructions, starting from the entries.
-    pub(crate) fn run(mut self, entries: Vec<(u32, State)>) -> Result<Vec<Touches>, Refusal> {
+    pub(crate) fn run(mut self, entries: Vec<(u32, State)>) -> Result<Vec<Passed>, Refusal> {
         for (pc, state) in entries {
             self.wait(pc, None, state);
         }
-        let mut touches = Vec::with_capacity(self.code.lines.len());
+        let mut passed = Vec::with_capacity(self.code.lines.len());
         let mut current = None;
         for line in &self.code.lines {
-            let (next, touched) = self
+            let (next, one) = self
                 .pass(line, current)
                 .map_err(|reason| reason.at(line.pc))?;
-            touches.push(touched);
+            passed.push(one);
             current = next;
         }
         match (current, self.code.lines.last()) {
             (Some(_), Some(line)) => Err(Reason::FallsOff.at(line.pc)),
-            _ => Ok(touches),
+            _ => Ok(passed),
         }
     }
 
@@ -116,7 +117,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         &mut self,
         line: &Line,
         current: Option<State>,
-    ) -> Result<(Option<State>, Touches), Reason> {
+    ) -> Result<(Option<State>, Passed), Reason> {
         while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
             self.world.loop_words = open.outer_words;
         }
@@ -133,11 +134,15 @@ impl<'a, J: Judge> Sweep<'a, J> {
         match line.flow() {
             Flow::Branch(target) => {
                 self.branch(line, target, &mut state)?;
-                Ok((Some(state), Touches::NONE))
+                Ok((Some(state), Passed::default()))
             }
             Flow::Jump(target) => {
                 self.send(line, target, state)?;
-                Ok((None, Touches::NONE))
+                Ok((None, Passed::default()))
+            }
+            Flow::Call(slot) => {
+                let passed = self.call(slot, &mut state)?;
+                Ok((Some(state), passed))
             }
             Flow::Next => {
                 let touched = self.step(line, &mut state)?;
@@ -182,6 +187,9 @@ impl<'a, J: Judge> Sweep<'a, J> {
         let Some(one) = self.judge.body(index) else {
             return Ok(());
         };
+        if one.resizes {
+            state.move_packet(call::ANY_LENGTH);
+        }
         for reg in (0..REGS as u8).filter(|reg| one.regs >> reg & 1 != 0) {
             state.set(Place(reg), Value::UNINIT);
         }
@@ -207,13 +215,25 @@ impl<'a, J: Judge> Sweep<'a, J> {
         Ok(())
     }
 
-    fn step(&mut self, line: &Line, state: &mut State) -> Result<Touches, Reason> {
-        step(state, &line.inst, &self.world).or_else(|reason| {
+    fn step(&mut self, line: &Line, state: &mut State) -> Result<Passed, Reason> {
+        let touches = step(state, &line.inst, &self.world).or_else(|reason| {
             self.judge.object(&self.open, reason)?;
             if let Some(reg) = line.writes() {
                 state.set_reg(reg, Value::UNINIT);
             }
             Ok(Touches::NONE)
+        })?;
+        Ok(Passed { touches, price: 0 })
+    }
+
+    fn call(&mut self, slot: usize, state: &mut State) -> Result<Passed, Reason> {
+        let Some(import) = self.world.imports.get(slot) else {
+            return Ok(Passed::default());
+        };
+        call::pass(state, import, &self.world).or_else(|reason| {
+            self.judge.object(&self.open, reason)?;
+            call::assume(state, import);
+            Ok(Passed::default())
         })
     }
 

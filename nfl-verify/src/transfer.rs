@@ -8,6 +8,7 @@
 use nfl_abi::image::{LateSlot, Rights};
 use nfl_isa::{Inst, Op, Reg};
 
+use crate::call::Import;
 use crate::memory;
 use crate::range::{self, turn};
 use crate::refusal::{Place, Reason};
@@ -22,8 +23,17 @@ pub(crate) struct World<'a> {
     pub(crate) carried: i64,
     pub(crate) constants: &'a [u8],
     pub(crate) late: &'a [LateSlot],
+    pub(crate) imports: &'a [Import],
     /// Words of scratch that every loop around the instruction expects to change, one bit each.
     pub(crate) loop_words: u64,
+}
+
+/// What is noted of an instruction that was passed.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Passed {
+    pub(crate) touches: Touches,
+    /// Steps that a service takes, beside that of the jump to it.
+    pub(crate) price: u32,
 }
 
 /// Passes one instruction that is not a jump or a branch.
@@ -47,8 +57,15 @@ pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
 /// What a register holds that is about to be read.
 pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
     let value = state.reg(reg);
-    match value.kind {
-        Kind::Uninit | Kind::Bytes => Err(Reason::Uninit(Place(reg.0))),
+    match (value.kind, state.range(value)) {
+        (Kind::Uninit | Kind::Bytes, _) => Err(Reason::Uninit(Place(reg.0))),
+        // The answer of a lookup that has been looked at.
+        (Kind::Answer(bytes), (1, _)) => Ok(Value {
+            kind: Kind::Value(bytes),
+            sym: ZERO,
+            k: 0,
+        }),
+        (Kind::Answer(_), (_, 0)) => Ok(Value::constant(0)),
         _ => Ok(value),
     }
 }
@@ -75,6 +92,9 @@ fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
         immediate(inst)
     };
     match (inst.op, a.kind, b.kind) {
+        (op, Kind::Answer(_), _) | (op, _, Kind::Answer(_)) => {
+            return look(state, op, a, b).ok_or(Reason::PointerArithmetic(*inst));
+        }
         (Op::Add | Op::Addi, Kind::Number, Kind::Number) => Ok(add(state, a, b)),
         (Op::Sub, Kind::Number, Kind::Number) => Ok(subtract(state, a, b)),
         (_, Kind::Number, Kind::Number) => Ok(combine(state, inst.op, a, b)),
@@ -85,6 +105,21 @@ fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
         _ => Err(Reason::PointerArithmetic(*inst)),
     }
     .and_then(|value| in_reach(state, value).ok_or(Reason::PointerArithmetic(*inst)))
+}
+
+/// What can be done with an answer that may be 0: it is copied, or compared with 0.
+fn look(state: &mut State, op: Op, a: Value, b: Value) -> Option<Value> {
+    match (op, exact(state, a), exact(state, b)) {
+        (Op::Add | Op::Addi, _, Some(0)) if b.kind == Kind::Number => Some(a),
+        (Op::Add, Some(0), _) if a.kind == Kind::Number => Some(b),
+        // 1 when there is a value.
+        (Op::Sltu, Some(0), _) if a.kind == Kind::Number => Some(Value {
+            kind: Kind::Number,
+            ..b
+        }),
+        (Op::Sltiu, _, Some(1)) if b.kind == Kind::Number => Some(state.some(Kind::Number, (0, 1))),
+        _ => None,
+    }
 }
 
 /// The number, when there is only one it can be.

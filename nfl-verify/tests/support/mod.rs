@@ -6,13 +6,15 @@
 //!
 //! `.entry ROLE PC NEED`, `.carried BYTES`, `.window BYTES`, `.rights NAME…`, `.verdicts MASK`,
 //! `.constants HEX`, `.late OFFSET WIDTH LO HI [wire]`, `.target NAME`, `.steps N`,
-//! `.malformed VERDICT`, `.certificate HEX`, `.imports N`, `.resident`, `.raw HEX` (more code).
+//! `.malformed VERDICT`, `.certificate HEX`, `.import SERVICE PARAM [RESOURCE]`,
+//! `.resource KIND KEY VALUE CAPACITY [flow]`, `.resident`, `.raw HEX` (more code). A service is named or numbered, and
+//! `_` in a kind stands for a blank; the label `slotK` stands for slot `K` of the call vector, up to slot 3.
 
 use nfl_abi::image::{
-    Claims, Entry, Import, LateSlot, Layer, Manifest, Profile, Right, Rights, Role, TargetId,
-    Verdict, VerdictKind,
+    Claims, Entry, Import, LateSlot, Layer, Manifest, Profile, Resource, ResourceKind, Right,
+    Rights, Role, TargetId, Verdict, VerdictKind,
 };
-use nfl_abi::{Image, Limits};
+use nfl_abi::{Image, Limits, host, map};
 use nfl_isa::Target;
 
 /// The image that a text describes, with a certificate proposed for it unless the text has one.
@@ -38,7 +40,15 @@ pub(crate) fn image(text: &str) -> Image {
         }
         source.push('\n');
     }
-    image.code = nfl_isa::assemble(&source).unwrap_or_else(|e| panic!("{e}\n{source}"));
+    // Jumps are relative, so the vector may stand before the code while that is assembled.
+    let slots: usize = 4;
+    let vector: String = (0..slots)
+        .rev()
+        .map(|k| format!("slot{k}: .word 0\n .word 0\n"))
+        .collect();
+    image.code =
+        nfl_isa::assemble(&format!("{vector}{source}")).unwrap_or_else(|e| panic!("{e}\n{source}"));
+    image.code.drain(..slots * map::SLOT_BYTES as usize);
     image.code.extend(raw);
     if image.manifest.entries.is_empty() {
         image.manifest.entries.push(entry(Role::Originator, 0, 0));
@@ -142,13 +152,27 @@ fn describe(image: &mut Image, name: &str, rest: &[&str]) -> bool {
             .iter_mut()
             .for_each(|entry| entry.steps = number(0) as u32),
         ".certificate" => image.certificate = hex(&rest.concat()),
-        ".imports" => {
-            let import = Import {
-                service: 1,
-                param: 0,
-                resource: None,
-            };
-            manifest.imports = vec![import; number(0) as usize];
+        ".import" => manifest.imports.push(Import {
+            service: match host::call::service(rest[0]) {
+                Some(service) => service.number,
+                None => number(0) as u8,
+            },
+            param: number(1) as u16,
+            resource: rest.get(2).map(|_| number(2) as u8),
+        }),
+        ".resource" => {
+            let kind = rest[0].replace('_', " ");
+            manifest.resources.push(Resource {
+                name: format!("r{}", manifest.resources.len()),
+                kind: ResourceKind::from_text(&kind).expect("a kind of resource"),
+                key_bytes: number(1) as u16,
+                value_bytes: number(2) as u16,
+                capacity: number(3) as u32,
+                idle_ns: 0,
+                first: 0,
+                flow_key: rest.get(4) == Some(&"flow"),
+                layout: 0,
+            });
         }
         ".resident" => manifest.profile = Profile::Resident,
         _ => return false,
