@@ -227,6 +227,8 @@ codes! {
         "A function has no memory of its own between packets. Memory travels with the packet (`carried`), lives on the node in a resource, or is a constant.\n\nWrong:\n\n    u32 count = 0;\n\nRight:\n\n    carried u32 count = 0;\n"
     E605 "there is no `carried` memory on a node"
         "`carried` memory travels in the packets of a contract. The handlers `ingress`, `egress` and `every` live on the node and see the packets of everybody.\n\nWrong:\n\n    on ingress(Packet pkt) { seen += 1; return Pass; }      // carried u8 seen\n\nRight:\n\n    on transit(Packet pkt) { seen += 1; return Pass; }\n"
+    E606 "this cannot be a resource"
+        "A resource is a field of a function. It is made by its own name, of constants and parameters that are known when the function is deployed. Its keys and values are of fixed size: numbers, addresses, enums, and records and arrays of them; a flow may be a key.\n\nWrong:\n\n    on ingress(Packet pkt) { Table<Ip4, Port> ports; ... }\n\nRight:\n\n    Table<Ip4, Port> ports = Table(256);\n"
     E701 "the program is larger than the platform allows"
         "Code, constants and what travels with a packet have bounds, and so have the steps of a run. The message says what is too large, how large it is and how large it may be. Wide tables of constants, code that is used in several places and long checks on IPv6 addresses cost most; `nflc size` shows each handler.\n\nWrong:\n\n    static final u32[] TABLE = { /* 300 numbers */ };    // 1,200 bytes in a contract\n\nRight:\n\n    static final u32[] TABLE = { /* 60 numbers */ };     // 240 bytes\n"
     E702 "the target has no instruction for this"

@@ -17,6 +17,14 @@ pub enum Receiver {
     Ip6,
     /// On an array.
     Array,
+    /// On `pkt.queue`.
+    Queue,
+    /// On a flow.
+    Flow,
+    /// On a resource; the library declares it.
+    Resource,
+    /// Static; the library declares it.
+    Class,
 }
 
 /// One row of the table.
@@ -67,4 +75,39 @@ builtins! {
     Ip6High => "high", Ip6, None, "u64 high", "The upper half of the address as a number.";
     Ip6Low => "low", Ip6, None, "u64 low", "The lower half of the address as a number.";
     ArrayLength => "length", Array, None, "u32 length", "How many elements there are.";
+    QueueDepth => "depth", Queue, None, "u16 depth", "Packets waiting in the queue it would join, at most 65535.";
+    PacketFlow => "flow", Packet, None, "FlowKey flow", "Its flow: addresses, protocol and ports, which are 0 for later fragments and protocols without ports.";
+    FlowReverse => "reverse", Flow, Some(0), "FlowKey reverse()", "The flow of the answers.";
+    FlowHash => "hash", None, Some(1), "u32 hash(FlowKey flow)", "CRC-32C over the five-tuple in wire order.";
+    Hash => "hash", None, None, "u32 hash(…)", "CRC-32C (RFC 3720, appendix B.4) over the arguments in wire order, each as whole bytes; the same on every node.";
+    SipHash => "siphash", None, None, "u32 siphash(u64 key, …)", "The low 32 bits of SipHash-2-4, for keys that an attacker may choose.";
+    Log => "log", None, None, "void log(text, …)", "Writes to the node's log: the text with a value for each `{}`.";
+    Report => "report", None, Some(1), "void report(record)", "Sends a record to the controller.";
+    ClockNow => "now", Class, Some(0), "Instant Clock.now()", "The present time, which stands still while a handler runs.";
+    ClockNanos => "nanos", Class, Some(0), "u32 Clock.nanos()", "The low 32 bits of the present time.";
+    ClockMinutes => "minutes", Class, Some(0), "u32 Clock.minutes()", "Whole minutes of the present time, modulo 2^32.";
+    RandomNext => "next", Class, Some(0), "u32 Random.next()", "A number that nobody can predict.";
+    HashOf => "of", Class, Some(1), "u32 Hash.of(String text)", "FNV-1a of a text, computed by the compiler.";
+    NameHashOf => "of", Class, Some(1), "u32 NameHash.of(String name)", "The hash of a domain name, computed by the compiler.";
+    TableGet => "get", Resource, Some(1), "Lookup<V> get(K key)", "The value of a key in a table.";
+    LpmGet => "get", Resource, Some(1), "Lookup<V> get(K key)", "The value of the longest prefix that holds an address.";
+    TernaryMatch => "match", Resource, Some(1), "Lookup<V> match(K key)", "The value of the first rule that matches.";
+    SetContains => "contains", Resource, Some(1), "boolean contains(K key)", "Whether a key is in a set.";
+    RingPick => "pick", Resource, Some(1), "Lookup<T> pick(u32 number)", "The member of a ring that a number belongs to.";
+    FlowGet => "get", Resource, Some(1), "Lookup<V> get(K key)", "The value of a key; reading counts as use.";
+    FlowPut => "put", Resource, Some(2), "boolean put(K key, V value)", "Stores a value; false when there is no room.";
+    FlowContains => "contains", Resource, Some(1), "boolean contains(K key)", "Whether a key is in a set; asking counts as use.";
+    FlowAdd => "add", Resource, Some(1), "boolean add(K key)", "Adds a key; false when there is no room.";
+    FlowRemove => "remove", Resource, Some(1), "boolean remove(K key)", "Forgets a key; answers whether it was there.";
+    FlowTouch => "touch", Resource, Some(1), "boolean touch(K key)", "Makes an entry young again; answers whether it was there.";
+    SlotGet => "get", Resource, Some(1), "Lookup<T> get(u16 slot)", "The value of a number.";
+    SlotTake => "take", Resource, Some(1), "Lookup<u16> take(T value)", "Takes a free number.";
+    SlotTouch => "touch", Resource, Some(1), "boolean touch(u16 slot)", "Makes a number young again.";
+    SlotRemove => "remove", Resource, Some(1), "boolean remove(u16 slot)", "Gives a number back.";
+    RegisterGet => "get", Resource, Some(0), "T get()", "The value of a register.";
+    RegisterSet => "set", Resource, Some(1), "void set(T value)", "Replaces the value of a register.";
+    RegisterAdd => "add", Resource, Some(1), "T add(T value)", "Adds to a register, wrapping; answers the new value.";
+    CounterCount => "count", Resource, Some(1), "void count(Packet pkt)", "Counts a packet and its bytes.";
+    CountersCount => "count", Resource, Some(2), "void count(K key, Packet pkt)", "Counts a packet and its bytes for a key.";
+    MeterCharge => "charge", Resource, Some(2), "Color charge(K key, Size bytes)", "Takes bytes from a token bucket.";
 }

@@ -16,7 +16,7 @@ use nfl_syntax::Span;
 use nfl_syntax::ast::{Arg, ExprId, ExprKind, Ident, TypeId, TypeKind};
 
 /// Functions of the language that this release does not have.
-const LATER: &[&str] = &["hash", "siphash", "swap", "log", "report"];
+const LATER: &[&str] = &["swap"];
 
 impl Checker<'_> {
     /// Reports a call where only operators may stand. Answers whether it did.
@@ -56,6 +56,16 @@ impl Checker<'_> {
         let which = match text {
             "min" => Intrinsic::Min,
             "max" => Intrinsic::Max,
+            "hash" | "siphash" | "log" | "report" => {
+                if self.operators_only(name.span) {
+                    return Ty::default();
+                }
+                return match text {
+                    "log" => self.log_call(e, name, args),
+                    "report" => self.report_call(e, name, args),
+                    _ => self.hash_call(e, text == "siphash", name, args),
+                };
+            }
             _ if LATER.contains(&text) => {
                 self.refuse(&format!("`{text}` is"), name.span);
                 return Ty::default();
@@ -65,7 +75,7 @@ impl Checker<'_> {
                 let all = own
                     .into_iter()
                     .flat_map(|m| m.keys().map(|&n| self.text(n)));
-                let near = nearest(text, all.chain(["min", "max"]));
+                let near = nearest(text, all.chain(["min", "max", "hash", "siphash", "log", "report"]));
                 let mut finding = self
                     .at(&codes::E201, name.span)
                     .message(format!("there is no method `{text}` here"))
@@ -187,6 +197,9 @@ impl Checker<'_> {
             }
         }
         self.do_as_callee(id, name, receiver);
+        if let Some(which) = self.native(id) {
+            self.native_call(e, which, args);
+        }
         result
     }
 
@@ -254,6 +267,8 @@ impl Checker<'_> {
             // What is wrong with the receiver was said, and nothing is known of its parameters.
             (TyKind::Error, _) => Ty::default(),
             (TyKind::View(h), _) => self.header_method(e, h, name, args, Some(base)),
+            (TyKind::Resource(id), _) => self.resource_call(e, id, name, args),
+            (TyKind::FlowKey, _) => self.flow_call(e, name, args),
             (TyKind::Mac, "isMulticast" | "isLocal") => {
                 if !args.is_empty() {
                     self.arity(name, 0, args.len());

@@ -33,6 +33,8 @@ pub(crate) enum OwnerKind {
     Class,
     /// A sealed interface of headers.
     OneOf(OneOfId),
+    /// A kind of resource.
+    Resource(nfl_abi::image::ResourceKind),
     /// A declaration that was refused.
     Refused,
 }
@@ -181,6 +183,8 @@ pub(crate) struct Body {
     pub(crate) unit: usize,
     pub(crate) owner: Option<OwnerId>,
     pub(crate) naming: Naming,
+    /// What type parameters stand for.
+    pub(crate) type_args: Vec<(Name, Ty)>,
     pub(crate) gives: Gives,
     pub(crate) scope: Vec<(Name, LocalId)>,
     pub(crate) state: State,

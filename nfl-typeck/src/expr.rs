@@ -415,7 +415,9 @@ impl Checker<'_> {
             (TyKind::Packet, "queue") => {
                 self.intrinsic(e, Intrinsic::PacketQueue, TyKind::Unsigned(32))
             }
-            (TyKind::Packet, "priority" | "flow") => {
+            (TyKind::Packet, "flow") => self.intrinsic(e, Intrinsic::PacketFlow, TyKind::FlowKey),
+            (TyKind::Unsigned(_), "depth") if self.is_queue(base) => self.queue_depth(e),
+            (TyKind::Packet, "priority") => {
                 self.refuse(&format!("`{text}` of a packet is"), name.span);
                 Ty::default()
             }

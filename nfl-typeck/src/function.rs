@@ -193,6 +193,9 @@ impl Checker<'_> {
         ty: TypeId,
         vars: &[Declarator],
     ) {
+        if self.declare_resources(f, member, ty, vars) {
+            return;
+        }
         if !self.has(member, Modifier::Carried) {
             let names = vars.iter().map(|v| v.name.name);
             self.owners[owner].refused.extend(names);

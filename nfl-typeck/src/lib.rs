@@ -24,6 +24,8 @@ mod operator;
 mod pattern;
 pub mod program;
 mod resolve;
+mod resource;
+mod service;
 mod stmt;
 mod switch;
 pub mod tables;

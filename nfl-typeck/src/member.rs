@@ -580,6 +580,11 @@ impl<'a> Checker<'a> {
             }
         }
         let Some(body) = body else {
+            if self.native(id).is_some() {
+                let rights = uses.as_ref().map_or(Rights::NONE, |uses| self.listed(uses));
+                self.t.methods[id].effects = rights;
+                return Summary::default();
+            }
             let finding = self
                 .at(&codes::E231, name.span)
                 .message(format!("`{}` has no body", self.text(name.name)))

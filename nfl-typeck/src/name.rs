@@ -54,6 +54,12 @@ impl Checker<'_> {
                 self.body.summary.carried.get_or_insert(span);
                 return self.t.carried[c].ty;
             }
+            let resources = &self.t.resources;
+            let mut all = function.resources.iter();
+            if let Some(&r) = all.find(|&&r| resources[r].name == name) {
+                self.set_res(e, Res::Resource(r));
+                return self.resource_ty(r);
+            }
         }
         if self.look_up_const(name).is_some() {
             return self.const_name(e, name, None);
@@ -75,6 +81,7 @@ impl Checker<'_> {
             let f = &self.t.functions[f];
             all.extend(f.params.iter().map(|&t| self.t.templates[t].name));
             all.extend(f.carried.iter().map(|&c| self.t.carried[c].name));
+            all.extend(f.resources.iter().map(|&r| self.t.resources[r].name));
         }
         if let Naming::Own(h)
         | Naming::Edge {

@@ -460,6 +460,9 @@ impl Checker<'_> {
             }
             _ => {
                 let found = self.expr(set, Some(ty));
+                if self.resource_membership(value, ty, set, found) {
+                    return self.boolean();
+                }
                 if !self.is_prefix_for(found, ty) && self.kind(found) != TyKind::Error {
                     self.not_a_set(set, found, ty);
                 }

@@ -8,38 +8,21 @@ use crate::program::{Program, imported_package, is_builtin_package};
 use crate::tables::{FunctionDef, Header};
 use crate::ty::TyKind;
 use nfl_abi::codes;
-use nfl_abi::image::Rights;
+use nfl_abi::image::{ResourceKind, Rights};
 use nfl_syntax::ast::{DeclId, DeclKind, Ident, Import, Modifier};
 use nfl_syntax::{Name, Span};
 
 /// Names that the language has and this release does not.
 const LATER: &[&str] = &[
-    "Table",
-    "LpmTable",
-    "TernaryTable",
-    "Set",
-    "RingSet",
-    "Counter",
-    "Counters",
-    "Meter",
-    "Register",
-    "FlowKey",
-    "FlowTable",
-    "FlowSet",
-    "FlowState",
-    "SlotTable",
     "Bytes",
     "Cursor",
     "Lookup",
     "Hit",
     "Miss",
-    "Clock",
-    "Random",
     "Hash",
     "Outcome",
     "Payload",
     "Topology",
-    "String",
     "Any",
     "Arp",
     "Sctp",
@@ -81,6 +64,8 @@ pub(crate) fn builtin_type(name: &str) -> Option<TyKind> {
         "Reason" => TyKind::Reason,
         "Verdict" => TyKind::Verdict,
         "Packet" => TyKind::Packet,
+        "FlowKey" => TyKind::FlowKey,
+        "String" => TyKind::Text,
         _ => return None,
     })
 }
@@ -119,6 +104,9 @@ impl Checker<'_> {
             DeclKind::Function { name, .. }
             | DeclKind::Header { name, .. }
             | DeclKind::Class { name, .. } => (*name, None),
+            DeclKind::Record { name, .. } if self.resource_kind(package, name.name).is_some() => {
+                (*name, None)
+            }
             DeclKind::Record { name, .. } => (*name, Some("records are")),
             DeclKind::Enum { name, .. } => (*name, Some("enums are")),
             // Whose interface it is shows once its members are known.
@@ -156,6 +144,10 @@ impl Checker<'_> {
                 little_endian: false,
             })),
             DeclKind::Class { .. } => OwnerKind::Class,
+            DeclKind::Record { name, .. } => match self.resource_kind(package, name.name) {
+                Some(kind) => OwnerKind::Resource(kind),
+                None => OwnerKind::Refused,
+            },
             _ => OwnerKind::Refused,
         };
         match refused {
@@ -200,6 +192,11 @@ impl Checker<'_> {
         } else {
             self.packages[package].types.insert(name.name, owner);
         }
+    }
+
+    /// What the record of this name is, if the library declares it as a resource.
+    fn resource_kind(&self, package: usize, name: Name) -> Option<ResourceKind> {
+        crate::resource::kind_of(&self.qualified(package, name))
     }
 
     fn qualified(&self, package: usize, name: Name) -> String {
@@ -433,14 +430,24 @@ impl Checker<'_> {
             finding = self.import(finding, &format!("{path}.{text}"));
         } else if let Some(near) = near {
             finding = Checker::meant(finding, name.span, near);
-        } else if matches!(
-            text,
-            "Eth" | "Vlan" | "Ipv4" | "Ipv6" | "Tcp" | "Udp" | "Icmp"
-        ) {
-            finding = self.import(finding, &format!("nfl.net.{text}"));
+        } else if let Some(package) = home(text) {
+            finding = self.import(finding, &format!("{package}.{text}"));
         }
         self.report(finding);
     }
+}
+
+/// The package of the library that declares a type of this name.
+fn home(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "Eth" | "Vlan" | "Ipv4" | "Ipv6" | "Tcp" | "Udp" | "Icmp" => "nfl.net",
+        "Table" | "LpmTable" | "TernaryTable" | "Set" | "RingSet" | "Counter" | "Counters"
+        | "Meter" | "Register" => "nfl.table",
+        "FlowTable" | "FlowSet" | "FlowState" | "SlotTable" => "nfl.flow",
+        "Clock" => "nfl.time",
+        "Hash" | "NameHash" => "nfl.text",
+        _ => return None,
+    })
 }
 
 /// The name among these that looks most like `text`, if one does.

@@ -6,7 +6,7 @@
 
 use crate::builtin::Intrinsic;
 use crate::test::{TestDef, TestOp};
-use crate::ty::{Ty, Types};
+use crate::ty::{Len, Ty, Types};
 use nfl_abi::image::{ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Layer, Role};
 use nfl_syntax::arena::{IdMap, IdVec};
@@ -106,6 +106,8 @@ pub enum Res {
     Const(ConstId),
     /// A `carried` field of the function.
     Carried(CarriedId),
+    /// A resource of the function.
+    Resource(ResourceId),
     /// A field of the view that `base` evaluates to: `ip.ttl`.
     Field { header: HeaderId, field: u32 },
     /// In `valid`, a field's length or a header's method: a field of this header. In `follows`: `this.field`.
@@ -359,8 +361,8 @@ pub struct ResourceDef {
     pub idle: Option<ExprId>,
     /// For slots: the range of their numbers, an [`ExprKind::Range`](nfl_syntax::ast::ExprKind::Range).
     pub slots: Option<ExprId>,
-    /// For arrays of registers and counters: how many, a constant or a parameter.
-    pub count: Option<ExprId>,
+    /// For arrays of registers and counters: how many.
+    pub count: Option<Len>,
 }
 
 /// A `function`.

@@ -192,6 +192,7 @@ impl Types {
             TyKind::Unsigned(n) => format!("bits<{n}>"),
             TyKind::Signed(32) => "int".to_string(),
             TyKind::Signed(_) => "long".to_string(),
+            TyKind::Text => "String".to_string(),
             TyKind::View(h) => names.text(header_name(h)).to_string(),
             TyKind::Body(h) => format!("{}.body", names.text(header_name(h))),
             TyKind::Array(elem, Len::Known(n)) => {

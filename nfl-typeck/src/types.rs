@@ -84,6 +84,10 @@ impl Checker<'_> {
             self.refuse("nested types are", span);
             return Ty::default();
         };
+        let mut stand_ins = self.body.type_args.iter();
+        if let Some((_, ty)) = stand_ins.find(|(n, _)| *n == name.name) {
+            return *ty;
+        }
         if let Some(owners) = self.units[self.body.unit].doubtful.get(&name.name) {
             let [a, b] = owners.map(|o| &self.packages[self.owners[o].package].path);
             let text = self.text(name.name);
@@ -102,6 +106,14 @@ impl Checker<'_> {
                 OwnerKind::Header(h) => self.ty(TyKind::View(h)),
                 OwnerKind::OneOf(id) => self.ty(TyKind::OneOf(id)),
                 OwnerKind::Refused => Ty::default(),
+                OwnerKind::Resource(_) => {
+                    let finding = self
+                        .at(&codes::E606, span)
+                        .message(format!("{} is no value", self.text(name.name)))
+                        .label("a resource is a field of a function, and lives on the node");
+                    self.report(finding);
+                    Ty::default()
+                }
                 OwnerKind::Function(_) | OwnerKind::Class => {
                     let finding = self
                         .at(&codes::E226, span)
@@ -124,7 +136,7 @@ impl Checker<'_> {
     }
 
     /// `elem[len]`: the length is a constant or a parameter of the function.
-    fn array(&mut self, elem: Ty, len: ExprId, span: Span) -> Ty {
+    pub(crate) fn array(&mut self, elem: Ty, len: ExprId, span: Span) -> Ty {
         if self.kind(elem) == TyKind::Error {
             return elem;
         }
