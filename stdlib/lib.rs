@@ -7,7 +7,6 @@
 /// All files of the library: path and text.
 pub const FILES: &[(&str, &str)] = &[
     ("nfl/flow/Flows.nfl", include_str!("nfl/flow/Flows.nfl")),
-    ("nfl/lang/Random.nfl", include_str!("nfl/lang/Random.nfl")),
     ("nfl/net/Arp.nfl", include_str!("nfl/net/Arp.nfl")),
     ("nfl/net/Dhcp.nfl", include_str!("nfl/net/Dhcp.nfl")),
     ("nfl/net/Dns.nfl", include_str!("nfl/net/Dns.nfl")),
@@ -19,7 +18,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/net/Icmpv6.nfl", include_str!("nfl/net/Icmpv6.nfl")),
     ("nfl/net/Ipv4.nfl", include_str!("nfl/net/Ipv4.nfl")),
     ("nfl/net/Ipv6.nfl", include_str!("nfl/net/Ipv6.nfl")),
-    ("nfl/net/Ipv6Extensions.nfl", include_str!("nfl/net/Ipv6Extensions.nfl")),
+    (
+        "nfl/net/Ipv6Extensions.nfl",
+        include_str!("nfl/net/Ipv6Extensions.nfl"),
+    ),
     ("nfl/net/Mpls.nfl", include_str!("nfl/net/Mpls.nfl")),
     ("nfl/net/Ports.nfl", include_str!("nfl/net/Ports.nfl")),
     ("nfl/net/Sctp.nfl", include_str!("nfl/net/Sctp.nfl")),
@@ -28,7 +30,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/net/Udp.nfl", include_str!("nfl/net/Udp.nfl")),
     ("nfl/net/Vlan.nfl", include_str!("nfl/net/Vlan.nfl")),
     ("nfl/net/Vxlan.nfl", include_str!("nfl/net/Vxlan.nfl")),
-    ("nfl/table/Counters.nfl", include_str!("nfl/table/Counters.nfl")),
+    (
+        "nfl/table/Counters.nfl",
+        include_str!("nfl/table/Counters.nfl"),
+    ),
     ("nfl/table/Tables.nfl", include_str!("nfl/table/Tables.nfl")),
     ("nfl/time/Clock.nfl", include_str!("nfl/time/Clock.nfl")),
 ];

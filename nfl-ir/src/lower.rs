@@ -10,9 +10,12 @@ mod checksum;
 mod cond;
 mod expr;
 mod field;
+mod layout;
 mod number;
 mod one_of;
 mod pattern;
+mod resource;
+mod service;
 mod ssa;
 mod stmt;
 
@@ -25,7 +28,7 @@ use nfl_syntax::ast::{DeclKind, ExprId};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{
     CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, OneOfId,
-    ReasonId, Tail, TemplateId,
+    ReasonId, ResourceId, Tail, TemplateId,
 };
 use nfl_typeck::ty::Len;
 use nfl_typeck::{Sound, Ty, TyKind};
@@ -111,6 +114,7 @@ fn lower_image(
         data: BTreeMap::new(),
         late: BTreeMap::new(),
         params: BTreeMap::new(),
+        resources: BTreeMap::new(),
     };
     if profile == Profile::Capsule {
         image.place_carried();
@@ -133,6 +137,8 @@ struct ImageState<'a> {
     data: BTreeMap<ConstId, DataId>,
     late: BTreeMap<TemplateId, LateId>,
     params: BTreeMap<(TemplateId, usize), ParamId>,
+    /// Places in the module.
+    resources: BTreeMap<ResourceId, u8>,
 }
 
 impl ImageState<'_> {
@@ -182,6 +188,7 @@ impl ImageState<'_> {
         let bits = match types.kind(ty) {
             TyKind::Layer => 1,
             TyKind::Reason => 8,
+            TyKind::FlowKey => 32,
             _ => types.bits(ty).expect("the checker lets only numbers here"),
         };
         Width {
@@ -316,6 +323,8 @@ enum Val {
     Unit,
     /// A number, address or boolean.
     Words(Vec<Value>),
+    /// A lookup's answer: the address of a value of this type, or 0 for a miss.
+    Found { address: Value, value: Ty },
     /// What becomes of the packet.
     Verdict { kind: Value, operand: Value },
     /// A header.

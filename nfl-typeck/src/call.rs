@@ -75,7 +75,10 @@ impl Checker<'_> {
                 let all = own
                     .into_iter()
                     .flat_map(|m| m.keys().map(|&n| self.text(n)));
-                let near = nearest(text, all.chain(["min", "max", "hash", "siphash", "log", "report"]));
+                let near = nearest(
+                    text,
+                    all.chain(["min", "max", "hash", "siphash", "log", "report"]),
+                );
                 let mut finding = self
                     .at(&codes::E201, name.span)
                     .message(format!("there is no method `{text}` here"))

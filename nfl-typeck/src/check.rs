@@ -294,6 +294,7 @@ impl<'a> Checker<'a> {
         self.import_members();
         self.lay_out_headers();
         self.lay_out_one_ofs();
+        self.declare_resource_kinds();
         self.declare_functions();
         self.declare_methods();
         self.settle_consts();

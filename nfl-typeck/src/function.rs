@@ -240,21 +240,49 @@ impl Checker<'_> {
             return;
         };
         let (name, ty) = (self.text(var.name.name), self.show(resolved));
+        let value = var
+            .init
+            .map_or(String::new(), |init| format!(" = {}", self.source(init)));
+        let constant = name.to_uppercase();
+        let homes = [
+            (
+                format!("carried {ty} {name}{value};"),
+                "in the packet, from node to node",
+            ),
+            (
+                format!("Register<{ty}> {name};"),
+                "on the node, for all packets",
+            ),
+            (
+                format!("FlowState<FlowKey, {ty}> {name};"),
+                "on the node, for each flow",
+            ),
+            (
+                format!("static final {ty} {constant}{value};"),
+                "nowhere: it is a constant",
+            ),
+        ];
+        let widest = homes.iter().map(|(form, _)| form.len()).max().unwrap_or(0);
         let mut finding = self
             .at(&codes::E604, var.name.span)
             .message(format!("where does `{name}` live?"))
-            .label("a function has no memory of its own between packets")
-            .fix(
-                format!("carried {ty} {name} = 0;      in the packet, from node to node"),
-                [(
-                    self.front(self.ast.types[ty_node].span),
-                    "carried ".to_string(),
-                )],
-            );
-        let constant = name.to_uppercase();
-        finding = finding.help(format!(
-            "static final {ty} {constant} = 0;      nowhere: it is a constant"
-        ));
+            .label("a function has no memory of its own between packets");
+        for (index, (form, place)) in homes.iter().enumerate() {
+            let line = format!("{form:widest$}   {place}");
+            finding = match (index, self.stored_size(resolved)) {
+                (0, Some(bytes)) => finding.fix(
+                    format!(
+                        "{line}        {bytes} byte{} per packet",
+                        if bytes == 1 { "" } else { "s" }
+                    ),
+                    [(
+                        self.front(self.ast.types[ty_node].span),
+                        "carried ".to_string(),
+                    )],
+                ),
+                _ => finding.help(line),
+            };
+        }
         self.report(finding);
     }
 

@@ -64,6 +64,28 @@ struct Sizes {
 }
 
 impl<'a> Checker<'a> {
+    /// Gives the sizes that the library proposes their types.
+    pub(crate) fn declare_resource_kinds(&mut self) {
+        let ast = self.ast;
+        for owner in self.owner_ids() {
+            let (OwnerKind::Resource(_), DeclKind::Record { params, .. }) = (
+                self.owners[owner].kind,
+                &ast.decls[self.owners[owner].decl].kind,
+            ) else {
+                continue;
+            };
+            self.within(self.body_of(owner), |c| {
+                for &param in params {
+                    let p = &ast.params[param];
+                    let ty = c.resolve(p.ty);
+                    if let Some(default) = p.default {
+                        c.coerce(default, ty);
+                    }
+                }
+            });
+        }
+    }
+
     /// The resource that a type name means, if it does.
     pub(crate) fn resource_owner(&self, ty: TypeId) -> Option<(OwnerId, ResourceKind)> {
         let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
@@ -152,9 +174,9 @@ impl<'a> Checker<'a> {
             let all = &mut self.t.functions[f].resources;
             all.push(id);
             if all.len() == RESOURCES_MAX + 1 {
-                let finding = self.at(&codes::E606, var.name.span).message(format!(
-                    "a function has at most {RESOURCES_MAX} resources"
-                ));
+                let finding = self
+                    .at(&codes::E606, var.name.span)
+                    .message(format!("a function has at most {RESOURCES_MAX} resources"));
                 self.report(finding.label("one too many"));
             }
             if let Some(init) = var.init {
@@ -182,7 +204,11 @@ impl<'a> Checker<'a> {
             let finding = self
                 .at(&codes::E226, written.span)
                 .message(format!("this is written `{form}`"))
-                .label(format!("{} type arguments", written.args.len()));
+                .label(format!(
+                    "{} type argument{}",
+                    written.args.len(),
+                    if written.args.len() == 1 { "" } else { "s" }
+                ));
             self.report(finding);
         }
         let (mut key, mut value) = (None, None);
@@ -265,10 +291,7 @@ impl<'a> Checker<'a> {
 
     /// `[n]` behind a register or counter.
     fn resource_count(&mut self, written: &Written<'_>, len: ExprId) -> Option<Len> {
-        if !matches!(
-            written.kind,
-            ResourceKind::Register | ResourceKind::Counter
-        ) {
+        if !matches!(written.kind, ResourceKind::Register | ResourceKind::Counter) {
             let finding = self
                 .at(&codes::E606, written.span)
                 .message("only registers and counters come in arrays")
@@ -292,7 +315,10 @@ impl<'a> Checker<'a> {
             return Sizes::default();
         };
         let none: &[Arg] = &[];
-        let args = match var.init.map(|init| (init, &ast.exprs[self.bare(init)].kind)) {
+        let args = match var
+            .init
+            .map(|init| (init, &ast.exprs[self.bare(init)].kind))
+        {
             None => none,
             Some((_, ExprKind::Construct { ty, args })) if self.same_resource(*ty, written) => args,
             Some((_, ExprKind::Type(ty))) if self.same_resource(*ty, written) => none,
@@ -348,7 +374,8 @@ impl<'a> Checker<'a> {
     }
 
     fn same_resource(&self, ty: TypeId, written: &Written<'_>) -> bool {
-        self.resource_owner(ty).is_some_and(|(o, _)| o == written.owner)
+        self.resource_owner(ty)
+            .is_some_and(|(o, _)| o == written.owner)
     }
 
     /// How a resource is made, for messages.

@@ -117,8 +117,10 @@ impl Checker<'_> {
         }
         if which == Intrinsic::RegisterAdd {
             let value = self.t.resources[id].value.unwrap_or_default();
-            if !matches!(self.kind(value), TyKind::Error | TyKind::Unsigned(_) | TyKind::Signed(_))
-            {
+            if !matches!(
+                self.kind(value),
+                TyKind::Error | TyKind::Unsigned(_) | TyKind::Signed(_)
+            ) {
                 let finding = self
                     .at(&codes::E207, name.span)
                     .message(format!("{} cannot be added to", self.show(value)))
@@ -150,7 +152,7 @@ impl Checker<'_> {
             .message(format!("{of} has no `{}`", self.text(name.name)))
             .label(format!("it has {}", all.join(", ")));
         if let Some(near) = near {
-            finding = finding.help(format!("did you mean `{near}`?"));
+            finding = Checker::meant(finding, name.span, near);
         }
         self.report(finding);
         Ty::default()
@@ -175,26 +177,28 @@ impl Checker<'_> {
             return None;
         };
         let body = self.resource_body(id, owner);
-        members.iter().find_map(|&member| match &ast.decls[member].kind {
-            DeclKind::Method {
-                name: own,
-                result,
-                params,
-                uses,
-                ..
-            } if own.name == name => Some(self.within(body.clone(), |c| {
-                let param = |c: &mut Self, p: &ParamId| {
-                    let p = &ast.params[*p];
-                    (p.name, c.resolve(p.ty), p.default)
-                };
-                Signature {
-                    params: params.iter().map(|p| param(c, p)).collect(),
-                    result: c.result_ty(*result),
-                    rights: uses.as_ref().map_or(Rights::NONE, |uses| c.listed(uses)),
-                }
-            })),
-            _ => None,
-        })
+        members
+            .iter()
+            .find_map(|&member| match &ast.decls[member].kind {
+                DeclKind::Method {
+                    name: own,
+                    result,
+                    params,
+                    uses,
+                    ..
+                } if own.name == name => Some(self.within(body.clone(), |c| {
+                    let param = |c: &mut Self, p: &ParamId| {
+                        let p = &ast.params[*p];
+                        (p.name, c.resolve(p.ty), p.default)
+                    };
+                    Signature {
+                        params: params.iter().map(|p| param(c, p)).collect(),
+                        result: c.result_ty(*result),
+                        rights: uses.as_ref().map_or(Rights::NONE, |uses| c.listed(uses)),
+                    }
+                })),
+                _ => None,
+            })
     }
 
     fn result_ty(&mut self, result: Option<TypeId>) -> Ty {
@@ -472,8 +476,7 @@ fn name_hash(name: &[u8]) -> u32 {
     let hashes: Vec<u32> = labels
         .map(|label| fnv(FNV_BASIS, &label.to_ascii_lowercase()))
         .collect();
-    hashes
-        .iter()
-        .rev()
-        .fold(FNV_BASIS, |hash, label| (hash ^ label).wrapping_mul(FNV_PRIME))
+    hashes.iter().rev().fold(FNV_BASIS, |hash, label| {
+        (hash ^ label).wrapping_mul(FNV_PRIME)
+    })
 }

@@ -122,6 +122,7 @@ impl Lower<'_, '_> {
                 };
                 vec![self.b.constant(count)]
             }
+            _ => return self.service(e, intrinsic),
         };
         Val::Words(words)
     }

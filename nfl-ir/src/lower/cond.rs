@@ -102,6 +102,12 @@ impl Lower<'_, '_> {
                 let (lo, hi) = (self.words_as(*lo, ty), self.words_as(*hi, ty));
                 self.between(x, &lo, &hi, self.image.width(ty), yes, no);
             }
+            _ if let TyKind::Resource(id) =
+                sound.tables().types.kind(sound.tables().expr_ty[set]) =>
+            {
+                let found = self.in_resource(x, id);
+                self.b.branch(found, yes, no);
+            }
             _ => match self.prefix(set) {
                 Some((addr, mask)) => self.under_prefix(x, &addr, &mask, yes, no),
                 None => {

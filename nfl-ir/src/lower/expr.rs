@@ -27,6 +27,7 @@ impl Lower<'_, '_> {
     pub(super) fn words(&mut self, e: ExprId) -> Vec<Value> {
         match self.expr(e) {
             Val::Words(words) => words,
+            Val::Found { address, value } => self.found_words(address, value),
             // Only behind a jump, where nothing is used.
             _ => self.b.number(
                 0,
@@ -309,6 +310,8 @@ impl Lower<'_, '_> {
             }
             Res::LayerConst(layer) => Val::Words(vec![self.b.constant(u32::from(layer.number()))]),
             Res::Method(method) => self.call(e, method),
+            // Operations on a resource name it by its number.
+            Res::Resource(_) => Val::Unit,
             Res::Intrinsic(intrinsic) => self.intrinsic(e, intrinsic),
             Res::Verdict(kind) => self.verdict(e, kind),
             Res::Reason(reason) => {

@@ -1,0 +1,144 @@
+//! Resources of an image: what the manifest says of the state that its code names.
+//!
+//! In: a resource of the checker. Out: its row in the module, once for each image that uses it.
+
+use super::layout::Layout;
+use super::{ImageState, bits_of};
+use nfl_abi::Profile;
+use nfl_abi::hash::crc32c;
+use nfl_abi::image::{Resource, ResourceKind};
+use nfl_syntax::ast::{ExprId, ExprKind};
+use nfl_typeck::tables::{RecordId, Res, ResourceId, TemplateId};
+use nfl_typeck::ty::Len;
+use nfl_typeck::{Konst, TyKind};
+
+/// What a resource holds when nobody says how much.
+const CAPACITY: u32 = 1024;
+
+impl ImageState<'_> {
+    /// The place of a resource in the module.
+    pub(super) fn resource(&mut self, id: ResourceId) -> u8 {
+        if let Some(&at) = self.resources.get(&id) {
+            return at;
+        }
+        let row = self.resource_row(id);
+        let at = self.add_resource(row);
+        self.resources.insert(id, at);
+        at
+    }
+
+    fn add_resource(&mut self, row: Resource) -> u8 {
+        let all = &mut self.module.resources;
+        all.push(row);
+        u8::try_from(all.len() - 1).expect("the checker bounds the resources of a function")
+    }
+
+    /// The key and the value of a resource.
+    pub(super) fn resource_layouts(&self, id: ResourceId) -> (Layout, Layout) {
+        let def = &self.sound.tables().resources[id];
+        let of = |ty: Option<nfl_typeck::Ty>| ty.map(|ty| self.layout(ty)).unwrap_or_default();
+        (of(def.key), of(def.value))
+    }
+
+    fn resource_row(&self, id: ResourceId) -> Resource {
+        let tables = self.sound.tables();
+        let def = &tables.resources[id];
+        let (key, value) = self.resource_layouts(id);
+        let flow_key = def
+            .key
+            .is_some_and(|ty| tables.types.kind(ty) == TyKind::FlowKey);
+        let (first, capacity) = match (def.kind, def.slots) {
+            (ResourceKind::Slots, Some(range)) => self.slot_numbers(range),
+            (ResourceKind::Register | ResourceKind::Counter, _) => {
+                (0, def.count.map_or(1, |len| self.count(len)))
+            }
+            _ => (
+                0,
+                def.capacity
+                    .map_or(1, |e| self.size(e, u64::from(CAPACITY)) as u32),
+            ),
+        };
+        Resource {
+            name: match self.module.profile {
+                Profile::Capsule => def.qualified.clone(),
+                Profile::Resident => self.sound.program().names.text(def.name).to_string(),
+            },
+            kind: def.kind,
+            key_bytes: key.bytes as u16,
+            value_bytes: value.bytes as u16,
+            capacity: capacity.max(1),
+            idle_ns: def.idle.map_or(0, |e| self.size(e, 0)),
+            first,
+            flow_key,
+            layout: crc32c(layout_text(&key, &value).as_bytes()),
+        }
+    }
+
+    /// The resource through which records of a type are reported.
+    pub(super) fn report_resource(&mut self, record: RecordId, value: &Layout) -> u8 {
+        let name = self.sound.tables().records[record].qualified.clone();
+        let layout = crc32c(layout_text(&Layout::default(), value).as_bytes());
+        let row = Resource {
+            name,
+            kind: ResourceKind::Report,
+            key_bytes: 0,
+            value_bytes: value.bytes as u16,
+            capacity: 1,
+            idle_ns: 0,
+            first: 0,
+            flow_key: false,
+            layout,
+        };
+        match self.module.resources.iter().position(|r| *r == row) {
+            Some(at) => at as u8,
+            None => self.add_resource(row),
+        }
+    }
+
+    /// How many elements `[n]` says.
+    pub(super) fn count(&self, len: Len) -> u32 {
+        match len {
+            Len::Known(n) => n,
+            Len::Template(t) => self.bound(t, 1) as u32,
+        }
+    }
+
+    /// A size: a constant or a parameter; an open one is as large as it may become, or has its default.
+    fn size(&self, e: ExprId, otherwise: u64) -> u64 {
+        let tables = self.sound.tables();
+        if let Some(konst) = &tables.konst[e] {
+            return bits_of(konst) as u64;
+        }
+        let mut e = e;
+        while let ExprKind::Paren(inner) = self.sound.program().ast.exprs[e].kind {
+            e = inner;
+        }
+        match tables.expr_res[e] {
+            Res::Template(t) => self.bound(t, otherwise),
+            _ => otherwise,
+        }
+    }
+
+    fn bound(&self, template: TemplateId, otherwise: u64) -> u64 {
+        let def = &self.sound.tables().templates[template];
+        let largest = def.range.map(|(_, hi)| Konst::Int(hi));
+        let value = self.bindings.values[template].clone();
+        match value.or(largest).or_else(|| def.default.clone()) {
+            Some(konst) => bits_of(&konst) as u64,
+            None => otherwise,
+        }
+    }
+
+    fn slot_numbers(&self, range: ExprId) -> (u32, u32) {
+        let ExprKind::Range { lo, hi } = self.sound.program().ast.exprs[range].kind else {
+            return (0, CAPACITY);
+        };
+        let (lo, hi) = (self.size(lo, 0), self.size(hi, 0));
+        (lo as u32, hi.saturating_sub(lo) as u32 + 1)
+    }
+}
+
+/// The text whose CRC-32C is in the manifest.
+pub(super) fn layout_text(key: &Layout, value: &Layout) -> String {
+    format!("{} -> {}", key.text(), value.text())
+}
