@@ -122,6 +122,7 @@ impl Lower<'_, '_> {
     /// The address of a local array that holds these words.
     fn in_slot(&mut self, block: &[Value]) -> Value {
         let slot = self.b.f.slots.push(SlotData {
+            name: String::new(),
             bytes: 4 * block.len() as u32,
             align: 4,
         });
