@@ -17,6 +17,9 @@ mod late;
 mod need;
 mod ranges;
 
+#[cfg(feature = "testing")]
+pub(crate) use dce::ONLY_ANSWER;
+
 use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Inst, Value};

@@ -4,11 +4,14 @@
 //! seed always gives the same. Modules are built from the forms that lowering makes: field tests
 //! with swaps and masks, length checks, merges, counted loops, local arrays, and verdicts anywhere.
 
+mod calls;
+pub mod host;
+
 use nfl_abi::image::{Right, Rights, Verdict, VerdictKind};
 use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::arena::{Id, IdVec};
 
-use crate::entity::{Block, Value};
+use crate::entity::{Block, Slot, Value};
 use crate::func::{BlockCall, Data, Function, InstData, Module, Region, SlotData, Term, WordInfo};
 use crate::op::Op;
 
@@ -102,12 +105,24 @@ pub fn packet(seed: u64) -> Vec<u8> {
     (0..len).map(byte).collect()
 }
 
-/// A module with one or two handlers.
+/// A module with one or two handlers that calls nobody.
 pub fn module(seed: u64) -> Module {
+    generate(seed, false)
+}
+
+/// A module with one or two handlers that call services.
+pub fn calling_module(seed: u64) -> Module {
+    generate(seed, true)
+}
+
+fn generate(seed: u64, calls: bool) -> Module {
     let mut rng = Rng::new(seed);
     let capsule = rng.chance(30);
     let rights = [Right::Rewrite, Right::Route, Right::Clock];
-    let rights = rights.into_iter().fold(Rights::NONE, Rights::with);
+    let more = [Right::Resize, Right::State];
+    let more = more.into_iter().filter(|_| calls);
+    let rights = rights.into_iter().chain(more);
+    let rights = rights.fold(Rights::NONE, Rights::with);
     let late = [
         ("port", 16, 0, 0xffff),
         ("any", 32, 0, u32::MAX),
@@ -150,6 +165,9 @@ pub fn module(seed: u64) -> Module {
         formats: Vec::new(),
         functions: Vec::new(),
     };
+    if calls {
+        calls::import(&mut m);
+    }
     let roles: &[Role] = match (capsule, rng.chance(30)) {
         (true, false) => &[Role::Originator],
         (true, true) => &[Role::Originator, Role::Transit],
@@ -158,7 +176,10 @@ pub fn module(seed: u64) -> Module {
     };
     for &role in roles {
         let size = if capsule { 8 } else { 6 + rng.below(20) };
-        let f = Generator::new(rng.clone(), role, capsule).function(size);
+        let mut generator = Generator::new(rng.clone(), role, capsule);
+        generator.calls = calls;
+        generator.may_move = calls;
+        let f = generator.function(size);
         rng.number();
         m.functions.push(f);
     }
@@ -175,6 +196,12 @@ struct Generator {
     /// Bytes of the packet known behind a variable place.
     places: Vec<(Value, u32)>,
     depth: u32,
+    /// Whether services may be called.
+    calls: bool,
+    /// Whether the packet may move here: within a loop that would make void what is known before it.
+    may_move: bool,
+    /// The local array for wide keys, once there is one.
+    wide: Option<Slot>,
 }
 
 impl Generator {
@@ -189,6 +216,9 @@ impl Generator {
             words: Vec::new(),
             places: Vec::new(),
             depth: 0,
+            calls: false,
+            may_move: false,
+            wide: None,
         }
     }
 
@@ -327,6 +357,9 @@ impl Generator {
     }
 
     fn statement(&mut self) {
+        if self.calls && self.rng.chance(30) {
+            return self.service();
+        }
         match self.rng.below(12) {
             0 | 1 => self.arithmetic(),
             2 | 3 => self.field(),
@@ -598,8 +631,17 @@ impl Generator {
         };
         self.branch(test, body, out);
         self.here = body;
+        let could_move = self.may_move;
+        self.may_move = could_move && self.rng.chance(50);
+        if self.may_move {
+            self.places.clear();
+        }
         self.scoped(|g| {
             g.words.extend([i, sum]);
+            if g.may_move {
+                // Where a round begins nothing is known of the packet.
+                g.length_check(None, NEED);
+            }
             for _ in 0..1 + g.rng.below(3) {
                 g.statement();
             }
@@ -613,6 +655,10 @@ impl Generator {
             g.jump(head, &[next, sum]);
         });
         self.here = out;
+        if self.may_move {
+            self.length_check(None, NEED);
+        }
+        self.may_move = could_move;
         self.words.extend([i, sum]);
     }
 

@@ -2,32 +2,41 @@
 //! interpreter.
 
 use nfl_abi::Limits;
-use nfl_abi::host::NoHost;
 use nfl_ir::interp::{self, Inputs, Room, Trap};
+use nfl_ir::testing::host::Services;
 use nfl_ir::testing::{self, Input};
 use nfl_ir::{Module, passes, text, verify};
 use nfl_syntax::Diags;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
+use proptest::test_runner::{RngSeed, TestCaseError};
 
-type Outcome = (Result<(u32, u32), Trap>, Vec<u8>, Vec<u8>);
+type Outcome = (
+    Result<(u32, u32), Trap>,
+    Vec<u8>,
+    Vec<u8>,
+    Vec<(u8, Option<u8>, Vec<u8>)>,
+);
 
-fn run(m: &Module, function: usize, input: &Input) -> Outcome {
+fn run(m: &Module, function: usize, input: &Input, seed: u64) -> Outcome {
     let Input {
         mut packet,
         context,
         mut carried,
         late,
     } = input.clone();
+    let mut services = Services::new(m, seed);
     let mut inputs = Inputs {
         context: &context,
         carried: &mut carried,
         late: &late,
-        host: &mut NoHost,
-        room: Room::default(),
+        host: &mut services,
+        room: Room {
+            head: seed as u32 % 16,
+            tail: 16,
+        },
     };
     let result = interp::run(m, function, &mut packet, &mut inputs);
-    (result, packet, carried)
+    (result, packet, carried, services.trace)
 }
 
 fn proved(m: &Module, what: &str) {
@@ -57,41 +66,55 @@ fn cases() -> u32 {
     if cfg!(debug_assertions) { 80 } else { 5_000 }
 }
 
+/// Passes keep a module provable, and what it does to packets, memory and services.
+fn agree(seed: u64, before: &Module) -> Result<(), TestCaseError> {
+    proved(before, "before the passes");
+    let mut after = before.clone();
+    passes::run(&mut after);
+    proved(&after, "after the passes");
+    for n in 0..24 {
+        let input = testing::input(before, seed.wrapping_add(n));
+        for f in 0..before.functions.len() {
+            let (want, got) = (run(before, f, &input, n), run(&after, f, &input, n));
+            prop_assert!(want.0.is_ok(), "{:?}\n{}", want.0, text::module(before));
+            prop_assert!(
+                want == got,
+                "seed {seed} input {n} handler {f}: {want:?}\n{got:?}\n{}\n{}",
+                text::module(before),
+                text::module(&after)
+            );
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(cases()))]
 
     #[test]
     fn text_round_trip(seed in any::<u64>()) {
-        let printed = text::module(&testing::module(seed));
-        let parsed = text::parse(&printed).expect("what is printed can be read");
-        prop_assert_eq!(text::module(&parsed), printed);
-    }
-
-    #[test]
-    fn passes_keep_the_meaning(seed in any::<u64>()) {
-        let before = testing::module(seed);
-        proved(&before, "before the passes");
-        let mut after = before.clone();
-        passes::run(&mut after);
-        proved(&after, "after the passes");
-        for n in 0..24 {
-            let input = testing::input(&before, seed.wrapping_add(n));
-            for f in 0..before.functions.len() {
-                let (want, got) = (run(&before, f, &input), run(&after, f, &input));
-                prop_assert!(want.0.is_ok(), "{:?}\n{}", want.0, text::module(&before));
-                prop_assert!(
-                    want == got,
-                    "seed {seed} input {n} handler {f}: {want:?}\n{got:?}\n{}\n{}",
-                    text::module(&before),
-                    text::module(&after)
-                );
-            }
+        for module in [testing::module(seed), testing::calling_module(seed)] {
+            let printed = text::module(&module);
+            let parsed = text::parse(&printed).expect("what is printed can be read");
+            prop_assert_eq!(text::module(&parsed), printed);
+            prop_assert_eq!(&parsed.imports, &module.imports);
+            prop_assert_eq!(&parsed.resources, &module.resources);
         }
     }
 
     #[test]
+    fn passes_keep_the_meaning(seed in any::<u64>()) {
+        agree(seed, &testing::module(seed))?;
+    }
+
+    #[test]
+    fn passes_keep_the_meaning_of_calls(seed in any::<u64>()) {
+        agree(seed, &testing::calling_module(seed))?;
+    }
+
+    #[test]
     fn foreign_text_is_refused_without_a_panic(seed in any::<u64>(), at in any::<u32>(), byte in 32_u8..127) {
-        let mut bytes = text::module(&testing::module(seed)).into_bytes();
+        let mut bytes = text::module(&testing::calling_module(seed)).into_bytes();
         let at = at as usize % bytes.len();
         bytes[at] = byte;
         let changed = String::from_utf8(bytes).expect("ASCII stays ASCII");

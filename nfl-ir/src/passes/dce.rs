@@ -42,7 +42,7 @@ fn counts(data: &InstData, words: Words) -> bool {
 }
 
 /// Services that leave no trace: a flow table, which notes the use of an entry, is none of them.
-const ONLY_ANSWER: &[&str] = &[
+pub(crate) const ONLY_ANSWER: &[&str] = &[
     "table.get",
     "lpm.get",
     "ternary.match",
