@@ -10,6 +10,7 @@ mod checksum;
 mod cond;
 mod expr;
 mod field;
+mod layers;
 mod layout;
 mod number;
 mod one_of;

@@ -17,6 +17,7 @@ mod flow;
 mod function;
 mod header;
 mod konst;
+mod layers;
 mod member;
 mod name;
 mod one_of;

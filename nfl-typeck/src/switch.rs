@@ -154,6 +154,15 @@ impl Checker<'_> {
     fn switch(&mut self, e: ExprId, value: ExprId, arms: &[Arm], gives_value: bool) -> bool {
         let ty = self.expr(value, None);
         let kind = self.kind(ty);
+        if self.has_layers(ty) && !self.body.fields_only {
+            self.body.barriers.push(Barrier {
+                loops: self.body.loops.len(),
+                gives_value,
+            });
+            let completes = self.layer_arms(value, ty, arms, gives_value);
+            self.body.barriers.pop();
+            return completes;
+        }
         let good = is_number(kind)
             || is_quantity(kind)
             || matches!(
@@ -410,12 +419,12 @@ impl Checker<'_> {
     }
 
     /// The body of an arm whose value is not used; answers whether its end can be reached.
-    fn arm_statement(&mut self, arm: &Arm) -> bool {
+    pub(crate) fn arm_statement(&mut self, arm: &Arm) -> bool {
         self.stmt(arm.body)
     }
 
     /// The body of an arm that gives a value.
-    fn arm_value(&mut self, arm: &Arm) {
+    pub(crate) fn arm_value(&mut self, arm: &Arm) {
         let ast = self.ast;
         match &ast.stmts[arm.body].kind {
             StmtKind::Expr(value) => self.give(*value),

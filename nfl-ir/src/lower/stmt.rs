@@ -453,6 +453,9 @@ impl Lower<'_, '_> {
     /// `switch` over numbers, addresses and booleans. With `result`, its value.
     pub(super) fn switch(&mut self, value: ExprId, arms: &[Arm], result: Option<Ty>) -> Val {
         let subject_ty = self.ty(value);
+        if self.has_layers(subject_ty) {
+            return self.switch_layers(value, arms, result);
+        }
         let words = self.words(value);
         let end = self.b.block();
         let out = result.map(|ty| Out {
@@ -536,7 +539,7 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn arm_body(&mut self, arm: &Arm, out: Option<&Out>, end: Block) {
+    pub(super) fn arm_body(&mut self, arm: &Arm, out: Option<&Out>, end: Block) {
         let sound = self.image.sound;
         match (&sound.program().ast.stmts[arm.body].kind, out) {
             (StmtKind::Expr(e), Some(out)) => self.assign_vars(&out.vars, *e, out.ty),

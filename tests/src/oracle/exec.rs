@@ -397,7 +397,8 @@ impl Run<'_> {
                 let (lo, hi) = (constant(lo)?, constant(hi)?);
                 Ok(self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?)
             }
-            PatInfo::None | PatInfo::Layers(_) => wrong("no pattern of a value"),
+            PatInfo::Layers(steps) => self.has_layers(value, steps),
+            PatInfo::None => wrong("no pattern of a value"),
         }
     }
 }

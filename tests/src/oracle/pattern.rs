@@ -22,43 +22,49 @@ struct Front {
 
 impl Run<'_> {
     pub(super) fn instance_of(&mut self, value: ExprId, pat: PatId) -> Eval<Value> {
-        let front = match self.eval(value)? {
-            Value::Packet => None,
-            Value::Body(view) => Some(Front { view, owes: None }),
-            Value::View(view) => return self.is_one(view, pat),
-            other => return wrong(format!("{other:?} is matched")),
-        };
+        let value = self.eval(value)?;
         let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
             return wrong("no layers");
         };
-        let Some(views) = self.layers(front, &steps)? else {
-            return Ok(Value::Bool(false));
+        Ok(Value::Bool(self.has_layers(&value, &steps)?))
+    }
+
+    /// Whether a value matches these layers; binds their names.
+    pub(super) fn has_layers(&mut self, value: &Value, steps: &[LayerStep]) -> Eval<bool> {
+        let front = match value {
+            Value::Packet => None,
+            Value::Body(view) => Some(Front {
+                view: view.clone(),
+                owes: None,
+            }),
+            Value::View(view) => return self.is_one(view.clone(), steps),
+            other => return wrong(format!("{other:?} is matched")),
+        };
+        let Some(views) = self.layers(front, steps)? else {
+            return Ok(false);
         };
         self.bind(views);
-        Ok(Value::Bool(true))
+        Ok(true)
     }
 
     /// A view of one of several headers is the one that the pattern begins with.
-    fn is_one(&mut self, view: View, pat: PatId) -> Eval<Value> {
-        let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
-            return wrong("no layers");
-        };
+    fn is_one(&mut self, view: View, steps: &[LayerStep]) -> Eval<bool> {
         let Some((first, rest)) = steps.split_first() else {
             return wrong("no layer");
         };
         if view.header != first.header {
-            return Ok(Value::Bool(false));
+            return Ok(false);
         }
         let front = Front {
             view: view.clone(),
             owes: Some(*first),
         };
         let Some(mut views) = self.layers(Some(front), rest)? else {
-            return Ok(Value::Bool(false));
+            return Ok(false);
         };
         views.push((first.local, view));
         self.bind(views);
-        Ok(Value::Bool(true))
+        Ok(true)
     }
 
     fn bind(&mut self, views: Vec<(LocalId, View)>) {
