@@ -1,5 +1,7 @@
 //! `nflc run`: a handler over the packets of a capture.
 
+mod timers;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -7,11 +9,12 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nfl::abi::codes;
 use nfl::{
-    Budget, Context, Engine, Entry, Fault, Image, Instance, Outcome, Packet, Policy, Role, Trap,
-    VerdictKind,
+    Budget, Context, Engine, Entry, Fault, Image, Instance, Mirror, Outcome, Packet, Policy, Role,
+    Trap, VerdictKind,
 };
 use serde::Serialize;
 
+use self::timers::{Due, Timers};
 use crate::args::Format;
 use crate::artifact::{self, Kind};
 use crate::capture::{CaptureError, Frame, Reader, Writer, locate};
@@ -27,7 +30,8 @@ const PROGRESS_FROM: u64 = 1_000_000;
 /// Run a handler over the packets of a capture
 ///
 /// The program is proved before it runs. Each packet is a first packet: memory that travels with
-/// packets starts afresh, and the clock is the packet's time.
+/// packets starts afresh, and the clock is the packet's time. Tables are empty at first and kept
+/// from packet to packet; timers run when their time has come.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  nflc run guard.nfl --on originator --pcap in.pcap --set port=443\n  nflc run mark.nfl --on ingress --pcap in.pcap --write out.pcap --format json\n  nflc run guard.nfc --key controller.pub.pem --on originator --pcap in.pcap"
@@ -89,6 +93,17 @@ struct Line<'a> {
     reason: Option<String>,
     steps: Option<u32>,
     out: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mirrors: Vec<MirrorLine>,
+}
+
+/// A copy of a packet in the JSON report.
+#[derive(Serialize)]
+struct MirrorLine {
+    port: u32,
+    out: String,
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
@@ -101,6 +116,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let program = program.map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
     let steps_max = program.steps_max(entry.role).unwrap_or(entry.steps);
     let mut node = Node {
+        timers: Timers::of(&image),
         instance: program.instance(),
         image: &image,
         entry,
@@ -119,6 +135,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
 
 /// A handler on a node.
 struct Node<'a> {
+    timers: Timers,
     instance: Instance,
     image: &'a Image,
     entry: Entry,
@@ -126,9 +143,29 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
+    /// Runs the timers whose time has come. What they answer does not matter.
+    fn run_timers(&mut self, now_ns: u64) -> Result<(), Failure> {
+        for Due { entry, at_ns } in self.timers.due(now_ns) {
+            let context = Context {
+                clock_ns: at_ns,
+                ..self.context
+            };
+            let ran = self.instance.run_entry(
+                entry,
+                &mut Packet::default(),
+                &context,
+                &mut [],
+                Budget::Proven,
+            );
+            or_dropped(ran, || "a timer".to_string())?;
+        }
+        Ok(())
+    }
+
     /// Runs the handler on a frame, which holds the handler's changes afterwards; nothing when the
     /// handler is not run for such frames.
     fn run(&mut self, frame: &mut Frame) -> Result<Option<Outcome>, Failure> {
+        self.run_timers(frame.timestamp_ns)?;
         let Some(start) = locate(frame.link, &frame.data, self.entry.layer) else {
             return Ok(None);
         };
@@ -144,22 +181,33 @@ impl Node<'_> {
         let ran = self
             .instance
             .run(role, &mut packet, &context, &mut carried, budget);
-        let outcome = match ran {
-            Ok(outcome) => outcome,
-            // Which verdict comes out is not proved, and a node drops what has none.
-            Err(Fault::Trap {
-                trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),
-                ..
-            }) => Outcome::from_fault(),
-            Err(fault) => {
-                // Nothing else can happen to proved code: the verifier or the machine is wrong.
-                let message = format!("packet {}: proved code faulted: {fault}", frame.index);
-                return Err(Failure::new(Exit::Internal, &codes::E999, message));
-            }
-        };
+        let outcome = or_dropped(ran, || format!("packet {}", frame.index))?;
+        // What the capture did not keep of the packet is still behind it.
+        let missing = frame.orig_len.saturating_sub(frame.data.len() as u32);
         frame.data.truncate(start.packet_offset);
         frame.data.extend_from_slice(packet.bytes());
+        frame.orig_len = missing.saturating_add(frame.data.len() as u32);
         Ok(Some(outcome))
+    }
+}
+
+/// The outcome of a run of proved code.
+fn or_dropped(
+    ran: Result<Outcome, Fault>,
+    what: impl FnOnce() -> String,
+) -> Result<Outcome, Failure> {
+    match ran {
+        Ok(outcome) => Ok(outcome),
+        // Which verdict comes out is not proved, and a node drops what has none.
+        Err(Fault::Trap {
+            trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),
+            ..
+        }) => Ok(Outcome::from_fault()),
+        Err(fault) => {
+            // Nothing else can happen to proved code: the verifier or the machine is wrong.
+            let message = format!("{}: proved code faulted: {fault}", what());
+            Err(Failure::new(Exit::Internal, &codes::E999, message))
+        }
     }
 }
 
@@ -229,7 +277,19 @@ fn line(frame: &Frame, outcome: Option<&Outcome>, reason: Option<String>) -> Lin
         reason,
         steps: outcome.map(|o| o.steps),
         out: hex(&frame.data),
+        priority: outcome.and_then(|o| o.effects.priority),
+        mirrors: outcome.map_or(Vec::new(), mirrors),
     }
+}
+
+/// The copies that were sent, from the handler's layer on.
+fn mirrors(outcome: &Outcome) -> Vec<MirrorLine> {
+    let mirrors = outcome.effects.mirrors.iter();
+    let line = |mirror: &Mirror| MirrorLine {
+        port: mirror.port,
+        out: hex(&mirror.packet),
+    };
+    mirrors.map(line).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -303,6 +363,8 @@ fn handler(images: Vec<Image>, role: Option<Role>) -> Result<(Image, Entry), Fai
     let mut roles: Vec<Role> = images
         .iter()
         .flat_map(|image| image.manifest.entries.iter().map(|e| e.role))
+        // Timers run by themselves.
+        .filter(|&role| role != Role::Every)
         .collect();
     roles.sort_unstable();
     roles.dedup();
@@ -317,8 +379,8 @@ fn handler(images: Vec<Image>, role: Option<Role>) -> Result<(Image, Entry), Fai
         }
     };
     let found = images.into_iter().find_map(|image| {
-        let entries = image.manifest.entries.iter();
-        let entry = entries.copied().find(|entry| entry.role == role)?;
+        let mut entries = image.manifest.entries.iter().copied();
+        let entry = entries.find(|entry| entry.role == role && role != Role::Every)?;
         Some((image, entry))
     });
     found.ok_or_else(|| {

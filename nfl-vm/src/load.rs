@@ -331,6 +331,9 @@ fn run_entry(
         carried,
         host,
     } = inputs;
+    if entry.role == Role::Every && !packet.is_empty() {
+        return Err(Fault::TimerPacket { len: packet.len() });
+    }
     if packet.len() > map::PACKET_MAX as usize {
         return Err(Fault::PacketTooLong { len: packet.len() });
     }

@@ -77,6 +77,11 @@ pub enum Fault {
     NoEntry(Role),
     /// The image has no entry at this place.
     NoSuchEntry(usize),
+    /// A timer was handed a packet.
+    TimerPacket {
+        /// Its length in bytes.
+        len: usize,
+    },
     /// The packet is longer than any that a node hands to a handler.
     PacketTooLong {
         /// Its length in bytes.
@@ -167,6 +172,9 @@ impl fmt::Display for Fault {
         match self {
             Fault::NoEntry(role) => write!(f, "the image has no `{}` handler", role.text()),
             Fault::NoSuchEntry(index) => write!(f, "the image has no entry number {index}"),
+            Fault::TimerPacket { len } => {
+                write!(f, "a timer has no packet, and was handed {len} bytes")
+            }
             Fault::PacketTooLong { len } => write!(
                 f,
                 "the packet has {len} bytes and a handler takes at most {}",

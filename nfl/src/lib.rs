@@ -54,5 +54,9 @@ pub use {
     engine::Engine,
     error::EngineError,
     nfl_verify::{EntryBound, LoopBound, Proven, Refusal, prove},
-    nfl_vm::{Budget, Context, Fault, Instance, Loaded as Program, Outcome, Packet, Policy, Trap},
+    nfl_vm::{
+        Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Instance, Loaded as Program,
+        Logged, Mirror, Outcome, Packet, Part, Policy, Rates, Reported, SharedState, State,
+        StateError, TernaryRule, Trap,
+    },
 };
