@@ -392,7 +392,10 @@ impl<'i, 'a> Lower<'i, 'a> {
         'a: 'i,
     {
         let mut f = Function::new(handler.role, handler.layer);
-        f.period_ns = handler.period_ns;
+        f.period_ns = match handler.period {
+            Some(template) => image.bound(template, 1).max(1),
+            None => handler.period_ns,
+        };
         let mut b = Builder::new(f);
         let (malformed, exhausted) = (b.block(), b.block());
         let mut lower = Lower {

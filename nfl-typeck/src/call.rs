@@ -478,6 +478,12 @@ impl Checker<'_> {
     fn verdict(&mut self, e: ExprId, kind: VerdictKind, args: &[Arg]) -> Ty {
         self.set_res(e, Res::Verdict(kind));
         let span = self.span(e);
+        let component = match kind {
+            VerdictKind::Drop | VerdictKind::Punt => "reason",
+            VerdictKind::Forward => "port",
+            VerdictKind::Multicast => "group",
+            _ => "next",
+        };
         let operand = match kind {
             VerdictKind::Drop | VerdictKind::Punt => Some((TyKind::Reason, false)),
             VerdictKind::Forward => Some((TyKind::Port, true)),
@@ -487,8 +493,18 @@ impl Checker<'_> {
         };
         match (operand, args) {
             (Some((want, _)), [arg]) => {
-                if let Some(named) = arg.name {
-                    self.refuse("naming the argument of a verdict is", named.span);
+                if let Some(named) = arg.name
+                    && self.text(named.name) != component
+                {
+                    let finding = self
+                        .at(&codes::E213, named.span)
+                        .message(format!(
+                            "`{}` has no `{}`",
+                            kind.text(),
+                            self.text(named.name)
+                        ))
+                        .label(format!("it has `{component}`"));
+                    self.report(finding);
                 }
                 let want = self.ty(want);
                 self.coerce(arg.value, want);

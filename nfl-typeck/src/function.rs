@@ -5,7 +5,9 @@
 
 use crate::check::{Body, Checker, Gives, OwnerId, OwnerKind, Summary};
 use crate::konst;
-use crate::tables::{Carried, FunctionId, Handler, Konst, LocalId, Tail, Template, TemplateId};
+use crate::tables::{
+    Carried, FunctionId, Handler, Konst, LocalId, Res, Tail, Template, TemplateId,
+};
 use crate::ty::{Len, Ty, TyKind};
 use nfl_abi::codes;
 use nfl_abi::image::{Profile, Right, Rights};
@@ -424,6 +426,7 @@ impl Checker<'_> {
                 decl: node.decl,
                 packet,
                 period_ns: 0,
+                period: None,
                 effects,
             }),
             (None, which) => {
@@ -491,11 +494,25 @@ impl Checker<'_> {
             c.coerce(period, duration);
             (c.t.konst[period].clone(), c.handler_body(node))
         });
-        let period_ns = match value {
-            Some(Konst::Int(n)) => u64::try_from(n).unwrap_or(0),
-            _ => {
-                if self.kind(self.t.expr_ty[period]) != TyKind::Error {
-                    self.refuse("a period that is a parameter is", self.span(period));
+        let template = match self.t.expr_res[self.bare(period)] {
+            Res::Template(template) => Some(template),
+            _ => None,
+        };
+        let late = template.filter(|&t| self.t.templates[t].late);
+        let period_ns = match value.as_ref().and_then(konst::int) {
+            Some(0) => {
+                let finding = self
+                    .at(&codes::E230, self.span(period))
+                    .message("a period of 0 never passes")
+                    .label("at least 1ns");
+                self.report(finding);
+                0
+            }
+            Some(n) => u64::try_from(n).unwrap_or(0),
+            None => {
+                let known = template.is_some() && late.is_none();
+                if !known && self.kind(self.t.expr_ty[period]) != TyKind::Error {
+                    self.not_constant(period);
                 }
                 0
             }
@@ -511,6 +528,7 @@ impl Checker<'_> {
             decl: node.decl,
             packet: None,
             period_ns,
+            period: template.filter(|_| period_ns == 0),
             effects: summary.rights().union(Rights::NONE.with(Right::Clock)),
         });
         merge(all, summary);

@@ -129,8 +129,8 @@ impl Checker<'_> {
                 self.yield_statement(span, *value);
                 false
             }
-            StmtKind::Assert { .. } => {
-                self.refuse("`assert` outside of tests is", span);
+            StmtKind::Assert { cond, why } => {
+                self.assertion(*cond, *why);
                 true
             }
         }

@@ -403,8 +403,10 @@ pub struct Handler {
     pub decl: DeclId,
     /// The packet, for all but timers.
     pub packet: Option<LocalId>,
-    /// For timers, in nanoseconds.
+    /// For timers, in nanoseconds; 0 where a parameter says it.
     pub period_ns: u64,
+    /// The parameter that says the period of a timer.
+    pub period: Option<TemplateId>,
     /// What it does to the network, methods included.
     pub effects: Rights,
 }

@@ -519,8 +519,8 @@ impl Checker<'_> {
         }
     }
 
-    /// `assert c : why;` in a test: what it binds is in scope behind it.
-    pub(crate) fn test_assert(&mut self, cond: ExprId, why: Option<ExprId>) {
+    /// `assert c : why;`: what it binds is in scope behind it.
+    pub(crate) fn assertion(&mut self, cond: ExprId, why: Option<ExprId>) {
         let asked = self.cond(cond);
         self.body.state = asked.yes;
         self.body.scope.extend(asked.binds_yes);
@@ -561,7 +561,7 @@ impl Checker<'_> {
             return false;
         };
         let (cond, why) = (*cond, *why);
-        self.test_assert(cond, why);
+        self.assertion(cond, why);
         true
     }
 }

@@ -235,6 +235,56 @@ impl Lower<'_, '_> {
         }
     }
 
+    /// `assert c;`: an obligation for each part of a conjunction, and no code.
+    pub(super) fn assertion(&mut self, e: ExprId) {
+        let sound = self.image.sound;
+        match &sound.program().ast.exprs[e].kind {
+            ExprKind::Paren(inner) => self.assertion(*inner),
+            ExprKind::Binary {
+                op: BinOp::And,
+                left,
+                right,
+            } => {
+                self.assertion(*left);
+                self.assertion(*right);
+            }
+            ExprKind::In { value, set } if self.konst(e).is_none() => {
+                let ExprKind::Range { lo, hi } = sound.program().ast.exprs[*set].kind else {
+                    return self.assert_flow(e);
+                };
+                let ty = self.ty(*value);
+                let w = self.image.width(ty);
+                let x = self.words(*value);
+                let (lo, hi) = (self.words_as(lo, ty), self.words_as(hi, ty));
+                for (a, b) in [(&x, &lo), (&hi, &x)] {
+                    let less = self.b.less(a, b, w);
+                    let good = self.b.not(less);
+                    self.b.assert(good);
+                }
+            }
+            ExprKind::InstanceOf { .. } | ExprKind::In { .. } if self.konst(e).is_none() => {
+                self.assert_flow(e);
+            }
+            _ => {
+                let words = self.words(e);
+                self.b.assert(words[0]);
+            }
+        }
+    }
+
+    /// An assertion that is control flow: the way to "false" must be closed.
+    fn assert_flow(&mut self, e: ExprId) {
+        let (yes, no) = (self.b.block(), self.b.block());
+        self.cond(e, yes, no);
+        self.b.enter(no);
+        if self.b.reachable() {
+            let zero = self.b.constant(0);
+            self.b.assert(zero);
+            self.b.finish(zero, zero);
+        }
+        self.b.enter(yes);
+    }
+
     /// A truth value from a condition that needs control flow.
     pub(super) fn cond_value(&mut self, e: ExprId) -> Val {
         let (yes, no, join) = (self.b.block(), self.b.block(), self.b.block());

@@ -119,7 +119,8 @@ impl ImageState<'_> {
         }
     }
 
-    fn bound(&self, template: TemplateId, otherwise: u64) -> u64 {
+    /// The value of a parameter; an open one is as large as it may become, or has its default.
+    pub(super) fn bound(&self, template: TemplateId, otherwise: u64) -> u64 {
         let def = &self.sound.tables().templates[template];
         let largest = def.range.map(|(_, hi)| Konst::Int(hi));
         let value = self.bindings.values[template].clone();

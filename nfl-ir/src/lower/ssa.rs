@@ -310,6 +310,20 @@ impl Builder {
         self.f.append(here, data, 32);
     }
 
+    /// Asks for the proof that a word is not 0.
+    pub(super) fn assert(&mut self, word: Value) {
+        let Some(here) = self.here else { return };
+        let data = InstData {
+            op: Op::Assert,
+            args: vec![word],
+            imm: 0,
+            region: None,
+            result: None,
+            span: self.span,
+        };
+        self.f.append(here, data, 32);
+    }
+
     /// Reverses the order of the `bytes` low bytes.
     pub(super) fn swap(&mut self, value: Value, bytes: u32) -> Value {
         match bytes {

@@ -32,7 +32,8 @@ impl Lower<'_, '_> {
         let stmt = &sound.program().ast.stmts[id];
         self.b.span = Some(stmt.span);
         match &stmt.kind {
-            StmtKind::Error | StmtKind::Empty | StmtKind::Assert { .. } => {}
+            StmtKind::Error | StmtKind::Empty => {}
+            StmtKind::Assert { cond, .. } => self.assertion(*cond),
             StmtKind::Block(stmts) => self.stmts(stmts),
             StmtKind::Local { vars, .. } => self.declare(id, vars),
             StmtKind::Expr(e) => {
