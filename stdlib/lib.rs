@@ -26,7 +26,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/net/Ports.nfl", include_str!("nfl/net/Ports.nfl")),
     ("nfl/net/Sctp.nfl", include_str!("nfl/net/Sctp.nfl")),
     ("nfl/net/Tcp.nfl", include_str!("nfl/net/Tcp.nfl")),
-    ("nfl/net/Transport.nfl", include_str!("nfl/net/Transport.nfl")),
+    (
+        "nfl/net/Transport.nfl",
+        include_str!("nfl/net/Transport.nfl"),
+    ),
     ("nfl/net/Udp.nfl", include_str!("nfl/net/Udp.nfl")),
     ("nfl/net/Vlan.nfl", include_str!("nfl/net/Vlan.nfl")),
     ("nfl/net/Vxlan.nfl", include_str!("nfl/net/Vxlan.nfl")),

@@ -14,21 +14,8 @@ use nfl_syntax::{Name, Span};
 
 /// Names that the language has and this release does not.
 const LATER: &[&str] = &[
-    "Bytes",
-    "Cursor",
-    "Lookup",
-    "Hit",
-    "Miss",
-    "Hash",
-    "Outcome",
-    "Payload",
-    "Topology",
-    "Any",
-    "Arp",
-    "Sctp",
-    "Gre",
-    "Vxlan",
-    "Dns",
+    "Bytes", "Cursor", "Lookup", "Hit", "Miss", "Hash", "Outcome", "Payload", "Topology", "Any",
+    "Arp", "Sctp", "Gre", "Vxlan", "Dns",
 ];
 
 /// What a plain type name means.

@@ -64,8 +64,8 @@ impl ImageState<'_> {
                 Profile::Resident => self.sound.program().names.text(def.name).to_string(),
             },
             kind: def.kind,
-            key_bytes: key.bytes as u16,
-            value_bytes: value.bytes as u16,
+            key_bytes: key.size as u16,
+            value_bytes: value.size as u16,
             capacity: capacity.max(1),
             idle_ns: def.idle.map_or(0, |e| self.size(e, 0)),
             first,
@@ -82,7 +82,7 @@ impl ImageState<'_> {
             name,
             kind: ResourceKind::Report,
             key_bytes: 0,
-            value_bytes: value.bytes as u16,
+            value_bytes: value.size as u16,
             capacity: 1,
             idle_ns: 0,
             first: 0,
@@ -141,5 +141,5 @@ impl ImageState<'_> {
 
 /// The text whose CRC-32C is in the manifest.
 pub(super) fn layout_text(key: &Layout, value: &Layout) -> String {
-    format!("{} -> {}", key.text(), value.text())
+    format!("{} -> {}", key.text, value.text)
 }

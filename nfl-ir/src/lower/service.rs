@@ -142,42 +142,6 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The tag and payload of a lookup that answered this address: 0 and the value, or 1.
-    pub(super) fn found_words(&mut self, address: Value, value: Ty) -> Vec<Value> {
-        let layout = self.image.layout(value);
-        let tag = self.b.var(1);
-        let payload: Vec<super::Var> = layout
-            .parts
-            .iter()
-            .flat_map(|p| (0..p.width.words()).map(|i| p.width.word_bits(i)))
-            .collect::<Vec<u8>>()
-            .into_iter()
-            .map(|bits| self.b.var(bits))
-            .collect();
-        let (hit, miss, join) = (self.b.block(), self.b.block(), self.b.block());
-        self.b.branch(address, hit, miss);
-        self.b.enter(hit);
-        let zero = self.b.constant(0);
-        self.b.write(tag, zero);
-        let words = self.load_value(&layout, Region::Value, Some(address), super::Place::at(0));
-        for (&var, word) in payload.iter().zip(words) {
-            self.b.write(var, word);
-        }
-        self.b.jump(join);
-        self.b.enter(miss);
-        let (zero, one) = (self.b.constant(0), self.b.constant(1));
-        self.b.write(tag, one);
-        for &var in &payload {
-            self.b.write(var, zero);
-        }
-        self.b.jump(join);
-        self.b.enter(join);
-        std::iter::once(tag)
-            .chain(payload)
-            .map(|var| self.b.read(var))
-            .collect()
-    }
-
     /// A value as the block of a key or value.
     fn block(&mut self, e: ExprId, ty: Ty, layout: &Layout) -> Arg {
         let words = self.words_of(e, ty);
@@ -191,7 +155,7 @@ impl Lower<'_, '_> {
         for (&arg, &ty) in args.iter().zip(&types) {
             words.extend(self.words_of(arg, ty));
         }
-        (layout.bytes, Arg::Block(self.pack(&layout, &words)))
+        (layout.size, Arg::Block(self.pack(&layout, &words)))
     }
 
     fn clock(&mut self) -> [Value; 2] {
@@ -247,7 +211,7 @@ impl Lower<'_, '_> {
         for &value in values {
             let ty = self.ty(value);
             let layout = self.image.layout(ty);
-            let name = layout.parts.first().map_or("", |p| p.ty.as_str());
+            let name = layout.text.split([':', '@']).nth(1).unwrap_or_default();
             let (before, behind) = rest.split_once("{}").unwrap_or((rest, ""));
             format += &format!("{before}{{{name}}}");
             rest = behind;
@@ -362,7 +326,7 @@ impl Lower<'_, '_> {
             }
             I::RegisterGet | I::RegisterAdd => {
                 let mut packed = vec![answer];
-                if value.bytes > 4 {
+                if value.size > 4 {
                     packed.push(self.b.inst(Op::Second, &[answer], 0, None, 32));
                 }
                 self.unpack(&value, &packed)
