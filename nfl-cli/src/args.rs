@@ -126,6 +126,7 @@ pub(crate) enum Command {
     Sign(crate::sign::Args),
     Verify(crate::verify::Args),
     Key(crate::key::Args),
+    Fmt(crate::fmt::Args),
     Fix(crate::fix::Args),
     Explain(crate::explain::Args),
 }

@@ -16,6 +16,7 @@ mod disasm;
 mod explain;
 mod failure;
 mod fix;
+mod fmt;
 mod inspect;
 mod key;
 mod new;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => sign::run(args, &mut shell),
         Command::Verify(args) => verify::run(args, &mut shell),
         Command::Key(args) => key::run(args, &mut shell),
+        Command::Fmt(args) => fmt::run(args, &mut shell),
         Command::Fix(args) => fix::run(args, &mut shell),
         Command::Explain(args) => explain::run(args, &mut shell),
     });

@@ -9,6 +9,7 @@ pub mod ast;
 mod brackets;
 pub mod diag;
 mod expected;
+pub mod fmt;
 mod lexer;
 mod literal;
 pub mod name;

@@ -35,6 +35,7 @@ pub use {
     nfl_syntax::diag::level::{Level, Levels},
     nfl_syntax::diag::render::{Style, render},
     nfl_syntax::diag::sarif::Sarif,
+    nfl_syntax::fmt::{Refused, format},
     nfl_syntax::{Diagnostic, Fix, Label, SourceMap, Span},
     nfl_typeck::{Checked, program::Files},
     unit::{Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit},
