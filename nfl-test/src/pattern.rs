@@ -1,0 +1,279 @@
+//! Layer patterns, bodies, and the parse graph.
+//!
+//! In: bytes and a pattern. Out: whether it matches, with its views. Guaranteed: for each layer the
+//! tests come in the order of the language: the edge of the parse graph, what the header in front
+//! still owes (`valid`, its full length), the layer's own length.
+
+use std::rc::Rc;
+
+use nfl_abi::Layer;
+use nfl_syntax::ast::{ExprId, PatId, PatKind, TypeId, TypeKind};
+use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
+
+use crate::run::{Eval, Place, Run, stop};
+use crate::value::{Value, View};
+use crate::wire;
+
+/// The header in front of a layer.
+#[derive(Clone)]
+struct Front {
+    view: View,
+    /// Its variable, if the header belongs to this pattern and still owes its tests.
+    owes: Option<LocalId>,
+}
+
+impl Run<'_> {
+    /// `value instanceof pat`
+    pub(crate) fn instance_of(&mut self, value: ExprId, pat: PatId) -> Eval<bool> {
+        let (packet, front) = match self.eval(value)? {
+            Value::Packet(packet) => {
+                let (bytes, layer) = self.bytes(&packet)?;
+                self.layer = layer;
+                (bytes, None)
+            }
+            Value::Body(view) => (view.packet.clone(), Some(Front { view, owes: None })),
+            Value::Verdict(kind, _) => {
+                let PatKind::Type { ty, .. } = self.ast.pats[pat].kind else {
+                    return stop("this pattern of a verdict is not known to tests");
+                };
+                return Ok(self.simple_name(ty) == Some(kind.text()));
+            }
+            value => {
+                let info = self.t.pats[pat].clone();
+                return self.takes(&info, &value);
+            }
+        };
+        let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
+            return stop("this pattern has no layers");
+        };
+        let Some(views) = self.layers(&packet, front, &steps)? else {
+            return Ok(false);
+        };
+        for (local, view) in views {
+            self.locals.set(local, Some(Value::View(view)));
+        }
+        Ok(true)
+    }
+
+    /// The name of a type that is one word.
+    fn simple_name(&self, ty: TypeId) -> Option<&str> {
+        match &self.ast.types[ty].kind {
+            TypeKind::Named { path, .. } => {
+                let name = path.last()?;
+                Some(self.sound.program().names.text(name.name))
+            }
+            _ => None,
+        }
+    }
+
+    /// The views of the layers from here on, outermost last.
+    fn layers(
+        &mut self,
+        packet: &Rc<Vec<u8>>,
+        front: Option<Front>,
+        steps: &[LayerStep],
+    ) -> Eval<Option<Vec<(LocalId, View)>>> {
+        let Some((step, rest)) = steps.split_first() else {
+            if let Some(front) = &front {
+                self.settle(front)?;
+            }
+            return Ok(Some(Vec::new()));
+        };
+        let base = match &front {
+            Some(f) => self.end_of_header(packet, f.view.header, f.view.base)?,
+            None => 0,
+        };
+        let parent = front.as_ref().map(|f| (f.view.header, f.view.base));
+        if !self.follows(packet, parent, step.header, base)? {
+            return if step.optional {
+                self.layers(packet, front, rest)
+            } else {
+                Ok(None)
+            };
+        }
+        if let Some(front) = &front {
+            self.settle(front)?;
+        }
+        let fixed = self.t.headers[step.header].fixed_bytes as usize;
+        if packet.len() < base + fixed {
+            return stop("the packet is malformed: it is shorter than it claims");
+        }
+        let mut fronts = front
+            .as_ref()
+            .map_or_else(Vec::new, |f| f.view.fronts.to_vec());
+        fronts.extend(parent);
+        let view = View {
+            packet: packet.clone(),
+            header: step.header,
+            base,
+            fronts: Rc::new(fronts),
+        };
+        let next = Front {
+            view: view.clone(),
+            owes: Some(step.local),
+        };
+        let found = self.layers(packet, Some(next), rest)?;
+        Ok(found.map(|mut views| {
+            views.push((step.local, view));
+            views
+        }))
+    }
+
+    /// Whether an edge leads from `parent` to `header`, which would begin at `base`.
+    pub(crate) fn follows(
+        &mut self,
+        packet: &Rc<Vec<u8>>,
+        parent: Option<(HeaderId, usize)>,
+        header: HeaderId,
+        base: usize,
+    ) -> Eval<bool> {
+        let edges = self.t.headers[header].edges.clone();
+        for edge in edges.iter().filter(|e| e.parent == parent.map(|(h, _)| h)) {
+            let Some(when) = edge.when else {
+                return Ok(true);
+            };
+            let own = Some((packet.clone(), header, base));
+            let parent = parent.map(|(h, at)| (packet.clone(), h, at));
+            if self.about(own, parent, |run| run.truth(when))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Evaluates something about a header and the one in front of it.
+    pub(crate) fn about<T>(
+        &mut self,
+        own: Option<Place>,
+        parent: Option<Place>,
+        eval: impl FnOnce(&mut Self) -> Eval<T>,
+    ) -> Eval<T> {
+        let outer = (
+            std::mem::replace(&mut self.own, own),
+            std::mem::replace(&mut self.parent, parent),
+        );
+        let tracing = std::mem::replace(&mut self.tracing, false);
+        let value = eval(self);
+        self.tracing = tracing;
+        (self.own, self.parent) = outer;
+        value
+    }
+
+    /// Whether the conjuncts of `valid when` over these fields hold.
+    pub(crate) fn valid(
+        &mut self,
+        packet: &Rc<Vec<u8>>,
+        (header, base): (HeaderId, usize),
+        used: u64,
+    ) -> Eval<bool> {
+        let valid = self.t.headers[header].valid.clone();
+        for conjunct in valid.iter().filter(|c| c.fields & used != 0) {
+            let own = Some((packet.clone(), header, base));
+            if !self.about(own, None, |run| run.truth(conjunct.cond))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The tests that a header owes once it is known what follows it.
+    fn settle(&mut self, front: &Front) -> Eval<()> {
+        let Some(local) = front.owes else {
+            return Ok(());
+        };
+        let place = (front.view.header, front.view.base);
+        let info = &self.t.locals[local];
+        let (mut used, behind) = (info.fields_used, info.behind_used);
+        if behind {
+            used |= self.t.headers[place.0].placing;
+        }
+        let packet = &front.view.packet;
+        if !self.valid(packet, place, used)? {
+            return stop("the packet is malformed: a header is not valid");
+        }
+        if behind && packet.len() < self.end_of_header(packet, place.0, place.1)? {
+            return stop("the packet is malformed: it is shorter than it claims");
+        }
+        Ok(())
+    }
+
+    /// Where a header ends, variable fields included. Layout arithmetic has 32 bits.
+    pub(crate) fn end_of_header(
+        &mut self,
+        packet: &Rc<Vec<u8>>,
+        header: HeaderId,
+        base: usize,
+    ) -> Eval<usize> {
+        let t = self.t;
+        let mut end = base + t.headers[header].fixed_bytes as usize;
+        for field in &t.headers[header].fields {
+            let Some(len) = field.len else { continue };
+            let outer = std::mem::replace(&mut self.layout, true);
+            let own = Some((packet.clone(), header, base));
+            let count = self.about(own, None, |run| run.number(len));
+            self.layout = outer;
+            let bytes = t.types.bits(field.ty).unwrap_or(8).div_ceil(8);
+            end += usize::try_from(count?).unwrap_or(0) * bytes as usize;
+        }
+        Ok(end)
+    }
+
+    /// Where the body of a header ends: at the nearest end of the headers around it, or at the end of
+    /// the packet. A length that claims more than is there, or less than its own header, counts for
+    /// nothing.
+    pub(crate) fn body_end(&mut self, packet: &Rc<Vec<u8>>, around: &[(HeaderId, usize)]) -> usize {
+        let mut end = packet.len();
+        for &(header, base) in around {
+            let fixed = self.t.headers[header].fixed_bytes as usize;
+            for (index, field) in self.t.headers[header].fields.iter().enumerate() {
+                let from = match field.derived {
+                    Some(Derived::LengthFrom) => base,
+                    Some(Derived::LengthAfter) => base + fixed,
+                    _ => continue,
+                };
+                if let Some(Value::Int(claim)) =
+                    wire::load(self.t, packet, header, base, index as u32)
+                {
+                    let claimed = from + usize::try_from(claim).unwrap_or(0);
+                    if claimed <= end && claimed >= base + fixed {
+                        end = claimed;
+                    }
+                }
+            }
+        }
+        end
+    }
+
+    /// The headers of a packet as the parse graph reads it, with their places, and where the last ends.
+    pub(crate) fn parse(
+        &mut self,
+        packet: &Rc<Vec<u8>>,
+        layer: Layer,
+    ) -> (Vec<(HeaderId, usize)>, usize) {
+        const LAYERS_MAX: usize = 32;
+        let outer = std::mem::replace(&mut self.layer, layer);
+        let mut found: Vec<(HeaderId, usize)> = Vec::new();
+        let mut base = 0;
+        while found.len() < LAYERS_MAX {
+            let next = self.t.headers.ids().find(|&header| {
+                let fixed = self.t.headers[header].fixed_bytes as usize;
+                packet.len() >= base + fixed
+                    && self
+                        .follows(packet, found.last().copied(), header, base)
+                        .unwrap_or(false)
+                    && self
+                        .valid(packet, (header, base), u64::MAX)
+                        .unwrap_or(false)
+            });
+            let Some(header) = next else { break };
+            let end = self.end_of_header(packet, header, base);
+            let Some(end) = end.ok().filter(|&end| end <= packet.len()) else {
+                break;
+            };
+            found.push((header, base));
+            base = end;
+        }
+        self.layer = outer;
+        (found, base)
+    }
+}

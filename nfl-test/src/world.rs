@@ -1,0 +1,414 @@
+//! The world of a test: instances of functions, handlers, the clock.
+//!
+//! In: the forms that only tests have. Out: what they do. Guaranteed: a handler runs on the machine,
+//! once on the packet itself and, on a copy of the state, on each of the packet's truncations.
+
+use std::rc::Rc;
+
+use nfl_abi::image::{Verdict, VerdictKind};
+use nfl_abi::{Layer, Role};
+use nfl_syntax::ast::{Arg, BinOp, ExprId, ExprKind};
+use nfl_typeck::Bindings;
+use nfl_typeck::tables::FunctionId;
+use nfl_typeck::test::{Control, TestOp};
+use nfl_typeck::ty::TyKind;
+
+use crate::eval::packet;
+use crate::machine::{Node, Ran, World};
+use crate::run::{Eval, Run, Stop, stop};
+use crate::value::{Content, Operand, Packet, Part, Value, konst};
+
+/// A function with its parameters on a node.
+pub(crate) struct Instance {
+    pub(crate) function: FunctionId,
+    pub(crate) node: Box<dyn Node>,
+    /// Its timers: period and when it is due next, in nanoseconds.
+    pub(crate) timers: Vec<(u64, u64)>,
+}
+
+/// EtherTypes (IEEE 802.3, RFC 894, RFC 8200) and tags (IEEE 802.1Q, 802.1ad).
+mod ether {
+    pub(super) const IPV4: u16 = 0x0800;
+    pub(super) const IPV6: u16 = 0x86dd;
+    pub(super) const TAG: u16 = 0x8100;
+    pub(super) const SERVICE_TAG: u16 = 0x88a8;
+    /// Where the type of an Ethernet header lies.
+    pub(super) const TYPE_AT: usize = 12;
+    /// Bytes of an Ethernet header.
+    pub(super) const HEADER: usize = 14;
+}
+
+/// Where the network header of a frame begins: behind Ethernet, one tag of either kind and any number
+/// of inner ones. Nothing when the frame does not carry IPv4 or IPv6.
+fn network_offset(frame: &[u8]) -> Option<usize> {
+    let word = |at: usize| Some(u16::from_be_bytes([*frame.get(at)?, *frame.get(at + 1)?]));
+    let mut kind = word(ether::TYPE_AT)?;
+    let mut at = ether::HEADER;
+    let mut outer = true;
+    while kind == ether::TAG || (outer && kind == ether::SERVICE_TAG) {
+        kind = word(at + 2)?;
+        at += 4;
+        outer = false;
+    }
+    (kind == ether::IPV4 || kind == ether::IPV6).then_some(at)
+}
+
+impl Run<'_> {
+    /// What only tests may say.
+    pub(crate) fn test_op(&mut self, e: ExprId, op: TestOp) -> Eval<Value> {
+        let ast = self.ast;
+        let (base, args): (Option<ExprId>, &[Arg]) = match &ast.exprs[e].kind {
+            ExprKind::Construct { args, .. } | ExprKind::StaticCall { args, .. } => (None, args),
+            ExprKind::MethodCall { base, args, .. } => (Some(*base), args),
+            ExprKind::Field { base, .. } => (Some(*base), &[]),
+            ExprKind::Index { base, .. } => (Some(*base), &[]),
+            _ => (None, &[]),
+        };
+        match (op, base) {
+            (TestOp::Instance(function), _) => self.instance(function, args),
+            (TestOp::Header(header), _) => {
+                let mut fields = Vec::new();
+                for (at, arg) in args.iter().enumerate() {
+                    let rows = &self.t.headers[header].fields;
+                    let named = arg.name.map(|n| n.name);
+                    let field = match named {
+                        Some(name) => rows.iter().position(|f| f.name == name),
+                        None => Some(at),
+                    };
+                    let field = field.unwrap_or(at) as u32;
+                    fields.push((field, self.eval(arg.value)?));
+                }
+                Ok(parts(vec![Part::Header(header, fields)]))
+            }
+            (TestOp::Payload, _) => {
+                let bytes = match args.first().map(|arg| self.eval(arg.value)).transpose()? {
+                    Some(Value::Text(text)) => text,
+                    Some(Value::Int(n)) if (0..=65_535).contains(&n) => vec![0; n as usize],
+                    _ => return stop("a payload has at most 65535 bytes"),
+                };
+                Ok(parts(vec![Part::Bytes(bytes)]))
+            }
+            (TestOp::Behind, _) => {
+                let ExprKind::Binary {
+                    op: BinOp::Div,
+                    left,
+                    right,
+                } = ast.exprs[e].kind
+                else {
+                    return stop("two packets stand behind each other");
+                };
+                let (a, b) = (self.packet(left)?, self.packet(right)?);
+                let (Content::Parts(a), Content::Parts(b)) = (&a.content, &b.content) else {
+                    return stop("only headers that were just built take more behind them");
+                };
+                Ok(parts([a.clone(), b.clone()].concat()))
+            }
+            (TestOp::DnsQuery(header), _) => {
+                let name = match args.first().map(|arg| self.eval(arg.value)).transpose()? {
+                    Some(Value::Text(name)) => name,
+                    _ => return stop("a query asks for a name"),
+                };
+                self.dns_query(header, &name)
+            }
+            (TestOp::Advance, _) => {
+                let by = match args.first() {
+                    Some(arg) => self.number(arg.value)?,
+                    None => 0,
+                };
+                self.advance(u64::try_from(by).unwrap_or(u64::MAX))?;
+                Ok(Value::Void)
+            }
+            (TestOp::ReportsLength | TestOp::Report, _) => self.reports(e, op),
+            (_, Some(base)) => self.on_value(e, op, base, args),
+            _ => stop("this is not known to tests"),
+        }
+    }
+
+    /// What is done with a value that stands in front of the dot.
+    fn on_value(&mut self, e: ExprId, op: TestOp, base: ExprId, args: &[Arg]) -> Eval<Value> {
+        let value = self.eval(base)?;
+        let first = args.first().map(|arg| arg.value);
+        match (op, value) {
+            (TestOp::At, Value::Instance { at, .. }) => {
+                let node = first.map_or(Ok(0), |arg| self.number(arg))?;
+                let node = node as u32;
+                Ok(Value::Instance { at, node })
+            }
+            (TestOp::Handler(role), Value::Instance { at, node }) => {
+                let Some(arg) = first else {
+                    return stop("a handler takes a packet");
+                };
+                let given = self.packet(arg)?;
+                self.handle(at, node, role, &given)
+            }
+            (TestOp::Carried(field), Value::Instance { at, .. }) => self.carried(at, field),
+            (TestOp::From, Value::Packet(given)) => {
+                let port = first.map_or(Ok(0), |arg| self.number(arg))? as u32;
+                let content = given.content.clone();
+                Ok(packet(Packet { content, port }))
+            }
+            (TestOp::Cut, Value::Packet(given)) => {
+                let keep = first.map_or(Ok(0), |arg| self.number(arg))?;
+                let (bytes, layer) = self.bytes(&given)?;
+                let keep = usize::try_from(keep).unwrap_or(0).min(bytes.len());
+                Ok(packet(Packet {
+                    content: Content::Bytes(Rc::new(bytes[..keep].to_vec()), layer),
+                    port: given.port,
+                }))
+            }
+            (TestOp::ChecksumsAreGood, Value::Packet(given)) => {
+                Ok(Value::Bool(self.checksums_are_good(&given)?))
+            }
+            (TestOp::OutcomeVerdict, Value::Outcome(outcome)) => Ok(outcome.0.clone()),
+            (TestOp::OutcomePacket, Value::Outcome(outcome)) => {
+                Ok(Value::Packet(outcome.1.clone()))
+            }
+            (_, value) => self.control(e, op, value, args),
+        }
+    }
+
+    fn packet(&mut self, e: ExprId) -> Eval<Rc<Packet>> {
+        match self.eval(e)? {
+            Value::Packet(packet) => Ok(packet),
+            _ => stop("a packet is needed here"),
+        }
+    }
+
+    /// A function with values for its parameters, on a node of its own.
+    fn instance(&mut self, function: FunctionId, args: &[Arg]) -> Eval<Value> {
+        let def = &self.t.functions[function];
+        let mut bindings = Bindings::default();
+        for (at, arg) in args.iter().enumerate() {
+            let value = self.initial(arg.value)?;
+            let named = arg.name.map(|n| n.name);
+            let place = match named {
+                Some(name) => {
+                    let mut params = def.params.iter();
+                    params.position(|&p| self.t.templates[p].name == name)
+                }
+                None => Some(at),
+            };
+            let Some(&param) = place.and_then(|place| def.params.get(place)) else {
+                return stop("there is no such parameter");
+            };
+            let Some(value) = konst(&value) else {
+                return stop("this is no value of a parameter");
+            };
+            let range = self.t.templates[param].range;
+            if let (Some((lo, hi)), nfl_typeck::Konst::Int(n)) = (range, &value)
+                && !(lo..=hi).contains(n)
+            {
+                return stop(format!("{n} lies outside of {lo}..{hi}"));
+            }
+            bindings.values.set(param, Some(value));
+        }
+        for &param in &def.params {
+            if bindings.values[param].is_none() {
+                let default = self.t.templates[param].default.clone();
+                bindings.values.set(param, default);
+            }
+        }
+        let started = self.machine.start(function, &bindings);
+        let node = started.map_err(Stop::Sentence)?;
+        let periods = def.handlers.iter().filter(|h| h.role == Role::Every);
+        let timers = periods
+            .filter(|h| h.period_ns > 0)
+            .map(|h| (h.period_ns, self.clock_ns.saturating_add(h.period_ns)));
+        self.instances.push(Instance {
+            function,
+            node,
+            timers: timers.collect(),
+        });
+        let at = self.instances.len() - 1;
+        Ok(Value::Instance { at, node: 0 })
+    }
+
+    /// Runs a handler on a packet, and on all its truncations.
+    fn handle(&mut self, at: usize, node: u32, role: Role, given: &Packet) -> Eval<Value> {
+        let (bytes, layer) = self.bytes(given)?;
+        let function = self.instances[at].function;
+        let handlers = &self.t.functions[function].handlers;
+        let wanted = handlers.iter().find(|h| h.role == role).map(|h| h.layer);
+        let offset = match layer {
+            Layer::Link => network_offset(&bytes),
+            Layer::Network => Some(0),
+        };
+        let front = match (wanted, layer) {
+            (Some(Layer::Link), Layer::Network) => {
+                return stop(format!(
+                    "`on {}` runs at the link layer, and this packet begins with its network header",
+                    role.text()
+                ));
+            }
+            (Some(Layer::Network), Layer::Link) => match offset {
+                Some(offset) => offset,
+                // The node hands only IPv4 and IPv6 packets to a handler of the network layer.
+                None => {
+                    let verdict = Value::Verdict(VerdictKind::Pass, Operand::None);
+                    let content = given.content.clone();
+                    let port = given.port;
+                    let same = Packet { content, port };
+                    return Ok(Value::Outcome(Rc::new((verdict, Rc::new(same)))));
+                }
+            },
+            _ => 0,
+        };
+        let world = World {
+            port: given.port,
+            node,
+            network_offset: offset
+                .map(|offset| offset - front)
+                .and_then(|n| u8::try_from(n).ok()),
+            clock_ns: self.clock_ns,
+        };
+        let packet = &bytes[front..];
+        let mut probe = self.instances[at].node.fork();
+        for len in 0..packet.len() {
+            let mut cut = packet[..len].to_vec();
+            let world = World {
+                network_offset: world.network_offset.filter(|&at| usize::from(at) <= len),
+                ..world
+            };
+            if let Err(fault) = probe.run(role, &mut cut, &world) {
+                return stop(format!(
+                    "`on {}` broke a rule of the machine on the first {len} bytes of the packet: {fault}",
+                    role.text()
+                ));
+            }
+        }
+        let mut after = packet.to_vec();
+        let instance = &mut self.instances[at];
+        let ran = instance.node.run(role, &mut after, &world);
+        let ran = ran.map_err(|fault| {
+            Stop::Sentence(format!(
+                "`on {}` broke a rule of the machine: {fault}",
+                role.text()
+            ))
+        })?;
+        let whole = [&bytes[..front], &after].concat();
+        let left = Packet {
+            content: Content::Bytes(Rc::new(whole), layer),
+            port: given.port,
+        };
+        Ok(Value::Outcome(Rc::new((verdict(&ran), Rc::new(left)))))
+    }
+
+    /// Lets time pass; timers run when they are due, in the order of time and of instances.
+    fn advance(&mut self, by: u64) -> Eval<()> {
+        let until = self.clock_ns.saturating_add(by);
+        loop {
+            let due = self.instances.iter().enumerate().flat_map(|(at, i)| {
+                i.timers
+                    .iter()
+                    .enumerate()
+                    .map(move |(timer, (_, due))| (*due, at, timer))
+            });
+            let Some((due, at, timer)) = due.min().filter(|(due, ..)| *due <= until) else {
+                break;
+            };
+            self.step()?;
+            self.clock_ns = due;
+            let world = World {
+                clock_ns: due,
+                ..World::default()
+            };
+            let instance = &mut self.instances[at];
+            let (period, next) = &mut instance.timers[timer];
+            *next = due.saturating_add(*period);
+            let ran = instance.node.run(Role::Every, &mut Vec::new(), &world);
+            ran.map_err(|fault| {
+                Stop::Sentence(format!("`on every` broke a rule of the machine: {fault}"))
+            })?;
+        }
+        self.clock_ns = until;
+        Ok(())
+    }
+
+    /// A question about one name of type A (RFC 1035 section 4).
+    fn dns_query(&mut self, header: nfl_typeck::tables::HeaderId, name: &[u8]) -> Eval<Value> {
+        const LABEL_MAX: usize = 63;
+        let mut body = Vec::new();
+        for label in name.split(|&c| c == b'.').filter(|label| !label.is_empty()) {
+            if label.len() > LABEL_MAX {
+                return stop("a label of a name has at most 63 bytes");
+            }
+            body.push(label.len() as u8);
+            body.extend_from_slice(label);
+        }
+        // The root, type A, class IN.
+        body.extend_from_slice(&[0, 0, 1, 0, 1]);
+        let field = |word: &str| {
+            let fields = self.t.headers[header].fields.iter();
+            let names = &self.sound.program().names;
+            fields
+                .map(|f| names.text(f.name))
+                .position(|text| text == word)
+        };
+        let mut fields = Vec::new();
+        if let Some(at) = field("questions") {
+            fields.push((at as u32, Value::Int(1)));
+        }
+        if let Some(at) = field("recursionDesired") {
+            fields.push((at as u32, Value::Bool(true)));
+        }
+        Ok(parts(vec![Part::Header(header, fields), Part::Bytes(body)]))
+    }
+
+    /// A field of the memory that travels with the packets of an instance.
+    fn carried(&mut self, at: usize, field: nfl_typeck::tables::CarriedId) -> Eval<Value> {
+        let t = self.t;
+        let mut offset = 0;
+        let bytes = self.instances[at].node.carried().to_vec();
+        for &id in &t.functions[self.instances[at].function].carried {
+            let size = t.types.bits(t.carried[id].ty).unwrap_or(8).div_ceil(8);
+            let size = size.next_power_of_two() as usize;
+            if id == field {
+                let Some(bytes) = bytes.get(offset..offset + size) else {
+                    break;
+                };
+                let number = bytes.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b));
+                return Ok(crate::wire::value(t, number, t.carried[id].ty));
+            }
+            offset += size;
+        }
+        stop("this field is not read by tests")
+    }
+
+    fn reports(&mut self, _: ExprId, op: TestOp) -> Eval<Value> {
+        match op {
+            TestOp::ReportsLength => Ok(Value::Int(0)),
+            _ => stop("there is no such report"),
+        }
+    }
+
+    /// What the controller does to resources.
+    fn control(&mut self, e: ExprId, op: TestOp, _: Value, _: &[Arg]) -> Eval<Value> {
+        let kind = self.t.types.kind(self.t.expr_ty[e]);
+        match (op, kind) {
+            (TestOp::Control(Control::Packets | Control::Bytes), TyKind::Unsigned(_)) => {
+                stop("this resource counts nothing")
+            }
+            _ => stop("this is not known to tests"),
+        }
+    }
+}
+
+fn parts(parts: Vec<Part>) -> Value {
+    packet(Packet {
+        content: Content::Parts(parts),
+        port: 0,
+    })
+}
+
+/// What a handler decided, as a value.
+fn verdict(ran: &Ran) -> Value {
+    let Verdict { kind, operand } = ran.verdict;
+    let operand = match kind {
+        VerdictKind::Drop | VerdictKind::Punt => Operand::Reason(ran.reason.clone()),
+        VerdictKind::Forward | VerdictKind::Multicast | VerdictKind::Steer => {
+            Operand::Number(operand)
+        }
+        VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => Operand::None,
+    };
+    Value::Verdict(kind, operand)
+}
