@@ -119,6 +119,7 @@ pub(crate) enum Command {
     New(crate::new::Args),
     Check(crate::check::Args),
     Build(crate::build::Args),
+    Test(crate::test::Args),
     Run(crate::run::Args),
     Inspect(crate::inspect::Args),
     Disasm(crate::disasm::Args),

@@ -28,6 +28,7 @@ mod size;
 mod source;
 mod stats;
 mod table;
+mod test;
 mod time;
 mod verify;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::New(args) => new::run(args, &mut shell),
         Command::Check(args) => check::run(args, &mut shell),
         Command::Build(args) => build::run(args, &mut shell),
+        Command::Test(args) => test::run(args, &mut shell),
         Command::Run(args) => run::run(args, &mut shell),
         Command::Inspect(args) => inspect::run(args, &mut shell),
         Command::Disasm(args) => disasm::run(args, &mut shell),

@@ -14,7 +14,7 @@ use nfl_typeck::test::TestDef;
 use nfl_typeck::ty::{Len, Ty, TyKind};
 use nfl_typeck::{Konst, Sound, Tables};
 
-use crate::machine::Machine;
+use crate::node::Images;
 use crate::number;
 use crate::report::Failure;
 use crate::value::{Value, constant};
@@ -58,7 +58,7 @@ pub(crate) struct Run<'a> {
     pub(crate) ast: &'a Ast,
     pub(crate) t: &'a Tables,
     pub(crate) sound: Sound<'a>,
-    pub(crate) machine: &'a dyn Machine,
+    pub(crate) images: &'a Images<'a>,
     pub(crate) locals: IdMap<LocalId, Option<Value>>,
     /// What `OwnField` means: a header that is looked at or whose method runs.
     pub(crate) own: Option<Place>,
@@ -80,13 +80,13 @@ pub(crate) struct Run<'a> {
 pub(crate) fn run(
     sound: Sound<'_>,
     test: &TestDef,
-    machine: &dyn Machine,
+    images: &Images<'_>,
 ) -> Result<(), Box<Failure>> {
     let mut run = Run {
         ast: &sound.program().ast,
         t: sound.tables(),
         sound,
-        machine,
+        images,
         locals: IdMap::new(),
         own: None,
         parent: None,

@@ -3,6 +3,7 @@
 use nfl_abi::codes;
 use nfl_syntax::ast::{BinOp, ExprId, ExprKind, UnOp};
 use nfl_typeck::ty::{Ty, TyKind};
+use std::cmp::Reverse;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::report::{Failure, Part};
@@ -21,30 +22,40 @@ impl Run<'_> {
         let mut failure = Failure::new(&codes::E920, codes::E920.title, span);
         failure.why = why;
         let source = self.sound.program();
-        for (e, value) in trace {
-            if !self.is_worth_showing(*e) {
-                continue;
-            }
+        // As the source reads: from the left to the right, and the whole before its parts.
+        let place = |e: ExprId| {
+            let span = self.ast.exprs[e].span;
+            (span.start, Reverse(span.end))
+        };
+        let mut noted: Vec<&(ExprId, Value)> = trace.iter().collect();
+        noted.retain(|(e, _)| self.is_worth_showing(*e));
+        noted.sort_by_key(|(e, _)| place(*e));
+        for (e, value) in noted {
             let text = source.sources.text(self.ast.exprs[*e].span);
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let packet = match value {
+                Value::Packet(packet) => Some((text.clone(), packet)),
+                Value::Outcome(outcome) => Some((format!("{text}.packet"), &outcome.1)),
+                _ => None,
+            };
+            if let Some((name, packet)) = packet {
+                if !failure.packets.iter().any(|(n, _)| *n == name)
+                    && let Ok((bytes, layer)) = self.bytes(packet)
+                {
+                    let tree = self.tree(&bytes, layer);
+                    failure.packets.push((name, tree));
+                }
+                continue;
+            }
             if failure.parts.iter().any(|part| part.source == text) {
                 continue;
             }
-            if let Value::Packet(packet) = value
-                && let Ok((bytes, layer)) = self.bytes(packet)
-            {
-                let tree = self.tree(&bytes, layer);
-                failure.packets.push((text.clone(), tree));
-            }
-            let ty = self.t.expr_ty[*e];
-            let value = self.show(value, ty);
+            let value = self.show(value, self.t.expr_ty[*e]);
             failure.parts.push(Part {
                 source: text,
                 value,
             });
         }
-        // Parts come from the inside out; a reader goes from the outside in.
-        failure.parts.reverse();
         failure
     }
 
@@ -69,7 +80,7 @@ impl Run<'_> {
         let built = matches!(kind, ExprKind::Construct { .. }) && self.t.konst[e].is_some();
         let quiet = matches!(
             self.t.types.kind(self.t.expr_ty[e]),
-            TyKind::Instance(_) | TyKind::Resource(_) | TyKind::View(_) | TyKind::Outcome
+            TyKind::Instance(_) | TyKind::Resource(_) | TyKind::View(_)
         );
         !(literal || connective || built || quiet)
     }

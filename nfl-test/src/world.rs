@@ -12,16 +12,17 @@ use nfl_typeck::Bindings;
 use nfl_typeck::tables::FunctionId;
 use nfl_typeck::test::{Control, TestOp};
 use nfl_typeck::ty::TyKind;
+use nfl_vm::Context;
 
 use crate::eval::packet;
-use crate::machine::{Node, Ran, World};
+use crate::node::{Node, Ran};
 use crate::run::{Eval, Run, Stop, stop};
 use crate::value::{Content, Operand, Packet, Part, Value, konst};
 
 /// A function with its parameters on a node.
 pub(crate) struct Instance {
     pub(crate) function: FunctionId,
-    pub(crate) node: Box<dyn Node>,
+    pub(crate) node: Node,
     /// Its timers: period and when it is due next, in nanoseconds.
     pub(crate) timers: Vec<(u64, u64)>,
 }
@@ -208,8 +209,9 @@ impl Run<'_> {
                 bindings.values.set(param, default);
             }
         }
-        let started = self.machine.start(function, &bindings);
-        let node = started.map_err(Stop::Sentence)?;
+        let images = (self.images)(function, &bindings);
+        let node = images.and_then(|images| Node::new(&images));
+        let node = node.map_err(Stop::Sentence)?;
         let periods = def.handlers.iter().filter(|h| h.role == Role::Every);
         let timers = periods
             .filter(|h| h.period_ns > 0)
@@ -253,32 +255,20 @@ impl Run<'_> {
             },
             _ => 0,
         };
-        let world = World {
-            port: given.port,
-            node,
+        let context = Context {
+            ingress_port: given.port,
+            node_id: node,
             network_offset: offset
                 .map(|offset| offset - front)
                 .and_then(|n| u8::try_from(n).ok()),
             clock_ns: self.clock_ns,
+            ..Context::default()
         };
         let packet = &bytes[front..];
-        let mut probe = self.instances[at].node.fork();
-        for len in 0..packet.len() {
-            let mut cut = packet[..len].to_vec();
-            let world = World {
-                network_offset: world.network_offset.filter(|&at| usize::from(at) <= len),
-                ..world
-            };
-            if let Err(fault) = probe.run(role, &mut cut, &world) {
-                return stop(format!(
-                    "`on {}` broke a rule of the machine on the first {len} bytes of the packet: {fault}",
-                    role.text()
-                ));
-            }
-        }
+        self.try_truncations(at, role, packet, &context)?;
         let mut after = packet.to_vec();
         let instance = &mut self.instances[at];
-        let ran = instance.node.run(role, &mut after, &world);
+        let ran = instance.node.run(role, &mut after, &context);
         let ran = ran.map_err(|fault| {
             Stop::Sentence(format!(
                 "`on {}` broke a rule of the machine: {fault}",
@@ -291,6 +281,35 @@ impl Run<'_> {
             port: given.port,
         };
         Ok(Value::Outcome(Rc::new((verdict(&ran), Rc::new(left)))))
+    }
+
+    /// Runs a handler on each truncation of a packet, and forgets what that did.
+    fn try_truncations(
+        &mut self,
+        at: usize,
+        role: Role,
+        packet: &[u8],
+        context: &Context,
+    ) -> Eval<()> {
+        let broken = self.instances[at].node.try_out(|node| {
+            (0..packet.len()).find_map(|len| {
+                let mut cut = packet[..len].to_vec();
+                let offset = context.network_offset;
+                let context = Context {
+                    network_offset: offset.filter(|&at| usize::from(at) <= len),
+                    ..*context
+                };
+                let ran = node.run(role, &mut cut, &context);
+                ran.err().map(|fault| (len, fault))
+            })
+        });
+        match broken {
+            None => Ok(()),
+            Some((len, fault)) => stop(format!(
+                "`on {}` broke a rule of the machine on the first {len} bytes of the packet: {fault}",
+                role.text()
+            )),
+        }
     }
 
     /// Lets time pass; timers run when they are due, in the order of time and of instances.
@@ -308,14 +327,14 @@ impl Run<'_> {
             };
             self.step()?;
             self.clock_ns = due;
-            let world = World {
+            let context = Context {
                 clock_ns: due,
-                ..World::default()
+                ..Context::default()
             };
             let instance = &mut self.instances[at];
             let (period, next) = &mut instance.timers[timer];
             *next = due.saturating_add(*period);
-            let ran = instance.node.run(Role::Every, &mut Vec::new(), &world);
+            let ran = instance.node.run(Role::Every, &mut Vec::new(), &context);
             ran.map_err(|fault| {
                 Stop::Sentence(format!("`on every` broke a rule of the machine: {fault}"))
             })?;

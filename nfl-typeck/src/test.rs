@@ -282,6 +282,10 @@ impl Checker<'_> {
                 left,
                 ..
             } => self.is_packet(*left),
+            ExprKind::MethodCall { base, name, .. } => {
+                matches!(self.text(name.name), "from" | "cut") && self.is_packet(*base)
+            }
+            ExprKind::Field { name, .. } => self.text(name.name) == "packet",
             ExprKind::Name(name) => {
                 let local = self.in_scope(*name);
                 local.is_some_and(|l| self.kind(self.t.locals[l].ty) == TyKind::Packet)

@@ -20,6 +20,8 @@ mod error;
 #[cfg(feature = "compiler")]
 mod files;
 mod party;
+#[cfg(feature = "test")]
+pub mod test;
 #[cfg(feature = "compiler")]
 mod unit;
 

@@ -17,8 +17,8 @@ use crate::party::Party;
 /// A program without errors.
 #[derive(Debug)]
 pub struct Unit {
-    compiler: Compiler,
-    checked: Checked,
+    pub(crate) compiler: Compiler,
+    pub(crate) checked: Checked,
 }
 
 impl Unit {
@@ -59,8 +59,8 @@ impl Unit {
 /// A function of a program.
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionUnit<'u> {
-    unit: &'u Unit,
-    id: FunctionId,
+    pub(crate) unit: &'u Unit,
+    pub(crate) id: FunctionId,
 }
 
 /// A handler of a function.
@@ -153,7 +153,7 @@ impl<'u> FunctionUnit<'u> {
 }
 
 impl Unit {
-    fn bind_error(&self, diags: Diags) -> BindError {
+    pub(crate) fn bind_error(&self, diags: Diags) -> BindError {
         BindError::new(diags.into_vec(), self.sources())
     }
 }
@@ -173,19 +173,24 @@ impl Bound<'_> {
     /// [`BindError`] when the program cannot be proved with these values, or is larger than the
     /// limits with them.
     pub fn images(&self) -> Result<Vec<Built>, BindError> {
-        let unit = self.function.unit;
         let mut diags = Diags::default();
-        let sound = unit.checked.sound();
-        let sound = sound.expect("a unit is made of a program without errors");
-        let modules = nfl_ir::lower::lower(sound, self.function.id, &self.bindings);
-        let built: Vec<Built> = modules
-            .into_iter()
-            .filter_map(|module| self.function.emit(module, &mut diags))
-            .collect();
+        let built = self.function.images_with(&self.bindings, &mut diags);
         if diags.has_errors() {
-            return Err(unit.bind_error(diags));
+            return Err(self.function.unit.bind_error(diags));
         }
         Ok(built)
+    }
+}
+
+impl FunctionUnit<'_> {
+    /// Its images with these parameters, as far as they can be made.
+    pub(crate) fn images_with(&self, bindings: &Bindings, diags: &mut Diags) -> Vec<Built> {
+        let sound = self.unit.checked.sound();
+        let sound = sound.expect("a unit is made of a program without errors");
+        let modules = nfl_ir::lower::lower(sound, self.id, bindings).into_iter();
+        modules
+            .filter_map(|module| self.emit(module, diags))
+            .collect()
     }
 }
 

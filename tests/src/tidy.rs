@@ -33,6 +33,10 @@ const WALLS: &[(&str, &[&str])] = &[
         &["nfl-abi", "nfl-isa", "nfl-ir", "nfl-syntax", "nfl-verify"],
     ),
     (
+        "nfl-test",
+        &["nfl-abi", "nfl-ir", "nfl-syntax", "nfl-typeck", "nfl-vm"],
+    ),
+    (
         "nfl",
         &[
             "nfl-abi",
@@ -45,6 +49,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "nfl-verify",
             "nfl-vm",
             "nfl-sign",
+            "nfl-test",
         ],
     ),
     ("nfl-cli", &["nfl"]),
