@@ -6,6 +6,7 @@
 //! access stands behind the length test that its pattern asks for.
 
 mod call;
+mod chain;
 mod checksum;
 mod cond;
 mod expr;
@@ -31,7 +32,7 @@ use nfl_syntax::ast::{DeclKind, ExprId};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{
     CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, OneOfId,
-    ReasonId, ResourceId, Tail, TemplateId,
+    ReasonId, ResourceId, StageArg, Tail, TemplateId,
 };
 use nfl_typeck::ty::Len;
 use nfl_typeck::{Sound, Ty, TyKind};
@@ -85,7 +86,12 @@ fn lower_image(
         Some(party) => format!("{}.{}", def.qualified, party.text()),
         None => def.qualified.clone(),
     };
-    let tails = [&def.malformed, &def.exhausted].into_iter().flatten();
+    let tables = sound.tables();
+    let stages = def.stages.iter().map(|s| &tables.functions[s.function]);
+    let tails = std::iter::once(def)
+        .chain(stages)
+        .flat_map(|f| [&f.malformed, &f.exhausted])
+        .flatten();
     let rights = handlers
         .iter()
         .map(|h| h.effects)
@@ -109,8 +115,12 @@ fn lower_image(
     };
     let mut image = ImageState {
         sound,
+        whole: def,
+        outer: bindings.clone(),
         def,
-        bindings,
+        stage: 0,
+        args: &[],
+        bindings: Rc::new(bindings.clone()),
         module,
         carried: BTreeMap::new(),
         fields: BTreeMap::new(),
@@ -123,7 +133,10 @@ fn lower_image(
         image.place_carried();
     }
     for handler in handlers {
-        let f = Lower::handler(&mut image, handler);
+        let f = match def.stages.is_empty() {
+            true => Lower::handler(&mut image, handler),
+            false => Lower::chain(&mut image, handler),
+        };
         image.module.functions.push(f);
     }
     image.module
@@ -132,24 +145,38 @@ fn lower_image(
 /// What the handlers of one image share.
 struct ImageState<'a> {
     sound: Sound<'a>,
+    /// The function or chain that the image is made of, and the values of its parameters.
+    whole: &'a FunctionDef,
+    outer: Bindings,
+    /// The stage that is being lowered: its function, its number, its parameters and their values.
     def: &'a FunctionDef,
-    bindings: &'a Bindings,
+    stage: u32,
+    args: &'a [(TemplateId, StageArg)],
+    bindings: Rc<Bindings>,
     module: Module,
-    carried: BTreeMap<CarriedId, u32>,
-    fields: BTreeMap<CarriedId, FieldId>,
+    carried: BTreeMap<(u32, CarriedId), u32>,
+    fields: BTreeMap<(u32, CarriedId), FieldId>,
     data: BTreeMap<ConstId, DataId>,
     late: BTreeMap<TemplateId, LateId>,
     params: BTreeMap<(TemplateId, usize), ParamId>,
     /// Places in the module.
-    resources: BTreeMap<ResourceId, u8>,
+    resources: BTreeMap<(u32, ResourceId), u8>,
 }
 
 impl ImageState<'_> {
     /// Lays the `carried` fields one after another and writes their first bytes.
     fn place_carried(&mut self) {
-        for &id in &self.def.carried {
+        for (number, def) in self.stage_defs().into_iter().enumerate() {
+            self.enter_stage(number);
+            self.place_fields(&def.carried);
+        }
+    }
+
+    fn place_fields(&mut self, fields: &[CarriedId]) {
+        for &id in fields {
             let carried = &self.sound.tables().carried[id];
-            self.carried.insert(id, self.module.carried.len() as u32);
+            let place = (self.stage, id);
+            self.carried.insert(place, self.module.carried.len() as u32);
             let (elem, count) = self.elements(carried.ty);
             let stored = stored_bytes(self.width(elem).bits);
             let elements: Vec<Konst> = match &carried.init {
@@ -166,10 +193,10 @@ impl ImageState<'_> {
             if let TyKind::Array(..) = self.sound.tables().types.kind(carried.ty) {
                 let field = self.module.fields.push(CarriedField {
                     name: self.sound.program().names.text(carried.name).to_string(),
-                    offset: self.carried[&id],
+                    offset: self.carried[&place],
                     bytes: stored * count,
                 });
-                self.fields.insert(id, field);
+                self.fields.insert(place, field);
             }
         }
     }
@@ -178,7 +205,7 @@ impl ImageState<'_> {
     fn elements(&self, ty: Ty) -> (Ty, u32) {
         match self.sound.tables().types.kind(ty) {
             TyKind::Array(elem, Len::Known(n)) => (elem, n),
-            TyKind::Array(elem, Len::Template(t)) => match &self.bindings.values[t] {
+            TyKind::Array(elem, Len::Template(t)) => match &self.bindings.values[self.param(t)] {
                 Some(Konst::Int(n)) => (elem, u32::try_from(*n).unwrap_or(0)),
                 _ => (elem, 0),
             },
@@ -386,6 +413,10 @@ struct Lower<'i, 'a> {
     exits: Exits,
     malformed: Block,
     exhausted: Block,
+    /// Where the packet begins for the stage.
+    start: Place,
+    /// In a chain: where `Pass` goes on.
+    next_stage: Option<Block>,
 }
 
 impl<'i, 'a> Lower<'i, 'a> {
@@ -394,16 +425,24 @@ impl<'i, 'a> Lower<'i, 'a> {
         'a: 'i,
     {
         let mut f = Function::new(handler.role, handler.layer);
-        f.period_ns = match handler.period {
-            Some(template) => image.bound(template, 1).max(1),
-            None => handler.period_ns,
-        };
+        f.period_ns = image.period_ns(handler);
         let mut b = Builder::new(f);
-        let (malformed, exhausted) = (b.block(), b.block());
-        let mut lower = Lower {
+        let tails = (b.block(), b.block());
+        let mut lower = Lower::new(image, b, handler.layer, tails);
+        lower.body_and_tails(handler);
+        lower.close(tails.0)
+    }
+
+    fn new(
+        image: &'i mut ImageState<'a>,
+        b: Builder,
+        layer: Layer,
+        (malformed, exhausted): (Block, Block),
+    ) -> Lower<'i, 'a> {
+        Lower {
             image,
             b,
-            layer: handler.layer,
+            layer,
             locals: BTreeMap::new(),
             this: None,
             parent: None,
@@ -411,12 +450,17 @@ impl<'i, 'a> Lower<'i, 'a> {
             exits: Exits::default(),
             malformed,
             exhausted,
-        };
-        lower.whole_body(handler.decl, handler.packet);
-        let def = lower.image.def;
-        lower.tail(exhausted, &def.exhausted, "EXHAUSTED");
-        lower.tail(malformed, &def.malformed, "MALFORMED");
-        lower.close(malformed)
+            start: Place::at(0),
+            next_stage: None,
+        }
+    }
+
+    /// A handler's body, then where it goes when a loop is exhausted or the packet malformed.
+    fn body_and_tails(&mut self, handler: &'a Handler) {
+        self.whole_body(handler.decl, handler.packet);
+        let def = self.image.def;
+        self.tail(self.exhausted, &def.exhausted, "EXHAUSTED");
+        self.tail(self.malformed, &def.malformed, "MALFORMED");
     }
 
     /// A body that ends in a verdict, or, for timers, at its end.
@@ -433,7 +477,7 @@ impl<'i, 'a> Lower<'i, 'a> {
         self.stmts(body);
         if self.b.reachable() {
             let zero = self.b.constant(0);
-            self.b.finish(zero, zero);
+            self.answer(zero, zero);
         }
     }
 
@@ -454,7 +498,7 @@ impl<'i, 'a> Lower<'i, 'a> {
         let number = self.image.reason(ReasonId::new(index));
         let kind = self.b.constant(u32::from(VerdictKind::Drop.number()));
         let operand = self.b.constant(number);
-        self.b.finish(kind, operand);
+        self.answer(kind, operand);
     }
 
     /// The finished function; notes the malformed verdict where it is a constant.

@@ -156,7 +156,7 @@ pub fn bind(
         let id = params
             .iter()
             .copied()
-            .find(|&id| names.text(tables.templates[id].name) == name);
+            .find(|&id| tables.templates[id].text(names) == *name);
         let finding = match id {
             None => Some(unknown(checked, function, name)),
             Some(id) if sets[..at].iter().any(|(n, _)| n == name) => Some(
@@ -183,8 +183,8 @@ pub fn bind(
     }
     for &id in params {
         let template = &tables.templates[id];
-        let name = names.text(template.name);
-        if bindings.values[id].is_some() || sets.iter().any(|(n, _)| n == name) {
+        let name = template.text(names);
+        if bindings.values[id].is_some() || sets.iter().any(|(n, _)| *n == name) {
             continue;
         }
         if let Some(default) = &template.default {
@@ -206,10 +206,10 @@ fn unknown(checked: &Checked, function: FunctionId, name: &str) -> Diagnostic {
     let tables = &checked.tables;
     let names = &checked.program.names;
     let f = &tables.functions[function];
-    let all: Vec<&str> = f
+    let all: Vec<String> = f
         .params
         .iter()
-        .map(|&id| names.text(tables.templates[id].name))
+        .map(|&id| tables.templates[id].text(names))
         .collect();
     let message = format!("`{}` has no parameter `{name}`", names.text(f.name));
     let finding = Diagnostic::bare(&codes::E280, message);

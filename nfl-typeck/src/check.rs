@@ -225,6 +225,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) body: Body,
     /// Bodies that wait for the present one.
     pub(crate) waiting: u32,
+    /// How far the chains are.
+    pub(crate) chain_progress: BTreeMap<FunctionId, Progress>,
     /// Warnings, which are only worth saying of a program without errors.
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -282,6 +284,7 @@ impl<'a> Checker<'a> {
             method_info: IdVec::new(),
             body: Body::default(),
             waiting: 0,
+            chain_progress: BTreeMap::new(),
             warnings: Vec::new(),
         }
     }
@@ -301,6 +304,7 @@ impl<'a> Checker<'a> {
         self.settle_headers();
         self.check_methods();
         self.check_functions();
+        self.check_chains();
         self.check_tests();
         if !self.diags.has_errors() {
             for warning in std::mem::take(&mut self.warnings) {

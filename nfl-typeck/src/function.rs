@@ -44,14 +44,16 @@ impl Checker<'_> {
 
     fn declare_function(&mut self, owner: OwnerId, f: FunctionId) {
         let ast = self.ast;
-        let DeclKind::Function {
-            params,
-            passes,
-            implements,
-            ..
-        } = &ast.decls[self.owners[owner].decl].kind
-        else {
-            return;
+        let (params, passes, implements) = match &ast.decls[self.owners[owner].decl].kind {
+            DeclKind::Function {
+                params,
+                passes,
+                implements,
+                ..
+            } => (params, passes, implements.as_slice()),
+            DeclKind::Chain { params, passes, .. } => (params, passes, &[][..]),
+            DeclKind::Graph { params, .. } => (params, &None, &[][..]),
+            _ => return,
         };
         if let Some(&first) = implements.first() {
             self.refuse("`implements` is", ast.types[first].span);
@@ -125,6 +127,7 @@ impl Checker<'_> {
         let default = p.default.and_then(|e| self.constant(e, ty));
         let id = self.t.templates.push(Template {
             name: name.name,
+            member: None,
             span: name.span,
             ty,
             late,
@@ -299,6 +302,10 @@ impl Checker<'_> {
 
     fn check_function(&mut self, owner: OwnerId, f: FunctionId) {
         let ast = self.ast;
+        let decl = self.owners[owner].decl;
+        if !matches!(ast.decls[decl].kind, DeclKind::Function { .. }) {
+            return;
+        }
         let mut all = Summary::default();
         for &member in self.members_of(owner) {
             let node = &ast.decls[member];
@@ -425,6 +432,7 @@ impl Checker<'_> {
                 layer: summary.layer.map_or(Layer::Network, |(layer, _)| layer),
                 decl: node.decl,
                 packet,
+                stage: 0,
                 period_ns: 0,
                 period: None,
                 effects,
@@ -527,6 +535,7 @@ impl Checker<'_> {
             layer: Layer::Network,
             decl: node.decl,
             packet: None,
+            stage: 0,
             period_ns,
             period: template.filter(|_| period_ns == 0),
             effects: summary.rights().union(Rights::NONE.with(Right::Clock)),

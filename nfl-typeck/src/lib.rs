@@ -9,6 +9,7 @@
 pub mod bind;
 pub mod builtin;
 mod call;
+mod chain;
 mod check;
 mod effect;
 mod expr;

@@ -89,6 +89,8 @@ impl Checker<'_> {
         let is_sealed = node.modifiers.iter().any(|(m, _)| *m == Modifier::Sealed);
         let (name, refused) = match &node.kind {
             DeclKind::Function { name, .. }
+            | DeclKind::Chain { name, .. }
+            | DeclKind::Graph { name, .. }
             | DeclKind::Header { name, .. }
             | DeclKind::Class { name, .. } => (*name, None),
             DeclKind::Record { name, .. } if self.resource_kind(package, name.name).is_some() => {
@@ -99,25 +101,26 @@ impl Checker<'_> {
             // Whose interface it is shows once its members are known.
             DeclKind::Interface { name, .. } if is_sealed => (*name, None),
             DeclKind::Interface { name, .. } => (*name, Some("interfaces are")),
-            DeclKind::Chain { name, .. } => (*name, Some("chains are")),
-            DeclKind::Graph { name, .. } => (*name, Some("graphs are")),
             _ => return,
         };
         let qualified = self.qualified(package, name.name);
         let kind = match &node.kind {
-            DeclKind::Function { .. } => OwnerKind::Function(self.t.functions.push(FunctionDef {
-                name: name.name,
-                qualified,
-                decl,
-                params: Vec::new(),
-                carried: Vec::new(),
-                resources: Vec::new(),
-                handlers: Vec::new(),
-                malformed: None,
-                exhausted: None,
-                uses: Rights::NONE,
-                passes: 1,
-            })),
+            DeclKind::Function { .. } | DeclKind::Chain { .. } | DeclKind::Graph { .. } => {
+                OwnerKind::Function(self.t.functions.push(FunctionDef {
+                    name: name.name,
+                    qualified,
+                    decl,
+                    params: Vec::new(),
+                    carried: Vec::new(),
+                    resources: Vec::new(),
+                    handlers: Vec::new(),
+                    malformed: None,
+                    exhausted: None,
+                    uses: Rights::NONE,
+                    passes: 1,
+                    stages: Vec::new(),
+                }))
+            }
             DeclKind::Header { .. } => OwnerKind::Header(self.t.headers.push(Header {
                 name: name.name,
                 qualified,

@@ -11,7 +11,7 @@ use nfl_abi::image::{ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Layer, Role};
 use nfl_syntax::arena::{IdMap, IdVec};
 use nfl_syntax::ast::{DeclId, ExprId, PatId, StmtId};
-use nfl_syntax::{Name, Span};
+use nfl_syntax::{Name, Names, Span};
 
 nfl_syntax::entity! {
     /// A header declaration.
@@ -26,8 +26,10 @@ nfl_syntax::entity! {
     pub struct OneOfId = "oneof";
     /// A resource of a function.
     pub struct ResourceId = "resource";
-    /// A `function` declaration.
+    /// A `function` or `chain` declaration, or a connection of a graph.
     pub struct FunctionId = "function";
+    /// A `graph` declaration.
+    pub struct GraphId = "graph";
     /// A method of a function, class or header.
     pub struct MethodId = "method";
     /// A named constant.
@@ -76,6 +78,8 @@ pub struct Tables {
     pub resources: IdVec<ResourceId, ResourceDef>,
     /// Functions of all files.
     pub functions: IdVec<FunctionId, FunctionDef>,
+    /// Graphs of all files.
+    pub graphs: IdVec<GraphId, GraphDef>,
     /// Methods of all files.
     pub methods: IdVec<MethodId, Method>,
     /// Constants of all files.
@@ -390,6 +394,71 @@ pub struct FunctionDef {
     pub uses: Rights,
     /// `passes N`, else 1.
     pub passes: u8,
+    /// For a chain: its stages in order, those of inner chains in their place. Empty for a function.
+    pub stages: Vec<StageDef>,
+}
+
+/// A stage of a chain: a function with its parameters.
+#[derive(Clone, Debug)]
+pub struct StageDef {
+    /// The function; no chain.
+    pub function: FunctionId,
+    /// Its name, with a number behind it from the second stage of that function on.
+    pub name: String,
+    /// What each of its parameters is.
+    pub args: Vec<(TemplateId, StageArg)>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What a parameter of a stage is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum StageArg {
+    /// A value that is known.
+    Value(Konst),
+    /// A parameter of the chain.
+    Param(TemplateId),
+}
+
+/// A graph: services, and what connects them.
+#[derive(Clone, Debug)]
+pub struct GraphDef {
+    /// Its name.
+    pub name: Name,
+    /// With its package.
+    pub qualified: String,
+    /// Its declaration.
+    pub decl: DeclId,
+    /// Its parameters in order, then those that whoever deploys it fills in: `Web.prefix`.
+    pub params: Vec<TemplateId>,
+    /// Its services in order.
+    pub services: Vec<ServiceDef>,
+    /// What is connected; what is not stands nowhere.
+    pub connections: Vec<Connection>,
+}
+
+/// A service of a graph.
+#[derive(Clone, Debug)]
+pub struct ServiceDef {
+    /// Its name.
+    pub name: Name,
+    /// Who it is: the identity that a program is bound to.
+    pub identity: String,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// One `connect` of a graph.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Who may open flows; `None` for `Any`.
+    pub from: Option<u32>,
+    /// To whom; `None` for `Any`.
+    pub to: Option<u32>,
+    /// The contract with the services in between, as a chain.
+    pub contract: FunctionId,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// A handler that a node calls.
@@ -403,6 +472,8 @@ pub struct Handler {
     pub decl: DeclId,
     /// The packet, for all but timers.
     pub packet: Option<LocalId>,
+    /// For timers of a chain: the number of the stage.
+    pub stage: u32,
     /// For timers, in nanoseconds; 0 where a parameter says it.
     pub period_ns: u64,
     /// The parameter that says the period of a timer.
@@ -471,8 +542,10 @@ pub struct Local {
 /// A parameter of a function.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// Its name.
+    /// Its name; for what a graph knows of a service later, the service's.
     pub name: Name,
+    /// What is known of a service later: `prefix` in `Web.prefix`.
+    pub member: Option<Name>,
     /// Where it is declared.
     pub span: Span,
     /// Its type.
@@ -483,6 +556,17 @@ pub struct Template {
     pub range: Option<(i128, i128)>,
     /// `=`
     pub default: Option<Konst>,
+}
+
+impl Template {
+    /// The name as it is set: `port`, `Web.prefix`.
+    pub fn text(&self, names: &Names) -> String {
+        let name = names.text(self.name);
+        match self.member {
+            Some(member) => format!("{name}.{}", names.text(member)),
+            None => name.to_string(),
+        }
+    }
 }
 
 /// A `carried` field.

@@ -121,7 +121,7 @@ impl<'u> FunctionUnit<'u> {
         let parameters = self.def().params.iter().map(|&id| &tables.templates[id]);
         parameters
             .map(|template| Parameter {
-                name: program.names.text(template.name).to_string(),
+                name: template.text(&program.names),
                 late: template.late,
                 has_default: template.default.is_some(),
                 span: template.span,

@@ -97,7 +97,7 @@ impl Lower<'_, '_> {
     pub(super) fn intrinsic(&mut self, e: ExprId, intrinsic: Intrinsic) -> Val {
         let words = match intrinsic {
             Intrinsic::Min | Intrinsic::Max => return self.min_max(e, intrinsic == Intrinsic::Min),
-            Intrinsic::PacketSize => vec![self.b.inst(Op::Len, &[], 0, None, 32)],
+            Intrinsic::PacketSize => vec![self.packet_size()],
             Intrinsic::PacketPort => {
                 let word = self
                     .b

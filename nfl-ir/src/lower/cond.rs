@@ -166,7 +166,7 @@ impl Lower<'_, '_> {
             signed: false,
         };
         let konst = self.konst(e).or_else(|| match tables.expr_res[e] {
-            Res::Template(t) => self.image.bindings.values[t].clone(),
+            Res::Template(t) => self.image.bindings.values[self.image.param(t)].clone(),
             Res::Const(c) => tables.consts[c].value.clone(),
             _ => None,
         });
@@ -179,7 +179,7 @@ impl Lower<'_, '_> {
                 };
                 let n = w.words();
                 let words: Vec<Value> = (0..2 * n)
-                    .map(|i| self.open_param(t, i, Width::U32))
+                    .map(|i| self.open_param(self.image.param(t), i, Width::U32))
                     .collect();
                 return Some((words[..n].to_vec(), words[n..].to_vec()));
             }

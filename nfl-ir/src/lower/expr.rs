@@ -356,10 +356,13 @@ impl Lower<'_, '_> {
     }
 
     fn template(&mut self, template: TemplateId) -> Val {
+        let late = self.image.is_late(template);
+        let template = self.image.param(template);
+        let late = late || self.image.is_late(template);
         let tables = self.image.sound.tables();
         let def = &tables.templates[template];
         let w = self.image.width(def.ty);
-        if def.late {
+        if late {
             let width = w.word_bits(0);
             let late = match self.image.late.get(&template) {
                 Some(&late) => late,
@@ -425,14 +428,15 @@ impl Lower<'_, '_> {
     fn carried(&mut self, id: nfl_typeck::tables::CarriedId) -> Val {
         let ty = self.image.sound.tables().carried[id].ty;
         let (elem, count) = self.image.elements(ty);
-        match self.image.fields.get(&id) {
+        let place = (self.image.stage, id);
+        match self.image.fields.get(&place) {
             Some(&field) => Val::Array {
                 region: Region::Field(field),
                 elem,
                 count,
             },
             None => {
-                let offset = self.image.carried.get(&id).copied().unwrap_or(0);
+                let offset = self.image.carried.get(&place).copied().unwrap_or(0);
                 Val::Words(self.load_stored(Region::Carried, Place::at(offset), elem))
             }
         }

@@ -411,7 +411,7 @@ impl Lower<'_, '_> {
     fn behind(&mut self, path: &Path) -> Place {
         match path.views.last().cloned() {
             Some(view) => self.end_of(&view),
-            None => Place::at(0),
+            None => self.start,
         }
     }
 

@@ -18,12 +18,13 @@ const CAPACITY: u32 = 1024;
 impl ImageState<'_> {
     /// The place of a resource in the module.
     pub(super) fn resource(&mut self, id: ResourceId) -> u8 {
-        if let Some(&at) = self.resources.get(&id) {
+        let place = (self.stage, id);
+        if let Some(&at) = self.resources.get(&place) {
             return at;
         }
         let row = self.resource_row(id);
         let at = self.add_resource(row);
-        self.resources.insert(id, at);
+        self.resources.insert(place, at);
         at
     }
 
@@ -61,7 +62,14 @@ impl ImageState<'_> {
         Resource {
             name: match self.module.profile {
                 Profile::Capsule => def.qualified.clone(),
-                Profile::Resident => self.sound.program().names.text(def.name).to_string(),
+                Profile::Resident => {
+                    let own = self.sound.program().names.text(def.name);
+                    // In a chain two stages may have resources of one name.
+                    match self.whole.stages.get(self.stage as usize) {
+                        Some(stage) => format!("{}.{own}", stage.name),
+                        None => own.to_string(),
+                    }
+                }
             },
             kind: def.kind,
             key_bytes: key.size as u16,
@@ -123,7 +131,7 @@ impl ImageState<'_> {
     pub(super) fn bound(&self, template: TemplateId, otherwise: u64) -> u64 {
         let def = &self.sound.tables().templates[template];
         let largest = def.range.map(|(_, hi)| Konst::Int(hi));
-        let value = self.bindings.values[template].clone();
+        let value = self.bindings.values[self.param(template)].clone();
         match value.or(largest).or_else(|| def.default.clone()) {
             Some(konst) => bits_of(&konst) as u64,
             None => otherwise,

@@ -240,7 +240,13 @@ impl Lower<'_, '_> {
             }
             (_, Res::Carried(id)) => (
                 Region::Carried,
-                Place::at(self.image.carried.get(&id).copied().unwrap_or(0)),
+                Place::at(
+                    self.image
+                        .carried
+                        .get(&(self.image.stage, id))
+                        .copied()
+                        .unwrap_or(0),
+                ),
             ),
             _ => return,
         };
@@ -436,10 +442,10 @@ impl Lower<'_, '_> {
             return self.b.jump(out.end);
         }
         match value.map(|e| self.expr(e)) {
-            Some(Val::Verdict { kind, operand }) => self.b.finish(kind, operand),
+            Some(Val::Verdict { kind, operand }) => self.answer(kind, operand),
             _ => {
                 let zero = self.b.constant(0);
-                self.b.finish(zero, zero);
+                self.answer(zero, zero);
             }
         }
     }
