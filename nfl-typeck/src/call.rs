@@ -13,7 +13,7 @@ use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_abi::image::{Right, VerdictKind};
 use nfl_syntax::Span;
-use nfl_syntax::ast::{Arg, ExprId, ExprKind, Ident, TypeId, TypeKind};
+use nfl_syntax::ast::{Arg, DeclKind, ExprId, ExprKind, Ident, TypeId, TypeKind};
 
 /// Functions of the language that this release does not have.
 const LATER: &[&str] = &["swap"];
@@ -165,6 +165,9 @@ impl Checker<'_> {
     ) -> Ty {
         self.set_res(e, Res::Method(id));
         let method = self.t.methods[id].clone();
+        if let DeclKind::Method { name: declared, .. } = &self.ast.decls[method.decl].kind {
+            self.warn_deprecated(method.decl, name, declared.span);
+        }
         let result = match method.result {
             Some(ty) => ty,
             None => self.ty(TyKind::Void),

@@ -560,6 +560,7 @@ impl Checker<'_> {
             exhausted: None,
             uses: Rights::NONE,
             passes: 1,
+            budget: None,
             stages: Vec::new(),
         })
     }

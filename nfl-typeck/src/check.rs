@@ -305,6 +305,7 @@ impl<'a> Checker<'a> {
         self.check_methods();
         self.check_functions();
         self.check_chains();
+        self.check_annotations();
         self.check_tests();
         if !self.diags.has_errors() {
             for warning in std::mem::take(&mut self.warnings) {

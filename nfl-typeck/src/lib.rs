@@ -6,6 +6,7 @@
 //! their match holds; `uses` says what is done.
 #![forbid(unsafe_code)]
 
+mod annotation;
 pub mod bind;
 pub mod builtin;
 mod call;

@@ -394,6 +394,8 @@ pub struct FunctionDef {
     pub uses: Rights,
     /// `passes N`, else 1.
     pub passes: u8,
+    /// `@Budget(…)`
+    pub budget: Option<Budget>,
     /// For a chain: its stages in order, those of inner chains in their place. Empty for a function.
     pub stages: Vec<StageDef>,
 }
@@ -459,6 +461,17 @@ pub struct Connection {
     pub contract: FunctionId,
     /// Where it is written.
     pub span: Span,
+}
+
+/// What a function may cost, by `@Budget`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Where it is written.
+    pub span: Span,
+    /// Code, constants and `carried` memory of one image.
+    pub bytes: Option<u32>,
+    /// The worst case of one handler.
+    pub steps: Option<u32>,
 }
 
 /// A handler that a node calls.

@@ -13,6 +13,8 @@ pub use nfl_abi::{
 #[cfg(feature = "compiler")]
 mod advice;
 #[cfg(feature = "compiler")]
+mod budget;
+#[cfg(feature = "compiler")]
 mod compiler;
 #[cfg(feature = "vm")]
 mod engine;

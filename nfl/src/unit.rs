@@ -10,6 +10,7 @@ use nfl_typeck::Checked;
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{FunctionDef, FunctionId};
 
+use crate::budget;
 use crate::compiler::{Compiler, root_functions};
 use crate::error::{BindError, NoSuchFunction};
 use crate::party::Party;
@@ -175,6 +176,11 @@ impl Bound<'_> {
     pub fn images(&self) -> Result<Vec<Built>, BindError> {
         let mut diags = Diags::default();
         let built = self.function.images_with(&self.bindings, &mut diags);
+        if let Some(budget) = self.function.def().budget {
+            for built in &built {
+                budget::enforce(budget, built, self.function.unit.sources(), &mut diags);
+            }
+        }
         if diags.has_errors() {
             return Err(self.function.unit.bind_error(diags));
         }

@@ -42,6 +42,15 @@ fn image() -> Image {
 }
 
 #[test]
+fn e704_more_than_the_budget() {
+    let with = |budget: &str| format!("import nfl.net.*;\n@Budget({budget})\n{}", &MARKER[18..]);
+    assert_eq!(codes_of(&with("steps = 4")), ["E704"]);
+    assert_eq!(codes_of(&with("bytes = 8")), ["E701"]);
+    assert_eq!(codes_of(&with("bytes = 8, steps = 4")), ["E701", "E704"]);
+    assert_eq!(codes_of(&with("bytes = 200, steps = 90")), [""; 0]);
+}
+
+#[test]
 fn e701_too_large_for_the_platform() {
     let elements = vec!["70000"; 300].join(", ");
     let text = format!(
