@@ -158,6 +158,10 @@ fn behind(state: &mut State, import: &Import, len: Range) {
         ),
         Answer::Value(bytes) => (state.some(Kind::Answer(bytes), (0, 1)), Value::UNINIT),
     };
+    if import.shape.service.name == "bytes.find" {
+        // A position lies in the packet.
+        state.note_slack(first.sym, 0);
+    }
     state.set_reg(Reg::RA, Value::UNINIT);
     state.set_reg(Reg::A0, first);
     state.set_reg(Reg::A1, second);

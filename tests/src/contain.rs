@@ -7,6 +7,7 @@
 //! Seeds are fixed; `NFL_SEEDS` says how many in a release build.
 
 mod mutant;
+mod node;
 mod program;
 mod run;
 mod scratch;
@@ -51,10 +52,12 @@ fn pick_one<'t, T>(rng: &mut Rng, list: &'t [T]) -> &'t T {
     &list[rng.below(list.len() as u32) as usize]
 }
 
-/// Longer runs than a platform allows, so that generated loops may be nested.
+/// Longer runs than a platform allows, so that generated loops may be nested, and room for the manifests of many
+/// imports.
 fn limits() -> Limits {
     let mut limits = Limits::EDGE;
     limits.capsule.steps = 20_000;
+    limits.capsule.manifest_bytes = 1024;
     limits
 }
 
@@ -197,6 +200,6 @@ fn generated_code_stays_within_its_proofs() {
             tally.add(family(&format!("code {seed}"), &image, &mut rng));
         }
     }
-    assert!(tally.with_loops > 0, "{tally:?}");
+    assert!(tally.with_loops > 0 && tally.with_calls > 0, "{tally:?}");
     show("code", tally);
 }

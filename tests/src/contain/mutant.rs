@@ -46,7 +46,22 @@ fn manifest(rng: &mut Rng, image: &mut Image) {
         2 => n / 2,
         _ => n + 4,
     };
-    match rng.below(6) {
+    match rng.below(8) {
+        6 => {
+            let at = rng.below(manifest.resources.len().max(1) as u32) as usize;
+            if let Some(resource) = manifest.resources.get_mut(at) {
+                match rng.below(2) {
+                    0 => resource.key_bytes = near(rng, resource.key_bytes.into()) as u16,
+                    _ => resource.value_bytes = near(rng, resource.value_bytes.into()) as u16,
+                }
+            }
+        }
+        7 => {
+            let at = rng.below(manifest.imports.len().max(1) as u32) as usize;
+            if let Some(import) = manifest.imports.get_mut(at) {
+                import.param = near(rng, import.param.into()) as u16;
+            }
+        }
         0 | 1 => {
             if let Some(entry) = manifest.entries.get_mut(entry) {
                 entry.need = near(rng, entry.need.into()) as u16;

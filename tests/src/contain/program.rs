@@ -6,9 +6,10 @@
 
 use nfl_abi::Limits;
 use nfl_abi::image::{
-    Claims, Entry, Image, LateSlot, Layer, Manifest, Profile, Right, Rights, Role, TargetId,
-    Verdict, VerdictKind,
+    Claims, Entry, Image, Import, LateSlot, Layer, Manifest, Profile, Resource, ResourceKind,
+    Right, Rights, Role, TargetId, Verdict, VerdictKind,
 };
+use nfl_abi::{host, map};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Fmt, Inst, Op, Reg, encode};
 use nfl_verify::{certify, prove};
@@ -113,8 +114,8 @@ fn blank(rng: &mut Rng) -> Image {
         profile: Profile::Capsule,
         target: TargetId(0),
         entries: vec![entry(Role::Transit, need)],
-        imports: Vec::new(),
-        resources: Vec::new(),
+        imports: IMPORTS.iter().map(import).collect(),
+        resources: RESOURCES.iter().map(resource).collect(),
         verdicts: 0xff,
         rights: Right::ALL.iter().fold(Rights::NONE, all),
         passes: 1,
@@ -129,6 +130,53 @@ fn blank(rng: &mut Rng) -> Image {
         code: Vec::new(),
         constants: vec![9, 0, 0, 0, 1, 2, 0, 0, 0xff, 0x80, 0, 0, 5, 6, 7, 8],
         certificate: Vec::new(),
+    }
+}
+
+/// Kind, bytes of a key, bytes of a value.
+const RESOURCES: &[(ResourceKind, u16, u16)] = &[
+    (ResourceKind::Table, 4, VALUE_BYTES as u16),
+    (ResourceKind::FlowTable, 20, 8),
+    (ResourceKind::Register, 0, 4),
+    (ResourceKind::Slots, 0, 4),
+];
+const VALUE_BYTES: i32 = 12;
+
+/// Service, what it takes, and the resource.
+const IMPORTS: &[(&str, u16, Option<u8>)] = &[
+    ("table.get", 0, Some(0)),
+    ("flow.put", 0, Some(1)),
+    ("flow.get", 0, Some(1)),
+    ("register.add", 0, Some(2)),
+    ("slot.take", 0, Some(3)),
+    ("packet.push", 8, None),
+    ("packet.pop", 0, None),
+    ("packet.append", 4, None),
+    ("packet.cut", 0, None),
+    ("bytes.find", 2, None),
+    ("bytes.sum", 0, None),
+];
+
+fn resource(&(kind, key_bytes, value_bytes): &(ResourceKind, u16, u16)) -> Resource {
+    Resource {
+        name: String::new(),
+        kind,
+        key_bytes,
+        value_bytes,
+        capacity: 9,
+        idle_ns: 0,
+        first: 0,
+        flow_key: false,
+        layout: 0,
+    }
+}
+
+fn import(&(name, param, resource): &(&str, u16, Option<u8>)) -> Import {
+    let service = host::call::service(name).expect("a service of the contract");
+    Import {
+        service: service.number,
+        param,
+        resource,
     }
 }
 
@@ -182,7 +230,7 @@ impl<'r> Writer<'r> {
             self.fill_scratch();
         }
         while self.code.len() < length {
-            match self.rng.below(22) {
+            match self.rng.below(25) {
                 0 | 1 if self.open.len() < 3 => self.open_loop(),
                 2 | 3 => self.close_loop(),
                 4..=6 => self.number(),
@@ -195,6 +243,7 @@ impl<'r> Writer<'r> {
                 16 => self.word_by_index(),
                 17 => self.by_moves(),
                 18 => self.perhaps_store(),
+                19..=21 => self.call(),
                 _ => self.any(),
             }
         }
@@ -232,6 +281,72 @@ impl<'r> Writer<'r> {
 
     fn chance(&mut self, one_in: u32) -> bool {
         self.rng.below(one_in) == 0
+    }
+
+    /// A call, with arguments that may be right, and often a look at its answer.
+    fn call(&mut self) {
+        let slot = self.rng.below(IMPORTS.len() as u32) as usize;
+        let name = IMPORTS[slot].0;
+        for at in 0..6 {
+            let rd = Reg(map::reg::A0 + at);
+            let by_address = match name {
+                "flow.put" => at < 2,
+                "bytes.find" => at == 2,
+                _ => false,
+            };
+            match self.rng.below(6) {
+                0 => {}
+                1 => self.put(Inst::i(Op::Lbu, rd, Reg::GP, 0)),
+                2 if by_address => self.put(Inst::i(Op::Addi, rd, Reg::SP, 0)),
+                _ if by_address => self.put(Inst::i(Op::Addi, rd, Reg::ZERO, 0x400)),
+                3 => {
+                    let rs = self.operand();
+                    self.put(Inst::i(Op::Addi, rd, rs, 0));
+                }
+                _ => {
+                    let imm = pick(self.rng, &[0, 1, 2, 4, 8, 20]);
+                    self.put(Inst::i(Op::Addi, rd, Reg::ZERO, imm));
+                }
+            }
+        }
+        let vector = (slot as i32 + 1) * map::SLOT_BYTES as i32;
+        let here = 4 * self.code.len() as i32;
+        self.put(Inst::u(Op::Jal, Reg::RA, -vector - here));
+        match name {
+            "table.get" | "flow.get" => self.look(),
+            _ if self.chance(2) => {
+                let imm = pick(self.rng, &[0, 4, 8, 12]);
+                self.access(Reg::S0, 4, imm);
+            }
+            _ => {}
+        }
+    }
+
+    /// Uses the answer of a lookup.
+    fn look(&mut self) {
+        let copy = self.register();
+        self.put(Inst::i(Op::Addi, copy, Reg::A0, 0));
+        let tested = pick(self.rng, &[copy, Reg::A0]);
+        match self.rng.below(6) {
+            0 => {}
+            1 => {
+                let flag = self.register();
+                self.put(Inst::r(Op::Sltu, flag, Reg::ZERO, tested));
+                self.exit(&[Op::Beq], flag, Reg::ZERO);
+            }
+            2 => self.exit(&[Op::Bne], tested, Reg::ZERO),
+            _ => self.exit(&[Op::Beq], tested, Reg::ZERO),
+        }
+        let pointer = pick(self.rng, &[copy, Reg::A0]);
+        if self.chance(2) {
+            let index = self.register();
+            self.small(index);
+            self.put(Inst::r(Op::Add, index, index, pointer));
+            self.access(index, 4, 0);
+        } else {
+            let at = self.about(VALUE_BYTES - 4);
+            self.access(pointer, 4, at);
+        }
     }
 
     /// A number, now and then one more or one less.

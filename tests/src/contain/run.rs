@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use nfl_abi::host::NoHost;
 use nfl_abi::image::LateSlot;
 use nfl_abi::{Entry, Image, Limits, Role};
 use nfl_ir::testing::Rng;
@@ -15,6 +14,7 @@ use nfl_isa::{Fmt, Reg};
 use nfl_verify::{Holds, LoopBound, Proven, Refusal, observe};
 use nfl_vm::{Context, Fault, Inputs, Packet, Registers, Step, Trap, run_unverified};
 
+use super::node::Node;
 use super::scratch::{Scratch, Word};
 
 /// What was run.
@@ -22,6 +22,7 @@ use super::scratch::{Scratch, Word};
 pub(crate) struct Tally {
     pub(crate) images: u64,
     pub(crate) with_loops: u64,
+    pub(crate) with_calls: u64,
     pub(crate) packets: u64,
     pub(crate) steps: u64,
 }
@@ -30,6 +31,7 @@ impl Tally {
     pub(crate) fn add(&mut self, other: Tally) {
         self.images += other.images;
         self.with_loops += other.with_loops;
+        self.with_calls += other.with_calls;
         self.packets += other.packets;
         self.steps += other.steps;
     }
@@ -81,6 +83,7 @@ impl Contained {
         let mut tally = Tally {
             images: 1,
             with_loops: u64::from(!self.proven.loops().is_empty()),
+            with_calls: u64::from(!self.image().manifest.imports.is_empty()),
             ..Tally::default()
         };
         for (index, entry) in self.image().manifest.entries.iter().enumerate() {
@@ -110,7 +113,8 @@ impl Contained {
         let mut carried = image.manifest.carried.clone();
         fill(rng, &mut carried);
         let context = context(rng);
-        let mut watch = Watch::new(self, len as i64);
+        let mut node = Node::new(&image, rng.number());
+        let mut watch = Watch::new(self);
         let budget = self.proven.steps(index);
         let result = run_unverified(
             &image,
@@ -119,7 +123,7 @@ impl Contained {
                 packet: &mut packet,
                 context: &context,
                 carried: &mut carried,
-                host: &mut NoHost,
+                host: &mut node,
             },
             budget,
             |step| watch.see(step),
@@ -147,7 +151,9 @@ impl Contained {
             certificate,
         } = self.image();
         let mut out = format!(
-            "window {} carried {} late {:?}\nconstants {constants:02x?}\ncertificate {certificate:02x?}\n",
+            "imports {:?}\nresources {:?}\nwindow {} carried {} late {:?}\nconstants {constants:02x?}\ncertificate {certificate:02x?}\n",
+            manifest.imports,
+            manifest.resources,
             manifest.window,
             manifest.carried.len(),
             manifest.late
@@ -253,7 +259,6 @@ fn context(rng: &mut Rng) -> Context {
 /// Compares a run with the proof, step after step.
 struct Watch<'a> {
     contained: &'a Contained,
-    len: i64,
     scratch: Scratch,
     /// Rounds of each loop since it was entered.
     rounds: Vec<u32>,
@@ -263,10 +268,9 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(contained: &'a Contained, len: i64) -> Watch<'a> {
+    fn new(contained: &'a Contained) -> Watch<'a> {
         Watch {
             contained,
-            len,
             scratch: Scratch::default(),
             rounds: vec![0; contained.proven.loops().len()],
             before: None,
@@ -289,8 +293,9 @@ impl<'a> Watch<'a> {
     fn check(&mut self, step: &Step<'_>) -> Result<(), String> {
         let point = self.contained.points.get(&step.pc);
         let point = point.ok_or("control is where the verifier never was")?;
-        if self.len < point.len.0 || self.len > point.len.1 {
-            return Err(format!("the length is not in {:?}", point.len));
+        let len = step.registers.number(Reg::S1);
+        if len.is_none_or(|len| !(point.len.0..=point.len.1).contains(&len.into())) {
+            return Err(format!("the length {len:?} is not in {:?}", point.len));
         }
         for &(place, holds) in &point.holds {
             let word = match place.checked_sub(32) {
@@ -351,6 +356,7 @@ fn is_covered(word: Word, holds: Holds) -> bool {
             let apart = (i64::from(offset) - lo).rem_euclid(1 << 32);
             same(is, region) && apart <= hi - lo
         }
+        (Word::Number(0) | Word::Address(nfl_vm::Region::Value(_), 0), Holds::Answer) => true,
         _ => false,
     }
 }
@@ -363,6 +369,7 @@ fn same(is: nfl_vm::Region, known: nfl_verify::Region) -> bool {
         (Is::Packet, Known::Packet)
             | (Is::Scratch, Known::Scratch)
             | (Is::Context, Known::Context)
+            | (Is::Value(_), Known::Value)
             | (Is::Carried, Known::Carried)
             | (Is::Constants, Known::Constants)
     )
