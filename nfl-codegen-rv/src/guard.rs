@@ -127,7 +127,8 @@ impl Guarded<'_> {
         b
     }
 
-    /// Gives a loop a counter that reaches zero one round later than the loop can end.
+    /// Gives a loop a counter that reaches zero one round later than the loop can end, but counts once at least: the node
+    /// does not know of ways back that no run takes.
     fn count(&mut self, cfg: &Cfg, l: usize, trips: u32) {
         let (head, latches) = (cfg.loops[l].head, &cfg.loops[l].latches);
         let left = self.f.add_param(head, 32);
@@ -147,7 +148,7 @@ impl Guarded<'_> {
                         otherwise,
                     };
                 } else {
-                    call.args.push(self.constant(b, trips.saturating_add(1)));
+                    call.args.push(self.constant(b, trips.saturating_add(1).max(2)));
                 }
             }
             self.f.blocks[b].term = term;

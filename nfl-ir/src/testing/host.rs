@@ -147,6 +147,10 @@ impl Host for Services {
         let mut rng = self.number(&question);
         let below = |rng: &mut Rng, most: u32| (rng.number() % (u64::from(most) + 1)) as u32;
         match call.answer {
+            // A position lies in the packet.
+            Answer::Word(_) if name == "bytes.find" => {
+                Return::Words(below(&mut rng, memory.packet().len() as u32), 0)
+            }
             Answer::Nothing => Return::Words(0, 0),
             Answer::Word(most) => Return::Words(below(&mut rng, most), 0),
             Answer::Two(most) => Return::Words(below(&mut rng, most), rng.number() as u32),
