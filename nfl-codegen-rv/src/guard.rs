@@ -148,7 +148,8 @@ impl Guarded<'_> {
                         otherwise,
                     };
                 } else {
-                    call.args.push(self.constant(b, trips.saturating_add(1).max(2)));
+                    call.args
+                        .push(self.constant(b, trips.saturating_add(1).max(2)));
                 }
             }
             self.f.blocks[b].term = term;

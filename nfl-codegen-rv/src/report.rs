@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use nfl_abi::Image;
-use nfl_isa::Fx;
+use nfl_isa::{Fx, Reg};
 
 /// Bytes of code that a run from an entry can reach; entries may share some. 0 when there is no such entry.
 pub fn reachable_bytes(image: &Image, entry: usize) -> u32 {
@@ -25,10 +25,12 @@ pub fn reachable_bytes(image: &Image, entry: usize) -> u32 {
         }
         bytes += size;
         let effects = inst.op.spec().effects;
-        if matches!(effects, Fx::BRANCH | Fx::JUMP) {
+        // A jump that links comes back.
+        let is_call = effects == Fx::JUMP && inst.rd != Reg::ZERO;
+        if matches!(effects, Fx::BRANCH | Fx::JUMP) && !is_call {
             work.extend(pc.checked_add_signed(inst.imm));
         }
-        if !matches!(effects, Fx::JUMP) && inst.op != nfl_isa::Op::Ebreak {
+        if (effects != Fx::JUMP || is_call) && inst.op != nfl_isa::Op::Ebreak {
             work.extend(pc.checked_add(size));
         }
     }
