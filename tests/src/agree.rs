@@ -4,20 +4,32 @@
 //! Guaranteed: all engines came to the same verdict and left the same bytes, or the first
 //! difference is told.
 
-use nfl_abi::host::NoHost;
-use nfl_abi::{Limits, Role, map};
+use nfl_abi::image::Right;
+use nfl_abi::{Limits, Profile, Role, map};
 use nfl_ir::Module;
-use nfl_ir::interp::{self, Inputs};
-use nfl_vm::{Budget, Context, Instance, Outcome, Packet, Policy};
+use nfl_ir::interp::{self, Inputs, Room};
+use nfl_vm::{
+    Bound, Budget, Context, Effects, HEAD_ROOM, Instance, Outcome, Packet, Policy, Services,
+    SharedState, State, TAIL_ROOM,
+};
 
 use crate::pipeline::Stages;
 
-/// An image that is loaded, beside the modules it was made of.
+/// An image that is loaded, beside the modules it was made of, each on a state of its own.
 #[derive(Debug)]
 pub struct Engines<'s> {
     stages: &'s Stages,
     instance: Instance,
+    lowered: Node,
+    optimised: Node,
     late: Vec<u32>,
+}
+
+/// A node that interprets a module.
+#[derive(Debug)]
+struct Node {
+    state: State,
+    bound: Bound,
 }
 
 /// What a run left behind.
@@ -32,7 +44,7 @@ pub struct After {
 }
 
 impl<'s> Engines<'s> {
-    /// Proves and loads an image.
+    /// Proves and loads an image, with empty states.
     ///
     /// # Errors
     ///
@@ -44,11 +56,36 @@ impl<'s> Engines<'s> {
         let late = late
             .map(|(_, word)| word.default.unwrap_or(word.lo))
             .collect();
+        // The image lists what it still uses; all states list what the source has.
+        let state = State::new(&stages.lowered.resources).map_err(|e| e.to_string())?;
+        let node = |module: &Module| {
+            let mut state = state.clone();
+            let imports: Vec<_> = module.imports.iter().map(|(_, &import)| import).collect();
+            let bound = state.bind(&imports, &module.resources);
+            let bound = bound.map_err(|e| e.to_string())?;
+            Ok::<Node, String>(Node { state, bound })
+        };
+        let (lowered, optimised) = (node(&stages.lowered)?, node(&stages.optimised)?);
+        let instance = loaded.instance_on(&SharedState::new(state));
         Ok(Engines {
             stages,
-            instance: loaded.instance(),
+            instance: instance.map_err(|e| e.to_string())?,
+            lowered,
+            optimised,
             late,
         })
+    }
+
+    /// Does the same to all states.
+    pub fn each_state(&mut self, mut change: impl FnMut(&mut State)) {
+        change(&mut self.instance.state_mut());
+        change(&mut self.lowered.state);
+        change(&mut self.optimised.state);
+    }
+
+    /// The state, which is the same for all engines.
+    pub fn state(&self) -> &State {
+        &self.lowered.state
     }
 
     /// Runs a handler on a packet. `carried` is what the packet brings along.
@@ -63,7 +100,25 @@ impl<'s> Engines<'s> {
         context: &Context,
         carried: &[u8],
     ) -> Result<After, String> {
-        let mut packet = Packet::from(bytes);
+        let packet = Packet::from(bytes);
+        self.run_in(role, packet, context, carried, (HEAD_ROOM, TAIL_ROOM))
+    }
+
+    /// The same for a packet with other room around it: in front and at the end, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engines::run`].
+    pub fn run_in(
+        &mut self,
+        role: Role,
+        packet: Packet,
+        context: &Context,
+        carried: &[u8],
+        (head, tail): (u32, u32),
+    ) -> Result<After, String> {
+        let bytes = packet.bytes().to_vec();
+        let mut packet = packet.with_room(head, tail);
         let mut area = carried.to_vec();
         let outcome = self
             .instance
@@ -74,21 +129,38 @@ impl<'s> Engines<'s> {
             packet: packet.bytes().to_vec(),
             carried: area,
         };
-        for (name, module) in [
-            ("lowered", &self.stages.lowered),
-            ("optimised", &self.stages.optimised),
+        let given = Given {
+            role,
+            bytes: &bytes,
+            context,
+            clock: self.stages.image.manifest.rights.has(Right::Clock),
+            carried,
+            late: &self.late,
+            room: Room { head, tail },
+        };
+        let state = self.instance.shared_state().lock();
+        for (name, module, node) in [
+            ("lowered", &self.stages.lowered, &mut self.lowered),
+            ("optimised", &self.stages.optimised, &mut self.optimised),
         ] {
-            let oracle = interpret(module, role, bytes, context, carried, &self.late);
+            let oracle = interpret(module, node, &given);
             let oracle = oracle.map_err(|trap| format!("the {name} module traps: {trap}"))?;
-            let machine = (
-                u32::from(after.outcome.verdict.kind.number()),
-                after.outcome.verdict.operand,
-                &after.packet[..],
-                &after.carried[..],
-            );
-            if machine != (oracle.0, oracle.1, &oracle.2[..], &oracle.3[..]) {
+            let machine = Answer {
+                kind: u32::from(after.outcome.verdict.kind.number()),
+                operand: after.outcome.verdict.operand,
+                packet: after.packet.clone(),
+                carried: after.carried.clone(),
+                effects: after.outcome.effects.clone(),
+            };
+            if machine != oracle {
                 return Err(format!(
                     "the {name} module answers {oracle:x?}, the machine {machine:x?}"
+                ));
+            }
+            if node.state != *state {
+                let is = &node.state;
+                return Err(format!(
+                    "the {name} module leaves {is:x?}, the machine {state:x?}"
                 ));
             }
         }
@@ -96,35 +168,59 @@ impl<'s> Engines<'s> {
     }
 }
 
-type Answer = (u32, u32, Vec<u8>, Vec<u8>);
+#[derive(PartialEq, Debug)]
+struct Answer {
+    kind: u32,
+    operand: u32,
+    packet: Vec<u8>,
+    carried: Vec<u8>,
+    effects: Effects,
+}
 
-fn interpret(
-    module: &Module,
+/// What a run is given.
+struct Given<'a> {
     role: Role,
-    bytes: &[u8],
-    context: &Context,
-    carried: &[u8],
-    late: &[u32],
-) -> Result<Answer, String> {
-    let function = module.functions.iter().position(|f| f.role == role);
+    bytes: &'a [u8],
+    context: &'a Context,
+    clock: bool,
+    carried: &'a [u8],
+    late: &'a [u32],
+    room: Room,
+}
+
+fn interpret(module: &Module, node: &mut Node, given: &Given<'_>) -> Result<Answer, String> {
+    let function = module.functions.iter().position(|f| f.role == given.role);
     let function = function.ok_or("there is no such handler")?;
-    let mut packet = bytes.to_vec();
-    let mut area = carried.to_vec();
-    let context = context_words(context);
+    let mut packet = given.bytes.to_vec();
+    let mut carried = given.carried.to_vec();
+    let layer = module.functions[function].layer;
+    let mut services = Services::new(&node.bound, &mut node.state, layer, given.context);
     let mut inputs = Inputs {
-        context: &context,
-        carried: &mut area,
-        late,
-        host: &mut NoHost,
-        room: interp::Room::default(),
+        context: &context_words(given.context, given.clock),
+        carried: &mut carried,
+        late: given.late,
+        host: &mut services,
+        room: given.room,
     };
     let (kind, operand) = interp::run(module, function, &mut packet, &mut inputs)
         .map_err(|trap| format!("{trap:?}"))?;
-    Ok((kind, operand, packet, area))
+    let operand = match module.functions[function].role.profile() {
+        // A capsule has one `Drop`.
+        Profile::Capsule if kind == 0 => 0,
+        _ => operand,
+    };
+    Ok(Answer {
+        kind,
+        operand,
+        packet,
+        carried,
+        effects: services.into_effects(),
+    })
 }
 
-/// The words of the context as the machine shows them to code without the right `Clock`.
-pub fn context_words(context: &Context) -> [u32; (map::CONTEXT_BYTES / 4) as usize] {
+/// The words of the context as the machine shows them to code, with the right `Clock` or without.
+pub fn context_words(context: &Context, clock: bool) -> [u32; (map::CONTEXT_BYTES / 4) as usize] {
+    let clock_ns = if clock { context.clock_ns } else { 0 };
     let mut words = [0; (map::CONTEXT_BYTES / 4) as usize];
     for (at, word) in [
         (map::context::INGRESS_PORT, context.ingress_port),
@@ -134,6 +230,8 @@ pub fn context_words(context: &Context) -> [u32; (map::CONTEXT_BYTES / 4) as usi
             map::context::NETWORK_OFFSET,
             context.network_offset.map_or(u32::MAX, u32::from),
         ),
+        (map::context::CLOCK_LOW, clock_ns as u32),
+        (map::context::CLOCK_HIGH, (clock_ns >> 32) as u32),
         (map::context::NEXT_HOP, context.next_hop),
         (map::context::FLOW, context.flow),
     ] {

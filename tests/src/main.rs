@@ -10,3 +10,4 @@ mod prop;
 mod protocols;
 mod stage;
 mod tidy;
+mod world;

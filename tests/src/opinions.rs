@@ -51,8 +51,12 @@ impl Both<'_> {
         context: &Context,
         carried: &[u8],
     ) -> Result<Vec<u8>, String> {
-        let answer = self.oracle.run(role, bytes, context, carried)?;
         let after = engines.run(role, bytes, context, carried)?;
+        // The interpreter of the source has no services.
+        if !stages.lowered.imports.is_empty() {
+            return Ok(after.carried);
+        }
+        let answer = self.oracle.run(role, bytes, context, carried)?;
         self.oracle
             .compare(&answer, &stages.image.manifest, &after)?;
         Ok(after.carried)

@@ -17,7 +17,9 @@ use nfl_tests::case::{Case, cases};
 use nfl_tests::packet;
 use nfl_tests::pipeline::{Checking, Stages, check_text, render_all};
 use nfl_tests::root;
-use nfl_vm::Context;
+use nfl_vm::{Context, HEAD_ROOM, Packet, TAIL_ROOM};
+
+use crate::world;
 
 /// How far a case goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -335,81 +337,141 @@ fn manifest(image: &Image) -> String {
 
 fn run(case: &Case) -> Result<String, String> {
     let stages = stages(case)?;
+    let engines = stages.iter().map(Engines::new);
+    let mut script = Script {
+        engines: engines.collect::<Result<_, _>>()?,
+        stages: &stages,
+        role: None,
+        context: Context::default(),
+        carried: None,
+        room: (HEAD_ROOM, TAIL_ROOM),
+    };
     let mut out = String::new();
-    let mut role = None;
-    let mut context = Context::default();
-    let mut carried: Option<Vec<u8>> = None;
     for (name, value) in case.fields() {
-        match name {
-            "on" => {
-                role = Some(Role::from_text(value).ok_or(format!("`{value}` is no role"))?);
-                let _ = writeln!(out, "on {value}");
-            }
-            "port" => context.ingress_port = value.parse().map_err(|_| "a port is a number")?,
-            "node" => context.node_id = value.parse().map_err(|_| "a node is a number")?,
-            "queue" => context.queue_depth = value.parse().map_err(|_| "a queue is a number")?,
-            "carried" => carried = Some(packet::hex(value)?),
-            "packet" => {
-                let role = role.ok_or("`on` comes before `packet`")?;
-                let shown = one_run(&stages, role, value, context, carried.as_deref());
-                let _ = writeln!(
-                    out,
-                    "  {value}\n    {}",
-                    shown.map_err(|e| format!("{value}: {e}"))?
-                );
-            }
-            _ => {}
-        }
+        out.push_str(&script.line(name, value)?);
     }
     Ok(out)
 }
 
-/// Runs one packet through the image that has the role.
-fn one_run(
-    stages: &[Stages],
-    role: Role,
-    text: &str,
-    mut context: Context,
-    carried: Option<&[u8]>,
-) -> Result<String, String> {
-    let has = |s: &&Stages| {
-        s.image
-            .manifest
-            .entries
-            .iter()
-            .any(|entry| entry.role == role)
-    };
-    let stages = stages
-        .iter()
-        .find(has)
-        .ok_or(format!("no image has `{}`", role.text()))?;
-    let manifest = &stages.image.manifest;
-    let entry = manifest.entries.iter().find(|entry| entry.role == role);
-    let link = entry.is_some_and(|entry| entry.layer == Layer::Link);
-    context.network_offset = (!link).then_some(0);
-    let bytes = packet::parse(text)?;
-    let before = carried.unwrap_or(&manifest.carried);
-    let after = Engines::new(stages)?.run(role, &bytes, &context, before)?;
-    let mut shown = verdict(&stages.image, &after);
-    let _ = write!(shown, ", {} steps", after.outcome.steps);
-    if after.outcome.by_need {
-        shown.push_str(", too short to start");
+/// A `run` case in the middle of its script.
+struct Script<'s> {
+    stages: &'s [Stages],
+    /// One for each image; their states are kept from packet to packet.
+    engines: Vec<Engines<'s>>,
+    role: Option<Role>,
+    context: Context,
+    carried: Option<Vec<u8>>,
+    room: (u32, u32),
+}
+
+impl Script<'_> {
+    fn line(&mut self, name: &str, value: &str) -> Result<String, String> {
+        let number = |value: &str| {
+            let number = value.parse::<u64>();
+            number.map_err(|_| format!("`{name}` takes a number"))
+        };
+        match name {
+            "on" => {
+                let role = Role::from_text(value).ok_or(format!("`{value}` is no role"))?;
+                self.role = Some(role);
+                return Ok(format!("on {value}\n"));
+            }
+            "port" => self.context.ingress_port = number(value)? as u32,
+            "node" => self.context.node_id = number(value)? as u32,
+            "queue" => self.context.queue_depth = number(value)? as u32,
+            "clock" => self.context.clock_ns = number(value)?,
+            "carried" => self.carried = Some(packet::hex(value)?),
+            "room" => {
+                let (head, tail) = value.split_once(' ').ok_or("`room` takes two numbers")?;
+                self.room = (number(head)? as u32, number(tail)? as u32);
+            }
+            "packet" => {
+                let role = self.role.ok_or("`on` comes before `packet`")?;
+                let shown = self.one_run(role, value);
+                let shown = shown.map_err(|e| format!("{value}: {e}"))?;
+                return Ok(format!("  {value}\n    {shown}\n"));
+            }
+            "tick" => {
+                let shown = self.one_run(Role::Every, value);
+                return Ok(format!("  every\n    {}\n", shown?));
+            }
+            "show" => {
+                let has = |engines: &&Engines<'_>| {
+                    let mut resources = engines.state().resources().iter();
+                    resources.any(|resource| resource.name == value)
+                };
+                let engines = self.engines.iter().find(has);
+                let engines = engines.ok_or(format!("there is no resource `{value}`"))?;
+                return world::show(engines.state(), value);
+            }
+            _ => self.change(name, value)?,
+        }
+        Ok(String::new())
     }
-    for change in changes(&bytes, &after.packet) {
-        let _ = write!(shown, ", {change}");
+
+    /// Changes the states that have the resource, of which there must be one.
+    fn change(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let mut done = Vec::new();
+        for engines in &mut self.engines {
+            let clock_ns = self.context.clock_ns;
+            engines.each_state(|state| {
+                state.set_clock(clock_ns);
+                done.push(world::change(state, name, value));
+            });
+        }
+        match done.iter().find(|done| done.is_ok()) {
+            Some(_) => Ok(()),
+            None => done.into_iter().find_map(Result::err).map_or(Ok(()), Err),
+        }
     }
-    if before != after.carried {
-        let _ = write!(shown, ", carried {}", hex(&after.carried));
+
+    /// Runs one packet through the image that has the role.
+    fn one_run(&mut self, role: Role, text: &str) -> Result<String, String> {
+        let has = |s: &Stages| s.image.manifest.entries.iter().any(|e| e.role == role);
+        let index = self.stages.iter().position(has);
+        let index = index.ok_or(format!("no image has `{}`", role.text()))?;
+        let stages = &self.stages[index];
+        let manifest = &stages.image.manifest;
+        let entry = manifest.entries.iter().find(|entry| entry.role == role);
+        let link = entry.is_some_and(|entry| entry.layer == Layer::Link);
+        let context = Context {
+            network_offset: (!link).then_some(0),
+            ..self.context
+        };
+        let bytes = packet::parse(text)?;
+        let before = self.carried.as_ref().unwrap_or(&manifest.carried);
+        let engines = &mut self.engines[index];
+        let given = Packet::from(&bytes[..]);
+        let after = engines.run_in(role, given, &context, before, self.room)?;
+        let mut shown = verdict(&stages.image, &after);
+        let _ = write!(shown, ", {} steps", after.outcome.steps);
+        if after.outcome.by_need {
+            shown.push_str(", too short to start");
+        }
+        if after.packet.len() == bytes.len() {
+            for change in changes(&bytes, &after.packet) {
+                let _ = write!(shown, ", {change}");
+            }
+        } else {
+            let _ = write!(shown, ", is {}", hex(&after.packet));
+        }
+        if *before != after.carried {
+            let _ = write!(shown, ", carried {}", hex(&after.carried));
+        }
+        let mut told = String::new();
+        engines.each_state(|state| told = world::effects(&after.outcome.effects, state));
+        shown.push_str(&told);
+        // Sums that were right stay right, and those that were wrong stay wrong: both are kept by
+        // deltas. What was taken away or put in front is another packet.
+        let (was, is) = (
+            packet::sums(&bytes, link),
+            packet::sums(&after.packet, link),
+        );
+        if was != is && after.packet.len() == bytes.len() {
+            return Err(format!("checksums were {was:?} and are {is:?}; {shown}"));
+        }
+        Ok(shown)
     }
-    // Sums that were right stay right, and those that were wrong stay wrong: both are kept by deltas.
-    let (was, is) = (
-        packet::sums(&bytes, link),
-        packet::sums(&after.packet, link),
-    );
-    if was != is {
-        return Err(format!("checksums were {was:?} and are {is:?}; {shown}"));
-    }
-    Ok(shown)
 }
 
 fn verdict(image: &Image, after: &After) -> String {

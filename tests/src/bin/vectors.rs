@@ -72,7 +72,7 @@ fn write_entry(
             let run = json!({
                 "packet": hex(&start.packet),
                 "of": format!("{} {index}", capture.name),
-                "context": context_words(&start.context),
+                "context": context_words(&start.context, false),
                 "carried": hex(&carried),
                 "verdict": [verdict.kind.number(), verdict.operand],
                 "packet after": hex(&after.packet),
