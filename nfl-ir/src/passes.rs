@@ -20,6 +20,8 @@ mod ranges;
 #[cfg(feature = "testing")]
 pub(crate) use dce::ONLY_ANSWER;
 
+pub(crate) use bytes::width;
+
 use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Inst, Value};

@@ -5,7 +5,7 @@ use crate::func::Function;
 use crate::op::Op;
 
 /// Bits that a word has at most, by the operations that made it; at least 1.
-pub(super) fn width(f: &Function, v: Value, depth: u8) -> u8 {
+pub(crate) fn width(f: &Function, v: Value, depth: u8) -> u8 {
     let Some(def) = f.def(v) else {
         return 32;
     };

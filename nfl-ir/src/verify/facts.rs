@@ -353,6 +353,13 @@ impl<'a> Known<'a> {
             let entry = facts.beyond.entry(b).or_insert(0);
             *entry = s.max(*entry);
         }
+        // What lies before a place in the packet is in the packet: a header within a body that ends there.
+        if self.def(b).is_none_or(|d| d.op != Op::Const)
+            && let Ok(behind) = u32::try_from(self.slack(facts, b))
+            && !self.note_slack(facts, a, s.saturating_add(behind), DEPTH)
+        {
+            return false;
+        }
         // `a + s <= length - x` is a fact about both.
         if let Some(def) = self.def(b).filter(|d| d.op == Op::Sub)
             && self.is_len(facts, def.args[0])

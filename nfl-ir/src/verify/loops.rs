@@ -5,11 +5,12 @@
 //! moves by constants of one sign within an interval, or is shifted by a constant and never 0.
 
 use crate::entity::{Block, Value};
-use crate::func::{Origin, Term};
+use crate::func::{Function, Origin, Term};
 use crate::op::Op;
+use crate::passes::width;
 use crate::verify::facts::Facts;
 use crate::verify::flow::Analysis;
-use crate::verify::range::Range;
+use crate::verify::range::{self, Range};
 
 /// By how much a round changes a parameter: between the two.
 type Step = (i64, i64);
@@ -255,8 +256,16 @@ impl Analysis<'_> {
         let &[a, b] = inst.args.as_slice() else {
             return None;
         };
-        let (lo, hi) = self.step_to(a, param, facts, depth)?;
-        let constant = self.f.constant(b)?;
+        let first = self.step_to(a, param, facts, depth);
+        let Some((lo, hi)) = first else {
+            let (lo, hi) = self.step_to(b, param, facts, depth)?;
+            let more = self.summand(a, facts).filter(|_| inst.op == Op::Add)?;
+            return Some((lo + i64::from(more.lo), hi + i64::from(more.hi)));
+        };
+        let Some(constant) = self.f.constant(b) else {
+            let more = self.summand(b, facts).filter(|_| inst.op == Op::Add)?;
+            return Some((lo + i64::from(more.lo), hi + i64::from(more.hi)));
+        };
         let signed = i64::from(constant as i32);
         match inst.op {
             Op::Add => Some((lo + signed, hi + signed)),
@@ -266,6 +275,15 @@ impl Analysis<'_> {
                 .then_some((lo, hi)),
             _ => None,
         }
+    }
+
+    /// What a round may add that is no constant: a length from the packet, which is small.
+    fn summand(&self, v: Value, facts: Option<&Facts>) -> Option<Range> {
+        let range = match facts {
+            Some(facts) => self.known().range(facts, v),
+            None => most(self.f, v, 4)?,
+        };
+        (range.hi <= u32::from(u16::MAX)).then_some(range)
     }
 
     /// Through a parameter of a block where ways of one round meet.
@@ -450,6 +468,19 @@ impl Link {
             _ => Range::FULL,
         }
     }
+}
+
+/// What a word may be by the operations that made it, before anything is known.
+fn most(f: &Function, v: Value, depth: u8) -> Option<Range> {
+    let def = f.def(v).filter(|d| depth > 0 && d.args.len() == 2);
+    let Some(def) = def.filter(|d| matches!(d.op, Op::Add | Op::Shl)) else {
+        return Some(Range::of_width(width(f, v, 4))).filter(|r| *r != Range::FULL);
+    };
+    let (a, b) = (
+        most(f, def.args[0], depth - 1)?,
+        most(f, def.args[1], depth - 1)?,
+    );
+    Some(range::eval(def.op, a, b)).filter(|r| *r != Range::FULL)
 }
 
 /// Whether a step that was proved is one that was thought of.
