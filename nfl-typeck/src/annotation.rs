@@ -6,6 +6,7 @@
 
 use crate::check::{Checker, OwnerKind};
 use crate::tables::Budget;
+use crate::ty::TyKind;
 use nfl_abi::codes;
 use nfl_syntax::Span;
 use nfl_syntax::ast::{Annotation, DeclId, DeclKind, ExprKind, Ident, Lit};
@@ -82,6 +83,14 @@ impl Checker<'_> {
     }
 
     fn check_annotation(&mut self, decl: DeclId, annotation: &Annotation) {
+        for arg in &annotation.args {
+            let kind = match &self.ast.exprs[arg.value].kind {
+                ExprKind::Lit(Lit::Int(_)) => TyKind::Unsigned(64),
+                _ => TyKind::Text,
+            };
+            let ty = self.ty(kind);
+            self.set_ty(arg.value, ty);
+        }
         let text = self.text(annotation.name.name);
         let Some(&(_, takes, on, form)) = ALL.iter().find(|(name, ..)| *name == text) else {
             let near = crate::resolve::nearest(text, ALL.iter().map(|(name, ..)| *name));

@@ -228,11 +228,11 @@ fn value_of(
     let template = &tables.templates[id];
     let value =
         parse_value(text, template.ty, tables).map_err(|problem| (&codes::E283, problem))?;
-    match (template.range, konst::int(&value)) {
-        (Some((lo, hi)), Some(n)) if !(lo..=hi).contains(&n) => Err((
+    match template.outside(&value, &tables.types) {
+        Some(outside) => Err((
             &codes::E281,
-            format!("{n} lies outside of its range {lo}..{hi}"),
+            format!("`{text}` lies outside of its range {outside}"),
         )),
-        _ => Ok(value),
+        None => Ok(value),
     }
 }

@@ -664,6 +664,7 @@ impl Checker<'_> {
                     ty,
                     late: false,
                     range: None,
+                    within: Vec::new(),
                     default: None,
                 });
                 services.fields.insert((at, field), id);

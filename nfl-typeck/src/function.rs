@@ -14,8 +14,7 @@ use nfl_abi::image::{Profile, Right, Rights};
 use nfl_abi::{Layer, Role};
 use nfl_syntax::Span;
 use nfl_syntax::ast::{
-    DeclId, DeclKind, Declarator, ExprId, ExprKind, Ident, Lit, Modifier, ParamId, StmtId, TypeId,
-    Uses,
+    DeclId, DeclKind, Declarator, ExprId, Ident, Modifier, ParamId, StmtId, TypeId, Uses,
 };
 
 /// A handler as it is declared.
@@ -123,7 +122,19 @@ impl Checker<'_> {
         if let Some(earlier) = earlier.map(|t| t.span) {
             self.twice(name, earlier);
         }
-        let range = p.range.and_then(|range| self.template_range(range, ty));
+        let within = p
+            .range
+            .map_or(Vec::new(), |range| self.within_of(range, ty));
+        let range = Self::hull(&within);
+        if let Some(e) = p.range.filter(|_| late && !within.is_empty())
+            && (within.len() > 1 || range.is_none())
+        {
+            let finding = self
+                .at(&codes::E212, self.span(e))
+                .message("what is filled in late lies in one range")
+                .label("the node can test two ends, not a set");
+            self.report(finding);
+        }
         let default = p.default.and_then(|e| self.constant(e, ty));
         let id = self.t.templates.push(Template {
             name: name.name,
@@ -132,6 +143,7 @@ impl Checker<'_> {
             ty,
             late,
             range,
+            within,
             default: None,
         });
         self.t.functions[f].params.push(id);
@@ -141,52 +153,19 @@ impl Checker<'_> {
     }
 
     fn template_default(&mut self, id: TemplateId, value: Konst, e: ExprId) {
-        if let (Some((lo, hi)), Some(n)) = (self.t.templates[id].range, konst::int(&value))
-            && !(lo..=hi).contains(&n)
-        {
+        let template = &self.t.templates[id];
+        if let Some(outside) = template.outside(&value, &self.t.types) {
             let finding = self
                 .at(&codes::E281, self.span(e))
-                .message(format!("the default {n} lies outside of {lo}..{hi}"))
+                .message(format!(
+                    "the default {} lies outside of {outside}",
+                    self.source(e)
+                ))
                 .label("not in the range of the parameter")
                 .also(self.t.templates[id].span, "declared here");
             return self.report(finding);
         }
         self.t.templates[id].default = Some(value);
-    }
-
-    /// `in …` of a parameter, as an interval.
-    fn template_range(&mut self, range: ExprId, ty: Ty) -> Option<(i128, i128)> {
-        let span = self.span(range);
-        if self.kind(ty) == TyKind::Error {
-            return None;
-        }
-        if konst::range(&self.t.types, ty).is_none() {
-            self.refuse(&format!("a range of {} is", self.show(ty)), span);
-            return None;
-        }
-        let (lo, hi) = match &self.ast.exprs[range].kind {
-            ExprKind::Range { lo, hi } => (*lo, *hi),
-            ExprKind::Lit(Lit::Prefix4 { addr, len }) if self.kind(ty) == TyKind::Ip4 => {
-                let host = u32::MAX.checked_shr(u32::from(*len)).unwrap_or(0);
-                return Some((i128::from(*addr), i128::from(addr | host)));
-            }
-            _ => {
-                self.refuse("a set as the range of a parameter is", span);
-                return None;
-            }
-        };
-        let lo = self.constant(lo, ty);
-        let hi = self.constant(hi, ty);
-        let (lo, hi) = (konst::int(&lo?)?, konst::int(&hi?)?);
-        if lo > hi {
-            let finding = self
-                .at(&codes::E214, span)
-                .label(format!("{lo} is above {hi}"));
-            self.report(finding);
-            return None;
-        }
-        self.set_ty(range, ty);
-        Some((lo, hi))
     }
 
     /// A field of a function that is no constant.

@@ -36,6 +36,7 @@ pub mod test;
 pub mod ty;
 mod types;
 mod view;
+mod within;
 
 pub use bind::Bindings;
 pub use builtin::Intrinsic;

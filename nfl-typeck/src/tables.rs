@@ -567,6 +567,8 @@ pub struct Template {
     pub late: bool,
     /// `in`: the smallest and the largest value, both included.
     pub range: Option<(i128, i128)>,
+    /// The parts of what stands behind `in`; empty without it.
+    pub within: Vec<Within>,
     /// `=`
     pub default: Option<Konst>,
 }
@@ -580,6 +582,20 @@ impl Template {
             None => name.to_string(),
         }
     }
+}
+
+/// A part of what the values of a parameter lie in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Within {
+    /// Numbers and addresses from the first to the second, both included.
+    Range(i128, i128),
+    /// Addresses and prefixes under a prefix; for IPv4 the length has 96 added.
+    Under {
+        /// The network.
+        addr: u128,
+        /// How many bits are fixed, of 128.
+        len: u8,
+    },
 }
 
 /// A `carried` field.
