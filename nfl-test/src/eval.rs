@@ -160,6 +160,8 @@ impl Run<'_> {
             (Intrinsic::PacketPort, Value::Packet(packet)) => {
                 Ok(Value::Int(i128::from(packet.port)))
             }
+            (Intrinsic::PacketFlow, Value::Packet(packet)) => self.flow(&packet),
+            (Intrinsic::FlowReverse, Value::Flow(flow)) => Ok(Value::Flow(flow.reversed())),
             (Intrinsic::ArrayLength, Value::Array(items)) => Ok(Value::Int(items.len() as i128)),
             (Intrinsic::MacIsMulticast, Value::Int(mac)) => Ok(Value::Bool(mac >> 40 & 1 == 1)),
             (Intrinsic::MacIsLocal, Value::Int(mac)) => Ok(Value::Bool(mac >> 41 & 1 == 1)),
@@ -315,7 +317,13 @@ impl Run<'_> {
                 Ok(Value::Int(if least { a.min(b) } else { a.max(b) }))
             }
             Res::Intrinsic(which) => match base {
-                Some(base) => self.property(which, base),
+                Some(base) => match self.t.types.kind(self.t.expr_ty[base]) {
+                    TyKind::Resource(_) => match self.eval(base)? {
+                        Value::Resource(named) => self.operation(e, which, named, args),
+                        _ => stop("this has no value outside of an instance"),
+                    },
+                    _ => self.property(which, base),
+                },
                 None => stop("this function is not known to tests"),
             },
             _ => stop("this call is not known to tests"),

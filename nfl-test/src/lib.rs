@@ -8,8 +8,10 @@
 #![warn(missing_docs)]
 
 mod build;
+mod control;
 mod decode;
 mod eval;
+mod layout;
 mod node;
 mod number;
 mod pattern;

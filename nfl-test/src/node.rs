@@ -4,7 +4,7 @@ use nfl_abi::image::{OWN_REASONS, Profile, REASONS, Verdict, VerdictKind};
 use nfl_abi::{Manifest, Role};
 use nfl_typeck::Bindings;
 use nfl_typeck::tables::FunctionId;
-use nfl_vm::{Budget, Context, Fault, Instance, Loaded, Packet, SharedState};
+use nfl_vm::{Budget, Context, Fault, Instance, Loaded, Packet, SharedState, State};
 
 /// Makes the images of a function whose parameters have these values, each proved and loaded; or says
 /// why there are none.
@@ -75,6 +75,11 @@ impl Node {
         let answer = probe(self);
         (*self.state.lock(), self.carried) = before;
         answer
+    }
+
+    /// Reads or changes the state.
+    pub(crate) fn with_state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        with(&mut self.state.lock())
     }
 
     /// The memory that travels with the packets.

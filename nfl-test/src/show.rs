@@ -2,7 +2,9 @@
 
 use nfl_abi::codes;
 use nfl_syntax::ast::{BinOp, ExprId, ExprKind, UnOp};
+use nfl_typeck::tables::RecordId;
 use nfl_typeck::ty::{Ty, TyKind};
+use nfl_vm::FlowTuple;
 use std::cmp::Reverse;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -134,7 +136,39 @@ impl Run<'_> {
                 names.text(self.t.functions[function].name).to_string()
             }
             Value::Outcome(_) => "an outcome".to_string(),
+            Value::Record(id, items) => self.show_record(*id, items),
+            Value::Resource(named) => names.text(self.t.resources[named.id].name).to_string(),
+            Value::Rule(_) => "a rule".to_string(),
+            Value::Flow(flow) => self.show_flow(flow),
         }
+    }
+
+    fn show_record(&self, id: RecordId, items: &[Value]) -> String {
+        let record = &self.t.records[id];
+        let name = self.sound.program().names.text(record.name);
+        if items.is_empty() {
+            return name.to_string();
+        }
+        let components = record.components.iter();
+        let items = components.zip(items).map(|(c, item)| self.show(item, c.ty));
+        format!("{name}({})", items.collect::<Vec<_>>().join(", "))
+    }
+
+    fn show_flow(&self, flow: &FlowTuple) -> String {
+        let address = |bytes: &[u8]| match (<[u8; 4]>::try_from(bytes), <[u8; 16]>::try_from(bytes))
+        {
+            (Ok(four), _) => Ipv4Addr::from(four).to_string(),
+            (_, Ok(sixteen)) => format!("[{}]", Ipv6Addr::from(sixteen)),
+            _ => "?".to_string(),
+        };
+        format!(
+            "{}:{} -> {}:{} protocol {}",
+            address(&flow.source),
+            flow.source_port,
+            address(&flow.destination),
+            flow.destination_port,
+            flow.protocol
+        )
     }
 
     fn show_int(&self, n: i128, ty: Ty) -> String {

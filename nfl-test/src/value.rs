@@ -5,7 +5,10 @@ use std::rc::Rc;
 use nfl_abi::Layer;
 use nfl_abi::image::VerdictKind;
 use nfl_typeck::Konst;
-use nfl_typeck::tables::{HeaderId, ReasonId};
+use nfl_typeck::tables::{HeaderId, ReasonId, RecordId};
+use nfl_vm::FlowTuple;
+
+use crate::control::Named;
 
 /// A value while a test runs.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,6 +37,13 @@ pub(crate) enum Value {
         node: u32,
     },
     Outcome(Rc<(Value, Rc<Packet>)>),
+    /// A record and its components.
+    Record(RecordId, Vec<Value>),
+    Resource(Named),
+    /// A rule of a ternary table: for each number that it asks for its place among those of the key,
+    /// the smallest and the largest value.
+    Rule(Vec<(usize, u128, u128)>),
+    Flow(FlowTuple),
 }
 
 /// What a verdict says beside its kind.

@@ -11,9 +11,10 @@ use nfl_syntax::ast::{Arg, BinOp, ExprId, ExprKind};
 use nfl_typeck::Bindings;
 use nfl_typeck::tables::FunctionId;
 use nfl_typeck::test::{Control, TestOp};
-use nfl_typeck::ty::TyKind;
-use nfl_vm::Context;
+use nfl_typeck::ty::{Ty, TyKind};
+use nfl_vm::{Context, FlowTuple};
 
+use crate::control::Named;
 use crate::eval::packet;
 use crate::node::{Node, Ran};
 use crate::run::{Eval, Run, Stop, stop};
@@ -22,6 +23,7 @@ use crate::value::{Content, Operand, Packet, Part, Value, konst};
 /// A function with its parameters on a node.
 pub(crate) struct Instance {
     pub(crate) function: FunctionId,
+    pub(crate) bindings: Bindings,
     pub(crate) node: Node,
     /// Its timers: period and when it is due next, in nanoseconds.
     pub(crate) timers: Vec<(u64, u64)>,
@@ -119,7 +121,12 @@ impl Run<'_> {
                 self.advance(u64::try_from(by).unwrap_or(u64::MAX))?;
                 Ok(Value::Void)
             }
-            (TestOp::ReportsLength | TestOp::Report, _) => self.reports(e, op),
+            (TestOp::ReportsLength, _) => Ok(self.reports_length()),
+            (TestOp::Report, _) => match ast.exprs[e].kind {
+                ExprKind::Index { index, .. } => self.report(index),
+                _ => stop("a report has a number"),
+            },
+            (TestOp::Control(Control::Where(record)), _) => self.ranges(record, args),
             (_, Some(base)) => self.on_value(e, op, base, args),
             _ => stop("this is not known to tests"),
         }
@@ -164,7 +171,21 @@ impl Run<'_> {
             (TestOp::OutcomePacket, Value::Outcome(outcome)) => {
                 Ok(Value::Packet(outcome.1.clone()))
             }
-            (_, value) => self.control(e, op, value, args),
+            (TestOp::Resource(id), Value::Instance { at, .. }) => {
+                let index = 0;
+                Ok(Value::Resource(Named { at, id, index }))
+            }
+            (TestOp::Control(Control::Element), Value::Resource(named)) => {
+                let ExprKind::Index { index, .. } = self.ast.exprs[e].kind else {
+                    return stop("an element has a number");
+                };
+                let index = self.number(index)? as u32;
+                Ok(Value::Resource(Named { index, ..named }))
+            }
+            (TestOp::Control(control), Value::Resource(named)) => {
+                self.controlled(control, named, args)
+            }
+            _ => stop("this is not known to tests"),
         }
     }
 
@@ -218,6 +239,7 @@ impl Run<'_> {
             .map(|h| (h.period_ns, self.clock_ns.saturating_add(h.period_ns)));
         self.instances.push(Instance {
             function,
+            bindings,
             node,
             timers: timers.collect(),
         });
@@ -343,6 +365,29 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The flow of a packet: its five-tuple.
+    pub(crate) fn flow(&mut self, packet: &Packet) -> Eval<Value> {
+        let (bytes, layer) = self.bytes(packet)?;
+        let network = match layer {
+            Layer::Link => network_offset(&bytes),
+            Layer::Network => Some(0),
+        };
+        let packet = network.and_then(|at| bytes.get(at..)).unwrap_or(&[]);
+        Ok(Value::Flow(FlowTuple::of(packet)))
+    }
+
+    /// The answer of a lookup: a `Hit` with the value, or a `Miss`.
+    pub(crate) fn hit(&self, found: Option<Value>, lookup: Ty) -> Eval<Value> {
+        let TyKind::Sealed(id) = self.t.types.kind(lookup) else {
+            return stop("a lookup answers a `Lookup`");
+        };
+        let place = usize::from(found.is_none());
+        match self.t.sealed[id].members.get(place) {
+            Some(&member) => Ok(Value::Record(member, found.into_iter().collect())),
+            None => stop("a `Lookup` is a `Hit` or a `Miss`"),
+        }
+    }
+
     /// A question about one name of type A (RFC 1035 section 4).
     fn dns_query(&mut self, header: nfl_typeck::tables::HeaderId, name: &[u8]) -> Eval<Value> {
         const LABEL_MAX: usize = 63;
@@ -371,44 +416,6 @@ impl Run<'_> {
             fields.push((at as u32, Value::Bool(true)));
         }
         Ok(parts(vec![Part::Header(header, fields), Part::Bytes(body)]))
-    }
-
-    /// A field of the memory that travels with the packets of an instance.
-    fn carried(&mut self, at: usize, field: nfl_typeck::tables::CarriedId) -> Eval<Value> {
-        let t = self.t;
-        let mut offset = 0;
-        let bytes = self.instances[at].node.carried().to_vec();
-        for &id in &t.functions[self.instances[at].function].carried {
-            let size = t.types.bits(t.carried[id].ty).unwrap_or(8).div_ceil(8);
-            let size = size.next_power_of_two() as usize;
-            if id == field {
-                let Some(bytes) = bytes.get(offset..offset + size) else {
-                    break;
-                };
-                let number = bytes.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b));
-                return Ok(crate::wire::value(t, number, t.carried[id].ty));
-            }
-            offset += size;
-        }
-        stop("this field is not read by tests")
-    }
-
-    fn reports(&mut self, _: ExprId, op: TestOp) -> Eval<Value> {
-        match op {
-            TestOp::ReportsLength => Ok(Value::Int(0)),
-            _ => stop("there is no such report"),
-        }
-    }
-
-    /// What the controller does to resources.
-    fn control(&mut self, e: ExprId, op: TestOp, _: Value, _: &[Arg]) -> Eval<Value> {
-        let kind = self.t.types.kind(self.t.expr_ty[e]);
-        match (op, kind) {
-            (TestOp::Control(Control::Packets | Control::Bytes), TyKind::Unsigned(_)) => {
-                stop("this resource counts nothing")
-            }
-            _ => stop("this is not known to tests"),
-        }
     }
 }
 

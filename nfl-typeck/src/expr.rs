@@ -534,6 +534,11 @@ impl Checker<'_> {
         if !fits {
             self.mismatch(index, by, word);
         }
+        if self.body.test
+            && let Some(ty) = self.test_index(e, found)
+        {
+            return ty;
+        }
         match self.kind(found) {
             TyKind::Array(elem, _) => {
                 if let (Some(Konst::Array(all)), Some(Konst::Int(n))) =

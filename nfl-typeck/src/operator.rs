@@ -499,7 +499,7 @@ impl Checker<'_> {
     }
 
     /// An element of a set: a range, a prefix, or a value of the type.
-    fn element(&mut self, e: ExprId, ty: Ty) {
+    pub(crate) fn element(&mut self, e: ExprId, ty: Ty) {
         if let ExprKind::Range { lo, hi } = self.ast.exprs[e].kind {
             self.set_ty(e, ty);
             self.coerce(lo, ty);

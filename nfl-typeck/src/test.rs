@@ -7,9 +7,9 @@
 use crate::check::{Body, Checker, Gives, OwnerId, OwnerKind};
 use crate::flow::Cond;
 use crate::resolve::TypeName;
-use crate::tables::{CarriedId, FunctionId, HeaderId, Res, ResourceId};
+use crate::tables::{CarriedId, FunctionId, HeaderId, RecordId, Res, ResourceId};
 use crate::ty::{Ty, TyKind};
-use nfl_abi::image::VerdictKind;
+use nfl_abi::image::{ResourceKind, VerdictKind};
 use nfl_abi::{Role, codes};
 use nfl_syntax::Span;
 use nfl_syntax::ast::{
@@ -77,10 +77,8 @@ pub enum Control {
     Remove,
     /// `blocked.contains(key)`
     Contains,
-    /// `holders.get(key)`
-    Get,
-    /// `alarm.set(true)`
-    Set,
+    /// `blocked.clear()`
+    Clear,
     /// `denied.packets`
     Packets,
     /// `denied.bytes`
@@ -88,7 +86,7 @@ pub enum Control {
     /// `ring[3]`
     Element,
     /// `AclKey.where(src = 10.0.0.0/8)`: a rule over the components of a record.
-    Where,
+    Where(RecordId),
 }
 
 impl Checker<'_> {
@@ -422,6 +420,9 @@ impl Checker<'_> {
     }
 
     fn test_static(&mut self, e: ExprId, ty: TypeId, name: Ident, args: &[Arg]) -> Option<Ty> {
+        if self.text(name.name) == "where" {
+            return self.test_rule(e, ty, args);
+        }
         let owner = self.test_owner(ty)?;
         let (OwnerKind::Header(h), "query") = (self.owners[owner].kind, self.text(name.name))
         else {
@@ -429,6 +430,96 @@ impl Checker<'_> {
         };
         self.test_args(name, args, &[TyKind::Text]);
         Some(self.test_op(e, TestOp::DnsQuery(h), TyKind::Packet))
+    }
+
+    /// `AclKey.where(src = 10.0.0.0/8, dport = 1024..65535)`
+    fn test_rule(&mut self, e: ExprId, ty: TypeId, args: &[Arg]) -> Option<Ty> {
+        let record_ty = self.resolve(ty);
+        let TyKind::Record(record) = self.kind(record_ty) else {
+            return None;
+        };
+        for arg in args {
+            let named = arg.name.map(|n| n.name);
+            let components = &self.t.records[record].components;
+            let component = components.iter().find(|c| Some(c.name) == named);
+            let Some(component) = component.map(|c| c.ty) else {
+                match arg.name {
+                    Some(named) => {
+                        let of = self.show(record_ty);
+                        self.no_member(named, &of);
+                    }
+                    None => {
+                        let finding = self
+                            .at(&codes::E213, self.span(arg.value))
+                            .message("each part of a rule names a component")
+                            .label("which one?");
+                        self.report(finding);
+                    }
+                }
+                continue;
+            };
+            self.element(arg.value, component);
+        }
+        self.set_res(e, Res::Test(TestOp::Control(Control::Where(record))));
+        Some(record_ty)
+    }
+
+    /// What the controller does to a resource, where handlers have no such operation.
+    fn test_control(&mut self, e: ExprId, r: ResourceId, name: Ident, args: &[Arg]) -> Option<Ty> {
+        use ResourceKind as K;
+        let def = &self.t.resources[r];
+        let (kind, key, value) = (def.kind, def.key, def.value);
+        let with_key = |value: Option<Ty>| -> Vec<Ty> { key.into_iter().chain(value).collect() };
+        let (control, want) = match (self.text(name.name), kind) {
+            ("add" | "put", K::Table | K::Lpm | K::FlowTable | K::FlowState) => {
+                (Control::Add, with_key(value))
+            }
+            ("add", K::Ternary) => {
+                let mut want = with_key(value);
+                if args.len() > want.len() {
+                    want.push(self.ty(TyKind::Unsigned(32)));
+                }
+                (Control::Add, want)
+            }
+            ("add", K::Set) => (Control::Add, with_key(None)),
+            ("add", K::Ring) => (Control::Add, value.into_iter().collect()),
+            ("remove", K::Ring) => (Control::Remove, value.into_iter().collect()),
+            ("remove", K::Table | K::Lpm | K::Ternary | K::Set) => {
+                (Control::Remove, with_key(None))
+            }
+            ("contains", K::Ring) => (Control::Contains, value.into_iter().collect()),
+            ("contains", K::Table | K::Lpm | K::Ternary | K::FlowTable | K::FlowState) => {
+                (Control::Contains, with_key(None))
+            }
+            ("clear", _) => (Control::Clear, Vec::new()),
+            ("packets", K::Counters) => (Control::Packets, with_key(None)),
+            ("bytes", K::Counters) => (Control::Bytes, with_key(None)),
+            _ => return None,
+        };
+        if args.len() != want.len() {
+            self.arity(name, want.len(), args.len());
+        }
+        for (at, (arg, ty)) in args.iter().zip(want).enumerate() {
+            if at == 0 && kind == K::Lpm && matches!(control, Control::Add | Control::Remove) {
+                self.element(arg.value, ty);
+            } else {
+                self.coerce(arg.value, ty);
+            }
+        }
+        let result = match control {
+            Control::Contains => TyKind::Bool,
+            Control::Packets | Control::Bytes => TyKind::Unsigned(64),
+            _ => TyKind::Void,
+        };
+        Some(self.test_op(e, TestOp::Control(control), result))
+    }
+
+    /// `ring[3]`: one of an array of registers or counters.
+    pub(crate) fn test_index(&mut self, e: ExprId, found: Ty) -> Option<Ty> {
+        let TyKind::Resource(r) = self.kind(found) else {
+            return None;
+        };
+        Some(self.test_op(e, TestOp::Control(Control::Element), TyKind::Resource(r)))
     }
 
     /// Checks arguments that have no names.
@@ -503,6 +594,7 @@ impl Checker<'_> {
                 self.test_args(name, args, &[]);
                 Some(self.test_op(e, TestOp::ChecksumsAreGood, TyKind::Bool))
             }
+            (TyKind::Resource(r), _) => self.test_control(e, r, name, args),
             (TyKind::Instance(f), "at") => {
                 self.test_args(name, args, &[TyKind::NodeId]);
                 Some(self.test_op(e, TestOp::At, TyKind::Instance(f)))

@@ -128,6 +128,12 @@ impl Types {
         self.kinds.push(kind)
     }
 
+    /// The type of this kind, if the program has it.
+    pub fn find(&self, kind: TyKind) -> Option<Ty> {
+        let mut kinds = self.kinds.iter();
+        kinds.find(|(_, k)| **k == kind).map(|(ty, _)| ty)
+    }
+
     /// What a type is.
     pub fn kind(&self, ty: Ty) -> TyKind {
         self.kinds[ty]
