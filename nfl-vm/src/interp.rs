@@ -393,8 +393,9 @@ impl Machine<'_> {
 fn slot_at(target: u32) -> Option<usize> {
     // The vector lies right below the code, so a slot's distance is what the place lacks to 0.
     let below = 0u32.wrapping_sub(target);
-    let is_slot = below <= map::VECTOR_SLOTS * 8 && below != 0 && below.is_multiple_of(8);
-    is_slot.then(|| (below / 8 - 1) as usize)
+    let slot = (below / map::SLOT_BYTES).checked_sub(1)?;
+    let is_slot = below.is_multiple_of(map::SLOT_BYTES) && slot < map::VECTOR_SLOTS;
+    is_slot.then_some(slot as usize)
 }
 
 fn on_numbers(a: Word, b: Word, f: impl Fn(u32, u32) -> u32) -> Word {

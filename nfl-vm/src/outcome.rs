@@ -144,7 +144,8 @@ pub enum Trap {
     AddressStored(Region),
     /// An address was compared with something other than zero or its own region.
     AddressCompared,
-    /// A subroutine was called through another register than `ra` or `t0`, or at a higher address.
+    /// A subroutine was called through another register than `ra` or `t0`, or at a higher address;
+    /// or a slot that the image does not import, or through another register than `ra`.
     Call,
     /// A jump to something else than the address a call left in `ra` or `t0`.
     Return,
@@ -225,7 +226,7 @@ impl fmt::Display for Trap {
             ),
             Trap::Call => write!(
                 f,
-                "a call that does not link through `ra` or `t0` to a lower address"
+                "a call of neither a lower address through `ra` or `t0` nor an import through `ra`"
             ),
             Trap::Return => write!(f, "a jump to something that no call left in `ra` or `t0`"),
             Trap::Argument(reg) => write!(f, "`{reg}` holds no argument of the service"),

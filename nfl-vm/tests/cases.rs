@@ -2,18 +2,22 @@
 //!
 //! A case begins with `== name`. Lines that begin with a word set the scene, indented lines are
 //! code, and lines with `=> ` say what must come out: the verdict or the fault, then the packet and
-//! the `carried` area if they changed. With `BLESS=1` the test writes what came out.
+//! the `carried` area if they changed, and the entries of resources. `slot0` to `slot3` are labels. With `BLESS=1` the test writes what came out.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nfl_abi::Profile;
-use nfl_abi::host::NoHost;
-use nfl_abi::image::{Image, Right, Rights, Verdict, VerdictKind};
-use nfl_vm::{Context, Inputs, Outcome, Packet, run_unverified};
+use nfl_abi::image::{Image, Import, Resource, ResourceKind, Right, Rights, Verdict, VerdictKind};
+use nfl_abi::{Profile, map};
+use nfl_vm::{
+    Context, HEAD_ROOM, Inputs, Outcome, Packet, Services, State, TAIL_ROOM, run_unverified,
+};
 
 mod common;
+
+/// Slots of the call vector that cases name.
+const SLOTS: usize = 4;
 
 struct Case {
     image: Image,
@@ -21,6 +25,8 @@ struct Case {
     packet: Vec<u8>,
     context: Context,
     budget: u32,
+    room: (u32, u32),
+    entries: Vec<(String, Vec<u8>, Vec<u8>)>,
 }
 
 #[test]
@@ -77,13 +83,28 @@ fn replay(text: &str) -> String {
 
 fn run(lines: &[&str]) -> String {
     let mut case = parse(lines);
-    case.image.code = match nfl_isa::assemble(&case.code) {
-        Ok(code) => code,
+    // The call vector stands in front of the code, so its slots are labels there.
+    let vector = (0..SLOTS).rev();
+    let vector: String = vector
+        .map(|slot| format!("slot{slot}:\n  .word 0\n  .word 0\n"))
+        .collect();
+    case.image.code = match nfl_isa::assemble(&(vector + &case.code)) {
+        Ok(code) => code[SLOTS * map::SLOT_BYTES as usize..].to_vec(),
         Err(error) => return format!("does not assemble: {error}"),
     };
     let entry = case.image.manifest.entries[0];
-    let mut packet = Packet::from(&case.packet[..]);
+    let (head, tail) = case.room;
+    let mut packet = Packet::from(&case.packet[..]).with_room(head, tail);
     let mut carried = case.image.manifest.carried.clone();
+    let manifest = &case.image.manifest;
+    let mut state = State::new(&manifest.resources).expect("the resources agree");
+    for (resource, key, value) in &case.entries {
+        let filled = state.insert(resource, key, value);
+        filled.expect("an entry of the resource");
+    }
+    let bound = state.bind(&manifest.imports, &manifest.resources);
+    let bound = bound.expect("imports that make sense");
+    let mut services = Services::new(&bound, &mut state, entry.layer, &case.context);
     let result = run_unverified(
         &case.image,
         &entry,
@@ -91,7 +112,7 @@ fn run(lines: &[&str]) -> String {
             packet: &mut packet,
             context: &case.context,
             carried: &mut carried,
-            host: &mut NoHost,
+            host: &mut services,
         },
         case.budget,
         |_| {},
@@ -106,6 +127,11 @@ fn run(lines: &[&str]) -> String {
     if carried != case.image.manifest.carried {
         let _ = write!(out, "\ncarried {}", hex(&carried));
     }
+    for resource in &case.image.manifest.resources {
+        for (key, value) in state.entries(&resource.name).unwrap_or_default() {
+            let _ = write!(out, "\n{} {}: {}", resource.name, hex(&key), hex(&value));
+        }
+    }
     out
 }
 
@@ -114,9 +140,14 @@ fn show(outcome: &Outcome) -> String {
         verdict,
         steps,
         by_need,
+        no_room,
         ..
     } = outcome;
-    let by = if *by_need { " by need" } else { "" };
+    let by = match (by_need, no_room) {
+        (true, _) => " by need",
+        (_, true) => " without room",
+        _ => "",
+    };
     format!(
         "{}({:#x}) in {steps}{by}",
         verdict.kind.text(),
@@ -131,6 +162,8 @@ fn parse(lines: &[&str]) -> Case {
         packet: Vec::new(),
         context: Context::default(),
         budget: 1000,
+        room: (HEAD_ROOM, TAIL_ROOM),
+        entries: Vec::new(),
     };
     for line in &lines[1..] {
         if line.starts_with(' ') || line.ends_with(':') {
@@ -160,6 +193,21 @@ fn set(case: &mut Case, word: &str, rest: &str) {
         "network" => case.context.network_offset = Some(number() as u8),
         "next_hop" => case.context.next_hop = number(),
         "port" => case.context.ingress_port = number(),
+        "room" => {
+            let room = rest.split_once(' ').expect("two numbers");
+            case.room = (
+                room.0.parse().expect("a number"),
+                room.1.parse().expect("a number"),
+            );
+        }
+        "resource" => manifest.resources.push(resource(rest)),
+        "import" => manifest.imports.push(import(rest)),
+        "entry" => {
+            let (name, pair) = rest.split_once(' ').expect("a name and a pair");
+            let (key, value) = pair.split_once('=').expect("a key and a value");
+            case.entries
+                .push((name.to_owned(), bytes(key), bytes(value)));
+        }
         "rights" => {
             manifest.rights = rest
                 .split_whitespace()
@@ -179,6 +227,35 @@ fn set(case: &mut Case, word: &str, rest: &str) {
             };
         }
         _ => panic!("`{word}` sets nothing"),
+    }
+}
+
+/// A resource: name, kind, bytes of key and value, capacity.
+fn resource(text: &str) -> Resource {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |at: usize| words[at].parse::<u32>().expect("a number");
+    Resource {
+        name: words[0].to_owned(),
+        kind: ResourceKind::from_text(&words[1].replace('_', " ")).expect("a kind of resource"),
+        key_bytes: number(2) as u16,
+        value_bytes: number(3) as u16,
+        capacity: number(4),
+        idle_ns: 0,
+        first: 0,
+        flow_key: false,
+        layout: 0,
+    }
+}
+
+/// An import: service, parameter, and the place of its resource if it has one.
+fn import(text: &str) -> Import {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Import {
+        service: nfl_abi::host::call::service(words[0])
+            .expect("a service")
+            .number,
+        param: words[1].parse().expect("a number"),
+        resource: words.get(2).map(|at| at.parse().expect("a number")),
     }
 }
 
