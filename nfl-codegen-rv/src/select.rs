@@ -10,6 +10,7 @@
 
 mod call;
 mod cond;
+mod divide;
 mod memory;
 mod value;
 

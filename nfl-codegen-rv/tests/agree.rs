@@ -136,7 +136,11 @@ fn cases_agree() {
         if path.extension().is_some_and(|e| e == "nir") {
             let source = std::fs::read_to_string(&path).expect("a case can be read");
             let module = text::parse(&source).expect("a case parses");
-            check(module, Target::DEFAULT, &packets(7, 40), 7);
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let named = stem.and_then(|stem| stem.rsplit_once('.'));
+            let target = named.and_then(|(_, target)| Target::find(target));
+            let target = target.unwrap_or(Target::DEFAULT);
+            check(module, target, &packets(7, 40), 7);
         }
     }
 }

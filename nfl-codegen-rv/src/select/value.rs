@@ -81,7 +81,7 @@ impl Select<'_> {
             std::mem::swap(&mut a, &mut b);
         }
         if let Some(c) = self.constant_of(b)
-            && self.with_constant(rd, inst.op, a, c)
+            && self.with_constant(rd, inst, a, c)
         {
             return;
         }
@@ -106,14 +106,14 @@ impl Select<'_> {
     }
 
     /// Makes code with a constant on the right, if there is some that is better than a register for it.
-    fn with_constant(&mut self, rd: VReg, op: IrOp, a: Value, c: u32) -> bool {
+    fn with_constant(&mut self, rd: VReg, inst: &InstData, a: Value, c: u32) -> bool {
         let immediate = c.cast_signed();
         let log = c
             .is_power_of_two()
             .then(|| c.trailing_zeros().cast_signed());
         let negative = c.wrapping_neg().cast_signed();
         let amount = (c & 31).cast_signed();
-        let (op, immediate) = match (op, log) {
+        let (op, immediate) = match (inst.op, log) {
             (IrOp::Add, _) if fits12(immediate) => (Op::Addi, immediate),
             (IrOp::Sub, _) if fits12(negative) => (Op::Addi, negative),
             (IrOp::Or, _) if fits12(immediate) => (Op::Ori, immediate),
@@ -126,6 +126,7 @@ impl Select<'_> {
             (IrOp::Remu, Some(_)) => return self.and(rd, a, c - 1),
             (IrOp::And, _) => return self.and(rd, a, c),
             (IrOp::Mul, None) => return self.multiply(rd, a, c),
+            (IrOp::Divu | IrOp::Remu, None) => return self.divide(rd, inst, c),
             _ => return false,
         };
         let rs1 = self.reg(a);
@@ -175,37 +176,6 @@ impl Select<'_> {
             let rs2 = self.constant(mask);
             self.r(Op::And, rd, rs1, rs2);
         }
-        true
-    }
-
-    /// Multiplies by shifts and additions where the target has no multiplier.
-    fn multiply(&mut self, rd: VReg, a: Value, c: u32) -> bool {
-        if self.input.isa.allows(Op::Mul) {
-            return false;
-        }
-        if c == 0 {
-            self.pending.push(Code::Li { rd, value: 0 });
-            return true;
-        }
-        let rs1 = self.reg(a);
-        let mut so_far = rs1;
-        // From the highest bit down, as one would evaluate a number that is written out (Horner).
-        let mut at = 31 - c.leading_zeros();
-        let mut rest = c & !(1 << at);
-        while rest != 0 {
-            let next = 31 - rest.leading_zeros();
-            let (moved, sum) = (self.out.fresh(), self.out.fresh());
-            self.i(Op::Slli, moved, so_far, (at - next).cast_signed());
-            self.r(Op::Add, sum, moved, rs1);
-            (so_far, at) = (sum, next);
-            rest &= !(1 << next);
-        }
-        self.i(
-            if at == 0 { Op::Addi } else { Op::Slli },
-            rd,
-            so_far,
-            at.cast_signed(),
-        );
         true
     }
 
