@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use nfl::abi::codes;
-use nfl::{Built, Image, KeyId, Party, PublicKey, TrustPolicy, TrustStore, Trusted};
+use nfl::{Built, Bundle, Image, KeyId, Party, PublicKey, TrustPolicy, TrustStore, Trusted};
 
 use crate::failure::Failure;
 use crate::shell::Shell;
@@ -42,6 +42,7 @@ impl Artifact {
         }
         let bytes = read_bytes(file)?;
         match kind(file, &bytes) {
+            Some(Kind::Bundle) => Err(one_at_a_time(file)),
             Some(Kind::Image) => read_image(file, &bytes).map(Artifact::Image),
             Some(Kind::Capsule) => {
                 let (kid, image) = nfl::peek(&bytes).map_err(|error| {
@@ -70,6 +71,7 @@ impl Artifact {
 pub(crate) enum Kind {
     Image,
     Capsule,
+    Bundle,
 }
 
 /// Told by the extension, else by the first byte.
@@ -77,6 +79,7 @@ pub(crate) fn kind(file: &Path, bytes: &[u8]) -> Option<Kind> {
     match file.extension().and_then(|e| e.to_str()) {
         Some("nfi") => Some(Kind::Image),
         Some("nfc") => Some(Kind::Capsule),
+        Some("nfb") => Some(Kind::Bundle),
         _ => match bytes.first() {
             Some(&IMAGE_BYTE) => Some(Kind::Image),
             Some(&CAPSULE_BYTE) => Some(Kind::Capsule),
@@ -115,6 +118,18 @@ pub(crate) fn open(
     store
         .open(bytes, now_s)
         .map_err(|error| Failure::wrong(error.code(), format!("`{}`: {error}", file.display())))
+}
+
+/// The bundle in these bytes, which nobody has judged.
+pub(crate) fn read_bundle(file: &Path, bytes: &[u8]) -> Result<Bundle, Failure> {
+    Bundle::peek(bytes)
+        .map_err(|error| Failure::wrong(error.code(), format!("`{}`: {error}", file.display())))
+}
+
+/// A bundle stands where one program is meant.
+pub(crate) fn one_at_a_time(file: &Path) -> Failure {
+    let message = format!("`{}` is a bundle of several programs", file.display());
+    Failure::wrong(&codes::E910, message).help("`nflc inspect` shows what is in it")
 }
 
 /// The file is of no kind that is known.

@@ -7,10 +7,11 @@ use nfl::{Claims, Entry, Image, LateSlot, Profile, Verdict, VerdictKind};
 use serde::Serialize;
 
 use crate::args::Format;
-use crate::artifact::Artifact;
+use crate::artifact::{self, Artifact, Kind};
 use crate::failure::Failure;
 use crate::shell::Shell;
-use crate::source::Choice;
+use crate::source::{self, Choice};
+use crate::table::Table;
 
 /// Print what an image says about itself
 ///
@@ -83,7 +84,84 @@ struct Sizes {
     total: usize,
 }
 
+#[derive(Serialize)]
+struct BundleReport {
+    name: String,
+    services: Vec<ServiceReport>,
+    programs: Vec<ProgramReport>,
+}
+
+#[derive(Serialize)]
+struct ServiceReport {
+    service: String,
+    identity: String,
+}
+
+#[derive(Serialize)]
+struct ProgramReport {
+    /// Empty for anyone.
+    from: String,
+    to: String,
+    program: String,
+    bytes: usize,
+}
+
+/// What a bundle says about itself.
+fn bundle(args: &Args, bytes: &[u8], shell: &mut Shell) -> Result<(), Failure> {
+    let bundle = artifact::read_bundle(&args.file, bytes)?;
+    let mut report = BundleReport {
+        name: bundle.name,
+        services: Vec::new(),
+        programs: Vec::new(),
+    };
+    for (service, identity) in bundle.services {
+        report.services.push(ServiceReport { service, identity });
+    }
+    for program in bundle.programs {
+        let (_, image) = nfl::peek(&program.capsule)
+            .map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
+        report.programs.push(ProgramReport {
+            from: program.from,
+            to: program.to,
+            program: image.manifest.name,
+            bytes: program.capsule.len(),
+        });
+    }
+    if args.format == Format::Json {
+        return shell.json(&report);
+    }
+    shell.line(&report.name)?;
+    let mut services = Table::new(&["service", "identity"]);
+    for row in report.services {
+        services.row([row.service, row.identity]);
+    }
+    shell.print(services)?;
+    let mut programs = Table::new(&["from", "to", "program", "bytes"]);
+    let end = |name: String| {
+        if name.is_empty() {
+            "Any".to_string()
+        } else {
+            name
+        }
+    };
+    for row in report.programs {
+        programs.row([
+            end(row.from),
+            end(row.to),
+            row.program,
+            row.bytes.to_string(),
+        ]);
+    }
+    shell.print(programs)
+}
+
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    if !source::is_source(&args.file) {
+        let bytes = artifact::read_bytes(&args.file)?;
+        if artifact::kind(&args.file, &bytes) == Some(Kind::Bundle) {
+            return bundle(args, &bytes, shell);
+        }
+    }
     let artifact = Artifact::read(&args.file, &args.choice, shell)?;
     let key = match &artifact {
         Artifact::Capsule { kid, .. } => Some(kid.to_string()),

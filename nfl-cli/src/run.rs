@@ -354,6 +354,7 @@ fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
             let trusted = artifact::open(&args.file, &bytes, public, audience, now_s)?;
             Ok(vec![trusted.into_image()])
         }
+        Some(Kind::Bundle) => Err(artifact::one_at_a_time(&args.file)),
         None => Err(artifact::unknown(&args.file)),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nfl::abi::codes;
-use nfl::{Claims, Image};
+use nfl::{Bundle, BundledProgram, Claims, Image, SignError};
 
 use crate::artifact::{self, Kind};
 use crate::failure::Failure;
@@ -14,7 +14,8 @@ use crate::{key, output, time};
 /// Sign an image as a capsule
 ///
 /// The capsule is a COSE_Sign1 message with Ed25519 that says who signed, for whom, and for how
-/// long.
+/// long. A graph becomes a bundle: the capsules of all its connections with the identities of its
+/// services, signed as one.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  nflc sign Guard.originator.nfi --key controller.pem -o guard.nfc\n  nflc sign guard.nfl --set port=443 --party originator --key controller.pem --expires 8h -o guard.nfc"
@@ -74,7 +75,7 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let private = key::read_private(&args.key)?;
-    let image = image(args, shell)?;
+    let what = what(args, shell)?;
     let now_s = time::now(args.now)?;
     let start_s = args.not_before.unwrap_or(now_s);
     let claims = Claims {
@@ -86,8 +87,17 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         },
         not_before: args.not_before,
     };
-    let capsule = nfl::sign(&image, &claims, &private)
-        .map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
+    let failed = |error: SignError| Failure::wrong(error.code(), error.to_string());
+    let capsule = match what {
+        What::Image(image) => nfl::sign(&image, &claims, &private).map_err(failed)?,
+        What::Graph(mut bundle, images) => {
+            for (from, to, image) in images {
+                let capsule = nfl::sign(&image, &claims, &private).map_err(failed)?;
+                bundle.programs.push(BundledProgram { from, to, capsule });
+            }
+            bundle.sign(&private).map_err(failed)?
+        }
+    };
     output::write(&args.output, &capsule)?;
     shell.note(format!(
         "wrote {}: {} bytes, key id {}",
@@ -98,16 +108,48 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The one image that is meant.
-fn image(args: &Args, shell: &mut Shell) -> Result<Image, Failure> {
+/// What is to be signed.
+enum What {
+    Image(Box<Image>),
+    /// A graph's bundle without programs, and each program with the ends of its connection.
+    Graph(Bundle, Vec<(String, String, Image)>),
+}
+
+fn what(args: &Args, shell: &mut Shell) -> Result<What, Failure> {
     if !source::is_source(&args.file) {
         let bytes = artifact::read_bytes(&args.file)?;
         return match artifact::kind(&args.file, &bytes) {
-            Some(Kind::Image) => artifact::read_image(&args.file, &bytes),
-            Some(Kind::Capsule) => Err(already_signed(&args.file)),
+            Some(Kind::Image) => {
+                artifact::read_image(&args.file, &bytes).map(|i| What::Image(Box::new(i)))
+            }
+            Some(Kind::Capsule | Kind::Bundle) => Err(already_signed(&args.file)),
             None => Err(artifact::unknown(&args.file)),
         };
     }
+    let unit = source::unit(&args.file, &args.choice.target, shell)?;
+    if let Some(graph) = source::graph(&unit, args.choice.function.as_deref()) {
+        let settings = source::settings(&args.choice.set)?;
+        let bundle = Bundle {
+            name: graph.qualified().to_string(),
+            services: graph.services(),
+            programs: Vec::new(),
+        };
+        let mut images = Vec::new();
+        for (connection, built) in source::graph_images(graph, &settings, &unit)? {
+            let ends = (connection.from, connection.to);
+            images.extend(
+                built
+                    .into_iter()
+                    .map(|b| (ends.0.clone(), ends.1.clone(), b.image)),
+            );
+        }
+        return Ok(What::Graph(bundle, images));
+    }
+    image(args, shell).map(|image| What::Image(Box::new(image)))
+}
+
+/// The one image of a source file that is meant.
+fn image(args: &Args, shell: &mut Shell) -> Result<Image, Failure> {
     let compiled = source::images(&args.file, &args.choice, shell)?;
     let mut images = source::of_party(compiled.images, args.party)?;
     match (images.pop(), images.is_empty()) {

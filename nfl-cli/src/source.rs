@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nfl::abi::codes;
 use nfl::{
-    BindError, Build, Built, Compiler, Diagnostic, DirFiles, FunctionUnit, Limits, Party, Severity,
-    Unit, UnknownTarget,
+    BindError, Build, Built, Compiler, Diagnostic, DirFiles, FunctionUnit, GraphConnection,
+    GraphUnit, Limits, Party, Severity, Unit, UnknownTarget,
 };
 
 use crate::failure::{Exit, Failure};
@@ -95,7 +95,16 @@ pub(crate) fn unit(file: &Path, target: &str, shell: &mut Shell) -> Result<Unit,
 pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Compiled, Failure> {
     let settings = settings(&choice.set)?;
     let unit = unit(file, &choice.target, shell)?;
-    let images = bind(choose(&unit, choice.function.as_deref())?, &settings, &unit)?;
+    let images = match graph(&unit, choice.function.as_deref()) {
+        Some(graph) => {
+            let connections = graph_images(graph, &settings, &unit)?;
+            connections
+                .into_iter()
+                .flat_map(|(_, built)| built)
+                .collect()
+        }
+        None => bind(choose(&unit, choice.function.as_deref())?, &settings, &unit)?,
+    };
     for Built { image, party, .. } in &images {
         shell.detail(format!(
             "compiled {} for the {}: {} bytes of code",
@@ -105,6 +114,28 @@ pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<
         ));
     }
     Ok(Compiled { unit, images })
+}
+
+/// The graph of this name, or the only one.
+pub(crate) fn graph<'u>(unit: &'u Unit, name: Option<&str>) -> Option<GraphUnit<'u>> {
+    match (name, unit.graphs().as_slice()) {
+        (Some(name), _) => unit.graph(name).ok(),
+        (None, [one]) => Some(*one),
+        _ => None,
+    }
+}
+
+/// The images of all connections of a graph.
+pub(crate) fn graph_images<'u>(
+    graph: GraphUnit<'u>,
+    settings: &[(&str, &str)],
+    unit: &Unit,
+) -> Result<Vec<(GraphConnection<'u>, Vec<Built>)>, Failure> {
+    graph.images(settings).map_err(|error| Failure {
+        exit: Exit::Wrong,
+        diagnostics: error.diagnostics,
+        sources: unit.sources().clone(),
+    })
 }
 
 /// The values given with `--set`, in order.

@@ -48,8 +48,17 @@ pub fn sign(image: &Image, claims: &Claims, signer: &dyn Signer) -> Result<Vec<u
     // The fields of an image are open, so it may say what the byte form cannot.
     Image::from_bytes(&payload).map_err(SignError::Image)?;
 
+    sign_payload(&payload, EXTERNAL, signer)
+}
+
+/// A COSE_Sign1 message with this payload, for this purpose.
+pub(crate) fn sign_payload(
+    payload: &[u8],
+    external: &[u8],
+    signer: &dyn Signer,
+) -> Result<Vec<u8>, SignError> {
     let kid = signer.public().kid();
-    let message = signed_message(kid, &payload);
+    let message = signed_message_for(kid, payload, external);
     let signature = signer.sign(&message)?;
     if !signer.public().verifies(&message, &signature) {
         return Err(SignError::Signer);
@@ -59,7 +68,7 @@ pub fn sign(image: &Image, claims: &Claims, signer: &dyn Signer) -> Result<Vec<u
     w.array(4);
     w.bytes(&protected(kid));
     w.map(Map::new());
-    w.bytes(&payload);
+    w.bytes(payload);
     w.bytes(&signature);
     Ok(w.into_bytes())
 }
@@ -74,13 +83,18 @@ fn protected(kid: KeyId) -> Vec<u8> {
     w.into_bytes()
 }
 
-/// The Sig_structure (RFC 9052 section 4.4).
+/// The Sig_structure of a capsule.
 pub(crate) fn signed_message(kid: KeyId, payload: &[u8]) -> Vec<u8> {
+    signed_message_for(kid, payload, EXTERNAL)
+}
+
+/// The Sig_structure (RFC 9052 section 4.4).
+pub(crate) fn signed_message_for(kid: KeyId, payload: &[u8], external: &[u8]) -> Vec<u8> {
     let mut w = Writer::new();
     w.array(4);
     w.text("Signature1");
     w.bytes(&protected(kid));
-    w.bytes(EXTERNAL);
+    w.bytes(external);
     w.bytes(payload);
     w.into_bytes()
 }

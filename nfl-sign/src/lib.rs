@@ -11,10 +11,12 @@
 
 extern crate alloc;
 
+mod bundle;
 mod capsule;
 mod key;
 mod trust;
 
+pub use bundle::{Bundle, BundledProgram};
 pub use capsule::{SignError, sign};
 pub use key::{KeyError, KeyId, PrivateKey, PublicKey, Signer};
 pub use trust::{Policy, TrustError, TrustStore, Trusted, peek};

@@ -74,6 +74,11 @@ impl TrustStore {
         }
     }
 
+    /// The key with this id, if it is trusted.
+    pub(crate) fn key(&self, kid: KeyId) -> Option<&PublicKey> {
+        self.keys.get(&kid)
+    }
+
     /// The image in a capsule, when a trusted key has signed it for this node and this time.
     ///
     /// # Errors
@@ -82,7 +87,7 @@ impl TrustStore {
     pub fn open(&self, bytes: &[u8], now_s: u64) -> Result<Trusted, TrustError> {
         let parts = Parts::read(bytes)?;
         let kid = parts.kid;
-        let key = self.keys.get(&kid).ok_or(TrustError::UnknownKey(kid))?;
+        let key = self.key(kid).ok_or(TrustError::UnknownKey(kid))?;
         if !key.verifies(&signed_message(kid, parts.payload), &parts.signature) {
             return Err(TrustError::BadSignature(kid));
         }

@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 struct Services {
     all: Vec<ServiceDef>,
     fields: BTreeMap<(u32, &'static str), TemplateId>,
+    /// These parameters, in the order of their first use.
+    params: Vec<TemplateId>,
 }
 
 impl Checker<'_> {
@@ -139,7 +141,7 @@ impl Checker<'_> {
             fields_only: true,
             ..self.body_of(owner)
         };
-        let args = self.within(body, |c| c.stage_args(f, inner, stage, services));
+        let args = self.within(body, |c| c.stage_args(inner, stage, services));
         let Some(args) = args else { return false };
         let inner_stages = self.t.functions[inner].stages.clone();
         if inner_stages.is_empty() {
@@ -230,7 +232,6 @@ impl Checker<'_> {
     /// A value or a parameter for each parameter of a stage.
     fn stage_args(
         &mut self,
-        f: FunctionId,
         inner: FunctionId,
         stage: &Stage,
         services: &mut Services,
@@ -255,7 +256,7 @@ impl Checker<'_> {
                 good = false;
                 continue;
             }
-            match self.stage_arg(f, param, arg.value, services) {
+            match self.stage_arg(param, arg.value, services) {
                 Some(value) => {
                     given.insert(param, value);
                 }
@@ -330,7 +331,6 @@ impl Checker<'_> {
 
     fn stage_arg(
         &mut self,
-        f: FunctionId,
         param: TemplateId,
         value: ExprId,
         services: &mut Services,
@@ -338,7 +338,7 @@ impl Checker<'_> {
         let Template {
             ty, range, span, ..
         } = self.t.templates[param].clone();
-        if let Some(t) = self.service_field(f, ty, value, services) {
+        if let Some(t) = self.service_field(ty, value, services) {
             return Some(StageArg::Param(t));
         }
         let errors = self.diags.iter().len();
@@ -524,7 +524,8 @@ impl Checker<'_> {
                 span: *span,
             });
         }
-        let params = self.t.functions[f].params.clone();
+        let mut params = self.t.functions[f].params.clone();
+        params.append(&mut services.params);
         for connection in &connections {
             self.t.functions[connection.contract]
                 .params
@@ -631,7 +632,6 @@ impl Checker<'_> {
     /// `Web.prefix` as an argument: a parameter of the graph that is filled in when workloads appear.
     fn service_field(
         &mut self,
-        f: FunctionId,
         ty: Ty,
         value: ExprId,
         services: &mut Services,
@@ -668,7 +668,7 @@ impl Checker<'_> {
                     default: None,
                 });
                 services.fields.insert((at, field), id);
-                self.t.functions[f].params.push(id);
+                services.params.push(id);
                 id
             }
         };

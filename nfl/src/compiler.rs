@@ -6,6 +6,7 @@
 
 use nfl_abi::Limits;
 use nfl_isa::Target;
+use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::program::{Files, Program};
@@ -199,6 +200,11 @@ pub(crate) fn root_functions(checked: &Checked) -> Vec<FunctionId> {
     let functions = checked.tables.functions.iter();
     functions
         .filter(|(_, def)| ast.decls[def.decl].span.file == root)
+        // A graph's own row only holds its parameters; its connections are functions.
+        .filter(|(_, def)| {
+            let graph = matches!(ast.decls[def.decl].kind, DeclKind::Graph { .. });
+            !graph || !def.stages.is_empty()
+        })
         .map(|(id, _)| id)
         .collect()
 }

@@ -21,6 +21,8 @@ mod engine;
 mod error;
 #[cfg(feature = "compiler")]
 mod files;
+#[cfg(feature = "compiler")]
+mod graph;
 mod party;
 #[cfg(feature = "test")]
 pub mod test;
@@ -35,6 +37,7 @@ pub use {
     compiler::{Build, Compiler},
     error::{BindError, BuildFailed, NoSuchFunction},
     files::MemoryFiles,
+    graph::{GraphConnection, GraphUnit},
     nfl_syntax::diag::fix::{Fixed, apply as apply_fixes},
     nfl_syntax::diag::level::{Level, Levels},
     nfl_syntax::diag::render::{Style, render},
@@ -50,8 +53,8 @@ pub use files::DirFiles;
 
 #[cfg(feature = "sign")]
 pub use nfl_sign::{
-    KeyError, KeyId, Policy as TrustPolicy, PrivateKey, PublicKey, SignError, Signer, TrustError,
-    TrustStore, Trusted, peek, sign,
+    Bundle, BundledProgram, KeyError, KeyId, Policy as TrustPolicy, PrivateKey, PublicKey,
+    SignError, Signer, TrustError, TrustStore, Trusted, peek, sign,
 };
 
 #[cfg(feature = "vm")]

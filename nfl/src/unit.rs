@@ -27,6 +27,14 @@ impl Unit {
         Unit { compiler, checked }
     }
 
+    pub(crate) fn checked(&self) -> &Checked {
+        &self.checked
+    }
+
+    pub(crate) fn function_unit(&self, id: FunctionId) -> FunctionUnit<'_> {
+        FunctionUnit { unit: self, id }
+    }
+
     /// The source texts, to render findings and places with.
     pub fn sources(&self) -> &SourceMap {
         &self.checked.program.sources
@@ -93,9 +101,14 @@ impl<'u> FunctionUnit<'u> {
         &self.unit.checked.tables.functions[self.id]
     }
 
-    /// Its simple name: `Segment`.
+    /// Its simple name: `Segment`; for a connection of a graph `Shop.Web-Cart`.
     pub fn name(&self) -> &'u str {
-        self.unit.checked.program.names.text(self.def().name)
+        let simple = self.unit.checked.program.names.text(self.def().name);
+        let qualified = self.qualified();
+        match qualified.rfind(simple) {
+            Some(at) => &qualified[at..],
+            None => simple,
+        }
     }
 
     /// Its name with its package: `acme.contracts.Segment`.
