@@ -16,6 +16,7 @@ mod gvn;
 mod late;
 mod need;
 mod ranges;
+mod slots;
 
 #[cfg(feature = "testing")]
 pub(crate) use dce::ONLY_ANSWER;
@@ -98,6 +99,7 @@ fn improve(m: &mut Module) {
 fn finish(m: &mut Module) {
     each(m, counter::add);
     each(m, |f, _| bits::drop_unseen(f));
+    each(m, |f, _| slots::share(f));
     each(m, |f, _| blocks::simplify(f));
     each(m, gvn::number);
     each(m, dce::sweep);

@@ -200,8 +200,8 @@ struct Generator {
     calls: bool,
     /// Whether the packet may move here: within a loop that would make void what is known before it.
     may_move: bool,
-    /// The local array for wide keys, once there is one.
-    wide: Option<Slot>,
+    /// The local arrays for wide keys.
+    wide: Vec<Slot>,
 }
 
 impl Generator {
@@ -218,7 +218,7 @@ impl Generator {
             depth: 0,
             calls: false,
             may_move: false,
-            wide: None,
+            wide: Vec::new(),
         }
     }
 

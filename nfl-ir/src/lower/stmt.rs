@@ -116,8 +116,11 @@ impl Lower<'_, '_> {
         let stored = stored_bytes(self.image.width(elem).bits);
         // Whole words, so that each byte of a word is written when one is.
         let bytes = (stored * count).next_multiple_of(4);
+        let sound = self.image.sound;
+        let name = sound.tables().locals[local].name;
+        let name = name.map_or("", |name| sound.program().names.text(name));
         let slot = self.b.f.slots.push(SlotData {
-            name: String::new(),
+            name: name.to_string(),
             bytes,
             align: 4,
         });

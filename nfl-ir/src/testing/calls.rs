@@ -15,6 +15,9 @@ use crate::testing::{Generator, NEED};
 /// Bytes of the keys that do not fit into registers.
 const WIDE: u16 = 28;
 
+/// Local arrays for them in a handler.
+const WIDE_SLOTS: usize = 4;
+
 /// Imports in order: service, parameter, resource.
 const IMPORTS: &[(&str, u16, Option<u8>)] = &[
     ("table.get", 0, Some(0)),
@@ -194,15 +197,15 @@ impl Generator {
 
     /// A key that does not fit into registers.
     fn wide_key(&mut self) {
-        let slot = match self.wide {
-            Some(slot) => slot,
-            None => self.f.slots.push(SlotData {
+        let slot = match self.wide.first() {
+            Some(&slot) if self.rng.chance(50) || self.wide.len() == WIDE_SLOTS => slot,
+            _ => self.f.slots.push(SlotData {
                 name: "key".to_string(),
                 bytes: WIDE.into(),
                 align: 4,
             }),
         };
-        self.wide = Some(slot);
+        self.wide.push(slot);
         let words = u32::from(WIDE) / 4;
         for at in 0..words {
             let v = self.word();
