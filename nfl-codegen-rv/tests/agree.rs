@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use nfl_abi::host::NoHost;
-use nfl_abi::image::{Rights, VerdictKind};
+use nfl_abi::image::{Import, ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Image, Limits, Profile};
 use nfl_codegen_rv::{EmitError, Options, emit};
 use nfl_ir::{Module, interp, testing, text, verify};
 use nfl_isa::Target;
 use nfl_syntax::Diags;
-use nfl_vm::{Budget, Context, Packet, Policy};
+use nfl_vm::{Budget, Context, Packet, Policy, Services, SharedState, State};
 
 /// Numbers that look random and are the same in every run (xorshift).
 struct Numbers(u64);
@@ -35,9 +34,15 @@ fn compare(module: &Module, image: &Image, packets: &[Vec<u8>], seed: u64) {
         verdicts: u8::MAX,
         steps_max: u32::MAX,
     };
-    let mut instance = nfl_vm::load(proven, &policy)
-        .expect("the policy allows all")
-        .instance();
+    let loaded = nfl_vm::load(proven, &policy).expect("the policy allows all");
+    let mut state = State::default();
+    let imports: Vec<Import> = module.imports.iter().map(|(_, &i)| i).collect();
+    let bound = state.bind(&imports, &module.resources);
+    let bound = bound.expect("the machine offers what modules call");
+    fill(&mut state);
+    let shared = SharedState::new(state.clone());
+    let instance = loaded.instance_on(&shared);
+    let mut instance = instance.expect("the image has the module's resources");
     let late: Vec<u32> = module
         .late
         .iter()
@@ -66,25 +71,52 @@ fn compare(module: &Module, image: &Image, packets: &[Vec<u8>], seed: u64) {
                 context.flow,
             ];
             let (mut packet, mut carried) = (bytes.clone(), module.carried.clone());
+            let room = interp::Room {
+                head: numbers.below(20),
+                tail: numbers.below(20),
+            };
+            let mut services = Services::new(&bound, &mut state, f.layer, &context);
             let inputs = &mut interp::Inputs {
                 context: &words,
                 carried: &mut carried,
                 late: &late,
-                host: &mut NoHost,
-                room: interp::Room::default(),
+                host: &mut services,
+                room,
             };
             let want = interp::run(module, index, &mut packet, inputs);
+            let effects = services.into_effects();
             let want = outcome(module, want.expect("a verified module does not trap"));
-            let (mut real, mut area) = (Packet::from(bytes.clone()), module.carried.clone());
+            let mut real = Packet::from(bytes.clone()).with_room(room.head, room.tail);
+            let mut area = module.carried.clone();
             let got = instance.run(f.role, &mut real, &context, &mut area, Budget::Proven);
             let got = got.unwrap_or_else(|fault| panic!("{fault}\n{}", text::module(module)));
+            let done = got.effects;
             let got = (u32::from(got.verdict.kind.number()), got.verdict.operand);
             let is_same = got == want && real.bytes() == packet && area == carried;
+            let is_same = is_same && effects == done && state == *instance.state_mut();
             assert!(
                 is_same,
                 "machine {got:?}, IR {want:?}, {bytes:02x?}\n{}",
                 text::module(module)
             );
+        }
+    }
+}
+
+/// Puts something into the tables of a generated module, so that lookups find it.
+fn fill(state: &mut State) {
+    for resource in state.resources().to_vec() {
+        let name = &resource.name;
+        let value: Vec<u8> = (1..).take(resource.value_bytes.into()).collect();
+        for key in 0..3 {
+            let mut bytes = vec![0; resource.key_bytes.into()];
+            bytes.iter_mut().take(1).for_each(|first| *first = key);
+            let done = match resource.kind {
+                ResourceKind::Lpm => state.insert_prefix(name, &bytes, key.into(), &value),
+                ResourceKind::Table | ResourceKind::Set => state.insert(name, &bytes, &value),
+                _ => Ok(()),
+            };
+            done.expect("the entry fits");
         }
     }
 }
@@ -167,6 +199,15 @@ fn generated_modules_agree() {
 fn optimised_modules_agree() {
     for seed in 0..seeds() {
         let mut module = testing::module(seed);
+        nfl_ir::passes::run(&mut module);
+        check(module, Target::DEFAULT, &packets(seed, 12), seed);
+    }
+}
+
+#[test]
+fn modules_that_call_agree() {
+    for seed in 0..seeds() {
+        let mut module = testing::calling_module(seed);
         nfl_ir::passes::run(&mut module);
         check(module, Target::DEFAULT, &packets(seed, 12), seed);
     }
