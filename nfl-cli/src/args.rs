@@ -21,7 +21,7 @@ const STYLES: Styles = Styles::styled()
     styles = STYLES,
     disable_help_subcommand = false,
     infer_subcommands = true,
-    after_help = "Exit status:\n  0    well\n  1    the input is wrong, or the answer is no\n  2    usage, settings or files\n  101  an internal error\n\nExamples:\n  nflc new guard\n  nflc check guard/guard.nfl --bounds\n  nflc run guard/guard.nfl --on originator --pcap in.pcap --set port=443"
+    after_help = "Exit status:\n  0    well\n  1    the input is wrong, or the answer is no\n  2    usage, settings or files\n  101  an internal error\n\nExamples:\n  nflc new guard\n  cd guard && nflc test\n  nflc run src/guard/Guard.nfl --on originator --pcap in.pcap --set port=443"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -9,6 +9,7 @@ use nfl::{Built, Entry, Party, SourceMap};
 
 use crate::failure::Failure;
 use crate::output::{self, Outputs};
+use crate::project::{self, Project};
 use crate::shell::Shell;
 use crate::source::{self, Choice, PartyName};
 use crate::table::Table;
@@ -17,15 +18,15 @@ use crate::{artifact, disasm};
 /// Compile a function to images
 ///
 /// A contract has an image for each party, a resident function has one. They are written as
-/// FUNCTION.PARTY.nfi.
+/// FUNCTION.PARTY.nfi. Without a file, what the project's `[[build]]` tables name is built into `out`.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  nflc build guard.nfl --set port=443\n  nflc build guard.nfl --function Guard --out-dir out --emit image,asm\n  nflc build guard.nfl --party originator -o guard.nfi"
 )]
 pub(crate) struct Args {
-    /// Source file
+    /// Source file; the project's builds if left out
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    file: Option<PathBuf>,
     #[command(flatten)]
     choice: Choice,
     /// Only the image of this party
@@ -34,9 +35,9 @@ pub(crate) struct Args {
     /// The output file, where there is one
     #[arg(short, long, value_name = "FILE", conflicts_with = "out_dir")]
     output: Option<PathBuf>,
-    /// The directory for output files; made when it does not exist
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    out_dir: PathBuf,
+    /// The directory for output files, made when it does not exist; here, or `out` of the project, if left out
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
     /// What to write
     #[arg(
         long,
@@ -82,11 +83,12 @@ impl Emit {
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
-    let compiled = source::images(&args.file, &args.choice, shell)?;
+    let Some(file) = &args.file else {
+        return project(args, shell);
+    };
+    let compiled = source::images(file, &args.choice, shell)?;
     let images = source::of_party(compiled.images, args.party)?;
-    let mut kinds = args.emit.clone();
-    kinds.sort_unstable();
-    kinds.dedup();
+    let kinds = args.kinds();
     let mut outputs = Outputs::default();
     match &args.output {
         Some(path) => {
@@ -101,14 +103,9 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
             outputs.add(path, &kind.bytes(built, compiled.unit.sources()))?;
         }
         None => {
-            output::make_dir(&args.out_dir)?;
-            for built in &images {
-                for kind in &kinds {
-                    let path = source::image_path(&args.out_dir, built, kind.extension());
-                    outputs.add(&path, &kind.bytes(built, compiled.unit.sources()))?;
-                    shell.detail(format!("wrote {}", path.display()));
-                }
-            }
+            let dir = args.out_dir.as_deref().unwrap_or(Path::new("."));
+            let texts = compiled.unit.sources();
+            add(dir, &images, &kinds, texts, &mut outputs, shell)?;
         }
     }
     outputs.commit()?;
@@ -116,6 +113,72 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         shell.print(summary(&images))?;
     }
     Ok(())
+}
+
+/// Builds what the project names.
+fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let project = Project::here()?;
+    let targets = &project.manifest.build;
+    if targets.is_empty() {
+        let message = format!("{} names nothing to build", project::FILE);
+        return Err(Failure::usage(&codes::E913, message)
+            .help("add a table `[[build]]` with a `function`, or name a source file"));
+    }
+    let dir = match &args.out_dir {
+        Some(dir) => dir.clone(),
+        None => project.dir.join("out"),
+    };
+    let (kinds, mut outputs, mut all) = (args.kinds(), Outputs::default(), Vec::new());
+    for target in targets {
+        let file = project.file_of(&target.function)?;
+        let mut set = target.settings();
+        set.extend(args.choice.set.iter().cloned());
+        let choice = Choice {
+            function: Some(target.function.clone()),
+            set,
+            target: args.choice.target.clone(),
+        };
+        let compiled = source::images(&file, &choice, shell)?;
+        let images = source::of_party(compiled.images, args.party)?;
+        let texts = compiled.unit.sources();
+        add(&dir, &images, &kinds, texts, &mut outputs, shell)?;
+        all.extend(images);
+    }
+    outputs.commit()?;
+    if !shell.is_quiet() {
+        shell.print(summary(&all))?;
+    }
+    Ok(())
+}
+
+/// Adds the files of images to a directory.
+fn add(
+    dir: &Path,
+    images: &[Built],
+    kinds: &[Emit],
+    sources: &SourceMap,
+    outputs: &mut Outputs,
+    shell: &mut Shell,
+) -> Result<(), Failure> {
+    output::make_dir(dir)?;
+    for built in images {
+        for kind in kinds {
+            let path = source::image_path(dir, built, kind.extension());
+            outputs.add(&path, &kind.bytes(built, sources))?;
+            shell.detail(format!("wrote {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+impl Args {
+    /// What to write, each kind once.
+    fn kinds(&self) -> Vec<Emit> {
+        let mut kinds = self.emit.clone();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
 }
 
 /// A line for each handler.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nfl::{HandlerBounds, Severity};
 
 use crate::failure::{Exit, Failure};
+use crate::project;
 use crate::shell::Shell;
 use crate::source;
 use crate::table::Table;
@@ -18,28 +19,30 @@ use crate::table::Table;
     after_help = "Examples:\n  nflc check guard.nfl\n  nflc check --bounds *.nfl\n  nflc check --error-format json guard.nfl"
 )]
 pub(crate) struct Args {
-    /// Source files
-    #[arg(required = true, value_name = "FILE")]
+    /// Source files, or directories with source files; the project's if left out
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print what is proved of each handler
     #[arg(long)]
     bounds: bool,
-    /// The instruction set that code will be made for
-    #[arg(
-        long,
-        visible_alias = "march",
-        value_name = "TARGET",
-        default_value = "rv32imc"
-    )]
-    target: String,
+    /// The instruction set that code will be made for: rv32imc if neither this nor the project says
+    #[arg(long, visible_alias = "march", value_name = "TARGET")]
+    target: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
-    let compiler = source::compiler(&args.target)?;
+    let work = project::work(&args.files, shell)?;
+    let compiler = source::compiler(args.target.as_deref(), work.project.as_ref())?;
     let mut findings = Vec::new();
     let mut bounds = Table::new(&["handler", "steps (estimate)", "loops"]);
-    for file in &args.files {
+    for file in &work.files {
         let build = source::build(file, &compiler, shell)?;
+        let misplaced = work
+            .project
+            .as_ref()
+            .and_then(|p| p.misplaced(file, &build));
+        shell.diagnose(misplaced.as_slice(), build.sources());
+        findings.extend(misplaced);
         shell.detail(format!("checked {}", file.display()));
         for handler in build.bounds() {
             bounds.row(cells(handler));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use nfl::abi::codes;
-use nfl::{Code, Compiler, Diagnostic, DirFiles, Files, apply_fixes};
+use nfl::{Code, Compiler, Diagnostic, DirFiles, Files, Roots, apply_fixes};
 
 use crate::difference;
 use crate::failure::Failure;
 use crate::output::Outputs;
+use crate::project;
 use crate::shell::Shell;
 use crate::source;
 
@@ -21,8 +22,8 @@ use crate::source;
     after_help = "Examples:\n  nflc fix guard.nfl\n  nflc fix --diff guard.nfl\n  nflc fix --code E601 --code W601 *.nfl"
 )]
 pub(crate) struct Args {
-    /// Source files
-    #[arg(required = true, value_name = "FILE")]
+    /// Source files, or directories with source files; the project's if left out
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Only findings of this code; may be repeated
     #[arg(long, value_name = "CODE")]
@@ -40,7 +41,7 @@ const ROUNDS_MAX: usize = 10;
 
 /// Files as they are after the corrections so far.
 struct Corrected {
-    disk: DirFiles,
+    disk: Roots<DirFiles>,
     texts: BTreeMap<String, String>,
 }
 
@@ -57,12 +58,13 @@ impl Files for Corrected {
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let chosen = codes_of(&args.code)?;
-    let compiler = source::compiler("rv32imc")?;
+    let work = project::work(&args.files, shell)?;
+    let compiler = source::compiler(None, work.project.as_ref())?;
     let mut files = Corrected {
-        disk: DirFiles::new(""),
+        disk: project::files(work.files.first().map_or(Path::new(""), |f| f))?,
         texts: BTreeMap::new(),
     };
-    let paths: Vec<String> = args
+    let paths: Vec<String> = work
         .files
         .iter()
         .map(|path| path.to_string_lossy().into_owned())

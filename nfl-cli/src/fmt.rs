@@ -8,6 +8,7 @@ use nfl::format;
 use crate::difference;
 use crate::failure::{Exit, Failure};
 use crate::output::Outputs;
+use crate::project;
 use crate::shell::Shell;
 use crate::source;
 
@@ -19,8 +20,8 @@ use crate::source;
     after_help = "Examples:\n  nflc fmt guard.nfl\n  nflc fmt --check *.nfl\n  nflc fmt --diff guard.nfl\n  nflc fmt - < guard.nfl"
 )]
 pub(crate) struct Args {
-    /// Source files, or `-` for standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Source files, directories with source files, or `-` for standard input; the project's if left out
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Say which files would change, change nothing, and fail if there are any
     #[arg(long)]
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let mut outputs = Outputs::default();
     let mut changed = 0;
     let mut refused = false;
-    for path in &args.files {
+    for path in &project::work(&args.files, shell)?.files {
         let is_stdin = path.as_os_str() == "-";
         let old = if is_stdin {
             stdin()?

@@ -21,6 +21,7 @@ mod inspect;
 mod key;
 mod new;
 mod output;
+mod project;
 mod run;
 mod shell;
 mod sign;

@@ -6,11 +6,12 @@ use nfl::abi::codes;
 
 use crate::failure::Failure;
 use crate::output::{self, Outputs};
+use crate::project;
 use crate::shell::Shell;
 
-/// Make a directory with a first network function
+/// Make a project with a first network function and its tests
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  nflc new guard\n  nflc check guard/guard.nfl")]
+#[command(after_help = "Example:\n  nflc new guard\n  cd guard\n  nflc test")]
 pub(crate) struct Args {
     /// The directory; its last part names the package
     #[arg(value_name = "NAME")]
@@ -24,21 +25,21 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         return Err(Failure::usage(&codes::E909, message));
     }
     let package = package_of(directory)?;
-    output::make_dir(directory)?;
+    let sources = directory.join("src").join(&package);
+    output::make_dir(&sources)?;
     let mut outputs = Outputs::default();
-    let file = format!("{package}.nfl");
-    outputs.add(
-        &directory.join(&file),
-        SOURCE.replace("PACKAGE", &package).as_bytes(),
-    )?;
-    let readme = README.replace("PACKAGE", &package);
-    outputs.add(&directory.join("README.md"), readme.as_bytes())?;
+    let files = [
+        (directory.join(project::FILE), PROJECT),
+        (sources.join("Guard.nfl"), SOURCE),
+        (directory.join("README.md"), README),
+        (directory.join(".gitignore"), IGNORED),
+    ];
+    for (path, text) in files {
+        outputs.add(&path, text.replace("PACKAGE", &package).as_bytes())?;
+    }
     outputs.commit()?;
-    shell.note(format!(
-        "made {}; next: nflc check {}",
-        directory.display(),
-        directory.join(file).display()
-    ));
+    let place = directory.display();
+    shell.note(format!("made {place}; next: cd {place} && nflc test"));
     Ok(())
 }
 
@@ -53,6 +54,19 @@ fn package_of(directory: &Path) -> Result<String, Failure> {
     }
     Ok(package)
 }
+
+const PROJECT: &str = "\
+[project]
+name = \"PACKAGE\"
+version = \"0.1.0\"
+source = [\"src\"]
+
+[[build]]
+function = \"PACKAGE.Guard\"
+set = { port = 443 }
+";
+
+const IGNORED: &str = "/out\n";
 
 const SOURCE: &str = "\
 package PACKAGE;
@@ -73,6 +87,21 @@ public function Guard(Prefix4 clients = 10.1.0.0/16, Prefix4 servers = 10.2.0.0/
                 && ip.src in servers && ip.dst in clients && tcp.sport == port) return Pass;
         return Drop;
     }
+
+    @Test void clientsReachTheServers() {
+        var guard = Guard(port = 8443);
+        var there = Ipv4(src = 10.1.7.9, dst = 10.2.0.4) / Tcp(sport = 40000, dport = 8443, syn = true);
+        var back = Ipv4(src = 10.2.0.4, dst = 10.1.7.9) / Tcp(sport = 8443, dport = 40000, ack = true);
+
+        assert guard.originator(there).verdict == Pass;
+        assert guard.responder(back).verdict == Pass;
+    }
+
+    @Test void nobodyElseDoes() {
+        var stranger = Ipv4(src = 192.0.2.1, dst = 10.2.0.4) / Tcp(dport = 443, syn = true);
+
+        assert Guard().originator(stranger).verdict instanceof Drop;
+    }
 }
 ";
 
@@ -81,8 +110,10 @@ const README: &str = "\
 
 A network function in NFL.
 
-    nflc check PACKAGE.nfl
-    nflc build PACKAGE.nfl --set port=443 --out-dir out
-    nflc disasm PACKAGE.nfl
-    nflc run PACKAGE.nfl --on originator --pcap in.pcap --write out.pcap
+    nflc check      # all findings
+    nflc test       # the tests, against proved microcode
+    nflc build      # the images that nfl.toml names, into out/
+    nflc fmt        # one style
+    nflc doc        # pages about all of it
+    nflc run src/PACKAGE/Guard.nfl --on originator --pcap in.pcap --write out.pcap
 ";

@@ -79,6 +79,12 @@ impl Shell {
         })
     }
 
+    /// Takes a wish about a warning that those of the command line go before.
+    pub(crate) fn set_default_level(&mut self, name: &str, level: Level) -> Result<(), Failure> {
+        let wish = self.levels.set_default(name, level);
+        wish.map_err(|message| Failure::usage(&codes::E912, message))
+    }
+
     /// Findings at the levels that are wanted.
     pub(crate) fn judge(&self, findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
         self.levels.apply(findings)

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use nfl::abi::codes;
 use nfl::{
-    BindError, Build, Built, Compiler, Diagnostic, DirFiles, FunctionUnit, GraphConnection,
-    GraphUnit, Limits, Party, Severity, Unit, UnknownTarget,
+    BindError, Build, Built, Compiler, Diagnostic, FunctionUnit, GraphConnection, GraphUnit,
+    Limits, Party, Severity, Unit, UnknownTarget,
 };
 
 use crate::failure::{Exit, Failure};
+use crate::project::{self, Project};
 use crate::shell::Shell;
 
 /// Which function of a source file, with which parameters, for which target.
@@ -21,14 +22,9 @@ pub(crate) struct Choice {
     /// A parameter's value, as the source would spell it; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
-    /// The instruction set to make code for
-    #[arg(
-        long,
-        visible_alias = "march",
-        value_name = "TARGET",
-        default_value = "rv32imc"
-    )]
-    pub(crate) target: String,
+    /// The instruction set to make code for: rv32imc if neither this nor the project says
+    #[arg(long, visible_alias = "march", value_name = "TARGET")]
+    pub(crate) target: Option<String>,
 }
 
 /// Images with the sources they came from.
@@ -37,8 +33,15 @@ pub(crate) struct Compiled {
     pub(crate) images: Vec<Built>,
 }
 
-/// The compiler for a target, with the limits of an edge node.
-pub(crate) fn compiler(target: &str) -> Result<Compiler, Failure> {
+/// The instruction set that code is made for when nobody says.
+pub(crate) const TARGET: &str = "rv32imc";
+
+/// The compiler for a target, else for the project's, with the limits of an edge node.
+pub(crate) fn compiler(
+    target: Option<&str>,
+    project: Option<&Project>,
+) -> Result<Compiler, Failure> {
+    let target = project::target(target, project);
     Compiler::new(Limits::EDGE).target(target).map_err(|error| {
         let names: Vec<&str> = UnknownTarget::available().collect();
         Failure::usage(error.code(), error.to_string())
@@ -62,7 +65,8 @@ pub(crate) fn text(file: &Path) -> Result<String, Failure> {
 /// Compiles a file as far as it goes and shows all findings.
 pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Result<Build, Failure> {
     text(file)?;
-    let mut build = compiler.build(&DirFiles::new(""), &file.to_string_lossy());
+    let files = project::files(file)?;
+    let mut build = compiler.build(&files, &file.to_string_lossy());
     build.diagnostics = shell.judge(std::mem::take(&mut build.diagnostics));
     shell.diagnose(&build.diagnostics, build.sources());
     Ok(build)
@@ -85,8 +89,10 @@ pub(crate) fn summarise(diagnostics: &[Diagnostic], shell: &mut Shell) {
 }
 
 /// Compiles a file, or shows why not.
-pub(crate) fn unit(file: &Path, target: &str, shell: &mut Shell) -> Result<Unit, Failure> {
-    let build = build(file, &compiler(target)?, shell)?;
+pub(crate) fn unit(file: &Path, target: Option<&str>, shell: &mut Shell) -> Result<Unit, Failure> {
+    let work = project::work(&[file.to_path_buf()], shell)?;
+    let compiler = compiler(target, work.project.as_ref())?;
+    let build = build(&work.files[0], &compiler, shell)?;
     summarise(&build.diagnostics, shell);
     build.finish().map_err(|_| Failure::said(Exit::Wrong))
 }
@@ -94,7 +100,7 @@ pub(crate) fn unit(file: &Path, target: &str, shell: &mut Shell) -> Result<Unit,
 /// Compiles the chosen function of a file.
 pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Compiled, Failure> {
     let settings = settings(&choice.set)?;
-    let unit = unit(file, &choice.target, shell)?;
+    let unit = unit(file, choice.target.as_deref(), shell)?;
     let images = match graph(&unit, choice.function.as_deref()) {
         Some(graph) => {
             let connections = graph_images(graph, &settings, &unit)?;
@@ -210,7 +216,7 @@ pub(crate) fn all_images(
         return images(file, choice, shell);
     }
     let settings = settings(&choice.set)?;
-    let unit = unit(file, &choice.target, shell)?;
+    let unit = unit(file, choice.target.as_deref(), shell)?;
     let functions = unit.functions();
     if let [_] | [] = functions.as_slice() {
         let images = bind(choose(&unit, None)?, &settings, &unit)?;

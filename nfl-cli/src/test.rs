@@ -1,6 +1,6 @@
 //! `nflc test`: the tests of source files, run against proved microcode.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use nfl::test::{Failure as Failed, Report};
@@ -8,6 +8,7 @@ use nfl::{SourceMap, Style, render};
 use serde_json::json;
 
 use crate::failure::{Exit, Failure};
+use crate::project;
 use crate::shell::Shell;
 use crate::source;
 
@@ -20,8 +21,8 @@ use crate::source;
     after_help = "Exit status: 0 when every test went well, 1 when one failed or does not compile.\n\nExamples:\n  nflc test guard.nfl\n  nflc test examples --filter answers\n  nflc test --format junit src > report.xml"
 )]
 pub(crate) struct Args {
-    /// Source files, or directories with source files
-    #[arg(required = true, value_name = "FILE")]
+    /// Source files, or directories with source files; the project's if left out
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Only the tests whose qualified name holds this text
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -33,13 +34,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// The instruction set to make code for
-    #[arg(
-        long,
-        visible_alias = "march",
-        value_name = "TARGET",
-        default_value = "rv32imc"
-    )]
-    target: String,
+    #[arg(long, visible_alias = "march", value_name = "TARGET")]
+    target: Option<String>,
 }
 
 /// How results are written.
@@ -61,12 +57,13 @@ struct Suite {
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
-    let compiler = source::compiler(&args.target)?;
+    let work = project::work(&args.files, shell)?;
+    let compiler = source::compiler(args.target.as_deref(), work.project.as_ref())?;
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = args.threads.unwrap_or_else(cores);
     let mut suites = Vec::new();
     let mut broken = false;
-    for file in sources(&args.files)? {
+    for file in work.files {
         let build = source::build(&file, &compiler, shell)?;
         source::summarise(&build.diagnostics, shell);
         let Ok(unit) = build.finish() else {
@@ -89,34 +86,6 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         return Err(Failure::said(Exit::Wrong));
     }
     Ok(())
-}
-
-/// The files that are named, and those in directories that are, in the order of their paths.
-fn sources(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    fn walk(dir: &Path, into: &mut Vec<PathBuf>) -> Result<(), Failure> {
-        let failed = |error| Failure::read(dir, &error);
-        let entries = std::fs::read_dir(dir).map_err(failed)?;
-        let paths = entries.map(|entry| entry.map(|e| e.path()));
-        let mut paths = paths.collect::<Result<Vec<PathBuf>, _>>().map_err(failed)?;
-        paths.sort();
-        for path in paths {
-            if path.is_dir() {
-                walk(&path, into)?;
-            } else if path.extension().is_some_and(|e| e == "nfl") {
-                into.push(path);
-            }
-        }
-        Ok(())
-    }
-    let mut files = Vec::new();
-    for path in named {
-        if path.is_dir() {
-            walk(path, &mut files)?;
-        } else {
-            files.push(path.clone());
-        }
-    }
-    Ok(files)
 }
 
 fn human(suites: &[Suite], shell: &mut Shell) -> Result<(), Failure> {

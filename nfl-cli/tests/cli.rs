@@ -3,183 +3,11 @@
 //! Every test has a directory of its own, and looks at what is left in it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use tempfile::TempDir;
+use place::{CONTRACT, Place, Ran, capture, frame};
 
-const CONTRACT: &str = "\
-package acme;
-
-import nfl.net.*;
-
-public function Segment(Prefix4 clients = 10.1.0.0/16, Prefix4 servers = 10.2.0.0/16, late u16 port = 443) {
-
-    on originator(Packet pkt) {
-        if (pkt instanceof Ipv4 ip / Tcp tcp
-                && ip.src in clients && ip.dst in servers && tcp.dport == port) return Pass;
-        return Drop;
-    }
-
-    on responder(Packet pkt) {
-        if (pkt instanceof Ipv4 ip / Tcp tcp
-                && ip.src in servers && ip.dst in clients && tcp.sport == port) return Pass;
-        return Drop;
-    }
-}
-";
-
-const RESIDENT: &str = "\
-package acme;
-
-import nfl.net.*;
-
-public function Mark() uses Rewrite {
-    on ingress(Packet pkt) {
-        if (pkt instanceof Ipv4 ip) {
-            if (ip.ttl <= 1) return Drop(HOP_LIMIT);
-            ip.ttl -= 1;
-            return Pass;
-        }
-        return Pass;
-    }
-}
-";
-
-/// A directory, and `nflc` in it.
-struct Place {
-    dir: TempDir,
-}
-
-impl Place {
-    fn new() -> Place {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        Place { dir }
-    }
-
-    /// With the two programs and a capture.
-    fn furnished() -> Place {
-        let place = Place::new();
-        place.write("contract.nfl", CONTRACT);
-        place.write("mark.nfl", RESIDENT);
-        place.write("in.pcap", capture());
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.path(name), bytes).expect("a file in the test's directory");
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).expect("a file that nflc wrote")
-    }
-
-    /// Names of all files, hidden ones among them.
-    fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.dir.path())
-            .expect("the test's directory")
-            .map(|entry| {
-                entry
-                    .expect("an entry")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn nflc(&self, args: &[&str]) -> Ran {
-        Ran::of(self.command(args).output().expect("nflc starts"))
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_nflc"));
-        command.args(args).current_dir(self.dir.path());
-        command.env("NO_COLOR", "1");
-        command
-    }
-
-    /// Runs what must succeed.
-    fn ok(&self, args: &[&str]) -> Ran {
-        let ran = self.nflc(args);
-        assert_eq!(ran.status, 0, "{args:?}: {ran:?}");
-        ran
-    }
-
-    /// Runs what must fail with this status and code, and change nothing in the directory.
-    fn fails(&self, args: &[&str], status: i32, code: &str) -> Ran {
-        let before = self.files();
-        let ran = self.nflc(args);
-        assert_eq!(ran.status, status, "{args:?}: {ran:?}");
-        let shown = [format!("[{code}"), format!(r#""code":"{code}"#)];
-        assert!(
-            shown.iter().any(|s| ran.err.contains(s)),
-            "{args:?}: {ran:?}"
-        );
-        assert_eq!(self.files(), before, "{args:?} left something behind");
-        ran
-    }
-}
-
-#[derive(Debug)]
-struct Ran {
-    status: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn of(output: Output) -> Ran {
-        Ran {
-            status: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-}
-
-/// An Ethernet frame with a TCP segment.
-fn frame(from: [u8; 4], to: [u8; 4], port: u16, ttl: u8) -> Vec<u8> {
-    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
-    frame.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, ttl, 6, 0, 0]);
-    frame.extend(from);
-    frame.extend(to);
-    frame.extend([0xc0, 0]);
-    frame.extend(port.to_be_bytes());
-    frame.extend([0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0x20, 0, 0, 0, 0, 0]);
-    frame
-}
-
-/// A pcap file: a packet to the database, one to elsewhere, one with its last hop, and ARP.
-fn capture() -> Vec<u8> {
-    let mut arp = vec![0xff; 12];
-    arp.extend([8, 6]);
-    arp.resize(42, 0);
-    let frames = [
-        frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 64),
-        frame([10, 1, 0, 1], [10, 2, 0, 1], 22, 64),
-        frame([10, 1, 0, 1], [10, 2, 0, 1], 443, 1),
-        arp,
-    ];
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, 1] {
-        file.extend(u32::to_le_bytes(word));
-    }
-    for (second, frame) in frames.iter().enumerate() {
-        let len = frame.len() as u32;
-        for word in [second as u32, 0, len, len] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    file
-}
+mod place;
 
 /// Arguments, then more of them.
 fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -208,6 +36,8 @@ fn help_is_stable() {
         &["key", "--help"],
         &["key", "new", "--help"],
         &["key", "public", "--help"],
+        &["fmt", "--help"],
+        &["fix", "--help"],
         &["explain", "--help"],
     ] {
         let mut command = place.command(args);
@@ -225,7 +55,7 @@ fn help_is_stable() {
 fn the_command_line_itself_may_be_wrong() {
     let place = Place::furnished();
     place.fails(&["frobnicate"], 2, "E900");
-    place.fails(&["check"], 2, "E900");
+    place.fails(&["check"], 2, "E913");
     place.fails(&["run", "contract.nfl"], 2, "E900");
     place.fails(&["check", "--bogus", "contract.nfl"], 2, "E900");
     place.fails(
@@ -252,13 +82,18 @@ fn the_command_line_itself_may_be_wrong() {
 fn a_new_project_checks_builds_and_runs() {
     let place = Place::furnished();
     place.ok(&["new", "guard"]);
-    place.ok(&["check", "guard/guard.nfl"]);
-    place.ok(&["build", "guard/guard.nfl", "--out-dir", "out"]);
-    assert!(place.path("out/Guard.originator.nfi").exists());
-    assert!(place.path("out/Guard.responder.nfi").exists());
+    let guard = place.within("guard");
+    guard.ok(&["check"]);
+    guard.ok(&["fmt", "--check"]);
+    let tested = guard.ok(&["test"]);
+    assert!(tested.out.contains("2 passed, 0 failed"), "{tested:?}");
+    guard.ok(&["build"]);
+    assert!(place.path("guard/out/Guard.originator.nfi").exists());
+    assert!(place.path("guard/out/Guard.responder.nfi").exists());
+    place.within("guard/src/guard").ok(&["check", "Guard.nfl"]);
     let ran = place.ok(&[
         "run",
-        "guard/guard.nfl",
+        "guard/src/guard/Guard.nfl",
         "--on",
         "originator",
         "--pcap",
@@ -267,6 +102,48 @@ fn a_new_project_checks_builds_and_runs() {
     assert!(ran.out.contains("Pass"), "{ran:?}");
     place.fails(&["new", "guard"], 2, "E909");
     place.fails(&["new", "42"], 2, "E900");
+}
+
+#[test]
+fn a_project_has_several_roots() {
+    let place = Place::new();
+    for dir in ["src/acme/edge", "lib/acme/common"] {
+        fs::create_dir_all(place.path(dir)).expect("a directory");
+    }
+    let manifest = "[project]\nname = \"acme\"\nsource = [\"src\", \"lib\"]\n\n\
+        [warnings]\ndeny = [\"W601\"]\n\n[[build]]\nfunction = \"acme.edge.Filter\"\n";
+    place.write("nfl.toml", manifest);
+    let common = "package acme.common;\n\npublic class Ports {\n    public static final u16 ADMIN = 8443;\n}\n";
+    place.write("lib/acme/common/Ports.nfl", common);
+    let filter = "package acme.edge;\n\nimport nfl.net.*;\nimport static acme.common.Ports.*;\n\n\
+        public function Filter() {\n    on ingress(Packet pkt) {\n        \
+        if (pkt instanceof Ipv4 / Tcp tcp && tcp.dport == ADMIN) return Drop;\n        \
+        return Pass;\n    }\n}\n";
+    place.write("src/acme/edge/Filter.nfl", filter);
+    place.ok(&["check"]);
+    place.within("src/acme").ok(&["check", "edge/Filter.nfl"]);
+    place.ok(&["build"]);
+    assert!(place.path("out/Filter.resident.nfi").exists());
+    place.ok(&["fmt", "--check"]);
+
+    place.write(
+        "src/acme/edge/Filter.nfl",
+        filter.replace("Filter()", "Filter() uses Rewrite"),
+    );
+    place.fails(&["check"], 1, "W601");
+    place.ok(&["check", "-A", "W601"]);
+    place.ok(&["fix"]);
+    place.ok(&["check"]);
+
+    place.write("src/acme/Stray.nfl", "package acme.edge;\n");
+    place.fails(&["check"], 1, "E914");
+    place.write("nfl.toml", manifest.replace("name", "nam"));
+    place.fails(&["check"], 2, "E912");
+    place.write(
+        "nfl.toml",
+        "[project]\nname = \"acme\"\nsource = [\"out\"]\n",
+    );
+    place.fails(&["check"], 2, "E913");
 }
 
 #[test]
@@ -289,7 +166,8 @@ fn broken_source_is_wrong_input() {
     place.write("latin1.nfl", b"package a; // \xe9\n");
     place.fails(&["check", "latin1.nfl"], 1, "E910");
     place.fails(&["check", "missing.nfl"], 2, "E901");
-    place.fails(&["check", "."], 2, "E901");
+    let all = place.nflc(&["check", "--error-format", "short", "."]);
+    assert!(all.err.contains("broken.nfl:"), "{all:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use nfl_abi::Limits;
 use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
-use nfl_syntax::{Diagnostic, Diags, SourceMap};
+use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::program::{Files, Program};
 use nfl_typeck::tables::{FunctionId, Template};
@@ -229,6 +229,15 @@ impl Build {
     /// The source texts, to render findings with.
     pub fn sources(&self) -> &SourceMap {
         &self.checked.program.sources
+    }
+
+    /// The package of the root file and where it is named, if it is.
+    pub fn package(&self) -> Option<(String, Span)> {
+        let Program { ast, names, .. } = &self.checked.program;
+        let path = &ast.units.first()?.package;
+        let (first, last) = (path.first()?, path.last()?);
+        let words: Vec<&str> = path.iter().map(|word| names.text(word.name)).collect();
+        Some((words.join("."), first.span.to(last.span)))
     }
 
     /// What the compiler proved of each handler, with unbound parameters at their whole range.

@@ -84,3 +84,62 @@ impl Files for DirFiles {
         paths
     }
 }
+
+/// Files whose packages lie under several directories: what one of them lists, the others add to.
+#[derive(Clone, Debug)]
+pub struct Roots<F> {
+    files: F,
+    roots: Vec<String>,
+}
+
+impl<F: Files> Roots<F> {
+    /// These files, under these directories.
+    pub fn new(files: F, roots: impl IntoIterator<Item = String>) -> Roots<F> {
+        let plain = |root: String| match root.trim_end_matches('/') {
+            "." => String::new(),
+            root => root.to_string(),
+        };
+        Roots {
+            files,
+            roots: roots.into_iter().map(plain).collect(),
+        }
+    }
+
+    /// Where a directory lies under one of the roots: the root, and the path within it.
+    fn within<'d>(&self, dir: &'d str) -> Option<(&str, &'d str)> {
+        let under = |root: &String| {
+            let rest = match root.as_str() {
+                "" => Some(dir),
+                root => dir.strip_prefix(root),
+            };
+            let rest =
+                rest.filter(|rest| root.is_empty() || rest.is_empty() || rest.starts_with('/'));
+            rest.map(|rest| rest.trim_start_matches('/'))
+        };
+        let roots = self.roots.iter();
+        let found = roots.filter_map(|root| Some((root.as_str(), under(root)?)));
+        found.max_by_key(|(root, _)| root.len())
+    }
+}
+
+impl<F: Files> Files for Roots<F> {
+    fn read(&self, path: &str) -> Option<String> {
+        self.files.read(path)
+    }
+
+    fn list(&self, dir: &str) -> Vec<String> {
+        let mut paths = self.files.list(dir);
+        let Some((own, rest)) = self.within(dir) else {
+            return paths;
+        };
+        for root in self.roots.iter().filter(|root| *root != own) {
+            let there = match (root.as_str(), rest) {
+                ("", rest) => rest.to_string(),
+                (root, "") => root.to_string(),
+                (root, rest) => format!("{root}/{rest}"),
+            };
+            paths.extend(self.files.list(&there));
+        }
+        paths
+    }
+}

@@ -36,7 +36,7 @@ pub use party::Party;
 pub use {
     compiler::{Build, Compiler},
     error::{BindError, BuildFailed, NoSuchFunction},
-    files::MemoryFiles,
+    files::{MemoryFiles, Roots},
     graph::{GraphConnection, GraphUnit},
     nfl_syntax::diag::fix::{Fixed, apply as apply_fixes},
     nfl_syntax::diag::level::{Level, Levels},

@@ -47,6 +47,17 @@ impl Levels {
         Ok(())
     }
 
+    /// Adds a wish that all others go before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Levels::set`].
+    pub fn set_default(&mut self, name: &str, level: Level) -> Result<(), String> {
+        self.set(name, level)?;
+        self.wishes.rotate_right(1);
+        Ok(())
+    }
+
     /// The findings that are said, at their levels.
     pub fn apply(&self, findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let level = |d: &Diagnostic| {
