@@ -91,7 +91,10 @@ impl Run<'_> {
                 let chosen = if self.truth(*cond)? { then } else { otherwise };
                 self.eval(*chosen)
             }
-            ExprKind::InstanceOf { value, pat } => Ok(Value::Bool(self.instance_of(*value, *pat)?)),
+            ExprKind::InstanceOf { value, pat } => {
+                let value = self.eval(*value)?;
+                Ok(Value::Bool(self.takes(*pat, &value)?))
+            }
             ExprKind::In { value, set } => {
                 let value = self.eval(*value)?;
                 Ok(Value::Bool(self.is_in(&value, *set)?))
@@ -132,9 +135,10 @@ impl Run<'_> {
 
     fn field(&mut self, e: ExprId, base: ExprId) -> Eval<Value> {
         match self.t.expr_res[e] {
-            Res::Field { field, .. } => match self.eval(base)? {
+            // Of several headers, `header` is one that has the field at the same place.
+            Res::Field { header, field } => match self.eval(base)? {
                 Value::View(view) => {
-                    match wire::load(self.t, &view.packet, view.header, view.base, field) {
+                    match wire::load(self.t, &view.packet, header, view.base, field) {
                         Some(value) => Ok(value),
                         None => stop("the field lies behind the end of the packet"),
                     }

@@ -7,11 +7,11 @@
 use std::rc::Rc;
 
 use nfl_abi::Layer;
-use nfl_syntax::ast::{ExprId, PatId, PatKind, TypeId, TypeKind};
+use nfl_syntax::ast::{BinOp, PatId, PatKind, TypeId, TypeKind};
 use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
 
 use crate::run::{Eval, Place, Run, stop};
-use crate::value::{Value, View};
+use crate::value::{Value, View, constant};
 use crate::wire;
 
 /// The header in front of a layer.
@@ -23,30 +23,58 @@ struct Front {
 }
 
 impl Run<'_> {
-    /// `value instanceof pat`
-    pub(crate) fn instance_of(&mut self, value: ExprId, pat: PatId) -> Eval<bool> {
-        let (packet, front) = match self.eval(value)? {
-            Value::Packet(packet) => {
-                let (bytes, layer) = self.bytes(&packet)?;
-                self.layer = layer;
-                (bytes, None)
+    /// Whether a pattern takes a value, which it may give names.
+    pub(crate) fn takes(&mut self, pat: PatId, value: &Value) -> Eval<bool> {
+        let info = self.t.pats[pat].clone();
+        let (packet, front, steps) = match (&info, value) {
+            (PatInfo::Any, _) => return Ok(true),
+            (PatInfo::Bind(local), _) => {
+                self.locals.set(*local, Some(value.clone()));
+                return Ok(true);
             }
-            Value::Body(view) => (view.packet.clone(), Some(Front { view, owes: None })),
-            Value::Verdict(kind, _) => {
+            (PatInfo::Const(one), _) => return self.matches(value, &constant(one)),
+            (PatInfo::Range(lo, hi), _) => {
+                let (lo, hi) = (constant(lo), constant(hi));
+                return Ok(
+                    self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?
+                );
+            }
+            (PatInfo::Layers(steps), Value::Packet(packet)) => {
+                let (bytes, layer) = self.bytes(packet)?;
+                self.layer = layer;
+                (bytes, None, steps.as_slice())
+            }
+            (PatInfo::Layers(steps), Value::Body(view)) => {
+                let front = Front {
+                    view: view.clone(),
+                    owes: None,
+                };
+                (view.packet.clone(), Some(front), steps.as_slice())
+            }
+            // One of several headers turns out to be this one.
+            (PatInfo::Layers(steps), Value::View(view)) => {
+                let Some((first, rest)) = steps.split_first() else {
+                    return Ok(true);
+                };
+                if first.header != view.header {
+                    return Ok(false);
+                }
+                self.locals.set(first.local, Some(value.clone()));
+                let front = Front {
+                    view: view.clone(),
+                    owes: None,
+                };
+                (view.packet.clone(), Some(front), rest)
+            }
+            (_, Value::Verdict(kind, _)) => {
                 let PatKind::Type { ty, .. } = self.ast.pats[pat].kind else {
                     return stop("this pattern of a verdict is not known to tests");
                 };
                 return Ok(self.simple_name(ty) == Some(kind.text()));
             }
-            value => {
-                let info = self.t.pats[pat].clone();
-                return self.takes(&info, &value);
-            }
+            _ => return stop("this pattern is not known to tests"),
         };
-        let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
-            return stop("this pattern has no layers");
-        };
-        let Some(views) = self.layers(&packet, front, &steps)? else {
+        let Some(views) = self.layers(&packet, front, steps)? else {
             return Ok(false);
         };
         for (local, view) in views {
@@ -84,17 +112,27 @@ impl Run<'_> {
             None => 0,
         };
         let parent = front.as_ref().map(|f| (f.view.header, f.view.base));
-        if !self.follows(packet, parent, step.header, base)? {
+        let candidates = match step.one_of {
+            Some(id) => self.t.one_of[id].members.clone(),
+            None => vec![step.header],
+        };
+        let mut header = None;
+        for candidate in candidates {
+            if header.is_none() && self.follows(packet, parent, candidate, base)? {
+                header = Some(candidate);
+            }
+        }
+        let Some(header) = header else {
             return if step.optional {
                 self.layers(packet, front, rest)
             } else {
                 Ok(None)
             };
-        }
+        };
         if let Some(front) = &front {
             self.settle(front)?;
         }
-        let fixed = self.t.headers[step.header].fixed_bytes as usize;
+        let fixed = self.t.headers[header].fixed_bytes as usize;
         if packet.len() < base + fixed {
             return stop("the packet is malformed: it is shorter than it claims");
         }
@@ -104,7 +142,7 @@ impl Run<'_> {
         fronts.extend(parent);
         let view = View {
             packet: packet.clone(),
-            header: step.header,
+            header,
             base,
             fronts: Rc::new(fronts),
         };

@@ -9,7 +9,7 @@ use nfl_abi::{Layer, codes};
 use nfl_syntax::Span;
 use nfl_syntax::arena::IdMap;
 use nfl_syntax::ast::{Arm, Ast, BinOp, DeclKind, ExprId, ExprKind, Limit, StmtId, StmtKind};
-use nfl_typeck::tables::{HeaderId, LocalId, PatInfo, Res};
+use nfl_typeck::tables::{HeaderId, LocalId, Res};
 use nfl_typeck::test::TestDef;
 use nfl_typeck::ty::{Len, Ty, TyKind};
 use nfl_typeck::{Konst, Sound, Tables};
@@ -383,7 +383,7 @@ impl Run<'_> {
         for arm in arms {
             let mut taken = arm.pats.is_empty();
             for &pat in &arm.pats {
-                taken = taken || self.takes(&self.t.pats[pat].clone(), &value)?;
+                taken = taken || self.takes(pat, &value)?;
             }
             if !taken {
                 continue;
@@ -399,26 +399,6 @@ impl Run<'_> {
             };
         }
         stop("no arm of the `switch` takes the value")
-    }
-
-    /// Whether a pattern takes a value, which it may give names.
-    pub(crate) fn takes(&mut self, pat: &PatInfo, value: &Value) -> Eval<bool> {
-        match pat {
-            PatInfo::Any => Ok(true),
-            PatInfo::Bind(local) => {
-                self.locals.set(*local, Some(value.clone()));
-                Ok(true)
-            }
-            PatInfo::Const(one) => {
-                let one = constant(one);
-                self.matches(value, &one)
-            }
-            PatInfo::Range(lo, hi) => {
-                let (lo, hi) = (constant(lo), constant(hi));
-                Ok(self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?)
-            }
-            _ => stop("this pattern is not known to tests"),
-        }
     }
 
     /// The value of a parameter of an instance; a test itself has none.
