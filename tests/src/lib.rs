@@ -10,6 +10,7 @@ pub mod capture;
 pub mod case;
 pub mod examples;
 pub mod generate;
+pub mod mutants;
 pub mod oracle;
 pub mod packet;
 pub mod pipeline;
