@@ -105,7 +105,9 @@ pub(crate) fn show(state: &State, resource: &str) -> Result<String, String> {
         }
         _ => {
             for (key, value) in state.entries(resource).map_err(wrong)? {
-                let _ = writeln!(out, "  {}: {}", shown(&key), shown(&value));
+                let value = shown(&value);
+                let between = if value.is_empty() { "" } else { ": " };
+                let _ = writeln!(out, "  {}{between}{value}", shown(&key));
             }
         }
     }
