@@ -7,6 +7,7 @@
 /// All files of the library: path and text.
 pub const FILES: &[(&str, &str)] = &[
     ("nfl/flow/Flows.nfl", include_str!("nfl/flow/Flows.nfl")),
+    ("nfl/lang/Lookup.nfl", include_str!("nfl/lang/Lookup.nfl")),
     ("nfl/net/Arp.nfl", include_str!("nfl/net/Arp.nfl")),
     ("nfl/net/Dhcp.nfl", include_str!("nfl/net/Dhcp.nfl")),
     ("nfl/net/Dns.nfl", include_str!("nfl/net/Dns.nfl")),

@@ -11,9 +11,9 @@ mod checksum;
 mod cond;
 mod expr;
 mod field;
-mod found;
 mod layers;
 mod layout;
+mod method;
 mod number;
 mod one_of;
 mod pack;
@@ -22,6 +22,8 @@ mod resource;
 mod service;
 mod ssa;
 mod stmt;
+mod take;
+mod value;
 
 use crate::entity::{Block, DataId, FieldId, LateId, ParamId, Value};
 use crate::func::{CarriedField, Data, Function, Module, WordInfo};
@@ -38,7 +40,7 @@ use nfl_typeck::ty::Len;
 use nfl_typeck::{Sound, Ty, TyKind};
 use number::Width;
 use ssa::{Builder, Place, Var};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The modules of a function, contracts first.
@@ -128,6 +130,7 @@ fn lower_image(
         late: BTreeMap::new(),
         params: BTreeMap::new(),
         resources: BTreeMap::new(),
+        written: stmt::written(sound),
     };
     if profile == Profile::Capsule {
         image.place_carried();
@@ -157,10 +160,12 @@ struct ImageState<'a> {
     carried: BTreeMap<(u32, CarriedId), u32>,
     fields: BTreeMap<(u32, CarriedId), FieldId>,
     data: BTreeMap<ConstId, DataId>,
-    late: BTreeMap<TemplateId, LateId>,
+    late: BTreeMap<(TemplateId, usize), LateId>,
     params: BTreeMap<(TemplateId, usize), ParamId>,
     /// Places in the module.
     resources: BTreeMap<(u32, ResourceId), u8>,
+    /// Variables that are assigned somewhere, or whose elements are.
+    written: BTreeSet<LocalId>,
 }
 
 impl ImageState<'_> {
@@ -177,24 +182,13 @@ impl ImageState<'_> {
             let carried = &self.sound.tables().carried[id];
             let place = (self.stage, id);
             self.carried.insert(place, self.module.carried.len() as u32);
-            let (elem, count) = self.elements(carried.ty);
-            let stored = stored_bytes(self.width(elem).bits);
-            let elements: Vec<Konst> = match &carried.init {
-                Some(Konst::Array(items)) => items.clone(),
-                Some(one) => vec![one.clone()],
-                None => Vec::new(),
-            };
-            for index in 0..count as usize {
-                let number = elements.get(index).map_or(0, bits_of);
-                self.module
-                    .carried
-                    .extend_from_slice(&number.to_le_bytes()[..stored as usize]);
-            }
+            let bytes = self.bytes_of(carried.init.as_ref(), carried.ty);
+            self.module.carried.extend_from_slice(&bytes);
             if let TyKind::Array(..) = self.sound.tables().types.kind(carried.ty) {
                 let field = self.module.fields.push(CarriedField {
                     name: self.sound.program().names.text(carried.name).to_string(),
                     offset: self.carried[&place],
-                    bytes: stored * count,
+                    bytes: bytes.len() as u32,
                 });
                 self.fields.insert(place, field);
             }
@@ -253,51 +247,61 @@ impl ImageState<'_> {
         }
         let tables = self.sound.tables();
         let def = &tables.consts[id];
-        let (elem, _) = self.elements(def.ty);
-        let stored = stored_bytes(self.width(elem).bits);
-        let Some(Konst::Array(items)) = &def.value else {
-            unreachable!("the checker has the array's value")
-        };
-        let bytes = items
-            .iter()
-            .flat_map(|item| {
-                bits_of(item)
-                    .to_le_bytes()
-                    .into_iter()
-                    .take(stored as usize)
-            })
-            .collect();
+        let bytes = self.bytes_of(def.value.as_ref(), def.ty);
         let name = self.sound.program().names.text(def.name).to_string();
         let data = self.module.data.push(Data {
             name,
             bytes,
-            align: stored.min(4) as u8,
+            align: self.alignment(def.ty) as u8,
         });
         self.data.insert(id, data);
         data
     }
 
-    fn word_info(&self, template: TemplateId, word: usize, width: Width) -> WordInfo {
+    /// What is known of a word of a parameter.
+    fn word_info(&self, template: TemplateId, at: usize, width: u8) -> WordInfo {
         let tables = self.sound.tables();
         let def = &tables.templates[template];
-        let all = u32::MAX >> (32 - u32::from(width.word_bits(word)));
+        let all = u32::MAX >> (32 - u32::from(width));
         let clamp = |n: i128| {
             u32::try_from(n)
                 .unwrap_or(if n < 0 { 0 } else { u32::MAX })
                 .min(all)
         };
+        let shape = self.shape(def.ty);
+        let signed = tables.types.is_signed(def.ty);
         let (lo, hi) = match def.range {
-            Some((lo, hi)) if width.words() == 1 && !width.signed => (clamp(lo), clamp(hi)),
+            Some((lo, hi)) if shape.len() == 1 && !signed => (clamp(lo), clamp(hi)),
+            // The upper word of a wide number has the upper part of its range.
+            Some((lo, hi)) if shape.len() == 2 && !signed && at == 1 => {
+                (clamp(lo >> 32), clamp(hi >> 32))
+            }
+            Some((lo, hi)) if shape.len() == 2 && !signed && lo >> 32 == hi >> 32 => {
+                (clamp(lo & 0xffff_ffff), clamp(hi & 0xffff_ffff))
+            }
             _ => (0, all),
         };
-        let value = self.bindings.values[template].as_ref();
+        let default = self.bindings.values[template].as_ref().map(|konst| {
+            let mut numbers = Vec::new();
+            self.numbers_of(konst, def.ty, &mut numbers);
+            let words: Vec<u32> = self
+                .layout(def.ty)
+                .scalars
+                .iter()
+                .zip(numbers)
+                .flat_map(|(scalar, number)| {
+                    (0..scalar.bits.div_ceil(32)).map(move |i| (number >> (32 * i)) as u32)
+                })
+                .collect();
+            words.get(at).copied().unwrap_or(0) & all
+        });
         WordInfo {
             name: self.sound.program().names.text(def.name).to_string(),
-            width: width.word_bits(word),
+            width,
             wire: false,
             lo,
             hi,
-            default: value.map(|k| bits_of(k) as u32 & all),
+            default,
         }
     }
 }
@@ -320,7 +324,7 @@ fn bits_of(konst: &Konst) -> u128 {
         Konst::Int(n) => *n as u128,
         Konst::Ip6(addr) | Konst::Prefix6 { addr, .. } => *addr,
         Konst::Prefix4 { addr, .. } => u128::from(*addr),
-        Konst::Array(_) | Konst::Text(_) | Konst::Reason(_) => 0,
+        Konst::Array(_) | Konst::Text(_) | Konst::Reason(_) | Konst::Record(..) => 0,
     }
 }
 
@@ -351,7 +355,7 @@ struct Chosen {
 enum Val {
     /// None: after `void` calls and in unreachable places.
     Unit,
-    /// A number, address or boolean.
+    /// A number, address, boolean, record or sealed value.
     Words(Vec<Value>),
     /// A lookup's answer: the address of a value of this type, or 0 for a miss.
     Found { address: Value, value: Ty },
@@ -363,12 +367,8 @@ enum Val {
     Body(View),
     /// The packet.
     Packet,
-    /// An array in memory: its region and its elements' type.
-    Array {
-        region: crate::func::Region,
-        elem: Ty,
-        count: u32,
-    },
+    /// What lies in memory: arrays, and records that are read component by component.
+    Memory(value::Memory),
 }
 
 /// A local variable.
@@ -408,6 +408,8 @@ struct Lower<'i, 'a> {
     /// The header whose declaration is being read: `this` and the header before.
     this: Option<View>,
     parent: Option<View>,
+    /// Inside a method of a record, enum or sealed interface: its `this`.
+    own: Option<LocalId>,
     /// Inside a header's declaration, code belongs to the pattern that asked for it.
     in_header: bool,
     exits: Exits,
@@ -446,6 +448,7 @@ impl<'i, 'a> Lower<'i, 'a> {
             locals: BTreeMap::new(),
             this: None,
             parent: None,
+            own: None,
             in_header: false,
             exits: Exits::default(),
             malformed,

@@ -129,6 +129,7 @@ pub(crate) fn constant(konst: &Konst) -> Value {
         Konst::Prefix4 { addr, len } => Value::Prefix4(*addr, *len),
         Konst::Prefix6 { addr, len } => Value::Prefix6(*addr, *len),
         Konst::Array(items) => Value::Array(items.iter().map(constant).collect()),
+        Konst::Record(id, parts) => Value::Record(*id, parts.iter().map(constant).collect()),
         Konst::Text(text) => Value::Text(text.clone()),
         Konst::Reason(id) => Value::Reason(*id),
     }
@@ -149,6 +150,9 @@ pub(crate) fn konst(value: &Value) -> Option<Konst> {
             len: *len,
         },
         Value::Array(items) => Konst::Array(items.iter().map(konst).collect::<Option<Vec<_>>>()?),
+        Value::Record(id, parts) => {
+            Konst::Record(*id, parts.iter().map(konst).collect::<Option<Vec<_>>>()?)
+        }
         Value::Text(text) => Konst::Text(text.clone()),
         Value::Reason(id) => Konst::Reason(*id),
         _ => return None,

@@ -25,6 +25,8 @@ pub enum Receiver {
     Resource,
     /// Static; the library declares it.
     Class,
+    /// On the answer of a table.
+    Lookup,
 }
 
 /// One row of the table.
@@ -110,4 +112,6 @@ builtins! {
     CounterCount => "count", Resource, Some(1), "void count(Packet pkt)", "Counts a packet and its bytes.";
     CountersCount => "count", Resource, Some(2), "void count(K key, Packet pkt)", "Counts a packet and its bytes for a key.";
     MeterCharge => "charge", Resource, Some(2), "Color charge(K key, Size bytes)", "Takes bytes from a token bucket.";
+    LookupIsHit => "isHit", Lookup, Some(0), "boolean isHit()", "Whether there is a value.";
+    LookupOrElse => "orElse", Lookup, Some(1), "V orElse(V other)", "The value that was found, or another one.";
 }

@@ -10,6 +10,7 @@ use crate::flow::Ended;
 use crate::resolve::{TypeName, nearest};
 use crate::tables::{HeaderId, Konst, MethodId, Res};
 use crate::ty::{Ty, TyKind};
+use crate::types::FoundType;
 use nfl_abi::codes;
 use nfl_abi::image::{Right, VerdictKind};
 use nfl_syntax::Span;
@@ -39,19 +40,17 @@ impl Checker<'_> {
     /// `name(args)`
     pub(crate) fn call(&mut self, e: ExprId, name: Ident, args: &[Arg]) -> Ty {
         let text = self.text(name.name);
-        let own = self.body.owner.map(|o| &self.owners[o].methods);
-        let method = own
-            .and_then(|methods| methods.get(&name.name))
-            .or_else(|| self.units.get(self.body.unit)?.methods.get(&name.name))
-            .copied();
-        if let Some(id) = method {
+        if let Some(id) = self.look_up_method(name.name) {
             if self.operators_only(name.span) {
                 return Ty::default();
             }
             if self.t.methods[id].this.is_some() && !matches!(self.body.naming, Naming::Own(_)) {
                 return self.no_member(name, "a static method");
             }
-            return self.invoke(e, id, name, args, None);
+            if self.t.methods[id].receiver.is_some() && self.body.this.is_none() {
+                return self.no_member(name, "a static method");
+            }
+            return self.call_on_this(e, id, name, args);
         }
         let which = match text {
             "min" => Intrinsic::Min,
@@ -155,7 +154,7 @@ impl Checker<'_> {
     }
 
     /// Calls a method; `receiver` is the view it is called on.
-    fn invoke(
+    pub(crate) fn invoke(
         &mut self,
         e: ExprId,
         id: MethodId,
@@ -172,31 +171,16 @@ impl Checker<'_> {
             Some(ty) => ty,
             None => self.ty(TyKind::Void),
         };
-        if args.len() != method.params.len() {
-            self.arity(name, method.params.len(), args.len());
-        }
-        for (index, arg) in args.iter().enumerate() {
-            if let Some(named) = arg.name {
-                self.refuse("naming the arguments of a method is", named.span);
-            }
-            match method.params.get(index) {
-                Some(&param) => {
-                    let want = self.t.locals[param].ty;
-                    self.coerce(arg.value, want);
-                }
-                None if self.is_flexible(arg.value) => {}
-                None => {
-                    self.expr(arg.value, None);
-                }
-            }
-        }
+        let Some(args) = self.method_args(e, id, name, args) else {
+            return result;
+        };
         if !self.settle_method(id, name.span) {
             return result;
         }
-        for (arg, &param) in args.iter().zip(&method.params) {
+        for (&arg, &param) in args.iter().zip(&method.params) {
             let used = &self.t.locals[param];
             let (fields, behind) = (used.fields_used, used.behind_used);
-            if let Some(view) = self.view_local(arg.value) {
+            if let Some(view) = self.view_local(arg) {
                 let view = &mut self.t.locals[view];
                 view.fields_used |= fields;
                 view.behind_used |= behind;
@@ -204,13 +188,13 @@ impl Checker<'_> {
         }
         self.do_as_callee(id, name, receiver);
         if let Some(which) = self.native(id) {
-            self.native_call(e, which, args);
+            self.native_call(e, which, &args);
         }
         result
     }
 
     /// What the callee does happens here.
-    fn do_as_callee(&mut self, id: MethodId, name: Ident, receiver: Option<ExprId>) {
+    pub(crate) fn do_as_callee(&mut self, id: MethodId, name: Ident, receiver: Option<ExprId>) {
         let summary = self.method_info[id].summary.clone();
         let effects = self.t.methods[id].effects;
         match receiver.and_then(|r| self.view_local(r)) {
@@ -275,6 +259,9 @@ impl Checker<'_> {
             (TyKind::View(h), _) => self.header_method(e, h, name, args, Some(base)),
             (TyKind::Resource(id), _) => self.resource_call(e, id, name, args),
             (TyKind::FlowKey, _) => self.flow_call(e, name, args),
+            (TyKind::Record(_) | TyKind::Enum(..) | TyKind::Sealed(_), _) => {
+                self.value_method(e, base, found, name, args)
+            }
             (TyKind::Mac, "isMulticast" | "isLocal") => {
                 if !args.is_empty() {
                     self.arity(name, 0, args.len());
@@ -341,44 +328,32 @@ impl Checker<'_> {
         let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
             return Ty::default();
         };
-        let [class] = path.as_slice() else {
-            self.refuse("nested types are", self.span(e));
+        if let [class] = path.as_slice()
+            && matches!(self.text(class.name), "Length" | "Checksum")
+            && self.type_name(class.name) == TypeName::Unknown
+        {
+            let finding = self
+                .at(&codes::E235, self.span(e))
+                .label("this stands behind a `derived` field");
+            self.report(finding);
             return Ty::default();
+        }
+        let owner = match self.find_type(path, self.ast.types[ty].span) {
+            None => return Ty::default(),
+            Some(FoundType::Ty(ty)) => return self.no_member(name, &self.show(ty)),
+            Some(FoundType::Owner(owner)) => owner,
         };
-        match self.type_name(class.name) {
-            TypeName::Owner(owner) => {
-                if self.owners[owner].kind == OwnerKind::Refused {
-                    return Ty::default();
-                }
-                let method = self.owners[owner].methods.get(&name.name).copied();
-                match method.filter(|&id| self.method_info[id].is_static) {
-                    Some(id) => {
-                        let declared = self.owners[owner].name.span;
-                        self.visible(self.method_info[id].visibility, owner, name, declared);
-                        self.invoke(e, id, name, args, None)
-                    }
-                    None => {
-                        let of = format!("the static part of {}", self.text(class.name));
-                        self.no_member(name, &of)
-                    }
-                }
+        let method = self.owners[owner].methods.get(&name.name).copied();
+        match method.filter(|&id| self.method_info[id].is_static) {
+            Some(id) => {
+                let declared = self.owners[owner].name.span;
+                self.visible(self.method_info[id].visibility, owner, name, declared);
+                self.invoke(e, id, name, args, None)
             }
-            TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
-            TypeName::Later => {
-                self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
-                Ty::default()
-            }
-            TypeName::Refused => Ty::default(),
-            TypeName::Unknown if matches!(self.text(class.name), "Length" | "Checksum") => {
-                let finding = self
-                    .at(&codes::E235, self.span(e))
-                    .label("this stands behind a `derived` field");
-                self.report(finding);
-                Ty::default()
-            }
-            TypeName::Unknown => {
-                self.unknown_type(*class);
-                Ty::default()
+            None => {
+                let class = self.text(self.owners[owner].name.name);
+                let of = format!("the static part of {class}");
+                self.no_member(name, &of)
             }
         }
     }
@@ -395,9 +370,15 @@ impl Checker<'_> {
     }
 
     /// A type as a value: a verdict without arguments.
-    pub(crate) fn bare_type(&mut self, e: ExprId, ty: TypeId) -> Ty {
+    pub(crate) fn bare_type(&mut self, e: ExprId, ty: TypeId, want: Option<Ty>) -> Ty {
         if let Some(kind) = self.verdict_kind(ty) {
             return self.verdict(e, kind, &[]);
+        }
+        if self.names_record(ty) {
+            return match self.record_to_make(e, ty, None, want) {
+                Some(id) => self.make_record(e, id, &[]),
+                None => Ty::default(),
+            };
         }
         let resolved = self.resolve(ty);
         if self.kind(resolved) != TyKind::Error {
@@ -414,9 +395,24 @@ impl Checker<'_> {
     }
 
     /// `Type(args)`
-    pub(crate) fn construct(&mut self, e: ExprId, ty: TypeId, args: &[Arg]) -> Ty {
+    pub(crate) fn construct(
+        &mut self,
+        e: ExprId,
+        ty: TypeId,
+        args: &[Arg],
+        want: Option<Ty>,
+    ) -> Ty {
         if let Some(kind) = self.verdict_kind(ty) {
             return self.verdict(e, kind, args);
+        }
+        if self.names_record(ty) {
+            return match self.record_to_make(e, ty, Some(args), want) {
+                Some(id) => self.make_record(e, id, args),
+                None => {
+                    self.judge_args(args);
+                    Ty::default()
+                }
+            };
         }
         let resolved = match &self.ast.types[ty].kind {
             TypeKind::Named { path, .. } => match path.as_slice() {

@@ -7,7 +7,8 @@
 use crate::flow::{LoopFrame, State};
 use crate::program::Program;
 use crate::tables::{
-    ConstId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, OneOfId, ReasonDef, Res, Tables,
+    ConstId, EnumId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, OneOfId, ReasonDef,
+    Res, Tables,
 };
 use crate::ty::{Ty, TyKind};
 use nfl_abi::image::{REASONS, Right, Rights};
@@ -29,6 +30,12 @@ pub(crate) enum OwnerKind {
     Header(HeaderId),
     /// A function.
     Function(FunctionId),
+    /// A record, with any type arguments.
+    Record,
+    /// An enum.
+    Enum(EnumId),
+    /// An interface, with any type arguments.
+    Interface,
     /// A class.
     Class,
     /// A sealed interface of headers.
@@ -48,6 +55,12 @@ pub(crate) struct Owner {
     pub(crate) name: Ident,
     pub(crate) public: bool,
     pub(crate) decl: DeclId,
+    /// The declaration around it.
+    pub(crate) parent: Option<OwnerId>,
+    /// Whether it is declared `private`.
+    pub(crate) private: bool,
+    /// Declarations in it.
+    pub(crate) types: BTreeMap<Name, OwnerId>,
     pub(crate) consts: BTreeMap<Name, ConstId>,
     pub(crate) methods: BTreeMap<Name, MethodId>,
     /// Members that were refused, so that their uses are no second mistake.
@@ -182,9 +195,11 @@ pub(crate) struct ViewInfo {
 pub(crate) struct Body {
     pub(crate) unit: usize,
     pub(crate) owner: Option<OwnerId>,
-    pub(crate) naming: Naming,
-    /// What type parameters stand for.
+    /// What the type parameters of the owner stand for.
     pub(crate) type_args: Vec<(Name, Ty)>,
+    /// `this`, in methods of records, enums and sealed interfaces.
+    pub(crate) this: Option<LocalId>,
+    pub(crate) naming: Naming,
     pub(crate) gives: Gives,
     pub(crate) scope: Vec<(Name, LocalId)>,
     pub(crate) state: State,
@@ -295,11 +310,13 @@ impl<'a> Checker<'a> {
         self.find_one_ofs();
         self.collect_members();
         self.import_members();
+        self.declare_types();
         self.lay_out_headers();
         self.lay_out_one_ofs();
         self.declare_resource_kinds();
         self.declare_functions();
         self.declare_methods();
+        self.check_implementations();
         self.settle_consts();
         self.settle_headers();
         self.check_methods();

@@ -271,6 +271,10 @@ impl Checker<'_> {
             ExprKind::Name(name) => self.name(e, *name),
             ExprKind::Const(name) => self.const_name(e, *name, want),
             ExprKind::This => {
+                if let Some(this) = self.body.this {
+                    self.set_res(e, Res::Local(this));
+                    return self.t.locals[this].ty;
+                }
                 let finding = self
                     .at(&codes::E236, span)
                     .message("`this` stands in front of a field of a header")
@@ -278,9 +282,9 @@ impl Checker<'_> {
                 self.report(finding);
                 Ty::default()
             }
-            ExprKind::Type(ty) => self.bare_type(e, *ty),
+            ExprKind::Type(ty) => self.bare_type(e, *ty, want),
             ExprKind::Call { name, args } => self.call(e, *name, args),
-            ExprKind::Construct { ty, args } => self.construct(e, *ty, args),
+            ExprKind::Construct { ty, args } => self.construct(e, *ty, args, want),
             ExprKind::StaticField { ty, name } => self.static_field(e, *ty, *name),
             ExprKind::StaticCall { ty, name, args } => self.static_call(e, *ty, *name, args),
             ExprKind::Field { base, name } => self.field(e, *base, *name),
@@ -396,7 +400,7 @@ impl Checker<'_> {
 
     /// `base.name`
     fn field(&mut self, e: ExprId, base: ExprId, name: Ident) -> Ty {
-        if matches!(self.ast.exprs[base].kind, ExprKind::This) {
+        if matches!(self.ast.exprs[base].kind, ExprKind::This) && self.body.this.is_none() {
             return self.this_field(e, base, name);
         }
         let found = self.expr(base, None);
@@ -410,6 +414,8 @@ impl Checker<'_> {
             (TyKind::Error, _) => Ty::default(),
             (TyKind::View(h), _) => self.view_field(e, base, h, name),
             (TyKind::OneOf(id), _) => self.one_of_field(e, base, id, name),
+            (TyKind::Record(id), _) => self.component(e, base, id, name),
+            (TyKind::Sealed(id), _) => self.may_miss(base, id, name),
             (TyKind::Packet, "size") => self.intrinsic(e, Intrinsic::PacketSize, TyKind::Size),
             (TyKind::Packet, "port") => self.intrinsic(e, Intrinsic::PacketPort, TyKind::Port),
             (TyKind::Packet, "queue") => {
@@ -671,10 +677,17 @@ impl Checker<'_> {
         if error(a) || error(b) {
             return Some(if error(a) { b } else { a });
         }
-        types.wider(a, b).or_else(|| {
-            // `u8` and `int` meet in neither, but both may serve as a `long` that is asked for.
-            want.filter(|&w| types.fits(a, w) && types.fits(b, w))
-        })
+        types
+            .wider(a, b)
+            .or_else(|| {
+                // `u8` and `int` meet in neither, but both may serve as a `long` that is asked for.
+                want.filter(|&w| types.fits(a, w) && types.fits(b, w))
+            })
+            .or_else(|| {
+                let mut all = types.sealed_of(a).filter(|&s| types.fits(b, s));
+                let first = all.next();
+                first.filter(|_| all.next().is_none())
+            })
     }
 
     /// The length of an array as lowering reads it.

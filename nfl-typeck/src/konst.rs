@@ -81,7 +81,13 @@ pub(crate) fn compare(op: BinOp, a: &Konst, b: &Konst) -> Option<bool> {
         (Konst::Ip6(a), Konst::Ip6(b)) => a.cmp(b),
         (Konst::Bool(a), Konst::Bool(b)) => a.cmp(b),
         (Konst::Reason(a), Konst::Reason(b)) => a.cmp(b),
-        _ => return None,
+        _ => {
+            return match op {
+                BinOp::Eq => Some(a == b),
+                BinOp::Ne => Some(a != b),
+                _ => None,
+            };
+        }
     };
     Some(match op {
         BinOp::Eq => order == Ordering::Equal,

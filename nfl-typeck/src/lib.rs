@@ -7,27 +7,35 @@
 #![forbid(unsafe_code)]
 
 mod annotation;
+mod args;
 pub mod bind;
 pub mod builtin;
 mod call;
 mod chain;
 mod check;
+mod deconstruct;
 mod effect;
+mod enums;
+mod exhaust;
 mod expr;
 mod fix;
 mod flow;
 mod function;
+mod generic;
 mod header;
 mod konst;
 mod layers;
 mod member;
+mod method;
 mod name;
 mod one_of;
 mod operator;
 mod pattern;
 pub mod program;
+mod record;
 mod resolve;
 mod resource;
+mod sealed;
 mod service;
 mod stmt;
 mod switch;

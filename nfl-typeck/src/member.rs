@@ -32,10 +32,13 @@ impl<'a> Checker<'a> {
     pub(crate) fn members_of(&self, owner: OwnerId) -> &'a [DeclId] {
         let o = &self.owners[owner];
         match (&self.ast.decls[o.decl].kind, o.kind) {
-            (_, OwnerKind::Refused) => &[],
+            (_, OwnerKind::Refused | OwnerKind::Resource(_) | OwnerKind::OneOf(_)) => &[],
             (
                 DeclKind::Function { members, .. }
                 | DeclKind::Header { members, .. }
+                | DeclKind::Record { members, .. }
+                | DeclKind::Enum { members, .. }
+                | DeclKind::Interface { members, .. }
                 | DeclKind::Class { members, .. },
                 _,
             ) => members,
@@ -72,12 +75,23 @@ impl<'a> Checker<'a> {
             DeclKind::Field { ty, vars } if self.has(member, Modifier::Static) => {
                 self.collect_consts(owner, member, *ty, vars);
             }
-            DeclKind::Field { vars, .. } if self.owners[owner].kind == OwnerKind::Class => {
+            DeclKind::Field { vars, .. }
+                if !matches!(
+                    self.owners[owner].kind,
+                    OwnerKind::Header(_) | OwnerKind::Function(_) | OwnerKind::OneOf(_)
+                ) =>
+            {
                 if let Some(var) = vars.first() {
+                    let why = match self.owners[owner].kind {
+                        OwnerKind::Class => {
+                            "a class has no instances, so its fields are `static final`"
+                        }
+                        _ => "what a record holds stands in its parentheses",
+                    };
                     let finding = self
                         .at(&codes::E231, var.name.span)
                         .message(format!("`{}` is not a constant", self.text(var.name.name)))
-                        .label("a class has no instances, so its fields are `static final`");
+                        .label(why);
                     self.report(finding);
                 }
             }
@@ -101,17 +115,6 @@ impl<'a> Checker<'a> {
                     .message("only a function has handlers")
                     .label("not here");
                 self.report(finding);
-            }
-            DeclKind::Function { name, .. }
-            | DeclKind::Header { name, .. }
-            | DeclKind::Record { name, .. }
-            | DeclKind::Enum { name, .. }
-            | DeclKind::Interface { name, .. }
-            | DeclKind::Class { name, .. }
-            | DeclKind::Chain { name, .. }
-            | DeclKind::Graph { name, .. } => {
-                self.owners[owner].refused.insert(name.name);
-                self.refuse("declarations inside a declaration are", name.span);
             }
             _ => {}
         }
@@ -154,6 +157,13 @@ impl<'a> Checker<'a> {
         self.bad_modifiers(member, &[Public, Private, Static]);
         let is_static = self.has(member, Static);
         let kind = self.owners[owner].kind;
+        if !is_static && !self.type_params(owner).is_empty() {
+            if let DeclKind::Method { body: Some(_), .. } = &self.ast.decls[member].kind {
+                self.refuse("methods of generic types are", name.span);
+            }
+            self.owners[owner].refused.insert(name.name);
+            return;
+        }
         if kind == OwnerKind::Class && !is_static {
             let finding = self
                 .at(&codes::E231, name.span)
@@ -170,7 +180,9 @@ impl<'a> Checker<'a> {
             name: name.name,
             decl: member,
             this,
+            receiver: None,
             params: Vec::new(),
+            ranges: Vec::new(),
             result: None,
             effects: Rights::NONE,
         });
@@ -226,14 +238,10 @@ impl<'a> Checker<'a> {
         else {
             return;
         };
+        self.declare_receiver(id);
         for &param in params {
             let p = &ast.params[param];
-            if let Some(e) = p.range.or(p.default) {
-                let span = self.span(e);
-                self.refuse("ranges and defaults of a method's parameters are", span);
-            }
             let ty = self.resolve(p.ty);
-            let ty = self.passable(ty, ast.types[p.ty].span);
             for &(modifier, span) in &p.modifiers {
                 if modifier == Modifier::Late {
                     let finding = self
@@ -243,30 +251,42 @@ impl<'a> Checker<'a> {
                     self.report(finding);
                 }
             }
+            self.body.fields_only = true;
+            let within = p
+                .range
+                .map_or(Vec::new(), |range| self.within_of(range, ty));
+            let range = Self::hull(&within);
+            if let Some(default) = p.default {
+                self.constant(default, ty);
+            }
+            self.body.fields_only = false;
             let local = self.new_local(Some(p.name.name), p.name.span, ty);
             self.t.methods[id].params.push(local);
+            self.t.methods[id].ranges.push(range);
         }
         if let Some(result) = result {
             let ty = self.resolve(*result);
             let span = ast.types[*result].span;
-            let ty = self.passable(ty, span);
-            let ty = self.only(ty, span, "the result of a method", |k| {
-                !matches!(k, TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet)
-            });
+            let ty = self.valued(ty, span, "the result of a method");
             self.t.methods[id].result = Some(ty);
         }
     }
 
-    /// A type that methods take and give, else the error type after a report.
-    fn passable(&mut self, ty: Ty, span: Span) -> Ty {
-        if matches!(
-            self.kind(ty),
-            TyKind::Array(..) | TyKind::Prefix4 | TyKind::Prefix6
-        ) {
-            self.refuse(&format!("giving methods a {} is", self.show(ty)), span);
-            return Ty::default();
+    /// `this` of a method of a record, enum or interface.
+    fn declare_receiver(&mut self, id: MethodId) {
+        let owner = self.method_info[id].owner;
+        if self.method_info[id].is_static {
+            return;
         }
-        ty
+        let span = self.owners[owner].name.span;
+        let ty = match self.owners[owner].kind {
+            OwnerKind::Enum(id) => self.enum_type(id),
+            OwnerKind::Record => self.instance(owner, Vec::new(), span),
+            OwnerKind::Interface if self.is_sealed(owner) => self.instance(owner, Vec::new(), span),
+            _ => return,
+        };
+        let this = self.new_local(None, span, ty);
+        self.t.methods[id].receiver = Some(this);
     }
 
     /// The type if its kind fits the place, else the error type after a report.
@@ -352,6 +372,7 @@ impl<'a> Checker<'a> {
                     | TyKind::Packet
                     | TyKind::Verdict
                     | TyKind::Text
+                    | TyKind::Sealed(_)
             ) && !matches!(k, TyKind::Array(_, Len::Template(_)))
         });
         self.t.consts[id].ty = ty;
@@ -448,9 +469,6 @@ impl<'a> Checker<'a> {
                 let whole = (values.len() == items.len()).then_some(Konst::Array(values));
                 self.set_konst(init, whole);
             }
-            (TyKind::Array(..), _) => {
-                self.refuse("copying a whole array is", self.span(init));
-            }
             (TyKind::Error, ExprKind::List(_)) => {}
             (_, ExprKind::List(_)) => {
                 let finding = self
@@ -493,10 +511,14 @@ impl<'a> Checker<'a> {
 
     /// The constant of this name that is visible here.
     pub(crate) fn look_up_const(&self, name: Name) -> Option<ConstId> {
-        let own = self.body.owner.map(|o| &self.owners[o].consts);
-        own.and_then(|consts| consts.get(&name))
-            .or_else(|| self.units.get(self.body.unit)?.consts.get(&name))
-            .copied()
+        let mut around = self.body.owner;
+        while let Some(owner) = around {
+            if let Some(&id) = self.owners[owner].consts.get(&name) {
+                return Some(id);
+            }
+            around = self.owners[owner].parent;
+        }
+        self.units.get(self.body.unit)?.consts.get(&name).copied()
     }
 
     /// Checks all methods.
@@ -555,6 +577,7 @@ impl<'a> Checker<'a> {
         if let Some(this) = method.this {
             self.body.naming = Naming::Own(this);
         }
+        self.body.this = method.receiver;
         self.body.gives = match method.result {
             Some(ty) => Gives::Value(ty),
             None => Gives::Void,
@@ -580,7 +603,8 @@ impl<'a> Checker<'a> {
             }
         }
         let Some(body) = body else {
-            if self.native(id).is_some() {
+            let owner = self.method_info[id].owner;
+            if self.native(id).is_some() || self.owners[owner].kind == OwnerKind::Interface {
                 let rights = uses.as_ref().map_or(Rights::NONE, |uses| self.listed(uses));
                 self.t.methods[id].effects = rights;
                 return Summary::default();

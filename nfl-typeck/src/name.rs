@@ -4,9 +4,11 @@
 //! this order, a variable, a field of the header at hand, a parameter, `carried` memory, a constant.
 
 use crate::check::{Checker, Naming, OwnerId, OwnerKind, Visibility};
-use crate::resolve::{TypeName, nearest};
+use crate::konst;
+use crate::resolve::nearest;
 use crate::tables::{ConstId, HeaderId, Konst, ReasonId, Res};
 use crate::ty::{Ty, TyKind};
+use crate::types::FoundType;
 use nfl_abi::image::REASONS;
 use nfl_abi::{Layer, codes};
 use nfl_syntax::arena::Id;
@@ -20,6 +22,17 @@ impl Checker<'_> {
             self.set_res(e, Res::Local(local));
             self.use_local(local, span);
             return self.t.locals[local].ty;
+        }
+        if let Some(this) = self.body.this
+            && let TyKind::Record(id) = self.kind(self.t.locals[this].ty)
+            && let Some(at) = self.t.records[id]
+                .components
+                .iter()
+                .position(|c| c.name == name)
+        {
+            let index = at as u32;
+            self.set_res(e, Res::OwnComponent { this, index });
+            return self.t.records[id].components[at].ty;
         }
         let ident = Ident { name, span };
         match self.body.naming {
@@ -131,6 +144,20 @@ impl Checker<'_> {
         }
         let text = self.text(name);
         let wanted = want.map(|w| self.kind(w));
+        let expected = match wanted {
+            Some(TyKind::Enum(id, _)) => Some(id),
+            _ => None,
+        };
+        let around = self.body.owner.map(|o| self.owners[o].kind);
+        let own = match around {
+            Some(OwnerKind::Enum(id)) => Some(id),
+            _ => None,
+        };
+        for id in expected.into_iter().chain(own) {
+            if let Some(ty) = self.enum_const(e, id, name) {
+                return ty;
+            }
+        }
         if wanted == Some(TyKind::Reason)
             && let Some(number) = REASONS.iter().position(|r| *r == text)
         {
@@ -170,40 +197,49 @@ impl Checker<'_> {
         let TypeKind::Named { path, .. } = &self.ast.types[ty].kind else {
             return Ty::default();
         };
-        let [class] = path.as_slice() else {
-            self.refuse("nested types are", self.span(e));
-            return Ty::default();
-        };
         let text = self.text(name.name);
-        match self.type_name(class.name) {
-            TypeName::Owner(owner) => match self.owners[owner].consts.get(&name.name) {
-                Some(&id) => {
-                    let declared = self.t.consts[id].span;
-                    self.visible(self.const_info[id].visibility, owner, name, declared);
-                    self.const_ref(e, id, name.span)
+        match self.find_type(path, self.ast.types[ty].span) {
+            None => Ty::default(),
+            Some(FoundType::Owner(owner)) => {
+                if let OwnerKind::Enum(id) = self.owners[owner].kind
+                    && let Some(ty) = self.enum_const(e, id, name.name)
+                {
+                    return ty;
                 }
-                None if self.owners[owner].kind == OwnerKind::Refused => Ty::default(),
-                None => self.no_member(name, self.text(class.name)),
+                match self.owners[owner].consts.get(&name.name) {
+                    Some(&id) => {
+                        let declared = self.t.consts[id].span;
+                        self.visible(self.const_info[id].visibility, owner, name, declared);
+                        self.const_ref(e, id, name.span)
+                    }
+                    None => self.no_member(name, self.text(self.owners[owner].name.name)),
+                }
+            }
+            Some(FoundType::Ty(ty)) => match self.kind(ty) {
+                TyKind::Reason if REASONS.contains(&text) => {
+                    let number = REASONS.iter().position(|r| *r == text).unwrap_or(0);
+                    self.reason(e, ReasonId::new(number))
+                }
+                _ if matches!(text, "MIN" | "MAX") => match konst::range(&self.t.types, ty) {
+                    Some((lo, hi)) => {
+                        let value = if text == "MIN" { lo } else { hi };
+                        self.set_res(e, Res::Limit);
+                        self.set_konst(e, Some(Konst::Int(value)));
+                        ty
+                    }
+                    None => self.no_member(name, &self.show(ty)),
+                },
+                _ => self.no_member(name, &self.show(ty)),
             },
-            TypeName::Builtin(TyKind::Reason) if REASONS.contains(&text) => {
-                let number = REASONS.iter().position(|r| *r == text).unwrap_or(0);
-                self.reason(e, ReasonId::new(number))
-            }
-            TypeName::Builtin(_) if matches!(text, "MIN" | "MAX") => {
-                self.refuse(&format!("`{text}` of a type is"), name.span);
-                Ty::default()
-            }
-            TypeName::Builtin(_) => self.no_member(name, self.text(class.name)),
-            TypeName::Later => {
-                self.refuse(&format!("`{}` is", self.text(class.name)), class.span);
-                Ty::default()
-            }
-            TypeName::Refused => Ty::default(),
-            TypeName::Unknown => {
-                self.unknown_type(*class);
-                Ty::default()
-            }
         }
+    }
+
+    /// The declaration of the file that an owner stands in.
+    fn outermost(&self, mut owner: OwnerId) -> OwnerId {
+        while let Some(parent) = self.owners[owner].parent {
+            owner = parent;
+        }
+        owner
     }
 
     /// Reports a member that may not be named here.
@@ -218,7 +254,10 @@ impl Checker<'_> {
         let good = match visibility {
             Visibility::Public => true,
             Visibility::Package => package == Some(self.owners[owner].package),
-            Visibility::Private => self.body.owner == Some(owner),
+            Visibility::Private => {
+                let own = self.body.owner.map(|own| self.outermost(own));
+                own == Some(self.outermost(owner))
+            }
         };
         if !good {
             let finding = self

@@ -250,7 +250,19 @@ impl Checker<'_> {
         let equal = ordered
             || matches!(
                 x,
-                TyKind::Bool | TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Layer
+                TyKind::Bool
+                    | TyKind::Port
+                    | TyKind::Group
+                    | TyKind::NodeId
+                    | TyKind::Layer
+                    | TyKind::Verdict
+                    | TyKind::Reason
+                    | TyKind::Prefix4
+                    | TyKind::Prefix6
+                    | TyKind::Record(_)
+                    | TyKind::Enum(..)
+                    | TyKind::Sealed(_)
+                    | TyKind::FlowKey
             );
         let good = match op {
             BinOp::Eq | BinOp::Ne => equal,
@@ -259,14 +271,8 @@ impl Checker<'_> {
         if self.agree(left, a, right, b).is_none() {
             return self.apart(op, left, a, right, b);
         }
-        if self.body.test
-            && matches!(x, TyKind::Verdict | TyKind::Reason | TyKind::Packet)
-            && matches!(op, BinOp::Eq | BinOp::Ne)
-        {
+        if self.body.test && x == TyKind::Packet && matches!(op, BinOp::Eq | BinOp::Ne) {
             return;
-        }
-        if matches!(x, TyKind::Verdict | TyKind::Reason) {
-            return self.refuse("comparing verdicts and reasons is", self.span(e));
         }
         if !good {
             let finding = self

@@ -51,6 +51,9 @@ impl Checker<'_> {
         {
             return cond;
         }
+        if self.is_taken_apart(ty) {
+            return self.instance_of_value(value, ty, pat);
+        }
         self.match_layers(value, ty, pat, false)
     }
 
@@ -150,7 +153,7 @@ impl Checker<'_> {
     }
 
     /// A condition after an error: nothing is known.
-    fn nothing_bound(&mut self) -> Cond {
+    pub(crate) fn nothing_bound(&mut self) -> Cond {
         let state = std::mem::take(&mut self.body.state);
         Cond {
             yes: state.clone(),
@@ -161,7 +164,7 @@ impl Checker<'_> {
     }
 
     /// Binds the names of a pattern that cannot be judged, so that their uses are no second mistake.
-    fn bind_nothing(&mut self, pat: PatId) {
+    pub(crate) fn bind_nothing(&mut self, pat: PatId) {
         let ast = self.ast;
         match &ast.pats[pat].kind {
             PatKind::Bind { name, .. }
@@ -282,7 +285,7 @@ impl Checker<'_> {
         }
     }
 
-    fn bind(
+    pub(crate) fn bind(
         &mut self,
         name: Ident,
         local: LocalId,

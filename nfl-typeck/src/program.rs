@@ -28,6 +28,9 @@ const BUILTIN_PACKAGES: &[&str] = &[
     "nfl.test",
 ];
 
+/// The package that every file sees without importing it.
+pub(crate) const LANGUAGE: &str = "nfl.lang";
+
 /// All files of a program, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
@@ -76,6 +79,7 @@ impl Program {
         };
         loader.parse(root, &text, diags);
         loader.siblings(root, diags);
+        loader.library(LANGUAGE, diags);
         let mut next = 0;
         while next < loader.program.ast.units.len() {
             loader.imports_of(next, diags);
@@ -136,17 +140,23 @@ impl Loader<'_> {
         }
     }
 
+    /// Reads a package of the library.
+    fn library(&mut self, package: &str, diags: &mut Diags) {
+        let dir = package.replace('.', "/");
+        for (path, text) in self.library {
+            if path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str()) {
+                self.parse(path, text, diags);
+            }
+        }
+    }
+
     fn package(&mut self, package: &str, import: &Import, diags: &mut Diags) {
         if !self.packages.insert(package.to_string()) {
             return;
         }
         let dir = package.replace('.', "/");
         let before = self.program.ast.units.len();
-        for (path, text) in self.library {
-            if path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str()) {
-                self.parse(path, text, diags);
-            }
-        }
+        self.library(package, diags);
         if self.program.ast.units.len() > before || BUILTIN_PACKAGES.contains(&package) {
             return;
         }

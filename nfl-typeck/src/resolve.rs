@@ -4,9 +4,9 @@
 //! names mean. Guaranteed: a name means one thing in a file; own declarations come before imports.
 
 use crate::check::{Checker, Owner, OwnerId, OwnerKind, Package, UnitScope, Visibility};
-use crate::program::{Program, imported_package, is_builtin_package};
-use crate::tables::{FunctionDef, Header};
-use crate::ty::TyKind;
+use crate::program::{LANGUAGE, Program, imported_package, is_builtin_package};
+use crate::tables::{EnumDef, FunctionDef, Header};
+use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_abi::image::{ResourceKind, Rights};
 use nfl_syntax::ast::{DeclId, DeclKind, Ident, Import, Modifier};
@@ -14,8 +14,8 @@ use nfl_syntax::{Name, Span};
 
 /// Names that the language has and this release does not.
 const LATER: &[&str] = &[
-    "Bytes", "Cursor", "Lookup", "Hit", "Miss", "Hash", "Outcome", "Payload", "Topology", "Any",
-    "Arp", "Sctp", "Gre", "Vxlan", "Dns",
+    "Bytes", "Cursor", "Hash", "Outcome", "Payload", "Topology", "Any", "Arp", "Sctp", "Gre",
+    "Vxlan", "Dns",
 ];
 
 /// What a plain type name means.
@@ -25,6 +25,8 @@ pub(crate) enum TypeName {
     Owner(OwnerId),
     /// A builtin type.
     Builtin(TyKind),
+    /// A type parameter, or what it stands for.
+    Param(Ty),
     /// A name of the language that this release does not have.
     Later,
     /// A declaration that was refused.
@@ -78,33 +80,35 @@ impl Checker<'_> {
                 ..UnitScope::default()
             });
             for &decl in &unit.decls {
-                self.collect_type(index, package, decl);
+                self.collect_type(index, package, None, decl);
             }
         }
     }
 
-    fn collect_type(&mut self, unit: usize, package: usize, decl: DeclId) {
+    fn collect_type(&mut self, unit: usize, package: usize, parent: Option<OwnerId>, decl: DeclId) {
         let node = &self.ast.decls[decl];
-        let public = node.modifiers.iter().any(|(m, _)| *m == Modifier::Public);
-        let is_sealed = node.modifiers.iter().any(|(m, _)| *m == Modifier::Sealed);
+        let has = |modifier| node.modifiers.iter().any(|(m, _)| *m == modifier);
+        let (public, private) = (has(Modifier::Public), has(Modifier::Private));
         let (name, refused) = match &node.kind {
             DeclKind::Function { name, .. }
             | DeclKind::Chain { name, .. }
             | DeclKind::Graph { name, .. }
             | DeclKind::Header { name, .. }
+            | DeclKind::Record { name, .. }
+            | DeclKind::Enum { name, .. }
+            | DeclKind::Interface { name, .. }
             | DeclKind::Class { name, .. } => (*name, None),
-            DeclKind::Record { name, .. } if self.resource_kind(package, name.name).is_some() => {
-                (*name, None)
-            }
-            DeclKind::Record { name, .. } => (*name, Some("records are")),
-            DeclKind::Enum { name, .. } => (*name, Some("enums are")),
-            // Whose interface it is shows once its members are known.
-            DeclKind::Interface { name, .. } if is_sealed => (*name, None),
-            DeclKind::Interface { name, .. } => (*name, Some("interfaces are")),
             _ => return,
         };
-        let qualified = self.qualified(package, name.name);
+        let refused = match (&node.kind, parent) {
+            (DeclKind::Function { .. } | DeclKind::Header { .. }, Some(_)) => {
+                Some("functions and headers inside a declaration are")
+            }
+            _ => refused,
+        };
+        let qualified = self.qualified(package, parent, name.name);
         let kind = match &node.kind {
+            _ if refused.is_some() => OwnerKind::Refused,
             DeclKind::Function { .. } | DeclKind::Chain { .. } | DeclKind::Graph { .. } => {
                 OwnerKind::Function(self.t.functions.push(FunctionDef {
                     name: name.name,
@@ -134,15 +138,26 @@ impl Checker<'_> {
                 shape: 0,
                 little_endian: false,
             })),
-            DeclKind::Class { .. } => OwnerKind::Class,
+            DeclKind::Enum { .. } => OwnerKind::Enum(self.t.enums.push(EnumDef {
+                name: name.name,
+                qualified,
+                decl,
+                consts: Vec::new(),
+            })),
             DeclKind::Record { name, .. } => match self.resource_kind(package, name.name) {
-                Some(kind) => OwnerKind::Resource(kind),
-                None => OwnerKind::Refused,
+                Some(kind) if parent.is_none() => OwnerKind::Resource(kind),
+                _ => OwnerKind::Record,
             },
+            DeclKind::Interface { .. } => OwnerKind::Interface,
+            DeclKind::Class { .. } => OwnerKind::Class,
             _ => OwnerKind::Refused,
         };
         match refused {
             Some(what) => self.refuse(what, name.span),
+            None if parent.is_some() => {
+                let good = &[Modifier::Public, Modifier::Private, Modifier::Static];
+                self.bad_modifiers(decl, good);
+            }
             None => self.bad_modifiers(decl, &[Modifier::Public, Modifier::Private]),
         }
         let owner = self.owners.push(Owner {
@@ -152,51 +167,84 @@ impl Checker<'_> {
             name,
             public,
             decl,
+            parent,
+            private,
+            types: Default::default(),
             consts: Default::default(),
             methods: Default::default(),
             refused: Default::default(),
         });
         if refused.is_none() {
-            self.enter_type(package, name, owner);
+            self.enter_type(package, parent, name, owner);
+            for &member in self.members_of(owner) {
+                self.collect_type(unit, package, Some(owner), member);
+            }
+        } else if let Some(parent) = parent {
+            self.owners[parent].refused.insert(name.name);
         } else {
             let types = &mut self.packages[package].types;
             types.entry(name.name).or_insert(owner);
         }
     }
 
-    fn enter_type(&mut self, package: usize, name: Ident, owner: OwnerId) {
+    fn enter_type(&mut self, package: usize, parent: Option<OwnerId>, name: Ident, owner: OwnerId) {
         let text = self.text(name.name);
+        let types = match parent {
+            Some(parent) => &self.owners[parent].types,
+            None => &self.packages[package].types,
+        };
         if builtin_type(text).is_some() || nfl_abi::image::VerdictKind::from_text(text).is_some() {
             let finding = self
                 .at(&codes::E202, name.span)
                 .message(format!("`{text}` is a type of the language"))
                 .label("choose another name");
             self.report(finding);
-        } else if let Some(&earlier) = self.packages[package].types.get(&name.name) {
+        } else if let Some(&earlier) = types.get(&name.name) {
             let earlier = self.owners[earlier].name.span;
+            let place = if parent.is_some() {
+                "here"
+            } else {
+                "in this package"
+            };
             let finding = self
                 .at(&codes::E202, name.span)
-                .message(format!("`{text}` is declared twice in this package"))
+                .message(format!("`{text}` is declared twice {place}"))
                 .label("and here again")
                 .also(earlier, "declared here");
             self.report(finding);
         } else {
-            self.packages[package].types.insert(name.name, owner);
+            let types = match parent {
+                Some(parent) => &mut self.owners[parent].types,
+                None => &mut self.packages[package].types,
+            };
+            types.insert(name.name, owner);
         }
     }
 
     /// What the record of this name is, if the library declares it as a resource.
     fn resource_kind(&self, package: usize, name: Name) -> Option<ResourceKind> {
-        crate::resource::kind_of(&self.qualified(package, name))
+        crate::resource::kind_of(&self.qualified(package, None, name))
     }
 
-    fn qualified(&self, package: usize, name: Name) -> String {
-        let path = &self.packages[package].path;
-        if path.is_empty() {
-            self.text(name).to_string()
-        } else {
-            format!("{path}.{}", self.text(name))
+    fn qualified(&self, package: usize, parent: Option<OwnerId>, name: Name) -> String {
+        let mut words = vec![self.text(name)];
+        let mut around = parent;
+        while let Some(owner) = around {
+            words.push(self.text(self.owners[owner].name.name));
+            around = self.owners[owner].parent;
         }
+        let path = &self.packages[package].path;
+        if !path.is_empty() {
+            words.push(path);
+        }
+        words.reverse();
+        words.join(".")
+    }
+
+    /// The qualified name of an owner.
+    pub(crate) fn qualified_owner(&self, owner: OwnerId) -> String {
+        let o = &self.owners[owner];
+        self.qualified(o.package, o.parent, o.name.name)
     }
 
     /// Reports modifiers that a declaration cannot have.
@@ -222,6 +270,7 @@ impl Checker<'_> {
         for (index, unit) in ast.units.iter().enumerate() {
             let own = self.units[index].package;
             // Named imports come before stars, and the package's own types before both.
+            self.import_language(index);
             for star in [true, false] {
                 for import in unit.imports.iter().filter(|i| !i.is_static) {
                     if import.star == star {
@@ -234,6 +283,16 @@ impl Checker<'_> {
             scope.doubtful.retain(|name, _| !types.contains_key(name));
             scope.types.extend(types);
         }
+    }
+
+    /// Every file sees what `nfl.lang` declares.
+    fn import_language(&mut self, unit: usize) {
+        let Some(lang) = self.packages.iter().find(|p| p.path == LANGUAGE) else {
+            return;
+        };
+        let types = lang.types.iter().filter(|(_, o)| self.owners[**o].public);
+        let types: Vec<_> = types.map(|(n, o)| (*n, *o)).collect();
+        self.units[unit].types.extend(types);
     }
 
     fn import_type(&mut self, unit: usize, own: usize, import: &Import) {
@@ -252,9 +311,12 @@ impl Checker<'_> {
                     .into_iter()
                     .filter(|(_, o)| package == own || self.owners[*o].public);
                 let seen: Vec<_> = seen.collect();
+                let language = self.packages.iter().position(|p| p.path == LANGUAGE);
                 let scope = &mut self.units[unit];
                 for (name, owner) in seen {
-                    match scope.types.insert(name, owner) {
+                    let known = scope.types.insert(name, owner);
+                    // What is imported by a word of the program goes before what every file sees.
+                    match known.filter(|&o| Some(self.owners[o].package) != language) {
                         Some(other) if other != owner => {
                             scope.doubtful.insert(name, [other, owner]);
                         }
@@ -385,6 +447,17 @@ impl Checker<'_> {
         let text = self.text(name);
         if let Some(kind) = builtin_type(text) {
             return TypeName::Builtin(kind);
+        }
+        let params = &self.body.type_args;
+        if let Some(&(_, ty)) = params.iter().find(|(param, _)| *param == name) {
+            return TypeName::Param(ty);
+        }
+        let mut around = self.body.owner;
+        while let Some(owner) = around {
+            if let Some(&nested) = self.owners[owner].types.get(&name) {
+                return TypeName::Owner(nested);
+            }
+            around = self.owners[owner].parent;
         }
         if let Some(&owner) = self
             .units

@@ -82,9 +82,9 @@ impl Checker<'_> {
     }
 
     /// What a call of such a method is, beside the type that its declaration says.
-    pub(crate) fn native_call(&mut self, e: ExprId, which: Intrinsic, args: &[Arg]) {
+    pub(crate) fn native_call(&mut self, e: ExprId, which: Intrinsic, args: &[ExprId]) {
         self.set_res(e, Res::Intrinsic(which));
-        let text = args.first().and_then(|a| self.t.konst[a.value].clone());
+        let text = args.first().and_then(|&a| self.t.konst[a].clone());
         let value = match (which, text) {
             (Intrinsic::HashOf, Some(Konst::Text(text))) => fnv(FNV_BASIS, &text),
             (Intrinsic::NameHashOf, Some(Konst::Text(text))) => name_hash(&text),

@@ -197,20 +197,13 @@ impl Checker<'_> {
     /// A type of which there may be variables, else the error type after a report.
     fn storable(&mut self, ty: Ty, span: Span) -> Ty {
         let kind = self.kind(ty);
-        let good = self.t.types.bits(ty).is_some()
-            || (self.body.test && kind != TyKind::Void)
-            || matches!(
-                kind,
-                TyKind::Error | TyKind::Verdict | TyKind::Reason | TyKind::Array(..)
-            );
-        if good {
+        if self.is_value(ty) || (self.body.test && kind != TyKind::Void) {
             return ty;
         }
         match kind {
             TyKind::View(_) | TyKind::OneOf(_) | TyKind::Body(_) => {
                 self.refuse("a variable for a view is", span)
             }
-            TyKind::Prefix4 | TyKind::Prefix6 => self.refuse("a variable for a prefix is", span),
             _ => {
                 let finding = self
                     .at(&codes::E226, span)
@@ -288,11 +281,7 @@ impl Checker<'_> {
                 return None;
             }
             return match self.t.expr_res[self.bare(place)] {
-                Res::Carried(_) if self.elements(ty).is_none() => Some(ty),
-                Res::Carried(_) => {
-                    self.refuse("assigning a whole array is", self.span(place));
-                    None
-                }
+                Res::Carried(_) => Some(ty),
                 _ => {
                     self.no_place(place);
                     None
@@ -312,10 +301,6 @@ impl Checker<'_> {
             TyKind::Error => None,
             TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet => {
                 self.no_place(place);
-                None
-            }
-            TyKind::Array(..) => {
-                self.refuse("assigning a whole array is", span);
                 None
             }
             _ => {

@@ -42,6 +42,8 @@ nfl_syntax::entity! {
     pub struct CarriedId = "carried";
     /// A drop or punt reason; the standard ones come first, in the order of `nfl_abi::image::REASONS`.
     pub struct ReasonId = "reason";
+    /// A method of a sealed interface.
+    pub struct DispatchId = "dispatch";
 }
 
 /// Results of checking.
@@ -94,6 +96,8 @@ pub struct Tables {
     pub reasons: IdVec<ReasonId, ReasonDef>,
     /// The tests of the root file, in the order of the source.
     pub tests: Vec<TestDef>,
+    /// Methods of sealed interfaces that are called: the method of each member, in their order.
+    pub dispatches: IdVec<DispatchId, Vec<MethodId>>,
 }
 
 /// What an expression names.
@@ -134,6 +138,18 @@ pub enum Res {
     Convert,
     /// What only tests may say.
     Test(TestOp),
+    /// A constant of an enum; its number is its constant value.
+    EnumConst(EnumId),
+    /// `Duration.MAX`, `u8.MIN`: its number is its constant value.
+    Limit,
+    /// A record made of `Tables.args`.
+    Record(RecordId),
+    /// A component of the record that `base` evaluates to: `hop.port`.
+    Component(u32),
+    /// In a method of a record: a component of `this`.
+    OwnComponent { this: LocalId, index: u32 },
+    /// A call of a method that each member of a sealed interface has for itself; the receiver is `base`.
+    Dispatch(DispatchId),
 }
 
 /// A value known at compile time.
@@ -155,6 +171,8 @@ pub enum Konst {
     Text(Vec<u8>),
     /// A reason.
     Reason(ReasonId),
+    /// A record and its components.
+    Record(RecordId, Vec<Konst>),
 }
 
 /// What a pattern means.
@@ -173,6 +191,17 @@ pub enum PatInfo {
     Const(Konst),
     /// An interval, both ends included.
     Range(Konst, Konst),
+    /// A record: `Hit(var x)`, `Miss`. Matched against a value of its type, or of a sealed interface.
+    Record {
+        /// The record.
+        record: RecordId,
+        /// Its place among the members, when the value is of a sealed interface.
+        member: Option<u32>,
+        /// Patterns of the components; none when nothing is asked of them.
+        args: Vec<PatId>,
+        /// The whole value's name.
+        local: Option<LocalId>,
+    },
 }
 
 /// One layer of a pattern.
@@ -515,8 +544,12 @@ pub struct Method {
     pub decl: DeclId,
     /// For a method of a header: the header of its `this`.
     pub this: Option<HeaderId>,
+    /// For a method of a record, enum or sealed interface: its `this`.
+    pub receiver: Option<LocalId>,
     /// Its parameters in order.
     pub params: Vec<LocalId>,
+    /// `in` of each parameter: the smallest and the largest value.
+    pub ranges: Vec<Option<(i128, i128)>>,
     /// Its result; `None` for `void`.
     pub result: Option<Ty>,
     /// What it does to the network.

@@ -5,6 +5,7 @@ use crate::tables::{
 };
 use nfl_syntax::Names;
 use nfl_syntax::arena::IdVec;
+use std::collections::{BTreeMap, BTreeSet};
 
 nfl_syntax::entity! {
     /// A type; `Ty::default()` is the error type.
@@ -109,13 +110,21 @@ pub enum Len {
 #[derive(Clone, Debug)]
 pub struct Types {
     kinds: IdVec<Ty, TyKind>,
+    /// How declared types are written.
+    labels: BTreeMap<Ty, String>,
+    /// Records and the sealed interfaces that they are members of.
+    members: BTreeSet<(Ty, Ty)>,
 }
 
 impl Default for Types {
     fn default() -> Types {
         let mut kinds = IdVec::new();
         kinds.push(TyKind::Error);
-        Types { kinds }
+        Types {
+            kinds,
+            labels: BTreeMap::new(),
+            members: BTreeSet::new(),
+        }
     }
 }
 
@@ -132,6 +141,22 @@ impl Types {
     pub fn find(&self, kind: TyKind) -> Option<Ty> {
         let mut kinds = self.kinds.iter();
         kinds.find(|(_, k)| **k == kind).map(|(ty, _)| ty)
+    }
+
+    /// Notes how a declared type is written.
+    pub(crate) fn name(&mut self, ty: Ty, label: String) {
+        self.labels.insert(ty, label);
+    }
+
+    /// Notes that the values of a record are values of a sealed interface.
+    pub(crate) fn implement(&mut self, record: Ty, sealed: Ty) {
+        self.members.insert((record, sealed));
+    }
+
+    /// The sealed interfaces that a record is a member of.
+    pub(crate) fn sealed_of(&self, record: Ty) -> impl Iterator<Item = Ty> + '_ {
+        let all = self.members.iter();
+        all.filter(move |(r, _)| *r == record).map(|(_, s)| *s)
     }
 
     /// What a type is.
@@ -168,6 +193,7 @@ impl Types {
             (TyKind::Unsigned(n), TyKind::Unsigned(m)) => n <= m,
             (TyKind::Unsigned(n), TyKind::Signed(m)) => n < m,
             (TyKind::Signed(n), TyKind::Signed(m)) => n <= m,
+            (TyKind::Record(_), TyKind::Sealed(_)) => self.members.contains(&(a, b)),
             _ => false,
         }
     }
@@ -190,6 +216,9 @@ impl Types {
         names: &Names,
         header_name: &dyn Fn(HeaderId) -> nfl_syntax::Name,
     ) -> String {
+        if let Some(label) = self.labels.get(&ty) {
+            return label.clone();
+        }
         match self.kind(ty) {
             TyKind::Error => "?".to_string(),
             TyKind::Void => "void".to_string(),

@@ -2,13 +2,22 @@
 //!
 //! In: a type as it is written. Out: the type it means; the error type after a report.
 
-use crate::check::{Checker, OwnerKind};
+use crate::check::{Checker, OwnerId, OwnerKind, Visibility};
 use crate::resolve::TypeName;
 use crate::tables::{Konst, Res};
 use crate::ty::{Len, Ty, TyKind};
 use nfl_abi::codes;
-use nfl_syntax::ast::{ConstArg, ExprId, ExprKind, Ident, TypeId, TypeKind};
+use nfl_syntax::ast::{ConstArg, ExprId, ExprKind, Ident, TypeArg, TypeId, TypeKind};
 use nfl_syntax::{Diagnostic, Span};
+
+/// What a type name leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FoundType {
+    /// A type.
+    Ty(Ty),
+    /// A declaration.
+    Owner(OwnerId),
+}
 
 /// The most elements an array may have.
 const ARRAY_MAX: i128 = 65_535;
@@ -25,17 +34,7 @@ impl Checker<'_> {
             TypeKind::Long => self.ty(TyKind::Signed(64)),
             TypeKind::Unsigned(bits) => self.ty(TyKind::Unsigned(*bits)),
             TypeKind::Bits(width) => self.bits(*width, node.span),
-            TypeKind::Named { path, args } => {
-                let ty = self.named(path, node.span);
-                if !args.is_empty() && self.kind(ty) != TyKind::Error {
-                    let finding = self
-                        .at(&codes::E226, node.span)
-                        .message(format!("`{}` takes no type arguments", self.show(ty)))
-                        .label("not a generic type");
-                    self.report(finding);
-                }
-                ty
-            }
+            TypeKind::Named { path, args } => self.named(path, args, node.span),
             TypeKind::Array { elem, len } => {
                 let elem = self.resolve(*elem);
                 self.array(elem, *len, node.span)
@@ -79,18 +78,12 @@ impl Checker<'_> {
         }
     }
 
-    fn named(&mut self, path: &[Ident], span: Span) -> Ty {
-        let [name] = path else {
-            self.refuse("nested types are", span);
-            return Ty::default();
-        };
-        let mut stand_ins = self.body.type_args.iter();
-        if let Some((_, ty)) = stand_ins.find(|(n, _)| *n == name.name) {
-            return *ty;
-        }
-        if let Some(owners) = self.units[self.body.unit].doubtful.get(&name.name) {
+    /// What a type name means; nothing after a report.
+    pub(crate) fn find_type(&mut self, path: &[Ident], span: Span) -> Option<FoundType> {
+        let (first, rest) = path.split_first()?;
+        if let Some(owners) = self.units[self.body.unit].doubtful.get(&first.name) {
             let [a, b] = owners.map(|o| &self.packages[self.owners[o].package].path);
-            let text = self.text(name.name);
+            let text = self.text(first.name);
             let finding = self
                 .at(&codes::E202, span)
                 .message(format!("`{text}` is imported from `{a}` and from `{b}`"))
@@ -98,39 +91,116 @@ impl Checker<'_> {
             let finding = self.import(finding, &format!("{a}.{text}"));
             let finding = self.import(finding, &format!("{b}.{text}"));
             self.report(finding);
+            return None;
+        }
+        let mut found = match self.type_name(first.name) {
+            TypeName::Builtin(kind) => FoundType::Ty(self.ty(kind)),
+            TypeName::Param(ty) => FoundType::Ty(ty),
+            TypeName::Owner(owner) => FoundType::Owner(owner),
+            TypeName::Later => {
+                self.refuse(&format!("`{}` is", self.text(first.name)), span);
+                return None;
+            }
+            TypeName::Refused => return None,
+            TypeName::Unknown => {
+                self.unknown_type(*first);
+                return None;
+            }
+        };
+        for name in rest {
+            let nested = match found {
+                FoundType::Owner(owner) => self.owners[owner].types.get(&name.name).copied(),
+                FoundType::Ty(_) => None,
+            };
+            let Some(nested) = nested else {
+                let of = match found {
+                    FoundType::Owner(owner) => self.text(self.owners[owner].name.name).to_string(),
+                    FoundType::Ty(ty) => self.show(ty),
+                };
+                self.no_member(*name, &of);
+                return None;
+            };
+            self.nested_visible(nested, *name);
+            found = FoundType::Owner(nested);
+        }
+        match found {
+            FoundType::Owner(owner) if self.owners[owner].kind == OwnerKind::Refused => None,
+            found => Some(found),
+        }
+    }
+
+    /// Reports a nested type that may not be named here.
+    fn nested_visible(&mut self, nested: OwnerId, name: Ident) {
+        let o = &self.owners[nested];
+        let visibility = match (o.public, o.private) {
+            (true, _) => Visibility::Public,
+            (_, true) => Visibility::Private,
+            _ => Visibility::Package,
+        };
+        let declared = o.name.span;
+        self.visible(visibility, nested, name, declared);
+    }
+
+    fn named(&mut self, path: &[Ident], args: &[TypeArg], span: Span) -> Ty {
+        let ty = match self.find_type(path, span) {
+            None => return Ty::default(),
+            Some(FoundType::Owner(owner)) => return self.owner_type(owner, args, span),
+            Some(FoundType::Ty(ty)) => ty,
+        };
+        if !args.is_empty() && self.kind(ty) != TyKind::Error {
+            self.not_generic(&self.show(ty), span);
+        }
+        ty
+    }
+
+    fn not_generic(&mut self, name: &str, span: Span) {
+        let finding = self
+            .at(&codes::E226, span)
+            .message(format!("`{name}` takes no type arguments"))
+            .label("not a generic type");
+        self.report(finding);
+    }
+
+    /// A declaration as the type of a value.
+    fn owner_type(&mut self, owner: OwnerId, args: &[TypeArg], span: Span) -> Ty {
+        let name = self.text(self.owners[owner].name.name);
+        if let OwnerKind::Resource(_) = self.owners[owner].kind {
+            let finding = self
+                .at(&codes::E606, span)
+                .message(format!("{name} is no value"))
+                .label("a resource is a field of a function, and lives on the node");
+            self.report(finding);
             return Ty::default();
         }
-        match self.type_name(name.name) {
-            TypeName::Builtin(kind) => self.ty(kind),
-            TypeName::Owner(owner) => match self.owners[owner].kind {
-                OwnerKind::Header(h) => self.ty(TyKind::View(h)),
-                OwnerKind::OneOf(id) => self.ty(TyKind::OneOf(id)),
-                OwnerKind::Refused => Ty::default(),
-                OwnerKind::Resource(_) => {
-                    let finding = self
-                        .at(&codes::E606, span)
-                        .message(format!("{} is no value", self.text(name.name)))
-                        .label("a resource is a field of a function, and lives on the node");
-                    self.report(finding);
-                    Ty::default()
+        let generic = !self.type_params(owner).is_empty();
+        match self.owners[owner].kind {
+            OwnerKind::Record | OwnerKind::Interface if generic => {
+                match self.type_args(owner, args, span) {
+                    Some(args) => self.instance(owner, args, span),
+                    None => Ty::default(),
                 }
-                OwnerKind::Function(_) | OwnerKind::Class => {
-                    let finding = self
-                        .at(&codes::E226, span)
-                        .message(format!("`{}` has no values", self.text(name.name)))
-                        .label("neither a function nor a class is the type of a value");
-                    self.report(finding);
-                    Ty::default()
-                }
-            },
-            TypeName::Later => {
-                self.refuse(&format!("`{}` is", self.text(name.name)), span);
-                Ty::default()
             }
-            TypeName::Refused => Ty::default(),
-            TypeName::Unknown => {
-                self.unknown_type(*name);
-                Ty::default()
+            kind => {
+                if !args.is_empty() {
+                    self.not_generic(name, span);
+                }
+                match kind {
+                    OwnerKind::Header(h) => self.ty(TyKind::View(h)),
+                    OwnerKind::OneOf(id) => self.ty(TyKind::OneOf(id)),
+                    OwnerKind::Enum(id) => self.enum_type(id),
+                    OwnerKind::Record | OwnerKind::Interface => {
+                        self.instance(owner, Vec::new(), span)
+                    }
+                    OwnerKind::Refused | OwnerKind::Resource(_) => Ty::default(),
+                    OwnerKind::Function(_) | OwnerKind::Class => {
+                        let finding = self
+                            .at(&codes::E226, span)
+                            .message(format!("`{name}` has no values"))
+                            .label("neither a function nor a class is the type of a value");
+                        self.report(finding);
+                        Ty::default()
+                    }
+                }
             }
         }
     }
@@ -140,11 +210,12 @@ impl Checker<'_> {
         if self.kind(elem) == TyKind::Error {
             return elem;
         }
-        if self.t.types.bits(elem).is_none() {
+        let nested = matches!(self.kind(elem), TyKind::Array(..));
+        if !self.is_stored(elem) || nested {
             let finding = self
                 .at(&codes::E226, span)
                 .message(format!("there are no arrays of {}", self.show(elem)))
-                .label("the elements are numbers, booleans or addresses");
+                .label("the elements are numbers, booleans, addresses or records");
             self.report(finding);
             return Ty::default();
         }

@@ -297,8 +297,19 @@ impl Run<'_> {
         }
     }
 
-    /// Bytes of a number in the `carried` area: the next power of two.
+    /// Whether the bytes of a type lie most significant first in the `carried` area.
+    fn stored_in_wire_order(&self, ty: Ty) -> bool {
+        matches!(
+            self.t.types.kind(ty),
+            TyKind::Ip4 | TyKind::Ip6 | TyKind::Mac
+        )
+    }
+
+    /// Bytes of a number in the `carried` area: the next power of two, and 6 for Ethernet addresses.
     fn stored_bytes(&self, ty: Ty) -> usize {
+        if self.t.types.kind(ty) == TyKind::Mac {
+            return 6;
+        }
         let bits = self.t.types.bits(ty).unwrap_or(8) as usize;
         bits.div_ceil(8).next_power_of_two()
     }

@@ -1,19 +1,21 @@
-//! Calls: methods, inlined where they are called, and builtins.
+//! Builtins.
 //!
-//! In: a call and what it resolves to. Out: its value. Guaranteed: arguments are evaluated before
-//! the body, once each.
+//! In: a call of what is not written in NFL. Out: its value. Guaranteed: arguments are evaluated
+//! once each.
 
 use super::number::Width;
-use super::{Exits, Local, Lower, Out, Val};
+use super::{Lower, Val};
 use crate::op::Op;
 use nfl_abi::map::context;
-use nfl_syntax::ast::{DeclKind, ExprId, ExprKind};
+use nfl_syntax::ast::{ExprId, ExprKind};
 use nfl_typeck::builtin::Intrinsic;
-use nfl_typeck::tables::MethodId;
 
 impl Lower<'_, '_> {
     /// The arguments as written; the checker has put named ones in order where it allows them.
     pub(super) fn args(&self, e: ExprId) -> Vec<ExprId> {
+        if let Some(args) = &self.image.sound.tables().args[e] {
+            return args.clone();
+        }
         match &self.image.sound.program().ast.exprs[e].kind {
             ExprKind::Call { args, .. }
             | ExprKind::Construct { args, .. }
@@ -23,74 +25,11 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn receiver(&self, e: ExprId) -> Option<ExprId> {
+    pub(super) fn receiver(&self, e: ExprId) -> Option<ExprId> {
         match self.image.sound.program().ast.exprs[e].kind {
             ExprKind::Field { base, .. } | ExprKind::MethodCall { base, .. } => Some(base),
             _ => None,
         }
-    }
-
-    /// A method of the program.
-    pub(super) fn call(&mut self, e: ExprId, method: MethodId) -> Val {
-        let sound = self.image.sound;
-        let def = &sound.tables().methods[method];
-        let this = match (def.this, self.receiver(e)) {
-            (Some(_), Some(base)) => match self.expr(base) {
-                Val::View(view) => Some(view),
-                _ => None,
-            },
-            (Some(_), None) => self.this.clone(),
-            _ => None,
-        };
-        let args = self.args(e);
-        let mut locals = Vec::new();
-        for (&param, &arg) in def.params.iter().zip(&args) {
-            let ty = sound.tables().locals[param].ty;
-            let local = match self.image.sound.tables().types.bits(ty) {
-                Some(_) => {
-                    let vars = self.vars(ty);
-                    self.assign_vars(&vars, arg, ty);
-                    Local::Vars(vars)
-                }
-                None => match self.expr(arg) {
-                    Val::Verdict { kind, operand } => {
-                        let vars = self.vars(ty);
-                        self.b.write(vars[0], kind);
-                        self.b.write(vars[1], operand);
-                        Local::Vars(vars)
-                    }
-                    other => Local::Fixed(other),
-                },
-            };
-            locals.push((param, local));
-        }
-        self.locals.extend(locals);
-        let DeclKind::Method {
-            body: Some(body), ..
-        } = &sound.program().ast.decls[def.decl].kind
-        else {
-            return Val::Unit;
-        };
-        let end = self.b.block();
-        let ty = def.result.unwrap_or_default();
-        let out = Out {
-            vars: self.vars(ty),
-            ty,
-            end,
-        };
-        let exits = Exits {
-            result: Some(out.clone()),
-            ..Exits::default()
-        };
-        let saved = (
-            std::mem::replace(&mut self.exits, exits),
-            std::mem::replace(&mut self.this, this),
-        );
-        self.stmts(body);
-        self.b.jump(end);
-        (self.exits, self.this) = saved;
-        self.b.enter(end);
-        self.read_vars(&out.vars, ty)
     }
 
     /// A builtin: one arm for each row of the table.
@@ -115,10 +54,20 @@ impl Lower<'_, '_> {
             Intrinsic::MacIsLocal => self.mac_bit(e, 1),
             Intrinsic::Ip6High => self.base_words(e)[2..].to_vec(),
             Intrinsic::Ip6Low => self.base_words(e)[..2].to_vec(),
+            Intrinsic::LookupIsHit | Intrinsic::LookupOrElse => {
+                let Some(base) = self.receiver(e) else {
+                    return Val::Unit;
+                };
+                if intrinsic == Intrinsic::LookupOrElse {
+                    return self.or_else(e, base);
+                }
+                let val = self.expr(base);
+                vec![self.is_hit(&val)]
+            }
             Intrinsic::ArrayLength => {
-                let count = match self.receiver(e).map(|base| self.expr(base)) {
-                    Some(Val::Array { count, .. }) => count,
-                    _ => 0,
+                let count = match self.receiver(e) {
+                    Some(base) => self.image.elements(self.ty(base)).1,
+                    None => 0,
                 };
                 vec![self.b.constant(count)]
             }

@@ -9,7 +9,7 @@ use super::{Lower, Val};
 use crate::entity::{Block, Value};
 use crate::op::Op;
 use nfl_syntax::ast::{BinOp, ExprId, ExprKind, UnOp};
-use nfl_typeck::tables::{Konst, Res};
+use nfl_typeck::tables::Konst;
 use nfl_typeck::{Ty, TyKind};
 
 impl Lower<'_, '_> {
@@ -61,14 +61,18 @@ impl Lower<'_, '_> {
 
     /// A comparison of numbers, addresses or booleans as a truth value.
     pub(super) fn comparison(&mut self, op: BinOp, left: ExprId, right: ExprId) -> Value {
-        let types = &self.image.sound.tables().types;
         let (l, r) = (self.ty(left), self.ty(right));
+        let types = &self.image.sound.tables().types;
         let ty = types.wider(l, r).unwrap_or(l);
-        let w = self.image.width(ty);
         let (a, b) = (self.words_as(left, ty), self.words_as(right, ty));
+        if op == BinOp::Eq {
+            return self.b.equal(&a, &b);
+        }
+        if op == BinOp::Ne {
+            return self.b.unequal(&a, &b);
+        }
+        let w = self.image.width(ty);
         match op {
-            BinOp::Eq => self.b.equal(&a, &b),
-            BinOp::Ne => self.b.unequal(&a, &b),
             BinOp::Lt => self.b.less(&a, &b, w),
             BinOp::Gt => self.b.less(&b, &a, w),
             BinOp::Ge => {
@@ -165,32 +169,9 @@ impl Lower<'_, '_> {
             bits,
             signed: false,
         };
-        let konst = self.konst(e).or_else(|| match tables.expr_res[e] {
-            Res::Template(t) => self.image.bindings.values[self.image.param(t)].clone(),
-            Res::Const(c) => tables.consts[c].value.clone(),
-            _ => None,
-        });
-        let (addr, len) = match konst {
-            Some(Konst::Prefix4 { addr, len }) => (u128::from(addr), len),
-            Some(Konst::Prefix6 { addr, len }) => (addr, len),
-            _ => {
-                let Res::Template(t) = tables.expr_res[e] else {
-                    return None;
-                };
-                let n = w.words();
-                let words: Vec<Value> = (0..2 * n)
-                    .map(|i| self.open_param(self.image.param(t), i, Width::U32))
-                    .collect();
-                return Some((words[..n].to_vec(), words[n..].to_vec()));
-            }
-        };
-        let all = u128::MAX >> (128 - bits);
-        let mask = if len == 0 {
-            0
-        } else {
-            all << (bits - u32::from(len)) & all
-        };
-        Some((self.b.number(addr, w), self.b.number(mask, w)))
+        let words = self.words(e);
+        let (addr, mask) = words.split_at(w.words().min(words.len()));
+        Some((addr.to_vec(), mask.to_vec()))
     }
 
     /// Branches on whether a number matches a constant or an interval of a `switch`.

@@ -5,7 +5,8 @@
 
 use super::number::Width;
 use super::ssa::Place;
-use super::{Local, Lower, Val, bits_of, stored_bytes};
+use super::value::Memory;
+use super::{Local, Lower, Val, bits_of};
 use crate::entity::Value;
 use crate::func::Region;
 use crate::op::Op;
@@ -19,35 +20,25 @@ impl Lower<'_, '_> {
         self.image.sound.tables().expr_ty[e]
     }
 
-    fn kind(&self, ty: Ty) -> TyKind {
+    pub(super) fn kind(&self, ty: Ty) -> TyKind {
         self.image.sound.tables().types.kind(ty)
     }
 
-    /// The words of a number, address or boolean, in its own type.
+    /// The words of a value in its own type.
     pub(super) fn words(&mut self, e: ExprId) -> Vec<Value> {
-        match self.expr(e) {
+        let ty = self.ty(e);
+        let val = self.expr(e);
+        match val {
             Val::Words(words) => words,
-            Val::Found { address, value } => self.found_words(address, value),
-            // Only behind a jump, where nothing is used.
-            _ => self.b.number(
+            Val::Unit => self.b.number(
                 0,
                 Width {
                     bits: 128,
                     signed: false,
                 },
             ),
+            other => self.flat(&other, ty),
         }
-    }
-
-    /// The words of a number in a wider type.
-    pub(super) fn words_as(&mut self, e: ExprId, ty: Ty) -> Vec<Value> {
-        let to = self.image.width(ty);
-        if let Some(konst) = self.konst(e) {
-            return self.b.number(bits_of(&konst), to);
-        }
-        let from = self.image.width(self.ty(e));
-        let words = self.words(e);
-        self.b.resize(words, from, to)
     }
 
     /// An expression of a header's layout: all of it in 32 bits.
@@ -78,8 +69,8 @@ impl Lower<'_, '_> {
         }
     }
 
-    /// The value of an expression.
-    pub(super) fn expr(&mut self, e: ExprId) -> Val {
+    /// The value of an expression, which may stay in memory.
+    pub(super) fn lazy(&mut self, e: ExprId) -> Val {
         if let Some(konst) = self.konst(e)
             && let Some(val) = self.konst_val(&konst, self.ty(e))
         {
@@ -92,7 +83,7 @@ impl Lower<'_, '_> {
             self.b.span = Some(node.span);
         }
         let val = match &node.kind {
-            ExprKind::Paren(inner) => self.expr(*inner),
+            ExprKind::Paren(inner) => self.lazy(*inner),
             ExprKind::Unary { op: UnOp::Not, arg } => {
                 let words = self.words(*arg);
                 Val::Words(vec![self.b.not(words[0])])
@@ -141,7 +132,10 @@ impl Lower<'_, '_> {
                 let w = self.image.width(ty);
                 Some(Val::Words(self.b.number(bits_of(konst), w)))
             }
-            _ => None,
+            Konst::Record(..) | Konst::Prefix4 { .. } | Konst::Prefix6 { .. } => {
+                Some(Val::Words(self.konst_words(konst, ty)))
+            }
+            Konst::Array(_) | Konst::Text(_) => None,
         }
     }
 
@@ -247,40 +241,22 @@ impl Lower<'_, '_> {
 
     /// Variables for a value of this type.
     pub(super) fn vars(&mut self, ty: Ty) -> Vec<super::Var> {
-        match self.kind(ty) {
-            TyKind::Verdict => vec![self.b.var(3), self.b.var(32)],
-            TyKind::Reason => vec![self.b.var(8)],
-            TyKind::Void | TyKind::Error => Vec::new(),
-            _ => {
-                let w = self.image.width(ty);
-                (0..w.words()).map(|i| self.b.var(w.word_bits(i))).collect()
-            }
-        }
+        let shape = self.image.shape(ty);
+        shape.into_iter().map(|bits| self.b.var(bits)).collect()
     }
 
     /// Writes the value of an expression, in type `ty`, to variables.
     pub(super) fn assign_vars(&mut self, vars: &[super::Var], value: ExprId, ty: Ty) {
-        let words = match self.kind(ty) {
-            TyKind::Verdict => match self.expr(value) {
-                Val::Verdict { kind, operand } => vec![kind, operand],
-                _ => return,
-            },
-            TyKind::Reason => self.words(value),
-            TyKind::Void | TyKind::Error => return,
-            _ => self.words_as(value, ty),
-        };
-        for (&var, word) in vars.iter().zip(words) {
-            self.b.write(var, word);
+        if let TyKind::Void | TyKind::Error = self.kind(ty) {
+            return;
         }
+        let words = self.words_as(value, ty);
+        self.write_vars(vars, words);
     }
 
     pub(super) fn read_vars(&mut self, vars: &[super::Var], ty: Ty) -> Val {
         let words: Vec<Value> = vars.iter().map(|&v| self.b.read(v)).collect();
-        match (self.kind(ty), &words[..]) {
-            (TyKind::Verdict, &[kind, operand]) => Val::Verdict { kind, operand },
-            (_, []) => Val::Unit,
-            _ => Val::Words(words),
-        }
+        self.as_val(words, ty)
     }
 
     /// Names, fields, calls: whatever the checker resolved.
@@ -324,7 +300,33 @@ impl Lower<'_, '_> {
                 let words = self.words(arg);
                 Val::Words(self.b.resize(words, from, to))
             }
-            Res::None | Res::Test(_) => Val::Unit,
+            Res::Record(_) => {
+                let TyKind::Record(record) = self.kind(self.ty(e)) else {
+                    return Val::Unit;
+                };
+                let mut words = Vec::new();
+                for (index, arg) in self.args(e).into_iter().enumerate() {
+                    let ty = tables.records[record].components[index].ty;
+                    words.extend(self.words_as(arg, ty));
+                }
+                Val::Words(words)
+            }
+            Res::Component(index) => match self.receiver(e) {
+                Some(base) => self.component(base, index),
+                None => Val::Unit,
+            },
+            Res::OwnComponent { this, index } => {
+                let val = match self.locals.get(&this).cloned() {
+                    Some(Local::Fixed(val)) => val,
+                    _ => Val::Unit,
+                };
+                match self.kind(tables.locals[this].ty) {
+                    TyKind::Record(record) => self.part(&val, record, None, index as usize),
+                    _ => Val::Unit,
+                }
+            }
+            Res::Dispatch(dispatch) => self.dispatch(e, dispatch),
+            Res::None | Res::EnumConst(_) | Res::Limit | Res::Test(_) => Val::Unit,
         }
     }
 
@@ -361,63 +363,58 @@ impl Lower<'_, '_> {
         let late = late || self.image.is_late(template);
         let tables = self.image.sound.tables();
         let def = &tables.templates[template];
-        let w = self.image.width(def.ty);
+        let shape = self.image.shape(def.ty);
         if late {
-            let width = w.word_bits(0);
-            let late = match self.image.late.get(&template) {
-                Some(&late) => late,
-                None => {
-                    let info = self.image.word_info(template, 0, w);
-                    let late = self.image.module.late.push(info);
-                    self.image.late.insert(template, late);
-                    late
-                }
-            };
-            let number = nfl_syntax::arena::Id::index(late) as u32;
-            return Val::Words(vec![self.b.inst(Op::Late, &[], number, None, width)]);
+            let words = (0..shape.len())
+                .map(|at| self.late_word(template, at, shape[at]))
+                .collect();
+            return self.as_val(words, def.ty);
         }
-        match self.image.bindings.values[template].clone() {
-            Some(konst) => Val::Words(self.b.number(bits_of(&konst), w)),
-            None => Val::Words(
-                (0..w.words())
-                    .map(|i| self.open_param(template, i, w))
-                    .collect(),
-            ),
-        }
+        let words = match self.image.bindings.values[template].clone() {
+            Some(konst) => self.konst_words(&konst, def.ty),
+            None => (0..shape.len())
+                .map(|at| self.open_param(template, at, shape[at]))
+                .collect(),
+        };
+        self.as_val(words, def.ty)
+    }
+
+    /// A word of a parameter that is filled in late.
+    fn late_word(&mut self, template: TemplateId, at: usize, bits: u8) -> Value {
+        let late = match self.image.late.get(&(template, at)) {
+            Some(&late) => late,
+            None => {
+                let info = self.image.word_info(template, at, bits);
+                let late = self.image.module.late.push(info);
+                self.image.late.insert((template, at), late);
+                late
+            }
+        };
+        let number = nfl_syntax::arena::Id::index(late) as u32;
+        self.b.inst(Op::Late, &[], number, None, bits)
     }
 
     /// A word of a parameter that nobody has bound.
-    pub(super) fn open_param(&mut self, template: TemplateId, word: usize, w: Width) -> Value {
+    pub(super) fn open_param(&mut self, template: TemplateId, word: usize, bits: u8) -> Value {
         let param = match self.image.params.get(&(template, word)) {
             Some(&param) => param,
             None => {
-                let info = self.image.word_info(template, word % w.words().max(1), w);
+                let info = self.image.word_info(template, word, bits);
                 let param = self.image.module.params.push(info);
                 self.image.params.insert((template, word), param);
                 param
             }
         };
         let number = nfl_syntax::arena::Id::index(param) as u32;
-        self.b.inst(
-            Op::Param,
-            &[],
-            number,
-            None,
-            w.word_bits(word % w.words().max(1)),
-        )
+        self.b.inst(Op::Param, &[], number, None, bits)
     }
 
     fn constant(&mut self, id: nfl_typeck::tables::ConstId) -> Val {
         let tables = self.image.sound.tables();
         let def = &tables.consts[id];
         if let TyKind::Array(..) = self.kind(def.ty) {
-            let (elem, count) = self.image.elements(def.ty);
             let region = Region::Data(self.image.data(id));
-            return Val::Array {
-                region,
-                elem,
-                count,
-            };
+            return Val::Memory(Memory::new(region, Place::at(0), def.ty));
         }
         let Some(value) = def.value.clone() else {
             return Val::Unit;
@@ -427,71 +424,13 @@ impl Lower<'_, '_> {
 
     fn carried(&mut self, id: nfl_typeck::tables::CarriedId) -> Val {
         let ty = self.image.sound.tables().carried[id].ty;
-        let (elem, count) = self.image.elements(ty);
         let place = (self.image.stage, id);
-        match self.image.fields.get(&place) {
-            Some(&field) => Val::Array {
-                region: Region::Field(field),
-                elem,
-                count,
-            },
+        Val::Memory(match self.image.fields.get(&place) {
+            Some(&field) => Memory::new(Region::Field(field), Place::at(0), ty),
             None => {
                 let offset = self.image.carried.get(&place).copied().unwrap_or(0);
-                Val::Words(self.load_stored(Region::Carried, Place::at(offset), elem))
+                Memory::new(Region::Carried, Place::at(offset), ty)
             }
-        }
-    }
-
-    fn element(&mut self, base: ExprId, index: ExprId) -> Val {
-        let Val::Array { region, elem, .. } = self.expr(base) else {
-            return Val::Unit;
-        };
-        let place = self.element_place(elem, index);
-        Val::Words(self.load_stored(region, place, elem))
-    }
-
-    pub(super) fn element_place(&mut self, elem: Ty, index: ExprId) -> Place {
-        let stored = stored_bytes(self.image.width(elem).bits);
-        if let Some(konst) = self.konst(index) {
-            let bytes = (bits_of(&konst) as u32).saturating_mul(stored);
-            return Place::at(bytes);
-        }
-        let words = self.words(index);
-        let mut at = words[0];
-        if stored > 1 {
-            at = self.b.op2c(Op::Shl, at, stored.trailing_zeros(), 32);
-        }
-        Place {
-            index: Some(at),
-            offset: 0,
-        }
-    }
-
-    /// Loads a number that lies little-endian in memory of ours. Bits above its width, which a
-    /// packet's sender may have set, do not count.
-    pub(super) fn load_stored(&mut self, region: Region, place: Place, ty: Ty) -> Vec<Value> {
-        let w = self.image.width(ty);
-        let stored = stored_bytes(w.bits);
-        (0..w.words())
-            .map(|i| {
-                let bytes = (stored - 4 * i as u32).min(4);
-                let word = self.b.load(region, bytes, place.plus(4 * i as u32));
-                let bits = w.word_bits(i);
-                if u32::from(bits) < bytes * 8 {
-                    self.b
-                        .op2c(Op::And, word, u32::MAX >> (32 - u32::from(bits)), bits)
-                } else {
-                    word
-                }
-            })
-            .collect()
-    }
-
-    pub(super) fn store_stored(&mut self, region: Region, place: Place, ty: Ty, words: &[Value]) {
-        let stored = stored_bytes(self.image.width(ty).bits);
-        for (i, &word) in words.iter().enumerate() {
-            let bytes = (stored - 4 * i as u32).min(4);
-            self.b.store(region, bytes, place.plus(4 * i as u32), word);
-        }
+        })
     }
 }

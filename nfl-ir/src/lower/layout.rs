@@ -8,6 +8,7 @@
 //! same to those that fill tables, and whose CRC-32C tells one layout from another.
 
 use super::ImageState;
+use nfl_typeck::tables::Konst;
 use nfl_typeck::{Ty, TyKind};
 
 /// A number at its place.
@@ -160,6 +161,83 @@ impl ImageState<'_> {
     /// Bytes from one element of an array to the next.
     pub(super) fn stride(&self, elem: Ty) -> u32 {
         self.layout(elem).size
+    }
+
+    /// Whether the numbers of a type fill all its bytes.
+    pub(super) fn is_packed(&self, ty: Ty) -> bool {
+        let layout = self.layout(ty);
+        layout.size == layout.scalars.iter().map(|s| s.bytes).sum::<u32>()
+    }
+
+    /// Bytes from the start of a record to a component.
+    pub(super) fn offset_of(&self, record: nfl_typeck::tables::RecordId, index: usize) -> u32 {
+        let components = &self.sound.tables().records[record].components;
+        let mut layout = Layout {
+            align: 1,
+            ..Layout::default()
+        };
+        for component in &components[..index] {
+            self.place(component.ty, "", &mut layout, &mut Vec::new());
+        }
+        layout
+            .size
+            .next_multiple_of(self.alignment(components[index].ty))
+    }
+
+    /// The bytes of a constant.
+    pub(super) fn bytes_of(&self, konst: Option<&Konst>, ty: Ty) -> Vec<u8> {
+        let layout = self.layout(ty);
+        let mut bytes = vec![0; layout.size as usize];
+        let mut numbers = Vec::new();
+        if let Some(konst) = konst {
+            self.numbers_of(konst, ty, &mut numbers);
+        }
+        for (scalar, number) in layout.scalars.iter().zip(numbers) {
+            let at = scalar.offset as usize;
+            let len = scalar.bytes as usize;
+            let little = number.to_le_bytes();
+            for i in 0..len {
+                let from = if scalar.wire { len - 1 - i } else { i };
+                bytes[at + i] = little[from];
+            }
+        }
+        bytes
+    }
+
+    /// The numbers of a constant in the order of its layout.
+    pub(super) fn numbers_of(&self, konst: &Konst, ty: Ty, numbers: &mut Vec<u128>) {
+        let tables = self.sound.tables();
+        match konst {
+            Konst::Record(id, values) => {
+                let components = &tables.records[*id].components;
+                for (component, value) in components.iter().zip(values) {
+                    self.numbers_of(value, component.ty, numbers);
+                }
+            }
+            Konst::Array(items) => {
+                let (elem, count) = self.elements(ty);
+                for item in items.iter().take(count as usize) {
+                    self.numbers_of(item, elem, numbers);
+                }
+            }
+            Konst::Prefix4 { addr, len } => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(*len)).unwrap_or(0);
+                numbers.extend([u128::from(*addr), u128::from(mask)]);
+            }
+            Konst::Prefix6 { addr, len } => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(*len)).unwrap_or(0);
+                numbers.extend([*addr, mask]);
+            }
+            other => {
+                let bits = super::bits_of(other);
+                let kind = tables.types.kind(ty);
+                let width = match kind {
+                    TyKind::Reason | TyKind::Layer => 8,
+                    _ => tables.types.bits(ty).unwrap_or(128),
+                };
+                numbers.push(bits & (u128::MAX >> (128 - width.clamp(1, 128))));
+            }
+        }
     }
 }
 

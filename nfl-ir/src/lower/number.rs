@@ -266,8 +266,11 @@ impl Builder {
     }
 
     pub(super) fn equal(&mut self, a: &[Value], b: &[Value]) -> Value {
-        if let ([a], [b]) = (a, b) {
-            return self.compare(Op::Eq, *a, *b);
+        match (a, b) {
+            ([a], [b]) => return self.compare(Op::Eq, *a, *b),
+            // Values without words are all the same.
+            ([], _) | (_, []) => return self.constant(1),
+            _ => {}
         }
         let difference = self.difference(a, b);
         let zero = self.constant(0);
@@ -275,8 +278,10 @@ impl Builder {
     }
 
     pub(super) fn unequal(&mut self, a: &[Value], b: &[Value]) -> Value {
-        if let ([a], [b]) = (a, b) {
-            return self.compare(Op::Ne, *a, *b);
+        match (a, b) {
+            ([a], [b]) => return self.compare(Op::Ne, *a, *b),
+            ([], _) | (_, []) => return self.constant(0),
+            _ => {}
         }
         let difference = self.difference(a, b);
         let zero = self.constant(0);

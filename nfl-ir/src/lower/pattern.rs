@@ -45,7 +45,11 @@ struct OneOfVars {
 impl Lower<'_, '_> {
     /// `value instanceof pattern`.
     pub(super) fn instance_of(&mut self, value: ExprId, pat: PatId, yes: Block, no: Block) {
+        let ty = self.ty(value);
         let value = self.expr(value);
+        if !matches!(self.image.sound.tables().pats[pat], PatInfo::Layers(_)) {
+            return self.take(pat, &value, ty, yes, no);
+        }
         let start = self.start_of(&value);
         self.match_layers(&value, start, pat, yes, no);
     }

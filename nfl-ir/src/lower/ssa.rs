@@ -290,6 +290,46 @@ impl Builder {
         self.inst(op, &args, at.offset, Some(region), width)
     }
 
+    /// The same, at an address that a lookup answered where the region is made of such.
+    pub(super) fn load_from(
+        &mut self,
+        region: Region,
+        address: Option<Value>,
+        bytes: u32,
+        at: Place,
+    ) -> Value {
+        let (op, width) = match bytes {
+            1 => (Op::Load8, 8),
+            2 => (Op::Load16, 16),
+            _ => (Op::Load32, 32),
+        };
+        let args: Vec<Value> = address.into_iter().chain(at.index).collect();
+        self.inst(op, &args, at.offset, Some(region), width)
+    }
+
+    /// A place within another.
+    pub(super) fn places(&mut self, outer: Place, inner: Place) -> Place {
+        let index = match (outer.index, inner.index) {
+            (Some(a), Some(b)) => Some(self.op2(Op::Add, a, b, 32)),
+            (a, b) => a.or(b),
+        };
+        Place {
+            index,
+            offset: outer.offset + inner.offset,
+        }
+    }
+
+    /// A number of elements as bytes.
+    pub(super) fn scale(&mut self, index: Value, stride: u32) -> Value {
+        if stride == 1 {
+            index
+        } else if stride.is_power_of_two() {
+            self.op2c(Op::Shl, index, stride.trailing_zeros(), 32)
+        } else {
+            self.op2c(Op::Mul, index, stride, 32)
+        }
+    }
+
     /// A store of 1, 2 or 4 bytes as they shall lie.
     pub(super) fn store(&mut self, region: Region, bytes: u32, at: Place, value: Value) {
         let Some(here) = self.here else { return };

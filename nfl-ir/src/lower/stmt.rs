@@ -4,13 +4,15 @@
 //! every loop is entered at its head only.
 
 use super::ssa::Place;
-use super::{Local, Lower, Out, Val, stored_bytes};
+use super::value::Memory;
+use super::{Local, Lower, Out, Val};
 use crate::entity::{Block, Value};
 use crate::func::{Region, SlotData};
 use crate::op::Op;
 use nfl_syntax::ast::{Arm, AssignOp, Declarator, ExprId, ExprKind, Limit, StmtId, StmtKind};
-use nfl_typeck::tables::{PatInfo, Res};
-use nfl_typeck::{Ty, TyKind};
+use nfl_typeck::tables::{LocalId, Res};
+use nfl_typeck::{Sound, Ty, TyKind};
+use std::collections::BTreeSet;
 
 /// The counter of a `limit`, and what happens beyond it.
 struct Counter {
@@ -99,74 +101,95 @@ impl Lower<'_, '_> {
                         self.locals.insert(local, Local::Fixed(val));
                     }
                 }
-                _ => {
-                    let vars = self.vars(ty);
-                    if let Some(init) = declarator.init {
-                        self.assign_vars(&vars, init, ty);
-                    }
-                    self.locals.insert(local, Local::Vars(vars));
-                }
+                _ => self.declare_value(local, ty, declarator.init),
             }
         }
     }
 
-    /// A local array: scratch memory, zero where nothing is given.
-    fn declare_array(&mut self, local: nfl_typeck::tables::LocalId, ty: Ty, init: Option<ExprId>) {
-        let (elem, count) = self.image.elements(ty);
-        let stored = stored_bytes(self.image.width(elem).bits);
-        // Whole words, so that each byte of a word is written when one is.
-        let bytes = (stored * count).next_multiple_of(4);
-        let sound = self.image.sound;
-        let name = sound.tables().locals[local].name;
-        let name = name.map_or("", |name| sound.program().names.text(name));
+    /// A variable that is never assigned is its value; others are words.
+    fn declare_value(&mut self, local: LocalId, ty: Ty, init: Option<ExprId>) {
+        if let Some(init) = init
+            && !self.image.written.contains(&local)
+            && self.ty(init) == ty
+            && self.konst(init).is_none()
+        {
+            let val = self.expr(init);
+            return self.fix(local, &val);
+        }
+        let vars = self.vars(ty);
+        if let Some(init) = init {
+            self.assign_vars(&vars, init, ty);
+        }
+        self.locals.insert(local, Local::Vars(vars));
+    }
+
+    /// Scratch memory for an array. Whole words, so that each byte of a word is written when one is.
+    pub(super) fn scratch(&mut self, ty: Ty, name: &str) -> Memory {
+        let bytes = self.image.layout(ty).size.next_multiple_of(4);
         let slot = self.b.f.slots.push(SlotData {
             name: name.to_string(),
             bytes,
             align: 4,
         });
-        let region = Region::Slot(slot);
-        let given: Vec<ExprId> = match init.map(|e| &self.image.sound.program().ast.exprs[e].kind) {
-            Some(ExprKind::List(items)) => items.clone(),
-            _ => Vec::new(),
+        Memory::new(Region::Slot(slot), Place::at(0), ty)
+    }
+
+    /// A local array: scratch memory, zero where nothing is given.
+    fn declare_array(&mut self, local: LocalId, ty: Ty, init: Option<ExprId>) {
+        let (elem, count) = self.image.elements(ty);
+        let stride = self.image.stride(elem);
+        let sound = self.image.sound;
+        let name = sound.tables().locals[local].name;
+        let name = name.map_or("", |name| sound.program().names.text(name));
+        let given: &[ExprId] = match init.map(|e| &sound.program().ast.exprs[e].kind) {
+            Some(ExprKind::List(items)) => items,
+            None => &[],
+            Some(_) => {
+                // Another array: its elements are copied.
+                let words = init.map_or_else(Vec::new, |init| self.words(init));
+                let memory = self.scratch(ty, name);
+                self.store(&memory, &words);
+                self.locals.insert(local, Local::Fixed(Val::Memory(memory)));
+                return;
+            }
         };
+        let memory = self.scratch(ty, name);
+        let bytes = (stride * count).next_multiple_of(4);
+        let whole = self.image.is_packed(elem);
+        let zero = self.b.constant(0);
+        if !whole {
+            self.clear(&memory, 0, bytes, 4, zero);
+        }
         for (i, &item) in given.iter().enumerate().take(count as usize) {
             let words = self.words_as(item, elem);
-            self.store_stored(region, Place::at(stored * i as u32), elem, &words);
+            let place = Memory {
+                place: Place::at(stride * i as u32),
+                ty: elem,
+                ..memory
+            };
+            self.store(&place, &words);
         }
-        let mut at = stored * (given.len() as u32).min(count);
-        let zero = self.b.constant(0);
-        while at < bytes {
-            let step = if at.is_multiple_of(4) { 4 } else { stored };
-            self.b.store(region, step, Place::at(at), zero);
+        if whole {
+            let at = stride * (given.len() as u32).min(count);
+            self.clear(&memory, at, bytes, stride, zero);
+        }
+        self.locals.insert(local, Local::Fixed(Val::Memory(memory)));
+    }
+
+    /// Zeros from `at` to `end`.
+    fn clear(&mut self, memory: &Memory, mut at: u32, end: u32, stride: u32, zero: Value) {
+        while at < end {
+            let step = match at {
+                _ if at.is_multiple_of(4) => 4,
+                _ if at.is_multiple_of(2) => 2,
+                _ => 1,
+            };
+            let step = step
+                .min(stride.max(1))
+                .max(if at.is_multiple_of(4) { 4 } else { 1 });
+            self.b.store(memory.region, step, Place::at(at), zero);
             at += step;
         }
-        let val = match (init, given.is_empty()) {
-            (Some(init), true) => match self.expr(init) {
-                // Another array: its elements are copied.
-                Val::Array { region: from, .. } => {
-                    for i in 0..count {
-                        let words = self.load_stored(from, Place::at(stored * i), elem);
-                        self.store_stored(region, Place::at(stored * i), elem, &words);
-                    }
-                    Val::Array {
-                        region,
-                        elem,
-                        count,
-                    }
-                }
-                _ => Val::Array {
-                    region,
-                    elem,
-                    count,
-                },
-            },
-            _ => Val::Array {
-                region,
-                elem,
-                count,
-            },
-        };
-        self.locals.insert(local, Local::Fixed(val));
     }
 
     fn assign(&mut self, place: ExprId, op: AssignOp, value: ExprId) {
@@ -175,11 +198,14 @@ impl Lower<'_, '_> {
             None => {
                 let ty = self.ty(place);
                 match self.image.sound.tables().expr_res[place] {
-                    Res::Local(local) => {
-                        if let Some(Local::Vars(vars)) = self.locals.get(&local).cloned() {
-                            self.assign_vars(&vars, value, ty);
+                    Res::Local(local) => match self.locals.get(&local).cloned() {
+                        Some(Local::Vars(vars)) => self.assign_vars(&vars, value, ty),
+                        Some(Local::Fixed(Val::Memory(memory))) => {
+                            let words = self.words_as(value, ty);
+                            self.store(&memory, &words);
                         }
-                    }
+                        _ => {}
+                    },
                     _ => self.write_place(place, ty, |lower, _| lower.words_as(value, ty), false),
                 }
             }
@@ -212,7 +238,7 @@ impl Lower<'_, '_> {
     ) {
         let sound = self.image.sound;
         let node = &sound.program().ast.exprs[place];
-        let (region, at) = match (&node.kind, sound.tables().expr_res[place]) {
+        match (&node.kind, sound.tables().expr_res[place]) {
             (ExprKind::Paren(inner), _) => return self.write_place(*inner, ty, new, reads),
             (ExprKind::Field { base, .. }, Res::Field { field, .. }) => {
                 let Val::View(view) = self.expr(*base) else {
@@ -234,33 +260,19 @@ impl Lower<'_, '_> {
                 });
                 return self.store_field(&view, field, transport, &words);
             }
-            (ExprKind::Index { base, index }, _) => {
-                let Val::Array { region, elem, .. } = self.expr(*base) else {
-                    return;
-                };
-                self.b.span = Some(node.span);
-                (region, self.element_place(elem, *index))
-            }
-            (_, Res::Carried(id)) => (
-                Region::Carried,
-                Place::at(
-                    self.image
-                        .carried
-                        .get(&(self.image.stage, id))
-                        .copied()
-                        .unwrap_or(0),
-                ),
-            ),
-            _ => return,
+            _ => {}
+        }
+        let Val::Memory(memory) = self.lazy(place) else {
+            return;
         };
         let old = if reads {
-            self.load_stored(region, at, ty)
+            self.load(&memory)
         } else {
             Vec::new()
         };
         let words = new(self, &old);
         self.b.span = Some(node.span);
-        self.store_stored(region, at, ty, &words);
+        self.store(&memory, &words);
     }
 
     fn if_else(&mut self, cond: ExprId, then: StmtId, otherwise: Option<StmtId>) {
@@ -343,13 +355,16 @@ impl Lower<'_, '_> {
     }
 
     fn for_each(&mut self, id: StmtId, array: ExprId, limit: Option<&Limit>, body: StmtId) {
-        let Val::Array {
-            region,
-            elem,
-            count,
-        } = self.expr(array)
-        else {
-            return;
+        let whole = self.ty(array);
+        let (elem, count) = self.image.elements(whole);
+        let memory = match self.expr(array) {
+            Val::Memory(memory) => memory,
+            other => {
+                let words = self.flat(&other, whole);
+                let memory = self.scratch(whole, "");
+                self.store(&memory, &words);
+                memory
+            }
         };
         let tables = self.image.sound.tables();
         let local = tables.stmt_locals[id][0];
@@ -371,27 +386,21 @@ impl Lower<'_, '_> {
         self.b.branch(more, inside, exit);
         self.b.enter(inside);
         self.count(counter);
-        let stored = stored_bytes(self.image.width(elem).bits);
-        let at = if stored > 1 {
-            self.b.op2c(Op::Shl, i, stored.trailing_zeros(), 32)
-        } else {
-            i
+        let stride = self.image.stride(elem);
+        let inner = Place {
+            index: Some(self.b.scale(i, stride)),
+            offset: 0,
         };
-        let words = self.load_stored(
-            region,
-            Place {
-                index: Some(at),
-                offset: 0,
-            },
-            elem,
-        );
+        let place = self.b.places(memory.place, inner);
+        let words = self.load(&Memory {
+            place,
+            ty: elem,
+            ..memory
+        });
         let ty = tables.locals[local].ty;
-        let (from, to) = (self.image.width(elem), self.image.width(ty));
-        let words = self.b.resize(words, from, to);
+        let words = self.convert(words, elem, ty);
         let vars = self.vars(ty);
-        for (&var, &word) in vars.iter().zip(&words) {
-            self.b.write(var, word);
-        }
+        self.write_vars(&vars, words);
         self.locals.insert(local, Local::Vars(vars));
         self.exits.loops.push((exit, next));
         if self.b.reachable() {
@@ -466,7 +475,7 @@ impl Lower<'_, '_> {
         if self.has_layers(subject_ty) {
             return self.switch_layers(value, arms, result);
         }
-        let words = self.words(value);
+        let subject = self.expr(value);
         let end = self.b.block();
         let out = result.map(|ty| Out {
             vars: self.vars(ty),
@@ -489,7 +498,7 @@ impl Lower<'_, '_> {
             let last = i + 1 == arms.len() && arm.guard.is_none();
             self.arm_test(
                 arm,
-                &words,
+                &subject,
                 subject_ty,
                 body,
                 if last { body } else { next },
@@ -508,33 +517,18 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn arm_test(&mut self, arm: &Arm, words: &[Value], ty: Ty, body: Block, next: Block) {
+    fn arm_test(&mut self, arm: &Arm, subject: &Val, ty: Ty, body: Block, next: Block) {
         let matched = if arm.guard.is_some() {
             self.b.block()
         } else {
             body
         };
-        let sound = self.image.sound;
         if arm.pats.is_empty() {
             self.b.jump(matched);
         }
         for &pat in &arm.pats {
             let other = self.b.block();
-            match &sound.tables().pats[pat] {
-                PatInfo::Const(konst) => {
-                    self.matches_const(words, ty, konst, konst, matched, other)
-                }
-                PatInfo::Range(lo, hi) => self.matches_const(words, ty, lo, hi, matched, other),
-                PatInfo::Bind(local) => {
-                    let vars = self.vars(ty);
-                    for (&var, &word) in vars.iter().zip(words) {
-                        self.b.write(var, word);
-                    }
-                    self.locals.insert(*local, Local::Vars(vars));
-                    self.b.jump(matched);
-                }
-                _ => self.b.jump(matched),
-            }
+            self.take(pat, subject, ty, matched, other);
             self.b.enter(other);
             if !self.b.reachable() {
                 break;
@@ -562,4 +556,27 @@ impl Lower<'_, '_> {
         }
         self.b.jump(end);
     }
+}
+
+/// Variables that are assigned somewhere, or whose elements are.
+pub(super) fn written(sound: Sound<'_>) -> BTreeSet<LocalId> {
+    let (ast, tables) = (&sound.program().ast, sound.tables());
+    let mut written = BTreeSet::new();
+    for (_, stmt) in ast.stmts.iter() {
+        let (StmtKind::Assign { place, .. } | StmtKind::Step { place, .. }) = stmt.kind else {
+            continue;
+        };
+        let mut at = place;
+        loop {
+            match ast.exprs[at].kind {
+                ExprKind::Paren(inner) => at = inner,
+                ExprKind::Index { base, .. } => at = base,
+                _ => break,
+            }
+        }
+        if let Res::Local(local) = tables.expr_res[at] {
+            written.insert(local);
+        }
+    }
+    written
 }

@@ -26,7 +26,7 @@ pub(super) fn constant(konst: &Konst) -> Eval<Value> {
             Value::Array(items.iter().map(constant).collect::<Eval<Vec<Value>>>()?)
         }
         Konst::Reason(id) => Value::Reason(*id),
-        Konst::Text(_) => return wrong("a text is no value"),
+        Konst::Text(_) | Konst::Record(..) => return wrong("no value that the oracle knows"),
     })
 }
 

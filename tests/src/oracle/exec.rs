@@ -398,7 +398,7 @@ impl Run<'_> {
                 Ok(self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?)
             }
             PatInfo::Layers(steps) => self.has_layers(value, steps),
-            PatInfo::None => wrong("no pattern of a value"),
+            PatInfo::None | PatInfo::Record { .. } => wrong("no pattern of a value"),
         }
     }
 }

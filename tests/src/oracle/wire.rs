@@ -185,9 +185,12 @@ impl Run<'_> {
         let at = self.carried_at[&id] + index * size;
         match self.carried.get(at..at + size) {
             Some(bytes) if index < count => {
+                let mut bytes = bytes.to_vec();
+                if !self.stored_in_wire_order(elem) {
+                    bytes.reverse();
+                }
                 let number = bytes
                     .iter()
-                    .rev()
                     .fold(0u128, |n, &byte| n << 8 | u128::from(byte));
                 Ok(self.value(number, elem))
             }
@@ -200,7 +203,10 @@ impl Run<'_> {
         let (elem, count) = self.elements(self.t.carried[id].ty);
         let size = self.stored_bytes(elem);
         let at = self.carried_at[&id] + index * size;
-        let number = Self::bits_of(value)?.to_le_bytes();
+        let mut number = Self::bits_of(value)?.to_le_bytes();
+        if self.stored_in_wire_order(elem) {
+            number[..size].reverse();
+        }
         match self.carried.get_mut(at..at + size) {
             Some(bytes) if index < count => bytes.copy_from_slice(&number[..size]),
             _ => return wrong("an index lies outside of a `carried` array"),
