@@ -128,6 +128,10 @@ impl Run<'_> {
             Res::Layer => Ok(Value::Layer(self.layer)),
             Res::LayerConst(layer) => Ok(Value::Layer(layer)),
             Res::Reason(id) => Ok(Value::Reason(id)),
+            Res::OwnComponent { this, index } => match &self.locals[this] {
+                Some(Value::Record(_, items)) => component(items, index),
+                _ => stop("this is no record"),
+            },
             Res::Template(_) | Res::Carried(_) => self.konst_of(None),
             _ => Ok(Value::Word),
         }
@@ -146,6 +150,10 @@ impl Run<'_> {
                 _ => stop("only a view has fields"),
             },
             Res::OwnField { .. } | Res::ParentField { .. } => self.named(e),
+            Res::Component(index) => match self.eval(base)? {
+                Value::Record(_, items) => component(&items, index),
+                _ => stop("only a record has components"),
+            },
             Res::Intrinsic(which) => self.property(which, base),
             Res::None => match self.eval(base)? {
                 Value::View(view) => Ok(Value::Body(view)),
@@ -192,6 +200,7 @@ impl Run<'_> {
                 };
                 Ok(Value::Verdict(kind, operand))
             }
+            Res::Record(id) => Ok(Value::Record(id, self.arguments(e, args)?)),
             Res::Convert => {
                 let Some(arg) = args.first() else {
                     return stop("a value is needed here");
@@ -312,6 +321,27 @@ impl Run<'_> {
     fn call(&mut self, e: ExprId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
         match self.t.expr_res[e] {
             Res::Method(id) => self.invoke(e, id, base, args),
+            Res::Dispatch(id) => {
+                let receiver = match base {
+                    Some(base) => (self.eval(base)?, self.t.expr_ty[base]),
+                    None => (self.this.clone(), self.this_ty),
+                };
+                let member = match (&receiver.0, self.t.types.kind(receiver.1)) {
+                    (Value::Record(record, _), TyKind::Sealed(sealed)) => {
+                        let members = &self.t.sealed[sealed].members;
+                        members.iter().position(|m| m == record)
+                    }
+                    _ => None,
+                };
+                let method = member.and_then(|at| self.t.dispatches[id].get(at)).copied();
+                match method {
+                    Some(method) => {
+                        let values = self.arguments(e, args)?;
+                        self.enter(method, Some(receiver), values)
+                    }
+                    None => stop("no member of the interface has this method"),
+                }
+            }
             Res::Intrinsic(which @ (Intrinsic::Min | Intrinsic::Max)) => {
                 let [a, b] = args else {
                     return stop("two values are compared");
@@ -326,11 +356,37 @@ impl Run<'_> {
                         Value::Resource(named) => self.operation(e, which, named, args),
                         _ => stop("this has no value outside of an instance"),
                     },
-                    _ => self.property(which, base),
+                    _ => match which {
+                        Intrinsic::LookupIsHit | Intrinsic::LookupOrElse => {
+                            self.looked_up(e, which, base, args)
+                        }
+                        _ => self.property(which, base),
+                    },
                 },
                 None => stop("this function is not known to tests"),
             },
             _ => stop("this call is not known to tests"),
+        }
+    }
+
+    /// `isHit()` and `orElse(other)`
+    fn looked_up(
+        &mut self,
+        e: ExprId,
+        which: Intrinsic,
+        base: ExprId,
+        args: &[Arg],
+    ) -> Eval<Value> {
+        let Value::Record(_, mut found) = self.eval(base)? else {
+            return stop("a `Lookup` is a `Hit` or a `Miss`");
+        };
+        if which == Intrinsic::LookupIsHit {
+            return Ok(Value::Bool(!found.is_empty()));
+        }
+        let other = self.arguments(e, args)?;
+        match found.pop().or_else(|| other.into_iter().next()) {
+            Some(value) => Ok(value),
+            None => stop("a value is needed here"),
         }
     }
 
@@ -351,17 +407,32 @@ impl Run<'_> {
         base: Option<ExprId>,
         args: &[Arg],
     ) -> Eval<Value> {
-        let (ast, t) = (self.ast, self.t);
-        let own = match base {
-            Some(base) if !matches!(ast.exprs[base].kind, ExprKind::This) => {
-                match self.eval(base)? {
-                    Value::View(view) => Some((view.packet, view.header, view.base)),
-                    _ => return stop("this method is not known to tests"),
-                }
+        let receiver = match base {
+            Some(base) if !matches!(self.ast.exprs[base].kind, ExprKind::This) => {
+                Some((self.eval(base)?, self.t.expr_ty[base]))
             }
-            _ => self.own.clone(),
+            _ => None,
         };
         let values = self.arguments(e, args)?;
+        self.enter(id, receiver, values)
+    }
+
+    /// Runs a method; without a receiver it works on the same `this` as its caller.
+    fn enter(
+        &mut self,
+        id: MethodId,
+        receiver: Option<(Value, Ty)>,
+        values: Vec<Value>,
+    ) -> Eval<Value> {
+        let (ast, t) = (self.ast, self.t);
+        let own = match &receiver {
+            Some((Value::View(view), _)) => Some((view.packet.clone(), view.header, view.base)),
+            _ => self.own.clone(),
+        };
+        let (this, this_ty) = receiver.unwrap_or((self.this.clone(), self.this_ty));
+        if let Some(local) = t.methods[id].receiver {
+            self.locals.set(local, Some(this.clone()));
+        }
         for (&param, value) in t.methods[id].params.iter().zip(values) {
             self.locals.set(param, Some(value));
         }
@@ -371,16 +442,27 @@ impl Run<'_> {
         else {
             return stop("the method has no body");
         };
-        let outer = std::mem::replace(&mut self.own, own);
-        let tracing = std::mem::replace(&mut self.tracing, false);
+        let outer = (
+            std::mem::replace(&mut self.own, own),
+            std::mem::replace(&mut self.this, this),
+            std::mem::replace(&mut self.this_ty, this_ty),
+            std::mem::replace(&mut self.tracing, false),
+        );
         let flow = self.block(body);
-        self.tracing = tracing;
-        self.own = outer;
+        (self.own, self.this, self.this_ty, self.tracing) = outer;
         match flow {
             Ok(Flow::Return(value)) | Err(Stop::Limit(value)) => Ok(value),
             Ok(_) => Ok(Value::Void),
             Err(stop) => Err(stop),
         }
+    }
+}
+
+/// A component of a record.
+fn component(items: &[Value], index: u32) -> Eval<Value> {
+    match items.get(index as usize) {
+        Some(item) => Ok(item.clone()),
+        None => stop("the record has no such component"),
     }
 }
 

@@ -66,6 +66,28 @@ impl Run<'_> {
                 };
                 (view.packet.clone(), Some(front), rest)
             }
+            (
+                PatInfo::Record {
+                    record,
+                    args,
+                    local,
+                    ..
+                },
+                Value::Record(of, items),
+            ) => {
+                if record != of {
+                    return Ok(false);
+                }
+                for (&arg, item) in args.iter().zip(items) {
+                    if !self.takes(arg, item)? {
+                        return Ok(false);
+                    }
+                }
+                if let Some(local) = local {
+                    self.locals.set(*local, Some(value.clone()));
+                }
+                return Ok(true);
+            }
             (_, Value::Verdict(kind, _)) => {
                 let PatKind::Type { ty, .. } = self.ast.pats[pat].kind else {
                     return stop("this pattern of a verdict is not known to tests");

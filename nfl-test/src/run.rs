@@ -60,6 +60,9 @@ pub(crate) struct Run<'a> {
     pub(crate) sound: Sound<'a>,
     pub(crate) images: &'a Images<'a>,
     pub(crate) locals: IdMap<LocalId, Option<Value>>,
+    /// The receiver of the method that runs, and its type.
+    pub(crate) this: Value,
+    pub(crate) this_ty: Ty,
     /// What `OwnField` means: a header that is looked at or whose method runs.
     pub(crate) own: Option<Place>,
     /// What `ParentField` means.
@@ -88,6 +91,8 @@ pub(crate) fn run(
         sound,
         images,
         locals: IdMap::new(),
+        this: Value::Void,
+        this_ty: Ty::default(),
         own: None,
         parent: None,
         layer: Layer::Network,
