@@ -341,4 +341,6 @@ codes! {
         "Whoever declared it asks for something else to be used; it may be gone in a later version.\n\nWrong:\n\n    u32 h = oldHash(x);     // @Deprecated(\"use hash\")\n\nRight:\n\n    u32 h = hash(x);\n"
     W601 "more authority is declared than used"
         "Whoever signs reads `uses`; what is not used should not be asked for.\n\nWrong:\n\n    public function Filter() uses Rewrite { on transit(Packet pkt) { return Drop; } }\n\nRight:\n\n    public function Filter() { on transit(Packet pkt) { return Drop; } }\n"
+    W602 "another packet may write in between"
+        "What a packet reads from a table and writes back may have been changed by a packet on another core. Nodes keep the packets of a flow on one core, so state by flow has no such gap, and `Register.add` and `Meter` are one step.\n\nWrong:\n\n    FlowState<Ip4, u32> seen = FlowState(4096);\n    seen.put(ip.src, seen.get(ip.src).orElse(0) + 1);\n\nRight:\n\n    FlowState<FlowKey, u32> seen = FlowState(4096);\n    seen.put(pkt.flow, seen.get(pkt.flow).orElse(0) + 1);\n"
 }

@@ -221,6 +221,8 @@ pub(crate) struct Body {
     pub(crate) unknown_flow: bool,
     /// The `switch`es around the present point.
     pub(crate) barriers: Vec<crate::switch::Barrier>,
+    /// Lookups so far: the resource, the source text of the key, and the place.
+    pub(crate) reads: Vec<(crate::tables::ResourceId, String, Span)>,
     /// Names that a pattern in error binds.
     pub(crate) unknown_binds: Vec<(Name, LocalId)>,
 }

@@ -130,12 +130,68 @@ impl Checker<'_> {
             }
         }
         let all: Option<Vec<ExprId>> = ordered.into_iter().collect();
+        if let Some(args) = &all {
+            self.note_race(e, id, which, name, args);
+        }
         self.t.args.set(e, all);
         let resource = self.text(self.t.resources[id].name);
         for right in signature.rights.iter() {
             self.act(right, name.span, format!("this writes `{resource}`"));
         }
         signature.result
+    }
+
+    /// Warns of a value that is read and written back, where another core may write in between: on a key
+    /// that is not the flow, which nodes pin to a core.
+    fn note_race(
+        &mut self,
+        e: ExprId,
+        id: ResourceId,
+        which: Intrinsic,
+        name: Ident,
+        args: &[ExprId],
+    ) {
+        let resource = &self.t.resources[id];
+        let flow = resource
+            .key
+            .is_some_and(|key| self.kind(key) == TyKind::FlowKey);
+        let ExprKind::MethodCall { base, .. } = self.ast.exprs[e].kind else {
+            return;
+        };
+        let read = match (which, args) {
+            (Intrinsic::FlowGet, &[key]) if !flow => {
+                let read = (id, self.source(key), name.span);
+                return self.body.reads.push((read.0, read.1.to_string(), read.2));
+            }
+            (Intrinsic::FlowPut, &[key, _]) if !flow => {
+                let key = self.source(key);
+                let mut reads = self.body.reads.iter();
+                reads
+                    .find(|(r, text, _)| *r == id && text == key)
+                    .map(|(.., span)| *span)
+            }
+            (Intrinsic::RegisterSet, &[value]) => {
+                let get = format!("{}.get(", self.source(base));
+                let own = self.span(value);
+                self.source(value).contains(&get).then_some(own)
+            }
+            _ => None,
+        };
+        let Some(read) = read else { return };
+        let resource = self.text(resource.name);
+        let mut finding = self
+            .at(&codes::W602, name.span)
+            .message(format!(
+                "another packet may change `{resource}` between this and the read before it"
+            ))
+            .label("written back here")
+            .also(read, "read here");
+        finding = match which {
+            Intrinsic::RegisterSet => finding.help(format!("{resource}.add(…) is one step")),
+            _ => finding
+                .note("nodes keep the packets of a flow on one core: a `FlowKey` as the key, or a `Meter`, has no such gap"),
+        };
+        self.warnings.push(finding);
     }
 
     fn no_operation(&mut self, id: ResourceId, name: Ident) -> Ty {
