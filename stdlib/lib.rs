@@ -8,6 +8,7 @@
 pub const FILES: &[(&str, &str)] = &[
     ("nfl/flow/Flows.nfl", include_str!("nfl/flow/Flows.nfl")),
     ("nfl/lang/Lookup.nfl", include_str!("nfl/lang/Lookup.nfl")),
+    ("nfl/lang/Random.nfl", include_str!("nfl/lang/Random.nfl")),
     ("nfl/net/Arp.nfl", include_str!("nfl/net/Arp.nfl")),
     ("nfl/net/Dhcp.nfl", include_str!("nfl/net/Dhcp.nfl")),
     ("nfl/net/Dns.nfl", include_str!("nfl/net/Dns.nfl")),
@@ -38,6 +39,8 @@ pub const FILES: &[(&str, &str)] = &[
         "nfl/table/Counters.nfl",
         include_str!("nfl/table/Counters.nfl"),
     ),
+    ("nfl/table/Meter.nfl", include_str!("nfl/table/Meter.nfl")),
     ("nfl/table/Tables.nfl", include_str!("nfl/table/Tables.nfl")),
+    ("nfl/text/Hash.nfl", include_str!("nfl/text/Hash.nfl")),
     ("nfl/time/Clock.nfl", include_str!("nfl/time/Clock.nfl")),
 ];
