@@ -18,6 +18,7 @@ mod number;
 mod one_of;
 mod pack;
 mod pattern;
+mod resize;
 mod resource;
 mod service;
 mod ssa;
@@ -27,7 +28,7 @@ mod value;
 
 use crate::entity::{Block, DataId, FieldId, LateId, ParamId, Value};
 use crate::func::{CarriedField, Data, Function, Module, WordInfo};
-use nfl_abi::image::{OWN_REASONS, REASONS, Verdict, VerdictKind};
+use nfl_abi::image::{OWN_REASONS, REASONS, Right, Verdict, VerdictKind};
 use nfl_abi::{Layer, Profile, Role};
 use nfl_syntax::arena::{Id, IdVec};
 use nfl_syntax::ast::{DeclKind, ExprId};
@@ -99,6 +100,11 @@ fn lower_image(
         .map(|h| h.effects)
         .chain(tails.map(|t| t.effects))
         .fold(Default::default(), nfl_abi::image::Rights::union);
+    // New headers are written, and lengths around them.
+    let rights = match rights.has(Right::Resize) {
+        true => rights.with(Right::Rewrite),
+        false => rights,
+    };
     let module = Module {
         name,
         profile,

@@ -71,6 +71,12 @@ builtins! {
     PacketSize => "size", Packet, None, "Size size", "Bytes of the packet from the handler's layer on.";
     PacketPort => "port", Packet, None, "Port port", "The port on which the packet came in.";
     PacketQueue => "queue", Packet, None, "u32 queue", "Packets waiting in the queue it would join.";
+    PacketPush => "push", Packet, Some(1), "void push(headers)", "Puts headers in front; lengths and checksums are computed. `Drop(NO_ROOM)` when there is no room.";
+    PacketPop => "pop", Packet, Some(1), "void pop(header)", "Removes everything up to and including this header.";
+    PacketAppend => "append", Packet, Some(1), "void append(record)", "Adds a record or headers behind the last byte. `Drop(NO_ROOM)` when there is no room.";
+    PacketCut => "cut", Packet, Some(1), "void cut(u32 bytes)", "Keeps at most so many bytes of the packet.";
+    PacketMirror => "mirror", Packet, Some(1), "void mirror(Port port)", "Sends a copy of the packet, as it is now, out of a port.";
+    PacketPriority => "priority", Packet, None, "u8 priority", "The priority in the node's queues; it can be assigned only.";
     NodeIdent => "id", Node, None, "NodeId id", "The number of this node.";
     MacIsMulticast => "isMulticast", Mac, Some(0), "boolean isMulticast()", "Whether the group bit is set.";
     MacIsLocal => "isLocal", Mac, Some(0), "boolean isLocal()", "Whether the address is locally administered.";

@@ -6,7 +6,7 @@
 use crate::builtin::Intrinsic;
 use crate::check::{Checker, Naming, OwnerKind};
 use crate::expr::{is_number, is_quantity};
-use crate::flow::Ended;
+use crate::flow::{Ended, Why};
 use crate::resolve::{TypeName, nearest};
 use crate::tables::{HeaderId, Konst, MethodId, Res};
 use crate::ty::{Ty, TyKind};
@@ -216,13 +216,17 @@ impl Checker<'_> {
         if effects.has(Right::Rewrite) {
             self.note_store(name.span);
         }
+        if summary.resizes.is_some() {
+            self.body.state.proven.clear();
+            self.end_views(name.span, Vec::new());
+        }
         for (header, fields) in summary.reshapes {
             self.reshape(
                 (header, fields),
                 None,
                 Ended {
                     span: name.span,
-                    header,
+                    why: Why::Field(header),
                 },
             );
         }
@@ -262,6 +266,10 @@ impl Checker<'_> {
             (TyKind::Record(_) | TyKind::Enum(..) | TyKind::Sealed(_), _) => {
                 self.value_method(e, base, found, name, args)
             }
+            (TyKind::Packet, _) => match self.packet_call(e, name, args) {
+                Some(ty) => ty,
+                None => self.no_member(name, "Packet"),
+            },
             (TyKind::Mac, "isMulticast" | "isLocal") => {
                 if !args.is_empty() {
                     self.arity(name, 0, args.len());
@@ -272,10 +280,6 @@ impl Checker<'_> {
                     Intrinsic::MacIsMulticast
                 };
                 self.intrinsic(e, which, TyKind::Bool)
-            }
-            (TyKind::Packet, "push" | "pop" | "append" | "cut" | "mirror") => {
-                self.refuse(&format!("`{text}` is"), name.span);
-                Ty::default()
             }
             (TyKind::Body(_), _) => {
                 self.refuse("reading what lies in a body is", name.span);
@@ -435,7 +439,12 @@ impl Checker<'_> {
             TyKind::NodeId | TyKind::Ip4 => TyKind::Unsigned(32),
             TyKind::Mac => TyKind::Unsigned(64),
             TyKind::View(_) => {
-                self.refuse("building headers is", self.span(e));
+                let finding = self
+                    .at(&codes::E312, self.span(e))
+                    .message("headers are built where they are pushed or appended")
+                    .label("not a value of its own")
+                    .help("pkt.push(…)");
+                self.report(finding);
                 return Ty::default();
             }
             TyKind::Reason => {

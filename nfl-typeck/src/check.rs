@@ -135,6 +135,8 @@ pub(crate) struct Summary {
     pub(crate) matches: Option<Span>,
     /// Fields of headers that it assigns, one bit each.
     pub(crate) reshapes: BTreeMap<HeaderId, u64>,
+    /// A resize of the packet.
+    pub(crate) resizes: Option<Span>,
     /// A use of `carried` memory.
     pub(crate) carried: Option<Span>,
     /// A `Recirculate`.
@@ -207,6 +209,12 @@ pub(crate) struct Body {
     pub(crate) loops: Vec<LoopFrame>,
     pub(crate) yields: Vec<crate::switch::Yielding>,
     pub(crate) views: BTreeMap<LocalId, ViewInfo>,
+    /// The headers that each resize so far put in front.
+    pub(crate) resizes: Vec<Vec<HeaderId>>,
+    /// The member that is looked at next is a place to assign, and not read.
+    pub(crate) assigned: bool,
+    /// The member that is being read, and of which variable.
+    pub(crate) member: Option<(LocalId, Name)>,
     /// Variables declared `final`.
     pub(crate) finals: BTreeSet<LocalId>,
     /// Inside an operand of `==`: a verdict there is not an answer.

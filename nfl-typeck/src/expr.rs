@@ -403,7 +403,12 @@ impl Checker<'_> {
         if matches!(self.ast.exprs[base].kind, ExprKind::This) && self.body.this.is_none() {
             return self.this_field(e, base, name);
         }
+        if let ExprKind::Name(of) = self.ast.exprs[self.bare(base)].kind {
+            self.body.member = self.in_scope(of).map(|local| (local, name.name));
+        }
+        let assigned = std::mem::take(&mut self.body.assigned);
         let found = self.expr(base, None);
+        self.body.member = None;
         if self.body.test
             && let Some(ty) = self.test_field(e, found, name)
         {
@@ -423,9 +428,8 @@ impl Checker<'_> {
             }
             (TyKind::Packet, "flow") => self.intrinsic(e, Intrinsic::PacketFlow, TyKind::FlowKey),
             (TyKind::Unsigned(_), "depth") if self.is_queue(base) => self.queue_depth(e),
-            (TyKind::Packet, "priority") => {
-                self.refuse(&format!("`{text}` of a packet is"), name.span);
-                Ty::default()
+            (TyKind::Packet, "priority") if assigned => {
+                self.intrinsic(e, Intrinsic::PacketPriority, TyKind::Unsigned(8))
             }
             (TyKind::Node, "id") => self.intrinsic(e, Intrinsic::NodeIdent, TyKind::NodeId),
             (TyKind::Ip6, "high" | "low") => {

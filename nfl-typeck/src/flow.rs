@@ -25,10 +25,19 @@ pub(crate) type Layered = (Which, bool);
 /// Why a view is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Ended {
-    /// The assignment.
+    /// The place that ends it.
     pub(crate) span: Span,
-    /// Of a field of this header.
-    pub(crate) header: HeaderId,
+    /// What happens there.
+    pub(crate) why: Why,
+}
+
+/// What ends a view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Why {
+    /// A field of this header is assigned.
+    Field(HeaderId),
+    /// The packet is resized, for the body's so many-th time.
+    Resized(usize),
 }
 
 /// What is known at a point.
@@ -48,6 +57,8 @@ pub(crate) struct State {
     pub(crate) proven: BTreeSet<Vec<Layered>>,
     /// A store to the packet on some path.
     pub(crate) stored: Option<Span>,
+    /// The packet was resized on some path.
+    pub(crate) resized: bool,
 }
 
 impl State {
@@ -67,6 +78,7 @@ impl State {
         self.matched.retain(|view| other.matched.contains(view));
         self.proven.retain(|chain| other.proven.contains(chain));
         self.stored = self.stored.or(other.stored);
+        self.resized |= other.resized;
         self
     }
 
@@ -86,6 +98,7 @@ impl State {
         self.proven
             .retain(|chain| back.proven.contains(chain) || !entry.proven.contains(chain));
         self.stored = self.stored.or(back.stored);
+        self.resized |= back.resized;
         self
     }
 

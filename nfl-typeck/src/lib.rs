@@ -9,6 +9,7 @@
 mod annotation;
 mod args;
 pub mod bind;
+mod build;
 pub mod builtin;
 mod call;
 mod chain;
@@ -33,6 +34,7 @@ mod operator;
 mod pattern;
 pub mod program;
 mod record;
+mod resize;
 mod resolve;
 mod resource;
 mod sealed;

@@ -88,6 +88,10 @@ impl Checker<'_> {
         } else {
             self.body.unknown_flow = true;
         }
+        if base.start == Start::Packet && self.body.state.resized {
+            let layer = steps.first().and_then(|first| self.only_layer(first));
+            self.t.pat_layer.set(pat, layer);
+        }
         self.t.pats.set(pat, PatInfo::Layers(steps.clone()));
         self.matched(span, base, &steps, binds)
     }
@@ -355,7 +359,7 @@ impl Checker<'_> {
             }
             fronts.push(headers.into_iter().map(Some).collect());
         }
-        if base.start == Start::Packet {
+        if base.start == Start::Packet && !self.body.state.resized {
             self.note_layer(steps);
         }
     }
@@ -384,19 +388,27 @@ impl Checker<'_> {
     /// The layer at which a pattern on the packet begins.
     fn note_layer(&mut self, steps: &[LayerStep]) {
         for step in steps {
-            let mut layers: Vec<Layer> = Vec::new();
-            for header in self.step_headers(step) {
-                let edges = self.t.headers[header].edges.iter();
-                let begins = edges.filter(|e| e.parent.is_none());
-                layers.extend(begins.filter_map(|e| e.layer));
-            }
-            layers.dedup();
-            if let [layer] = layers.as_slice() {
-                self.begins_at(*layer, step.span);
+            if let Some(layer) = self.only_layer(step) {
+                self.begins_at(layer, step.span);
             }
             if !step.optional {
                 return;
             }
+        }
+    }
+
+    /// The layer at which a packet that begins with this is looked at, if there is only one.
+    fn only_layer(&self, step: &LayerStep) -> Option<Layer> {
+        let mut layers: Vec<Layer> = Vec::new();
+        for header in self.step_headers(step) {
+            let edges = self.t.headers[header].edges.iter();
+            let begins = edges.filter(|e| e.parent.is_none());
+            layers.extend(begins.filter_map(|e| e.layer));
+        }
+        layers.dedup();
+        match layers.as_slice() {
+            [layer] => Some(*layer),
+            _ => None,
         }
     }
 
@@ -427,17 +439,28 @@ impl Checker<'_> {
     }
 
     fn never_meet(&mut self, front: Option<HeaderId>, step: &LayerStep, steps: &[LayerStep]) {
-        let child = &self.show(self.t.locals[step.local].ty);
+        let child = self.show(self.t.locals[step.local].ty);
+        self.never_meet_at(front, (step.header, &child), step.span, steps.len() > 1);
+    }
+
+    /// Reports that a header does not stand behind another; `several` layers are written here.
+    pub(crate) fn never_meet_at(
+        &mut self,
+        front: Option<HeaderId>,
+        (header, child): (HeaderId, &str),
+        span: Span,
+        several: bool,
+    ) {
         let parent = front.map(|h| self.text(self.t.headers[h].name));
-        let parents = self.parents_text(step.header);
+        let parents = self.parents_text(header);
         let mut finding = self
-            .at(&codes::E305, step.span)
+            .at(&codes::E305, span)
             .message(match parent {
                 Some(parent) => format!("{child} never comes right after {parent}"),
                 None => format!("no packet begins with {child}"),
             })
             .label(format!("{child} follows {parents}"));
-        if let Some(path) = self.path(front, step.header) {
+        if let Some(path) = self.path(front, header) {
             let mut words: Vec<&str> = parent.into_iter().collect();
             words.extend(path.iter().map(|&h| self.text(self.t.headers[h].name)));
             let title = words.join(" / ");
@@ -447,8 +470,8 @@ impl Checker<'_> {
                 .take(path.len() - 1)
                 .map(|l| format!("{l} / "))
                 .collect();
-            finding = finding.fix(title, [(self.front(step.span), missing)]);
-        } else if steps.len() > 1 && parent.is_some() {
+            finding = finding.fix(title, [(self.front(span), missing)]);
+        } else if several && parent.is_some() {
             finding = finding.note(format!(
                 "no `follows` or `before` leads from {} to {child}",
                 parent.unwrap_or("the packet")

@@ -265,7 +265,7 @@ impl Checker<'_> {
                 }
                 Some(ty)
             }
-            ExprKind::Field { .. } => self.store_type(place),
+            ExprKind::Field { .. } => self.store_type(place, read),
             ExprKind::Error => None,
             _ => {
                 self.no_place(place);

@@ -62,6 +62,12 @@ pub struct Tables {
     /// The arguments of a call or constructor in the order of its parameters, defaults filled in,
     /// wherever they may be named or left out.
     pub args: IdMap<ExprId, Option<Vec<ExprId>>>,
+    /// The headers under construction that are the argument of `push` or `append`.
+    pub stacks: IdMap<ExprId, Option<Vec<Built>>>,
+    /// The views whose lengths move with a call of `append` or `cut`.
+    pub kept: IdMap<ExprId, Option<Vec<LocalId>>>,
+    /// The layer at which a pattern behind a resize begins.
+    pub pat_layer: IdMap<PatId, Option<Layer>>,
     /// What each pattern means.
     pub pats: IdMap<PatId, PatInfo>,
     /// The variables that a `Local` (in order), `ForEach` (one) statement declares.
@@ -130,6 +136,8 @@ pub enum Res {
     Method(MethodId),
     /// A builtin: see `builtin.rs`. Receivers are the `base` of the expression.
     Intrinsic(Intrinsic),
+    /// A header under construction.
+    Built(HeaderId),
     /// A verdict: `Pass`, `Drop(POLICY)`.
     Verdict(VerdictKind),
     /// A reason as a value.
@@ -173,6 +181,26 @@ pub enum Konst {
     Reason(ReasonId),
     /// A record and its components.
     Record(RecordId, Vec<Konst>),
+}
+
+/// A header under construction.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The header.
+    pub header: HeaderId,
+    /// Where it is written.
+    pub span: Span,
+    /// The fields that are not zero, in order, without those that the compiler keeps.
+    pub fields: Vec<(u32, BuiltField)>,
+}
+
+/// The value of a field under construction.
+#[derive(Clone, Debug)]
+pub enum BuiltField {
+    /// As written.
+    Expr(ExprId),
+    /// By default, or because of what follows.
+    Konst(Konst),
 }
 
 /// What a pattern means.

@@ -3,8 +3,9 @@
 //! In: uses of views, matches and stores in the order of the program. Out: reports of views that
 //! are over, of matches after a store, and of stores that nobody can put right.
 
+use crate::builtin::Intrinsic;
 use crate::check::Checker;
-use crate::flow::{Ended, Layered, Which};
+use crate::flow::{Ended, Layered, Which, Why};
 use crate::tables::{Derived, HeaderId, LocalId, Res};
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
@@ -45,8 +46,12 @@ impl Checker<'_> {
 
     /// Reports a view that is over.
     pub(crate) fn over(&mut self, local: LocalId, span: Span, ended: Ended) {
+        let header = match ended.why {
+            Why::Field(header) => header,
+            Why::Resized(resize) => return self.over_resized(local, span, ended.span, resize),
+        };
         let name = self.local_name(local).to_string();
-        let header = self.text(self.t.headers[ended.header].name);
+        let header = self.text(self.t.headers[header].name);
         let finding = self
             .at(&codes::E403, span)
             .message(format!("`{name}` is over"))
@@ -188,12 +193,18 @@ impl Checker<'_> {
     }
 
     /// A place of the form `view.field` is to be assigned; its type, if it may be.
-    pub(crate) fn store_type(&mut self, place: ExprId) -> Option<Ty> {
+    pub(crate) fn store_type(&mut self, place: ExprId, read: bool) -> Option<Ty> {
+        self.body.assigned = !read;
         let ty = self.expr(place, None);
+        self.body.assigned = false;
         let ExprKind::Field { base, name } = self.ast.exprs[self.bare(place)].kind else {
             return None;
         };
         let span = self.span(place);
+        if self.t.expr_res[self.bare(place)] == Res::Intrinsic(Intrinsic::PacketPriority) {
+            self.act(Right::Rewrite, span, "this sets the packet's priority");
+            return Some(ty);
+        }
         let Res::Field { header, field } = self.t.expr_res[self.bare(place)] else {
             if self.kind(ty) != TyKind::Error {
                 self.no_place(place);
@@ -240,7 +251,14 @@ impl Checker<'_> {
         let view = self.view_local(*base);
         let of = self.t.expr_ty[*base];
         for (header, field) in self.fields_behind(of, (header, field)) {
-            self.reshape((header, 1 << field), view, Ended { span, header });
+            self.reshape(
+                (header, 1 << field),
+                view,
+                Ended {
+                    span,
+                    why: Why::Field(header),
+                },
+            );
         }
     }
 

@@ -71,6 +71,11 @@ impl Lower<'_, '_> {
                 };
                 vec![self.b.constant(count)]
             }
+            Intrinsic::PacketPush
+            | Intrinsic::PacketPop
+            | Intrinsic::PacketAppend
+            | Intrinsic::PacketCut
+            | Intrinsic::PacketMirror => return self.resize(e, intrinsic),
             _ => return self.service(e, intrinsic),
         };
         Val::Words(words)

@@ -245,6 +245,19 @@ impl Lower<'_, '_> {
         });
     }
 
+    /// Notes the checksums of the headers around that cover a header's own one at byte `at`.
+    pub(super) fn with_checksums_around(&mut self, view: &View, at: u32) -> Vec<Cover> {
+        let mut covers = Vec::new();
+        let changed = Changed {
+            view,
+            first: at,
+            end: at + 2,
+            place: None,
+        };
+        self.cover_around(&changed, &mut covers);
+        covers
+    }
+
     /// Whether `view` starts at an odd distance from `owner`. A sum that itself lies at an odd place
     /// has its bytes the other way round.
     fn distance_parity(&mut self, owner: &View, at: u32, view: &View) -> Odd {
@@ -383,15 +396,18 @@ impl Lower<'_, '_> {
         match odd {
             Odd::Never => word,
             Odd::Always => self.b.swap(word, 2),
-            Odd::When(bit) => {
-                let by = self.b.op2c(Op::Shl, bit, 3, 4);
-                let sixteen = self.b.constant(16);
-                let back = self.b.op2(Op::Sub, sixteen, by, 5);
-                let left = self.b.op2(Op::Shl, word, by, 32);
-                let right = self.b.op2(Op::Shr, word, back, 16);
-                let both = self.b.op2(Op::Or, left, right, 32);
-                self.b.op2c(Op::And, both, 0xffff, 16)
-            }
+            Odd::When(bit) => self.turned(word, bit),
         }
+    }
+
+    /// A 16-bit word, its bytes exchanged where the bit is set.
+    pub(super) fn turned(&mut self, word: Value, bit: Value) -> Value {
+        let by = self.b.op2c(Op::Shl, bit, 3, 4);
+        let sixteen = self.b.constant(16);
+        let back = self.b.op2(Op::Sub, sixteen, by, 5);
+        let left = self.b.op2(Op::Shl, word, by, 32);
+        let right = self.b.op2(Op::Shr, word, back, 16);
+        let both = self.b.op2(Op::Or, left, right, 32);
+        self.b.op2c(Op::And, both, 0xffff, 16)
     }
 }

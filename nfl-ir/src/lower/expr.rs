@@ -326,7 +326,7 @@ impl Lower<'_, '_> {
                 }
             }
             Res::Dispatch(dispatch) => self.dispatch(e, dispatch),
-            Res::None | Res::EnumConst(_) | Res::Limit | Res::Test(_) => Val::Unit,
+            Res::None | Res::Built(_) | Res::EnumConst(_) | Res::Limit | Res::Test(_) => Val::Unit,
         }
     }
 

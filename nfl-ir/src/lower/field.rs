@@ -94,6 +94,13 @@ impl Lower<'_, '_> {
         (words, little)
     }
 
+    /// First bit and width of each piece of a field, least significant piece first, and whether they lie
+    /// little-endian.
+    pub(super) fn field_bits(&self, header: HeaderId, field: u32) -> (Vec<(u32, u32)>, bool) {
+        let (words, little) = self.field_words(header, field);
+        (words.iter().map(|b| (b.start, b.bits)).collect(), little)
+    }
+
     /// The value of a field.
     pub(super) fn load_field(&mut self, view: &View, field: u32) -> Vec<Value> {
         let (words, little) = self.field_words(view.header, field);
@@ -158,7 +165,6 @@ impl Lower<'_, '_> {
         transport: Option<View>,
         value: &[Value],
     ) {
-        let (words, little) = self.field_words(view.header, field);
         let (start, bits) = (
             self.field(view.header, field).bit_offset,
             self.field(view.header, field).bits,
@@ -166,10 +172,16 @@ impl Lower<'_, '_> {
         let first = start / 8;
         let end = (start + bits).div_ceil(8);
         let pairs = self.with_checksums(view, transport, first, end);
+        self.write_field(view, field, value);
+        self.settle(pairs);
+    }
+
+    /// Writes a field without a thought to checksums.
+    pub(super) fn write_field(&mut self, view: &View, field: u32, value: &[Value]) {
+        let (words, little) = self.field_words(view.header, field);
         for (bits, &word) in words.into_iter().zip(value) {
             self.store_bits(view, bits, little, word);
         }
-        self.settle(pairs);
     }
 
     fn store_bits(&mut self, view: &View, bits: Bits, little: bool, value: Value) {

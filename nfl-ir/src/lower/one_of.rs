@@ -68,6 +68,15 @@ impl Lower<'_, '_> {
         self.b.enter(end);
     }
 
+    /// Asks for the fixed part of a member of `view`. Its pattern has done so, but what is known of the
+    /// length since is what all members have.
+    pub(super) fn all_there(&mut self, view: &View, member: &View) {
+        let fixed = self.image.sound.tables().headers[member.header].fixed_bytes;
+        if fixed > self.fixed_bytes(view) {
+            self.require(member.base.plus(fixed));
+        }
+    }
+
     /// Branches on whether a view is this member of its interface.
     pub(super) fn is_member(&mut self, tag: Value, number: u32, yes: Block, no: Block) {
         let number = self.b.constant(number);

@@ -81,11 +81,15 @@ impl Lower<'_, '_> {
         if let Val::View(view) = value {
             return self.narrow(view, steps, yes, no);
         }
+        // Behind a resize a packet may begin at another layer than at first.
+        let layer = sound.tables().pat_layer[pat].unwrap_or(self.layer);
+        let layer = std::mem::replace(&mut self.layer, layer);
         let path = Path {
             steps: vec![None; start.len()],
             views: start,
         };
         self.layers(steps, 0, path, yes, no);
+        self.layer = layer;
     }
 
     /// A view of one of several headers is this one, and so on behind it.
@@ -100,11 +104,7 @@ impl Lower<'_, '_> {
             let matched = self.b.block();
             self.is_member(tag, number, matched, no);
             self.b.enter(matched);
-            // The pattern has asked for it, but what is known of the length since is what all members have.
-            let fixed = self.image.sound.tables().headers[first.header].fixed_bytes;
-            if fixed > self.fixed_bytes(view) {
-                self.require(view.base.plus(fixed));
-            }
+            self.all_there(view, &candidate.view);
         }
         let mut path = Path {
             steps: vec![None; view.outer.len()],

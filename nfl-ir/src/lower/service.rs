@@ -18,7 +18,7 @@ use nfl_typeck::tables::{Konst, Res, ResourceId};
 use nfl_typeck::{Ty, TyKind};
 
 /// An argument: a number, or a value of this layout.
-enum Arg {
+pub(super) enum Arg {
     Word(Value),
     Block(Vec<Value>),
 }
@@ -70,7 +70,7 @@ impl Lower<'_, '_> {
     }
 
     /// The arguments in the order of the parameters.
-    fn ordered(&self, e: ExprId) -> Vec<ExprId> {
+    pub(super) fn ordered(&self, e: ExprId) -> Vec<ExprId> {
         let args = &self.image.sound.tables().args[e];
         args.clone().unwrap_or_default()
     }
@@ -83,7 +83,13 @@ impl Lower<'_, '_> {
     }
 
     /// Calls a service and answers what is in `a0`.
-    fn ask(&mut self, name: &str, param: u32, resource: Option<u8>, args: Vec<Arg>) -> Value {
+    pub(super) fn ask(
+        &mut self,
+        name: &str,
+        param: u32,
+        resource: Option<u8>,
+        args: Vec<Arg>,
+    ) -> Value {
         let service = host::call::service(name).expect("a service of the contract");
         let import = Import {
             service: service.number,

@@ -10,6 +10,7 @@ use crate::entity::{Block, Value};
 use crate::func::{Region, SlotData};
 use crate::op::Op;
 use nfl_syntax::ast::{Arm, AssignOp, Declarator, ExprId, ExprKind, Limit, StmtId, StmtKind};
+use nfl_typeck::builtin::Intrinsic;
 use nfl_typeck::tables::{LocalId, Res};
 use nfl_typeck::{Sound, Ty, TyKind};
 use std::collections::BTreeSet;
@@ -259,6 +260,12 @@ impl Lower<'_, '_> {
                     }
                 });
                 return self.store_field(&view, field, transport, &words);
+            }
+            (_, Res::Intrinsic(Intrinsic::PacketPriority)) => {
+                let words = new(self, &[]);
+                self.b.span = Some(node.span);
+                self.set_priority(words[0]);
+                return;
             }
             _ => {}
         }
