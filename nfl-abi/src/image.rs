@@ -343,7 +343,8 @@ closed_set! {
 /// `layout`, whose text the compiler hands to whoever fills the resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resource {
-    /// The field's name; in capsules the qualified name under which a node publishes it.
+    /// The field's name, in chains behind the name of its stage. With the function's qualified name in
+    /// front it is the name under which a node publishes what capsules import.
     pub name: String,
     /// What it is.
     pub kind: ResourceKind,

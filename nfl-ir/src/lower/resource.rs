@@ -4,7 +4,6 @@
 
 use super::layout::Layout;
 use super::{ImageState, bits_of};
-use nfl_abi::Profile;
 use nfl_abi::hash::crc32c;
 use nfl_abi::image::{Resource, ResourceKind};
 use nfl_syntax::ast::{ExprId, ExprKind};
@@ -41,6 +40,14 @@ impl ImageState<'_> {
         (of(def.key), of(def.value))
     }
 
+    /// A resource's name within the image; in a chain two stages may have resources of one name.
+    fn resource_name(&self, own: &str) -> String {
+        match self.whole.stages.get(self.stage as usize) {
+            Some(stage) => format!("{}.{own}", stage.name),
+            None => own.to_string(),
+        }
+    }
+
     fn resource_row(&self, id: ResourceId) -> Resource {
         let tables = self.sound.tables();
         let def = &tables.resources[id];
@@ -60,17 +67,7 @@ impl ImageState<'_> {
             ),
         };
         Resource {
-            name: match self.module.profile {
-                Profile::Capsule => def.qualified.clone(),
-                Profile::Resident => {
-                    let own = self.sound.program().names.text(def.name);
-                    // In a chain two stages may have resources of one name.
-                    match self.whole.stages.get(self.stage as usize) {
-                        Some(stage) => format!("{}.{own}", stage.name),
-                        None => own.to_string(),
-                    }
-                }
-            },
+            name: self.resource_name(self.sound.program().names.text(def.name)),
             kind: def.kind,
             key_bytes: key.size as u16,
             value_bytes: value.size as u16,
@@ -84,7 +81,8 @@ impl ImageState<'_> {
 
     /// The resource through which records of a type are reported.
     pub(super) fn report_resource(&mut self, record: RecordId, value: &Layout) -> u8 {
-        let name = self.sound.tables().records[record].qualified.clone();
+        let name = self.sound.tables().records[record].name;
+        let name = self.sound.program().names.text(name).to_string();
         let layout = crc32c(layout_text(&Layout::default(), value).as_bytes());
         let row = Resource {
             name,
