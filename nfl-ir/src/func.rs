@@ -160,6 +160,8 @@ pub struct SlotData {
     pub name: String,
     /// Its size in bytes.
     pub bytes: u32,
+    /// Bytes at its end that are no elements, so that it is made of whole words: nobody reads them.
+    pub padding: u8,
     /// Alignment in bytes: 1, 2 or 4.
     pub align: u8,
 }

@@ -231,6 +231,7 @@ impl Generator {
         let slot = self.f.slots.push(SlotData {
             name: String::new(),
             bytes: SLOT_BYTES,
+            padding: 0,
             align: 4,
         });
         let first = self.constant(1);

@@ -130,6 +130,7 @@ impl Lower<'_, '_> {
         let slot = self.b.f.slots.push(SlotData {
             name: String::new(),
             bytes: 4 * block.len() as u32,
+            padding: 0,
             align: 4,
         });
         for (i, &word) in block.iter().enumerate() {

@@ -126,10 +126,13 @@ impl Lower<'_, '_> {
 
     /// Scratch memory for an array. Whole words, so that each byte of a word is written when one is.
     pub(super) fn scratch(&mut self, ty: Ty, name: &str) -> Memory {
-        let bytes = self.image.layout(ty).size.next_multiple_of(4);
+        let (elem, count) = self.image.elements(ty);
+        let elements = self.image.stride(elem) * count;
+        let bytes = elements.next_multiple_of(4);
         let slot = self.b.f.slots.push(SlotData {
             name: name.to_string(),
             bytes,
+            padding: (bytes - elements) as u8,
             align: 4,
         });
         Memory::new(Region::Slot(slot), Place::at(0), ty)

@@ -402,10 +402,12 @@ impl Lower<'_, '_> {
     /// Words of an array in scratch memory.
     fn spill(&mut self, words: &[Value], ty: Ty, count: u32) -> Memory {
         let (elem, _) = self.image.elements(ty);
-        let bytes = (self.image.stride(elem) * count).next_multiple_of(4);
+        let elements = self.image.stride(elem) * count;
+        let bytes = elements.next_multiple_of(4);
         let slot = self.b.f.slots.push(SlotData {
             name: String::new(),
             bytes,
+            padding: (bytes - elements) as u8,
             align: 4,
         });
         let memory = Memory::new(Region::Slot(slot), Place::at(0), ty);

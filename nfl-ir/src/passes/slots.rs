@@ -29,7 +29,8 @@ pub(super) fn share(f: &mut Function) {
         let data = &f.slots[slot];
         let fits = |&(other, ref there): &(Slot, Vec<Life>)| {
             let other = &f.slots[other];
-            let alike = other.bytes >= data.bytes && other.align >= data.align;
+            let alike =
+                other.bytes - u32::from(other.padding) >= data.bytes && other.align >= data.align;
             alike && !there.iter().any(|l| overlap(*l, life))
         };
         match kept.iter().position(|one| fits(one)) {

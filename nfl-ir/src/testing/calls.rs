@@ -202,6 +202,7 @@ impl Generator {
             _ => self.f.slots.push(SlotData {
                 name: "key".to_string(),
                 bytes: WIDE.into(),
+                padding: 0,
                 align: 4,
             }),
         };

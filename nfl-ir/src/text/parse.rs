@@ -424,7 +424,17 @@ impl Body {
         let bytes = line.number()?;
         line.expect("align")?;
         let align = line.number()?;
-        self.f.slots.push(SlotData { name, bytes, align });
+        let padding = if line.take("padding") {
+            line.number()?
+        } else {
+            0
+        };
+        self.f.slots.push(SlotData {
+            name,
+            bytes,
+            padding,
+            align,
+        });
         Ok(())
     }
 

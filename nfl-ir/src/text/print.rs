@@ -186,9 +186,13 @@ fn write_function(f: &Function, out: &mut String) -> fmt::Result {
     writeln!(out, " {{")?;
     for (id, slot) in f.slots.iter() {
         let name = if slot.name.is_empty() { "" } else { " " };
+        let padding = match slot.padding {
+            0 => String::new(),
+            bytes => format!(" padding {bytes}"),
+        };
         writeln!(
             out,
-            "  {id}{name}{}: {} align {}",
+            "  {id}{name}{}: {} align {}{padding}",
             slot.name, slot.bytes, slot.align
         )?;
     }

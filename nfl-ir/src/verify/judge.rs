@@ -72,7 +72,7 @@ fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bo
         index,
         offset,
         bytes,
-        ..
+        write,
     } = what
     else {
         return false;
@@ -100,7 +100,14 @@ fn access_holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bo
         Some(v) => value_bytes(a.f, &a.cfg, a.words, v).map_or(0, i64::from),
         None => size_of(m, a.f, region),
     };
-    i64::from(range.hi) + offset + bytes <= size
+    let whole = match region {
+        // A store to the last elements may be one of a whole word.
+        Region::Slot(id) if index.is_none() && write && offset < size => {
+            a.f.slots.get(id).map_or(0, |s| i64::from(s.bytes))
+        }
+        _ => size,
+    };
+    i64::from(range.hi) + offset + bytes <= whole
 }
 
 fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
@@ -109,7 +116,10 @@ fn size_of(m: &Module, f: &Function, region: Region) -> i64 {
         Region::Carried => m.carried.len() as i64,
         Region::Field(id) => m.fields.get(id).map_or(0, |field| field.bytes.into()),
         Region::Data(id) => m.data.get(id).map_or(0, |d| d.bytes.len() as i64),
-        Region::Slot(id) => f.slots.get(id).map_or(0, |s| i64::from(s.bytes)),
+        Region::Slot(id) => f
+            .slots
+            .get(id)
+            .map_or(0, |s| i64::from(s.bytes) - i64::from(s.padding)),
         Region::Value => 0,
     }
 }
@@ -188,7 +198,8 @@ fn out_of_bounds(
 ) -> Diagnostic {
     let Obligation::Access {
         region,
-        index: Some(index),
+        index,
+        offset,
         ..
     } = what
     else {
@@ -203,15 +214,16 @@ fn out_of_bounds(
         Region::Packet => "the packet".to_string(),
         Region::Value => "the value".to_string(),
     };
-    let (element, scale) = element_index(a.f, index);
-    let Range { lo, hi } = a.known().range(facts, element);
-    let count = size_of(m, a.f, region) >> scale;
-    let unit = match scale {
-        0 => "bytes",
-        1 => "halves of 2 bytes",
-        _ => "words of 4 bytes",
+    let size = size_of(m, a.f, region);
+    let Some(index) = index else {
+        let text = format!("this is at byte {offset}, and {name} has {size} bytes");
+        return remark(finding(&E503, inst.span), text);
     };
-    let text = format!("the index may be {lo}..{hi}, and {name} has {count} {unit}");
+    let (element, bytes) = element_index(a.f, index);
+    let Range { lo, hi } = a.known().range(facts, element);
+    let count = size / i64::from(bytes);
+    let plural = if count == 1 { "" } else { "s" };
+    let text = format!("the index may be {lo}..{hi}, and {name} has {count} element{plural}");
     let mut d = remark(finding(&E503, inst.span), text);
     let loaded = a.f.def(element).filter(|d| d.op.spec().fmt == Fmt::Load);
     if let Some(Region::Carried | Region::Field(_) | Region::Packet) = loaded.and_then(|d| d.region)
@@ -223,9 +235,16 @@ fn out_of_bounds(
     ))
 }
 
-/// The number of the element that a byte offset was made from, and the logarithm of its size.
+/// The number of the element that a byte offset was made from, and the bytes of an element.
 fn element_index(f: &Function, index: Value) -> (Value, u32) {
-    let shift = f.def(index).filter(|d| d.op == Op::Shl);
-    let scaled = shift.and_then(|d| Some((d.args[0], f.constant(d.args[1])?)));
-    scaled.filter(|&(_, n)| n <= 2).unwrap_or((index, 0))
+    let scaled = f.def(index).and_then(|d| {
+        let by = f.constant(*d.args.get(1)?)?;
+        let bytes = match d.op {
+            Op::Shl => 1_u32.checked_shl(by)?,
+            Op::Mul if by > 0 => by,
+            _ => return None,
+        };
+        Some((d.args[0], bytes))
+    });
+    scaled.unwrap_or((index, 1))
 }
