@@ -53,15 +53,20 @@ impl<'a> Run<'a> {
         empty: T,
         with: impl FnOnce(&mut State, &str) -> Result<T, StateError>,
     ) -> Eval<T> {
-        let def = self.resource(named);
-        let names = &self.sound.program().names;
-        let node = &self.instances[named.at].node;
-        let result = node.with_state(|state| {
-            // A resource on the node has its own name, one that is imported its qualified name.
-            let own = names.text(def.name);
-            let known = state.resources().iter().any(|r| r.name == def.qualified);
-            with(state, if known { &def.qualified } else { own })
+        let own = self.sound.program().names.text(self.resource(named).name);
+        let instance = &self.instances[named.at];
+        // In a chain two stages may have resources of one name.
+        let stages = self.t.functions[instance.function].stages.iter();
+        let stage = stages.into_iter().find(|stage| {
+            self.t.functions[stage.function]
+                .resources
+                .contains(&named.id)
         });
+        let name = match stage {
+            Some(stage) => format!("{}.{own}", stage.name),
+            None => own.to_string(),
+        };
+        let result = instance.node.with_state(|state| with(state, &name));
         unless_missing(result, empty)
     }
 
@@ -359,7 +364,13 @@ impl<'a> Run<'a> {
         let layouts = self.layouts(at);
         let bytes = self.instances[at].node.carried();
         let mut offset = 0;
-        for &id in &t.functions[self.instances[at].function].carried {
+        let whole = &t.functions[self.instances[at].function];
+        let stages = whole
+            .stages
+            .iter()
+            .map(|stage| &t.functions[stage.function]);
+        let all = std::iter::once(whole).chain(stages);
+        for &id in all.flat_map(|function| &function.carried) {
             let ty = t.carried[id].ty;
             let size = layouts.of(ty).size;
             if id == field {
@@ -397,7 +408,8 @@ impl<'a> Run<'a> {
             return stop(format!("there are {} reports", all.len()));
         };
         let mut records = self.t.records.iter();
-        let record = records.find(|(_, r)| r.qualified == report.record);
+        let names = &self.sound.program().names;
+        let record = records.find(|(_, r)| names.text(r.name) == report.record || r.qualified == report.record);
         let value = record.and_then(|(id, _)| {
             let types = &self.t.types;
             let ty = types.find(TyKind::Record(id))?;

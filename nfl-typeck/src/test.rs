@@ -546,16 +546,19 @@ impl Checker<'_> {
             (TyKind::Outcome, _) => Some(self.no_member(name, "an outcome")),
             (TyKind::Instance(f), _) => {
                 let function = &self.t.functions[f];
-                let carried = function.carried.iter().copied();
-                if let Some(c) = carried
-                    .clone()
-                    .find(|&c| self.t.carried[c].name == name.name)
-                {
+                // What belongs to the stages of a chain belongs to the chain.
+                let stages = function
+                    .stages
+                    .iter()
+                    .map(|s| &self.t.functions[s.function]);
+                let all: Vec<_> = std::iter::once(function).chain(stages).collect();
+                let mut carried = all.iter().flat_map(|f| &f.carried).copied();
+                if let Some(c) = carried.find(|&c| self.t.carried[c].name == name.name) {
                     let ty = self.t.carried[c].ty;
                     self.set_res(e, Res::Test(TestOp::Carried(c)));
                     return Some(ty);
                 }
-                let mut resources = function.resources.iter().copied();
+                let mut resources = all.iter().flat_map(|f| &f.resources).copied();
                 if let Some(r) = resources.find(|&r| self.t.resources[r].name == name.name) {
                     return Some(self.test_op(e, TestOp::Resource(r), TyKind::Resource(r)));
                 }
