@@ -1,6 +1,7 @@
 //! `nflc run`: a handler over the packets of a capture.
 
 mod timers;
+mod told;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nfl::abi::codes;
 use nfl::{
-    Budget, Context, Engine, Entry, Fault, Image, Instance, Mirror, Outcome, Packet, Policy, Role,
-    Trap, VerdictKind,
+    Budget, Built, Context, Engine, Entry, Fault, Image, Instance, Mirror, Outcome, Packet, Policy,
+    Role, Trap, VerdictKind,
 };
 use serde::Serialize;
 
 use self::timers::{Due, Timers};
+use self::told::{Report, Told};
 use crate::args::Format;
 use crate::artifact::{self, Kind};
 use crate::capture::{CaptureError, Frame, Reader, Writer, locate};
@@ -97,6 +99,10 @@ struct Line<'a> {
     priority: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mirrors: Vec<MirrorLine>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    log: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reports: Vec<Report>,
 }
 
 /// A copy of a packet in the JSON report.
@@ -109,7 +115,7 @@ struct MirrorLine {
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let role = args.on.as_deref().map(role).transpose()?;
     let images = images(args, shell)?;
-    let (image, entry) = handler(images, role)?;
+    let (Runnable { image, formats }, entry) = handler(images, role)?;
     let program = match args.engine {
         EngineName::Interp => Engine::interp().load_unsigned(image.clone(), &Policy::ALL),
     };
@@ -119,6 +125,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         timers: Timers::of(&image),
         instance: program.instance(),
         image: &image,
+        formats: &formats,
         entry,
         context: Context {
             ingress_port: args.port,
@@ -128,7 +135,8 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     };
     let stats = over_capture(args, &mut node, shell)?;
     if args.format == Format::Human {
-        shell.print(stats.report(&image, &entry, steps_max))?;
+        let counters = told::counters(&node.instance.state_mut());
+        shell.print(stats.report(&image, &entry, steps_max) + &counters)?;
     }
     Ok(())
 }
@@ -138,8 +146,24 @@ struct Node<'a> {
     timers: Timers,
     instance: Instance,
     image: &'a Image,
+    formats: &'a [String],
     entry: Entry,
     context: Context,
+}
+
+/// An image, with the texts of its log lines where its source is known.
+struct Runnable {
+    image: Image,
+    formats: Vec<String>,
+}
+
+impl From<Image> for Runnable {
+    fn from(image: Image) -> Runnable {
+        Runnable {
+            image,
+            formats: Vec::new(),
+        }
+    }
 }
 
 impl Node<'_> {
@@ -250,8 +274,14 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
                 .write(link, timestamp_ns, data, orig_len)
                 .map_err(|error| capture_failure(path, &error))?;
         }
-        if args.format == Format::Json {
-            shell.json(&line(&frame, outcome.as_ref(), reason))?;
+        let told = Told::take(&mut node.instance.state_mut(), node.formats);
+        match args.format {
+            Format::Json => shell.json(&line(&frame, outcome.as_ref(), reason, told))?,
+            Format::Human => {
+                for text in &told.log {
+                    shell.print(format!("packet {}: {text}\n", frame.index))?;
+                }
+            }
         }
     }
     progress.finish_and_clear();
@@ -263,7 +293,12 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
     Ok(stats)
 }
 
-fn line(frame: &Frame, outcome: Option<&Outcome>, reason: Option<String>) -> Line<'static> {
+fn line(
+    frame: &Frame,
+    outcome: Option<&Outcome>,
+    reason: Option<String>,
+    told: Told,
+) -> Line<'static> {
     let operand = outcome.and_then(|o| match o.verdict.kind {
         VerdictKind::Forward | VerdictKind::Steer | VerdictKind::Multicast => {
             Some(o.verdict.operand)
@@ -279,6 +314,8 @@ fn line(frame: &Frame, outcome: Option<&Outcome>, reason: Option<String>) -> Lin
         out: hex(&frame.data),
         priority: outcome.and_then(|o| o.effects.priority),
         mirrors: outcome.map_or(Vec::new(), mirrors),
+        log: told.log,
+        reports: told.reports,
     }
 }
 
@@ -331,15 +368,19 @@ fn role(text: &str) -> Result<Role, Failure> {
 }
 
 /// The images in the file: several for a contract's source, one otherwise.
-fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
+fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Runnable>, Failure> {
     if source::is_source(&args.file) {
         let compiled = source::images(&args.file, &args.choice, shell)?;
         let images = source::of_party(compiled.images, args.party)?;
-        return Ok(images.into_iter().map(|built| built.image).collect());
+        let runnable = |built: Built| Runnable {
+            formats: built.module().formats.clone(),
+            image: built.image,
+        };
+        return Ok(images.into_iter().map(runnable).collect());
     }
     let bytes = artifact::read_bytes(&args.file)?;
     match artifact::kind(&args.file, &bytes) {
-        Some(Kind::Image) => Ok(vec![artifact::read_image(&args.file, &bytes)?]),
+        Some(Kind::Image) => Ok(vec![artifact::read_image(&args.file, &bytes)?.into()]),
         Some(Kind::Capsule) => {
             let Some(public) = &args.key else {
                 return Err(Failure::usage(
@@ -352,7 +393,7 @@ fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
             let now_s = time::now(args.now)?;
             let audience = args.audience.as_deref();
             let trusted = artifact::open(&args.file, &bytes, public, audience, now_s)?;
-            Ok(vec![trusted.into_image()])
+            Ok(vec![trusted.into_image().into()])
         }
         Some(Kind::Bundle) => Err(artifact::one_at_a_time(&args.file)),
         None => Err(artifact::unknown(&args.file)),
@@ -360,10 +401,10 @@ fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Image>, Failure> {
 }
 
 /// The image that has the handler, and the handler.
-fn handler(images: Vec<Image>, role: Option<Role>) -> Result<(Image, Entry), Failure> {
+fn handler(images: Vec<Runnable>, role: Option<Role>) -> Result<(Runnable, Entry), Failure> {
     let mut roles: Vec<Role> = images
         .iter()
-        .flat_map(|image| image.manifest.entries.iter().map(|e| e.role))
+        .flat_map(|runnable| runnable.image.manifest.entries.iter().map(|e| e.role))
         // Timers run by themselves.
         .filter(|&role| role != Role::Every)
         .collect();
@@ -379,10 +420,10 @@ fn handler(images: Vec<Image>, role: Option<Role>) -> Result<(Image, Entry), Fai
             return Err(Failure::usage(&codes::E905, message).help(help));
         }
     };
-    let found = images.into_iter().find_map(|image| {
-        let mut entries = image.manifest.entries.iter().copied();
+    let found = images.into_iter().find_map(|runnable| {
+        let mut entries = runnable.image.manifest.entries.iter().copied();
         let entry = entries.find(|entry| entry.role == role && role != Role::Every)?;
-        Some((image, entry))
+        Some((runnable, entry))
     });
     found.ok_or_else(|| {
         let message = format!("the function has no handler `{}`", role.text());
