@@ -301,8 +301,13 @@ impl ImageState<'_> {
                 .collect();
             words.get(at).copied().unwrap_or(0) & all
         });
+        let name = self.sound.program().names.text(def.name);
         WordInfo {
-            name: self.sound.program().names.text(def.name).to_string(),
+            // The upper words of a wide value have numbers behind the name.
+            name: match at {
+                0 => name.to_string(),
+                _ => format!("{name}.{at}"),
+            },
             width,
             wire: false,
             lo,

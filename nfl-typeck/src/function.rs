@@ -109,9 +109,14 @@ impl Checker<'_> {
         });
         let late = p.modifiers.iter().any(|(m, _)| *m == Modifier::Late);
         let kind = self.kind(ty);
-        let word = self.t.types.bits(ty).is_some_and(|bits| bits <= 32);
-        if late && kind != TyKind::Error && (!word || self.t.types.is_signed(ty)) {
-            self.refuse(&format!("a `late` {} is", self.show(ty)), type_span);
+        let words = self.t.types.bits(ty).is_some()
+            || matches!(kind, TyKind::Prefix4 | TyKind::Prefix6 | TyKind::Error);
+        if late && !words {
+            let finding = self
+                .at(&codes::E226, type_span)
+                .message(format!("{} cannot be filled in late", self.show(ty)))
+                .label("only numbers, addresses, prefixes and enums can");
+            self.report(finding);
             ty = Ty::default();
         }
         let name = p.name;
