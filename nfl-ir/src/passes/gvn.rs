@@ -27,6 +27,9 @@ type Place = (Region, Option<Value>, u32, u8);
 /// Stands for what the node tells of the packet as a whole: no store touches it.
 const GEOMETRY: Place = (Region::Packet, None, u32::MAX, 0);
 
+/// Stands for all bytes of the packet, of which a flow is made.
+const WHOLE: Place = (Region::Packet, None, u32::MAX - 1, 0);
+
 /// Numbers all words.
 pub(super) fn number(f: &mut Function, words: Words) {
     let cfg = Cfg::new(f);
@@ -73,7 +76,7 @@ fn may_repeat(data: &InstData, words: Words) -> bool {
         let by_words = call.args().iter().all(|a| !matches!(a, Arg::Address(_)));
         let hashes = matches!(
             call.service.name,
-            "hash.crc32c" | "hash.siphash" | "flow.reverse" | "flow.hash"
+            "hash.crc32c" | "hash.siphash" | "flow.reverse" | "flow.hash" | "packet.flow"
         );
         hashes && by_words && !call.by_address()
     })
@@ -159,7 +162,7 @@ impl Memory {
             for &inst in &f.blocks[b].insts {
                 let data = &f.insts[inst];
                 let resizes = words.resizes(data);
-                if let Some(place) = place(data) {
+                if let Some(place) = place(data, words) {
                     let known = memory.places.iter().position(|p| *p == place);
                     let at = known.unwrap_or_else(|| {
                         memory.places.push(place);
@@ -233,6 +236,11 @@ impl Memory {
             }
             return;
         };
+        if self.places[at].0 == Region::Packet
+            && let Some(whole) = self.places.iter().position(|place| *place == WHOLE)
+        {
+            epochs[whole] = epoch;
+        }
         let (from, to) = self.spans[at];
         for (other, here) in epochs.iter_mut().enumerate() {
             let (low, high) = self.spans[other];
@@ -244,8 +252,12 @@ impl Memory {
     }
 }
 
-fn place(data: &InstData) -> Option<Place> {
+fn place(data: &InstData, words: Words) -> Option<Place> {
     match data.op {
+        Op::Call => {
+            let call = words.call(data)?;
+            return (call.service.name == "packet.flow").then_some(WHOLE);
+        }
         Op::Len => return Some(GEOMETRY),
         Op::Context if data.imm == NETWORK_OFFSET => return Some(GEOMETRY),
         _ => {}
@@ -260,7 +272,7 @@ fn place(data: &InstData) -> Option<Place> {
 
 fn span(known: &IdMap<Value, Range>, place: &Place) -> (i64, i64) {
     let &(_, index, offset, bytes) = place;
-    if *place == GEOMETRY {
+    if [GEOMETRY, WHOLE].contains(place) {
         return (i64::MAX, i64::MAX);
     }
     let Some(index) = index else {
