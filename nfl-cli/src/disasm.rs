@@ -4,11 +4,12 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use nfl::abi::map::{CODE_BASE, CONSTANTS_BASE};
-use nfl::isa::disassemble;
+use nfl::isa::{Op, disassemble};
 use nfl::{Built, Entry, Image, LateSlot, SourceMap, Span};
 
 use crate::artifact::{self, Artifact};
 use crate::failure::Failure;
+use crate::imports;
 use crate::shell::Shell;
 use crate::source::Choice;
 
@@ -67,7 +68,11 @@ pub(crate) fn listing(image: &Image, known: Option<(&Built, &SourceMap)>) -> Str
                 shown = Some(place);
             }
         }
-        let _ = writeln!(text, "{line}");
+        let linked = line.inst.as_ref().ok().filter(|inst| inst.op == Op::Jal);
+        let target = linked.map(|inst| line.pc.wrapping_add_signed(inst.imm));
+        let called = target.and_then(|at| imports::called(&image.manifest, at));
+        let called = called.map_or(String::new(), |name| format!("  # {name}"));
+        let _ = writeln!(text, "{line}{called}");
     }
     text + &constants(image)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nfl::abi::image::Resource;
 use nfl::isa::Target;
 use nfl::{Claims, Entry, Image, LateSlot, Profile, Verdict, VerdictKind};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use crate::args::Format;
 use crate::artifact::{self, Artifact, Kind};
 use crate::failure::Failure;
+use crate::imports;
 use crate::shell::Shell;
 use crate::source::{self, Choice};
 use crate::table::Table;
@@ -43,7 +45,8 @@ struct Report {
     window: u8,
     carried: usize,
     reasons: Vec<String>,
-    imports: usize,
+    imports: Vec<String>,
+    resources: Vec<ResourceReport>,
     key: Option<String>,
     issuer: Option<String>,
     audience: Option<String>,
@@ -73,6 +76,19 @@ struct LateReport {
     lo: u32,
     hi: u32,
     value: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ResourceReport {
+    name: String,
+    kind: &'static str,
+    key_bytes: u16,
+    value_bytes: u16,
+    capacity: u32,
+    idle_ns: u64,
+    layout: u32,
+    #[serde(skip)]
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -208,7 +224,12 @@ fn report(image: &Image, key: Option<String>) -> Report {
         window: manifest.window,
         carried: manifest.carried.len(),
         reasons: manifest.reasons.clone(),
-        imports: manifest.imports.len(),
+        imports: manifest
+            .imports
+            .iter()
+            .map(|import| imports::import(manifest, import))
+            .collect(),
+        resources: manifest.resources.iter().map(resource_report).collect(),
         key,
         issuer,
         audience,
@@ -242,6 +263,19 @@ fn entry_report(entry: &Entry, image: &Image) -> EntryReport {
         need: entry.need,
         malformed: verdict_text(image, entry.malformed),
         steps: entry.steps,
+    }
+}
+
+fn resource_report(resource: &Resource) -> ResourceReport {
+    ResourceReport {
+        name: resource.name.clone(),
+        kind: resource.kind.text(),
+        key_bytes: resource.key_bytes,
+        value_bytes: resource.value_bytes,
+        capacity: resource.capacity,
+        idle_ns: resource.idle_ns,
+        layout: resource.layout,
+        text: imports::resource(resource),
     }
 }
 
@@ -326,6 +360,12 @@ fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
             "  late {:<7}  {} bits{order}, {}..{}, now {value}",
             late.name, late.width, late.lo, late.hi
         ))?;
+    }
+    for resource in &report.resources {
+        shell.line(format!("  state {:<6}  {}", resource.name, resource.text))?;
+    }
+    for (slot, import) in report.imports.iter().enumerate() {
+        shell.line(format!("  import {slot:<5}  {import}"))?;
     }
     let sizes = &report.sizes;
     shell.line(format!(

@@ -17,6 +17,7 @@ mod explain;
 mod failure;
 mod fix;
 mod fmt;
+mod imports;
 mod inspect;
 mod key;
 mod new;

@@ -310,6 +310,11 @@ fn error_of(refusal: Refusal, linked: &Linked) -> EmitError {
             needed: bytes,
             limit,
         },
+        Reason::TooMany { what, count, limit } => EmitError::TooLarge {
+            what,
+            needed: count,
+            limit,
+        },
         Reason::Steps { steps, limit } => EmitError::TooLarge {
             what: "steps of a run",
             needed: usize::try_from(steps).unwrap_or(usize::MAX),
