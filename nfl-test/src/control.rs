@@ -409,7 +409,8 @@ impl<'a> Run<'a> {
         };
         let mut records = self.t.records.iter();
         let names = &self.sound.program().names;
-        let record = records.find(|(_, r)| names.text(r.name) == report.record || r.qualified == report.record);
+        let record = records
+            .find(|(_, r)| names.text(r.name) == report.record || r.qualified == report.record);
         let value = record.and_then(|(id, _)| {
             let types = &self.t.types;
             let ty = types.find(TyKind::Record(id))?;

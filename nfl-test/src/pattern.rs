@@ -7,11 +7,13 @@
 use std::rc::Rc;
 
 use nfl_abi::Layer;
+use nfl_abi::image::VerdictKind;
 use nfl_syntax::ast::{BinOp, PatId, PatKind, TypeId, TypeKind};
+use nfl_typeck::Konst;
 use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
 
 use crate::run::{Eval, Place, Run, stop};
-use crate::value::{Value, View, constant};
+use crate::value::{Operand, Value, View, constant};
 use crate::wire;
 
 /// The header in front of a layer.
@@ -88,12 +90,7 @@ impl Run<'_> {
                 }
                 return Ok(true);
             }
-            (_, Value::Verdict(kind, _)) => {
-                let PatKind::Type { ty, .. } = self.ast.pats[pat].kind else {
-                    return stop("this pattern of a verdict is not known to tests");
-                };
-                return Ok(self.simple_name(ty) == Some(kind.text()));
-            }
+            (_, Value::Verdict(kind, operand)) => return self.takes_verdict(pat, *kind, operand),
             _ => return stop("this pattern is not known to tests"),
         };
         let Some(views) = self.layers(&packet, front, steps)? else {
@@ -103,6 +100,36 @@ impl Run<'_> {
             self.locals.set(local, Some(Value::View(view)));
         }
         Ok(true)
+    }
+
+    /// Whether a pattern takes a verdict. A `Drop` without a reason is one with each.
+    fn takes_verdict(&mut self, pat: PatId, kind: VerdictKind, operand: &Operand) -> Eval<bool> {
+        let (ty, args) = match &self.ast.pats[pat].kind {
+            PatKind::Type { ty, .. } => (*ty, Vec::new()),
+            PatKind::Record { ty, args, .. } => (*ty, args.clone()),
+            _ => return stop("this pattern of a verdict is not known to tests"),
+        };
+        if self.simple_name(ty) != Some(kind.text()) {
+            return Ok(false);
+        }
+        let Some(&arg) = args.first() else {
+            return Ok(true);
+        };
+        match operand {
+            Operand::None => Ok(true),
+            Operand::Number(n) => self.takes(arg, &Value::Int(i128::from(*n))),
+            Operand::Reason(None) => Ok(true),
+            Operand::Reason(Some(name)) => match &self.t.pats[arg] {
+                PatInfo::Const(Konst::Reason(id)) => Ok(self.t.reasons[*id].name == *name),
+                _ => {
+                    let mut reasons = self.t.reasons.iter();
+                    match reasons.find(|(_, reason)| reason.name == *name) {
+                        Some((id, _)) => self.takes(arg, &Value::Reason(id)),
+                        None => stop(format!("there is no reason `{name}`")),
+                    }
+                }
+            },
+        }
     }
 
     /// The name of a type that is one word.

@@ -629,18 +629,46 @@ impl Checker<'_> {
         }
     }
 
-    /// `out.verdict instanceof Drop`
+    /// `out.verdict instanceof Drop`, `out.verdict instanceof Forward(var port)`
     pub(crate) fn test_verdict_pattern(&mut self, pat: PatId) -> Option<Cond> {
         let ast = self.ast;
-        let PatKind::Type { ty, name: None } = &ast.pats[pat].kind else {
-            return None;
+        let (ty, args) = match &ast.pats[pat].kind {
+            PatKind::Type { ty, name: None } => (*ty, [].as_slice()),
+            PatKind::Record {
+                ty,
+                args,
+                name: None,
+            } => (*ty, args.as_slice()),
+            _ => return None,
         };
-        self.verdict_of(*ty)?;
-        let state = std::mem::take(&mut self.body.state);
+        let kind = self.verdict_of(ty)?;
+        let operand = match kind {
+            VerdictKind::Drop | VerdictKind::Punt => Some(TyKind::Reason),
+            VerdictKind::Forward => Some(TyKind::Port),
+            VerdictKind::Multicast => Some(TyKind::Group),
+            VerdictKind::Steer => Some(TyKind::NodeId),
+            VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => None,
+        };
+        if args.len() > usize::from(operand.is_some()) {
+            let finding = self
+                .at(&codes::E213, ast.pats[pat].span)
+                .message(format!("`{}` has no such component", kind.text()))
+                .label(format!("{} given", args.len()));
+            self.report(finding);
+        }
+        let mut binds = Vec::new();
+        if let (Some(operand), [arg]) = (operand, args) {
+            let ty = self.ty(operand);
+            self.value_pattern(*arg, ty, false, &mut binds);
+        }
+        let no = std::mem::take(&mut self.body.state);
+        let mut yes = no.clone();
+        yes.assigned.extend(binds.iter().map(|(_, local)| *local));
         Some(Cond {
-            yes: state.clone(),
-            no: state,
-            ..Cond::default()
+            yes,
+            no,
+            binds_yes: binds,
+            binds_no: Vec::new(),
         })
     }
 

@@ -1,6 +1,11 @@
-//! The runner of mutants, over a program whose tests are known to be good, and one whose are not.
+//! Tests in NFL: those of the examples and the library, and the runner of mutants over a program whose
+//! tests are known to be good, and one whose are not.
 
-use nfl_tests::mutants::{Tally, fate, mutants};
+use std::path::{Path, PathBuf};
+
+use nfl::{Compiler, DirFiles, Limits};
+use nfl_tests::mutants::{Tally, fate, has_tests, mutants};
+use nfl_tests::root;
 
 const GOOD: &str = "package lab;
 
@@ -50,4 +55,45 @@ fn tests_that_look_at_little_let_mutants_live() {
     );
     let tally = tally(&text);
     assert_eq!((tally.killed, tally.percent()), (0, 0), "{tally:?}");
+}
+
+/// The source files below a directory of the repository, in the order of their paths.
+fn sources(dir: &str) -> Vec<PathBuf> {
+    fn walk(dir: &Path, into: &mut Vec<PathBuf>) {
+        let entries = std::fs::read_dir(dir).expect("directories of the repository can be read");
+        let mut paths: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.sort();
+        for path in paths {
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|e| e == "nfl") {
+                into.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&root().join(dir), &mut files);
+    files
+}
+
+#[test]
+fn examples_and_library_pass_their_own_tests() {
+    let mut failures = Vec::new();
+    let mut count = 0;
+    let files = [sources("examples"), sources("stdlib")].concat();
+    for file in files.iter().filter(|file| has_tests(file)) {
+        let build = Compiler::new(Limits::EDGE).build(&DirFiles::new(""), &file.to_string_lossy());
+        let unit = build
+            .finish()
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for report in unit.run_tests("", 2) {
+            count += 1;
+            if let Some(failure) = report.failure {
+                let said = nfl::render(&failure.diagnostic(), unit.sources(), nfl::Style::Short);
+                failures.push(format!("{}\n{said}", report.name));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(count > 0, "there are tests");
 }
