@@ -25,6 +25,7 @@ mod ssa;
 mod stmt;
 mod take;
 mod value;
+mod wide;
 
 use crate::entity::{Block, DataId, FieldId, LateId, ParamId, Value};
 use crate::func::{CarriedField, Data, Function, Module, WordInfo};

@@ -53,6 +53,9 @@ impl Bindings {
 
 /// Reads a value of a type, as it would stand in the source.
 pub fn parse_value(text: &str, ty: Ty, tables: &Tables) -> Result<Konst, String> {
+    if let TyKind::Array(elem, Len::Known(count)) = tables.types.kind(ty) {
+        return array(text, elem, count, tables);
+    }
     if tables.types.bits(ty).is_none()
         && !matches!(tables.types.kind(ty), TyKind::Prefix4 | TyKind::Prefix6)
     {
@@ -235,4 +238,21 @@ fn value_of(
         )),
         None => Ok(value),
     }
+}
+
+/// `{1, 2, 3}` as an array of so many elements.
+fn array(text: &str, elem: Ty, count: u32, tables: &Tables) -> Result<Konst, String> {
+    let inner = text
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .ok_or_else(|| format!("`{text}` is not a list like {{1, 2}}"))?;
+    let items: Vec<Konst> = inner
+        .split(',')
+        .map(|item| parse_value(item.trim(), elem, tables))
+        .collect::<Result<_, _>>()?;
+    if items.len() as u64 != u64::from(count) {
+        return Err(format!("{} values for {count} elements", items.len()));
+    }
+    Ok(Konst::Array(items))
 }

@@ -89,13 +89,6 @@ impl Checker<'_> {
         let p = &ast.params[param];
         let type_span = ast.types[p.ty].span;
         let written = self.resolve(p.ty);
-        let written = match self.kind(written) {
-            TyKind::Array(..) => {
-                self.refuse("a parameter that is an array is", type_span);
-                Ty::default()
-            }
-            _ => written,
-        };
         let mut ty = self.only(written, type_span, "a parameter of a function", |k| {
             !matches!(
                 k,
@@ -104,7 +97,7 @@ impl Checker<'_> {
                     | TyKind::Verdict
                     | TyKind::Reason
                     | TyKind::Text
-                    | TyKind::Array(..)
+                    | TyKind::Sealed(_)
             )
         });
         let late = p.modifiers.iter().any(|(m, _)| *m == Modifier::Late);

@@ -33,6 +33,7 @@ mod one_of;
 mod operator;
 mod pattern;
 pub mod program;
+mod quantity;
 mod record;
 mod resize;
 mod resolve;

@@ -7,10 +7,10 @@ use crate::check::Checker;
 use crate::expr::{article, is_number, is_quantity};
 use crate::flow::Cond;
 use crate::konst;
+use crate::quantity;
 use crate::tables::Konst;
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
-use nfl_syntax::Span;
 use nfl_syntax::ast::{BinOp, ExprId, ExprKind, UnOp};
 
 impl Checker<'_> {
@@ -306,13 +306,23 @@ impl Checker<'_> {
             BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge => {
                 "compared".to_string()
             }
+            BinOp::Mul => "multiplied".to_string(),
+            BinOp::Div | BinOp::Rem => "divided".to_string(),
             _ => format!("joined by `{}`", op.text()),
         };
-        let mut finding = self
-            .at(code, self.span(right))
-            .message(format!("{ta} and {tb} cannot be {what}"))
-            .label(tb.clone())
-            .also(self.span(left), ta.clone());
+        let quantities = is_quantity(x) && is_quantity(y);
+        let mut finding = self.at(code, self.span(right));
+        finding = if quantities {
+            finding
+                .message(format!("a {tb} and a {ta} cannot be {what}"))
+                .label(format!("{tb}: {}", quantity::unit(y)))
+                .also(self.span(left), format!("{ta}: {}", quantity::unit(x)))
+        } else {
+            finding
+                .message(format!("{ta} and {tb} cannot be {what}"))
+                .label(tb.clone())
+                .also(self.span(left), ta.clone())
+        };
         let logic = match op {
             BinOp::BitAnd => Some("&&"),
             BinOp::BitOr => Some("||"),
@@ -321,6 +331,14 @@ impl Checker<'_> {
         };
         let (l, r) = (self.source(left), self.source(right));
         let whole = self.span(left).to(self.span(right));
+        let time = match (x, y) {
+            (TyKind::Size, TyKind::Rate) => Some(format!("{l} {} {r} * elapsed", op.text())),
+            (TyKind::Rate, TyKind::Size) => Some(format!("{l} * elapsed {} {r}", op.text())),
+            _ => None,
+        };
+        if let Some(time) = time {
+            finding = finding.help(format!("a rate becomes a size over a time: {time}"));
+        }
         if is_number(x) && is_number(y) {
             finding = finding
                 .help(format!("({tb}) {} {} {r}", self.operand(left), op.text()))
@@ -383,13 +401,18 @@ impl Checker<'_> {
         want: Option<Ty>,
     ) -> Ty {
         let (a, b) = self.operands(op, left, right, want);
-        let ty = self.arithmetic_type(op, left, a, right, b, self.span(e));
+        let ty = self.arithmetic_type(op, left, a, right, b);
         if let (Some(Konst::Int(x)), Some(Konst::Int(y))) =
             (&self.t.konst[left], &self.t.konst[right])
         {
-            let value = konst::arithmetic(&self.t.types, op, *x, *y, Some(ty));
-            let quantity = is_quantity(self.kind(ty));
-            if quantity {
+            let (from, to) = (self.kind(a), self.kind(b));
+            let scaling = quantity::is_scaling(op, from, to);
+            let value = if scaling {
+                quantity::fold(op, (from, *x), (to, *y))
+            } else {
+                konst::arithmetic(&self.t.types, op, *x, *y, Some(ty))
+            };
+            if scaling || is_quantity(self.kind(ty)) {
                 // Quantities saturate.
                 let range = konst::range(&self.t.types, ty);
                 let value = value.zip(range).map(|(v, (lo, hi))| v.clamp(lo, hi));
@@ -409,42 +432,27 @@ impl Checker<'_> {
         a: Ty,
         right: ExprId,
         b: Ty,
-        span: Span,
     ) -> Ty {
         let (x, y) = (self.kind(a), self.kind(b));
         if x == TyKind::Error || y == TyKind::Error {
             return if x == TyKind::Error { b } else { a };
         }
         if is_number(x) && is_number(y) {
-            let known = self.t.konst[left].is_some() && self.t.konst[right].is_some();
-            return match self.agree(left, a, right, b) {
-                // The machine divides words, and constants are divided here.
-                Some(ty)
-                    if matches!(op, BinOp::Div | BinOp::Rem)
-                        && self.t.types.bits(ty).is_some_and(|bits| bits > 32)
-                        && !known =>
-                {
-                    self.refuse("dividing numbers of more than 32 bits is", span);
-                    Ty::default()
-                }
-                Some(ty) => ty,
-                None => {
-                    self.apart(op, left, a, right, b);
-                    Ty::default()
-                }
-            };
+            return self.agree(left, a, right, b).unwrap_or_else(|| {
+                self.apart(op, left, a, right, b);
+                Ty::default()
+            });
         }
         let sum = matches!(op, BinOp::Add | BinOp::Sub | BinOp::SatAdd | BinOp::SatSub);
         let minus = matches!(op, BinOp::Sub | BinOp::SatSub);
-        let scales = matches!(op, BinOp::Mul | BinOp::Div | BinOp::Rem);
         match (x, y) {
             (TyKind::Instant, TyKind::Instant) if minus => self.ty(TyKind::Duration),
             (TyKind::Instant, TyKind::Duration) if sum => a,
             (TyKind::Duration, TyKind::Instant) if sum && !minus => b,
             _ if sum && x == y && is_quantity(x) && x != TyKind::Instant => a,
-            _ if scales && (is_quantity(x) || is_number(x)) && (is_quantity(y) || is_number(y)) => {
-                self.refuse("multiplying and dividing quantities is", span);
-                Ty::default()
+            _ if quantity::is_scaling(op, x, y) && quantity::scaled(op, x, y).is_some() => {
+                let result = quantity::scaled(op, x, y);
+                result.map_or(Ty::default(), |kind| self.ty(kind))
             }
             _ => {
                 self.apart(op, left, a, right, b);

@@ -5,7 +5,7 @@
 //! body with a result returns, and no statement is out of reach.
 
 use crate::check::{Checker, Gives};
-use crate::expr::{article, is_number};
+use crate::expr::{article, is_number, is_quantity};
 use crate::flow::{LoopFrame, State};
 use crate::tables::{Konst, Local, LocalId, Res};
 use crate::ty::{Ty, TyKind};
@@ -379,9 +379,14 @@ impl Checker<'_> {
             }
             return;
         }
-        let by = self.expr(value, Some(ty));
-        let span = self.span(place);
-        let result = self.arithmetic_type(op, place, ty, value, by, span);
+        let scales = matches!(op, BinOp::Mul | BinOp::Div | BinOp::Rem);
+        let hint = if scales && is_quantity(self.kind(ty)) {
+            self.ty(TyKind::Unsigned(64))
+        } else {
+            ty
+        };
+        let by = self.expr(value, Some(hint));
+        let result = self.arithmetic_type(op, place, ty, value, by);
         if self.kind(result) != TyKind::Error && !self.t.types.fits(result, ty) {
             self.mismatch(value, result, ty);
         }

@@ -19,7 +19,7 @@ use nfl_abi::image::{Manifest, OWN_REASONS, Profile, REASONS, VerdictKind};
 use nfl_abi::{Layer, Role};
 use nfl_syntax::arena::{Id, IdMap};
 use nfl_syntax::ast::{Ast, DeclId, DeclKind};
-use nfl_typeck::tables::{CarriedId, FunctionId, HeaderId, LocalId, ReasonId};
+use nfl_typeck::tables::{CarriedId, FunctionId, HeaderId, LocalId, ReasonId, RecordId};
 use nfl_typeck::ty::{Len, Ty, TyKind};
 use nfl_typeck::{Bindings, Konst, Sound, Tables};
 use nfl_vm::Context;
@@ -59,6 +59,8 @@ enum Value {
     Prefix4(u32, u8),
     Prefix6(u128, u8),
     Array(Vec<Value>),
+    /// A record, also as a member of a sealed interface, and its components.
+    Record(RecordId, Vec<Value>),
     Reason(ReasonId),
     Verdict(VerdictKind, Operand),
     Layer(Layer),
@@ -129,6 +131,8 @@ struct Run<'a> {
     /// Headers that were matched and whose checksums cover addresses in front of them.
     transports: Vec<View>,
     steps: u32,
+    /// The `this` of the method of a value that is being evaluated.
+    this: Option<LocalId>,
 }
 
 impl<'a> Oracle<'a> {
@@ -169,6 +173,7 @@ impl<'a> Oracle<'a> {
             carried_at: BTreeMap::new(),
             locals: IdMap::new(),
             own: None,
+            this: None,
             parent: None,
             layout: false,
             transports: Vec::new(),

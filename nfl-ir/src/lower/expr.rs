@@ -154,6 +154,11 @@ impl Lower<'_, '_> {
             _ => {}
         }
         let ty = self.ty(e);
+        let (x, y) = (self.ty(left), self.ty(right));
+        if self.is_scaling(op, x, y) {
+            let (a, b) = (self.words(left), self.words(right));
+            return Val::Words(self.scaled(op, (x, &a), (y, &b), ty));
+        }
         let a = self.words_as(left, ty);
         if matches!(op, BinOp::Shl | BinOp::Shr | BinOp::Ushr) {
             let count = self.words(right)[0];
@@ -161,6 +166,17 @@ impl Lower<'_, '_> {
         }
         let b = self.words_as(right, ty);
         Val::Words(self.arithmetic(op, &a, &b, ty))
+    }
+
+    /// Whether this is a product or quotient of quantities, which have other types than their result.
+    fn is_scaling(&self, op: BinOp, x: Ty, y: Ty) -> bool {
+        let quantity = |ty| {
+            matches!(
+                self.kind(ty),
+                TyKind::Size | TyKind::Rate | TyKind::Duration | TyKind::Instant
+            )
+        };
+        matches!(op, BinOp::Mul | BinOp::Div | BinOp::Rem) && (quantity(x) || quantity(y))
     }
 
     fn shift(&mut self, op: BinOp, a: &[Value], count: Value, ty: Ty) -> Vec<Value> {
@@ -207,6 +223,11 @@ impl Lower<'_, '_> {
         if matches!(op, BinOp::Shl | BinOp::Shr | BinOp::Ushr) {
             let count = self.words(value)[0];
             return self.shift(op, old, count, ty);
+        }
+        let own = self.ty(value);
+        if self.is_scaling(op, ty, own) {
+            let words = self.words(value);
+            return self.scaled(op, (ty, old), (own, &words), ty);
         }
         let value = self.words_as(value, ty);
         self.arithmetic(op, old, &value, ty)

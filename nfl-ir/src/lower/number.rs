@@ -109,23 +109,6 @@ impl Builder {
         self.cut(words, w)
     }
 
-    /// Quotient or remainder of numbers of one word; the checker refuses wider ones.
-    pub(super) fn divide(
-        &mut self,
-        a: &[Value],
-        b: &[Value],
-        w: Width,
-        remainder: bool,
-    ) -> Vec<Value> {
-        let op = match (w.signed, remainder) {
-            (false, false) => Op::Divu,
-            (false, true) => Op::Remu,
-            (true, false) => Op::Div,
-            (true, true) => Op::Rem,
-        };
-        vec![self.op2(op, a[0], b[0], w.word_bits(0))]
-    }
-
     pub(super) fn bitwise(&mut self, op: Op, a: &[Value], b: &[Value], w: Width) -> Vec<Value> {
         (0..w.words())
             .map(|i| self.op2(op, a[i], b[i], w.word_bits(i)))

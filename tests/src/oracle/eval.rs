@@ -26,7 +26,11 @@ pub(super) fn constant(konst: &Konst) -> Eval<Value> {
             Value::Array(items.iter().map(constant).collect::<Eval<Vec<Value>>>()?)
         }
         Konst::Reason(id) => Value::Reason(*id),
-        Konst::Text(_) | Konst::Record(..) => return wrong("no value that the oracle knows"),
+        Konst::Record(id, parts) => {
+            let parts = parts.iter().map(constant).collect::<Eval<Vec<Value>>>()?;
+            Value::Record(*id, parts)
+        }
+        Konst::Text(_) => return wrong("a text is no value"),
     })
 }
 
@@ -176,6 +180,14 @@ impl Run<'_> {
             Res::Layer => Ok(Value::Layer(self.layer)),
             Res::LayerConst(layer) => Ok(Value::Layer(layer)),
             Res::Reason(id) => Ok(Value::Reason(id)),
+            Res::OwnComponent { this, index } => {
+                let this = self.local(this)?;
+                component(this, index)
+            }
+            Res::EnumConst(_) | Res::Limit => match &self.t.konst[e] {
+                Some(konst) => constant(konst),
+                None => wrong("a constant has no value"),
+            },
             Res::None => Ok(Value::Node),
             other => wrong(format!("{other:?} is evaluated")),
         }
@@ -209,6 +221,10 @@ impl Run<'_> {
                 other => wrong(format!("a field of {other:?}")),
             },
             Res::Intrinsic(which) => self.property(which, base),
+            Res::Component(index) => {
+                let value = self.eval(base)?;
+                component(value, index)
+            }
             Res::None => match self.eval(base)? {
                 Value::View(view) => {
                     self.body_end(&view)?;
@@ -263,6 +279,16 @@ impl Run<'_> {
                 let ty = self.t.expr_ty[e];
                 self.convert(value, ty)
             }
+            Res::Record(_) => {
+                let TyKind::Record(id) = self.t.types.kind(self.t.expr_ty[e]) else {
+                    return wrong("a record of another type");
+                };
+                let mut parts = Vec::new();
+                for arg in self.ordered(e, args) {
+                    parts.push(self.given(arg)?);
+                }
+                Ok(Value::Record(id, parts))
+            }
             other => wrong(format!("{other:?} is constructed")),
         }
     }
@@ -281,6 +307,11 @@ impl Run<'_> {
             }
             (BinOp::Eq | BinOp::Ne | BinOp::Lt | BinOp::Le | BinOp::Gt | BinOp::Ge, ..) => {
                 self.compare(op, &a, &b).map(Value::Bool)
+            }
+            (BinOp::Mul | BinOp::Div | BinOp::Rem, Value::Int(x), Value::Int(y))
+                if self.is_quantity(left) || self.is_quantity(right) =>
+            {
+                self.scale(op, (left, *x), (right, *y), e).map(Value::Int)
             }
             (_, Value::Int(x), Value::Int(y)) => {
                 let ty = self.t.expr_ty[e];
@@ -326,7 +357,43 @@ impl Run<'_> {
 
     fn call(&mut self, e: ExprId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
         match self.t.expr_res[e] {
-            Res::Method(id) => self.invoke(id, base, args),
+            Res::Method(id) => self.invoke(e, id, base, args),
+            Res::Dispatch(dispatch) => {
+                let this = match base {
+                    Some(base) => self.eval(base)?,
+                    None => match self.this {
+                        Some(this) => self.local(this)?,
+                        None => return wrong("a method of nothing"),
+                    },
+                };
+                let Value::Record(id, _) = this else {
+                    return wrong(format!("a method of {this:?}"));
+                };
+                // The member's own method is the one whose `this` is of the member's type.
+                let methods = self.t.dispatches[dispatch].clone();
+                let own = methods.into_iter().find(|&m| {
+                    let receiver = self.t.methods[m].receiver;
+                    receiver.is_some_and(|r| {
+                        self.t.types.kind(self.t.locals[r].ty) == TyKind::Record(id)
+                    })
+                });
+                match own {
+                    Some(own) => self.invoke_on(e, own, Some(this), args),
+                    None => wrong("a member without the method"),
+                }
+            }
+            Res::Intrinsic(Intrinsic::LookupIsHit) => match base.map(|base| self.eval(base)) {
+                Some(Ok(Value::Record(_, parts))) => Ok(Value::Bool(!parts.is_empty())),
+                other => wrong(format!("{other:?} is no answer")),
+            },
+            Res::Intrinsic(Intrinsic::LookupOrElse) => {
+                let found = match base.map(|base| self.eval(base)) {
+                    Some(Ok(Value::Record(_, parts))) => parts.into_iter().next(),
+                    other => return wrong(format!("{other:?} is no answer")),
+                };
+                let other = self.eval(args[0].value)?;
+                Ok(found.unwrap_or(other))
+            }
             Res::Intrinsic(which @ (Intrinsic::Min | Intrinsic::Max)) => {
                 let (a, b) = (self.number(args[0].value)?, self.number(args[1].value)?);
                 Ok(Value::Int(if which == Intrinsic::Min {
@@ -343,9 +410,74 @@ impl Run<'_> {
         }
     }
 
-    fn invoke(&mut self, id: MethodId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
+    /// The arguments in the order of the parameters, defaults filled in.
+    fn ordered(&self, e: ExprId, args: &[Arg]) -> Vec<ExprId> {
+        match &self.t.args[e] {
+            Some(ordered) => ordered.clone(),
+            None => args.iter().map(|arg| arg.value).collect(),
+        }
+    }
+
+    /// An argument, which may be a list of elements.
+    fn given(&mut self, e: ExprId) -> Eval<Value> {
         let ast = self.ast;
-        let t = self.t;
+        if let ExprKind::List(items) = &ast.exprs[e].kind {
+            let items = items.iter().map(|&item| self.given(item));
+            return Ok(Value::Array(items.collect::<Eval<Vec<Value>>>()?));
+        }
+        self.eval(e)
+    }
+
+    fn is_quantity(&self, e: ExprId) -> bool {
+        matches!(
+            self.t.types.kind(self.t.expr_ty[e]),
+            TyKind::Size | TyKind::Rate | TyKind::Duration | TyKind::Instant
+        )
+    }
+
+    /// A product or quotient of quantities, exact and then cut at the ends of its type.
+    fn scale(
+        &self,
+        op: BinOp,
+        (left, a): (ExprId, i128),
+        (right, b): (ExprId, i128),
+        e: ExprId,
+    ) -> Eval<i128> {
+        let kind = |e: ExprId| self.t.types.kind(self.t.expr_ty[e]);
+        let (lo, hi) = self.range(self.t.expr_ty[e]);
+        let (a, b) = (a as u128, b as u128);
+        if op != BinOp::Mul && b == 0 {
+            return wrong("a divisor is zero");
+        }
+        let exact = match (op, kind(left), kind(right)) {
+            (BinOp::Mul, TyKind::Rate, TyKind::Duration)
+            | (BinOp::Mul, TyKind::Duration, TyKind::Rate) => a.saturating_mul(b) / 8_000_000_000,
+            (BinOp::Div, TyKind::Size, TyKind::Rate | TyKind::Duration) => a * 8_000_000_000 / b,
+            (BinOp::Mul, ..) => a.saturating_mul(b),
+            (BinOp::Div, ..) => a / b,
+            _ => a % b,
+        };
+        Ok(i128::try_from(exact).unwrap_or(i128::MAX).clamp(lo, hi))
+    }
+
+    fn invoke(
+        &mut self,
+        e: ExprId,
+        id: MethodId,
+        base: Option<ExprId>,
+        args: &[Arg],
+    ) -> Eval<Value> {
+        let this = match (self.t.methods[id].receiver, base, self.this) {
+            (None, ..) => None,
+            (Some(_), Some(base), _) => Some(self.eval(base)?),
+            (Some(_), None, Some(this)) => Some(self.local(this)?),
+            _ => return wrong("a method of nothing"),
+        };
+        if this.is_some() {
+            return self.invoke_on(e, id, this, args);
+        }
+        let ast = self.ast;
+
         let own = match base {
             Some(base) if !matches!(ast.exprs[base].kind, ExprKind::This) => {
                 match self.eval(base)? {
@@ -355,9 +487,26 @@ impl Run<'_> {
             }
             _ => self.own,
         };
+        let outer = std::mem::replace(&mut self.own, own);
+        let result = self.invoke_on(e, id, None, args);
+        self.own = outer;
+        result
+    }
+
+    fn invoke_on(
+        &mut self,
+        e: ExprId,
+        id: MethodId,
+        this: Option<Value>,
+        args: &[Arg],
+    ) -> Eval<Value> {
+        let (ast, t) = (self.ast, self.t);
         let mut values = Vec::new();
-        for arg in args {
-            values.push(self.eval(arg.value)?);
+        for arg in self.ordered(e, args) {
+            values.push(self.given(arg)?);
+        }
+        if let (Some(local), Some(this)) = (t.methods[id].receiver, this) {
+            self.locals.set(local, Some(this));
         }
         for (&param, value) in t.methods[id].params.iter().zip(values) {
             self.locals.set(param, Some(value));
@@ -368,9 +517,9 @@ impl Run<'_> {
         else {
             return wrong("a method without a body");
         };
-        let outer = std::mem::replace(&mut self.own, own);
+        let outer = std::mem::replace(&mut self.this, t.methods[id].receiver);
         let flow = self.block(body);
-        self.own = outer;
+        self.this = outer;
         match flow {
             Ok(Flow::Return(value)) | Err(Stop::Limit(value)) => Ok(value),
             Ok(Flow::Next) => Ok(Value::Void),
@@ -391,5 +540,16 @@ impl Run<'_> {
     /// Whether a type's values are views.
     pub(super) fn is_zeroed(&self, ty: nfl_typeck::Ty) -> bool {
         matches!(self.t.types.kind(ty), TyKind::Array(..))
+    }
+}
+
+/// A component of a record.
+fn component(value: Value, index: u32) -> Eval<Value> {
+    match value {
+        Value::Record(_, parts) => match parts.into_iter().nth(index as usize) {
+            Some(part) => Ok(part),
+            None => wrong("a record without this component"),
+        },
+        other => wrong(format!("a component of {other:?}")),
     }
 }

@@ -382,7 +382,7 @@ impl Run<'_> {
         wrong(format!("no arm takes {value:?}"))
     }
 
-    fn takes(&mut self, pat: &PatInfo, value: &Value) -> Eval<bool> {
+    pub(super) fn takes(&mut self, pat: &PatInfo, value: &Value) -> Eval<bool> {
         match pat {
             PatInfo::Any => Ok(true),
             PatInfo::Bind(local) => {
@@ -398,7 +398,29 @@ impl Run<'_> {
                 Ok(self.compare(BinOp::Le, &lo, value)? && self.compare(BinOp::Le, value, &hi)?)
             }
             PatInfo::Layers(steps) => self.has_layers(value, steps),
-            PatInfo::None | PatInfo::Record { .. } => wrong("no pattern of a value"),
+            PatInfo::Record {
+                record,
+                args,
+                local,
+                ..
+            } => {
+                let Value::Record(id, parts) = value else {
+                    return wrong(format!("{value:?} is taken apart"));
+                };
+                if id != record {
+                    return Ok(false);
+                }
+                if let Some(local) = local {
+                    self.locals.set(*local, Some(value.clone()));
+                }
+                for (&arg, part) in args.iter().zip(parts) {
+                    if !self.takes(&self.t.pats[arg].clone(), part)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            PatInfo::None => wrong("no pattern of a value"),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Eval, Run, Value, wrong};
 
 impl Run<'_> {
     /// The smallest and the largest value of a type.
-    fn range(&self, ty: Ty) -> (i128, i128) {
+    pub(super) fn range(&self, ty: Ty) -> (i128, i128) {
         if self.layout {
             return (0, i128::from(u32::MAX));
         }
@@ -84,7 +84,13 @@ impl Run<'_> {
             (Value::Ip6(a), Value::Ip6(b)) => a.cmp(b),
             (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
             (Value::Layer(a), Value::Layer(b)) => a.cmp(b),
-            _ => return wrong(format!("{a:?} is compared with {b:?}")),
+            _ => {
+                return match op {
+                    BinOp::Eq => Ok(a == b),
+                    BinOp::Ne => Ok(a != b),
+                    _ => wrong(format!("{a:?} is compared with {b:?}")),
+                };
+            }
         };
         Ok(match op {
             BinOp::Eq => order.is_eq(),

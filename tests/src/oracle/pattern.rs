@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use nfl_syntax::ast::{ExprId, PatId};
 use nfl_typeck::TyKind;
-use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
+use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId};
 
 use super::{Eval, Run, Stop, Value, View, wrong};
 
@@ -23,10 +23,8 @@ struct Front {
 impl Run<'_> {
     pub(super) fn instance_of(&mut self, value: ExprId, pat: PatId) -> Eval<Value> {
         let value = self.eval(value)?;
-        let PatInfo::Layers(steps) = self.t.pats[pat].clone() else {
-            return wrong("no layers");
-        };
-        Ok(Value::Bool(self.has_layers(&value, &steps)?))
+        let pat = self.t.pats[pat].clone();
+        Ok(Value::Bool(self.takes(&pat, &value)?))
     }
 
     /// Whether a value matches these layers; binds their names.
