@@ -89,6 +89,8 @@ builtins! {
     FlowHash => "hash", None, Some(1), "u32 hash(FlowKey flow)", "CRC-32C over the five-tuple in wire order.";
     Hash => "hash", None, None, "u32 hash(…)", "CRC-32C (RFC 3720, appendix B.4) over the arguments in wire order, each as whole bytes; the same on every node.";
     SipHash => "siphash", None, None, "u32 siphash(u64 key, …)", "The low 32 bits of SipHash-2-4, for keys that an attacker may choose.";
+    Swap => "swap", None, Some(2), "void swap(a, b)", "Exchanges two fields of a header that keep its sums, such as its addresses: no checksum moves.";
+    Exchange => "swap", None, Some(2), "void swap(a, b)", "Exchanges the values of two places of one type.";
     Log => "log", None, None, "void log(text, …)", "Writes to the node's log: the text with a value for each `{}`.";
     Report => "report", None, Some(1), "void report(record)", "Sends a record to the controller.";
     ClockNow => "now", Class, Some(0), "Instant Clock.now()", "The present time, which stands still while a handler runs.";

@@ -16,9 +16,6 @@ use nfl_abi::image::{Right, VerdictKind};
 use nfl_syntax::Span;
 use nfl_syntax::ast::{Arg, DeclKind, ExprId, ExprKind, Ident, TypeId, TypeKind};
 
-/// Functions of the language that this release does not have.
-const LATER: &[&str] = &["swap"];
-
 impl Checker<'_> {
     /// Reports a call where only operators may stand. Answers whether it did.
     fn operators_only(&mut self, span: Span) -> bool {
@@ -55,19 +52,16 @@ impl Checker<'_> {
         let which = match text {
             "min" => Intrinsic::Min,
             "max" => Intrinsic::Max,
-            "hash" | "siphash" | "log" | "report" => {
+            "hash" | "siphash" | "log" | "report" | "swap" => {
                 if self.operators_only(name.span) {
                     return Ty::default();
                 }
                 return match text {
+                    "swap" => self.swap_call(e, name, args),
                     "log" => self.log_call(e, name, args),
                     "report" => self.report_call(e, name, args),
                     _ => self.hash_call(e, text == "siphash", name, args),
                 };
-            }
-            _ if LATER.contains(&text) => {
-                self.refuse(&format!("`{text}` is"), name.span);
-                return Ty::default();
             }
             _ => {
                 let own = self.body.owner.map(|o| &self.owners[o].methods);
@@ -76,7 +70,7 @@ impl Checker<'_> {
                     .flat_map(|m| m.keys().map(|&n| self.text(n)));
                 let near = nearest(
                     text,
-                    all.chain(["min", "max", "hash", "siphash", "log", "report"]),
+                    all.chain(["min", "max", "hash", "siphash", "log", "report", "swap"]),
                 );
                 let mut finding = self
                     .at(&codes::E201, name.span)

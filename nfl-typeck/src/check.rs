@@ -231,6 +231,8 @@ pub(crate) struct Body {
     pub(crate) barriers: Vec<crate::switch::Barrier>,
     /// Lookups so far: the resource, the source text of the key, and the place.
     pub(crate) reads: Vec<(crate::tables::ResourceId, String, Span)>,
+    /// The stores at hand change no sum of the packet.
+    pub(crate) keeps_sums: bool,
     /// Names that a pattern in error binds.
     pub(crate) unknown_binds: Vec<(Name, LocalId)>,
 }

@@ -41,6 +41,7 @@ mod resource;
 mod sealed;
 mod service;
 mod stmt;
+mod swap;
 mod switch;
 pub mod tables;
 pub mod test;

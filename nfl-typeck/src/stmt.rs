@@ -246,7 +246,7 @@ impl Checker<'_> {
     }
 
     /// The type of a place that is to be assigned, if it may be.
-    fn place(&mut self, place: ExprId, read: bool) -> Option<Ty> {
+    pub(crate) fn place(&mut self, place: ExprId, read: bool) -> Option<Ty> {
         let bare = self.bare(place);
         match self.ast.exprs[bare].kind {
             ExprKind::Name(name) => self.named_place(place, name, read),

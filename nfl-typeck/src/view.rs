@@ -313,7 +313,7 @@ impl Checker<'_> {
     ) {
         let span = self.span(place);
         let kind = self.kind(self.t.headers[header].fields[field as usize].ty);
-        if !matches!(kind, TyKind::Ip4 | TyKind::Ip6) {
+        if self.body.keeps_sums || !matches!(kind, TyKind::Ip4 | TyKind::Ip6) {
             return;
         }
         let pseudo = |h: HeaderId| self.has_pseudo_header(h);

@@ -54,6 +54,10 @@ impl Lower<'_, '_> {
             Intrinsic::ClockNanos => self.clock()[..1].to_vec(),
             Intrinsic::ClockMinutes => vec![self.minutes()],
             Intrinsic::QueueDepth => vec![self.queue_depth()],
+            Intrinsic::Swap | Intrinsic::Exchange => {
+                self.swap(e, which == Intrinsic::Swap);
+                return Val::Unit;
+            }
             Intrinsic::Log => {
                 self.log(e);
                 return Val::Unit;
@@ -163,6 +167,39 @@ impl Lower<'_, '_> {
             words.extend(self.words_of(arg, ty));
         }
         (layout.size, Arg::Block(self.pack(&layout, &words)))
+    }
+
+    /// `swap(a, b)`; fields that keep their header's sums are written as they are.
+    fn swap(&mut self, e: ExprId, keeps_sums: bool) {
+        let args = self.ordered(e);
+        let [a, b] = args[..] else { return };
+        let (x, y) = (self.words(a), self.words(b));
+        for (place, words) in [(a, y), (b, x)] {
+            match self.raw_field(place).filter(|_| keeps_sums) {
+                Some((view, field)) => self.write_field(&view, field, &words),
+                None => self.update(place, |_, _, _| words),
+            }
+        }
+    }
+
+    /// The view and the number of a field that is written as a place.
+    fn raw_field(&mut self, place: ExprId) -> Option<(super::View, u32)> {
+        let sound = self.image.sound;
+        let mut place = place;
+        while let ExprKind::Paren(inner) = sound.program().ast.exprs[place].kind {
+            place = inner;
+        }
+        let ExprKind::Field { base, .. } = sound.program().ast.exprs[place].kind else {
+            return None;
+        };
+        let Res::Field { field, .. } = sound.tables().expr_res[place] else {
+            return None;
+        };
+        let Val::View(view) = self.expr(base) else {
+            return None;
+        };
+        let field = self.field_in(&view, base, field);
+        Some((view, field))
     }
 
     fn clock(&mut self) -> [Value; 2] {

@@ -217,7 +217,11 @@ impl Lower<'_, '_> {
     }
 
     /// Changes a place by its old value.
-    fn update(&mut self, place: ExprId, new: impl FnOnce(&mut Self, &[Value], Ty) -> Vec<Value>) {
+    pub(super) fn update(
+        &mut self,
+        place: ExprId,
+        new: impl FnOnce(&mut Self, &[Value], Ty) -> Vec<Value>,
+    ) {
         let ty = self.ty(place);
         if let Res::Local(local) = self.image.sound.tables().expr_res[place] {
             if let Some(Local::Vars(vars)) = self.locals.get(&local).cloned() {
