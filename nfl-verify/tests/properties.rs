@@ -23,6 +23,7 @@ const SEEDS: &[&str] = &[
     ".entry originator 0 20\n lbu a2, 0(s0)\n andi a2, a2, 15\n slli a2, a2, 2\n addi a3, a2, 20\n bltu s1, a3, x\n add a2, a2, s0\n lw a4, 16(a2)\n sw a4, 0(s0)\nx:\n ebreak",
     ".carried 8\n sw s1, 0(sp)\n sw s0, 4(sp)\n addi a2, sp, 8\n addi a3, sp, 24\nh:\n sw zero, 0(a2)\n addi a2, a2, 4\n bltu a2, a3, h\n lw a1, 4(tp)\n sb a1, 7(tp)\n ebreak",
     ".constants 10000000\n.late 0 8 0 16\n.carried 20\n lw a2, 0x400(zero)\n add a2, a2, tp\n lw a1, 0(a2)\n c.li a0, 1\n c.ebreak",
+    ".resource table 4 8 9\n.import table.get 0 0\n.import packet.push 8\n c.jal slot1\n sw zero, 4(s0)\n lw a0, 0(gp)\n c.jal slot0\n li a1, 0\n beqz a0, x\n lw a1, 4(a0)\nx:\n li a0, 0\n ebreak",
     "li a2, 3\no:\n li a3, 4\ni:\n addi a3, a3, -1\n bnez a3, i\n addi a2, a2, -1\n bnez a2, o\n ebreak",
 ];
 

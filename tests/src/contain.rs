@@ -164,15 +164,20 @@ fn compiled_images_stay_within_their_proofs() {
 #[test]
 fn generated_modules_stay_within_their_proofs() {
     let mut tally = Tally::default();
-    for seed in seeds(8) {
-        let Some(image) = emit(nfl_ir::testing::module(seed)) else {
+    for seed in seeds(16) {
+        let calls = seed % 2 == 1;
+        let module = match calls {
+            true => nfl_ir::testing::calling_module(seed),
+            false => nfl_ir::testing::module(seed),
+        };
+        let Some(image) = emit(module) else {
             continue;
         };
         let name = format!("module {seed}");
         tally.add(accepted(&name, &image, PACKETS));
         tally.add(family(&name, &image, &mut Rng::new(seed)));
     }
-    assert!(tally.images > 10, "{tally:?}");
+    assert!(tally.images > 10 && tally.with_calls > 0, "{tally:?}");
     show("modules", tally);
 }
 
