@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod contain;
 mod docs;
+mod filled;
 mod mutated;
 mod opinions;
 mod prop;
