@@ -127,6 +127,7 @@ pub(crate) enum Command {
     Sign(crate::sign::Args),
     Verify(crate::verify::Args),
     Key(crate::key::Args),
+    Doc(crate::doc::Args),
     Fmt(crate::fmt::Args),
     Fix(crate::fix::Args),
     Explain(crate::explain::Args),

@@ -13,6 +13,7 @@ mod capture;
 mod check;
 mod difference;
 mod disasm;
+mod doc;
 mod explain;
 mod failure;
 mod fix;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Sign(args) => sign::run(args, &mut shell),
         Command::Verify(args) => verify::run(args, &mut shell),
         Command::Key(args) => key::run(args, &mut shell),
+        Command::Doc(args) => doc::run(args, &mut shell),
         Command::Fmt(args) => fmt::run(args, &mut shell),
         Command::Fix(args) => fix::run(args, &mut shell),
         Command::Explain(args) => explain::run(args, &mut shell),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use place::{CONTRACT, Place, Ran, capture, frame};
 
+mod pages;
 mod place;
 
 /// Arguments, then more of them.
@@ -36,6 +37,7 @@ fn help_is_stable() {
         &["key", "--help"],
         &["key", "new", "--help"],
         &["key", "public", "--help"],
+        &["doc", "--help"],
         &["fmt", "--help"],
         &["fix", "--help"],
         &["explain", "--help"],

@@ -16,6 +16,8 @@ mod advice;
 mod budget;
 #[cfg(feature = "compiler")]
 mod compiler;
+#[cfg(feature = "compiler")]
+mod doc;
 #[cfg(feature = "vm")]
 mod engine;
 mod error;
@@ -35,9 +37,11 @@ pub use party::Party;
 #[cfg(feature = "compiler")]
 pub use {
     compiler::{Build, Compiler},
+    doc::{Documentation, Item, ItemKind, document},
     error::{BindError, BuildFailed, NoSuchFunction},
     files::{MemoryFiles, Roots},
     graph::{GraphConnection, GraphUnit},
+    nfl_stdlib::FILES as LIBRARY,
     nfl_syntax::diag::fix::{Fixed, apply as apply_fixes},
     nfl_syntax::diag::level::{Level, Levels},
     nfl_syntax::diag::render::{Style, render},

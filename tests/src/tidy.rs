@@ -202,7 +202,7 @@ fn words_that_do_not_belong_here_are_not_here() {
     let forbidden = forbidden();
     let mut findings = Vec::new();
     for (path, text) in sources() {
-        if path == "Cargo.lock" {
+        if path.ends_with("Cargo.lock") {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
