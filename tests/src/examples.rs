@@ -53,6 +53,43 @@ pub const EXAMPLES: &[Example] = &[
             ("port", "80"),
         ],
     ),
+    example(
+        "acme/access/Canary.nfl",
+        "Canary",
+        &[
+            ("service", "208.80.152.118"),
+            ("port", "80"),
+            ("stable", "1"),
+            ("canary", "2"),
+        ],
+    ),
+    example(
+        "acme/access/HeavyHitter.nfl",
+        "HeavyHitter",
+        &[("most", "5")],
+    ),
+    example(
+        "acme/access/StatefulFirewall.nfl",
+        "StatefulFirewall",
+        &[("inside", "141.142.0.0/16")],
+    ),
+    example("acme/content/NearestReplica.nfl", "NearestReplica", &[]),
+    example("acme/core/Router.nfl", "Router", &[]),
+    example("acme/edge/AclFirewall.nfl", "AclFirewall", &[]),
+    example(
+        "acme/edge/LoadBalancer.nfl",
+        "LoadBalancer",
+        &[
+            ("vip", "208.80.152.118"),
+            ("port", "80"),
+            ("self", "10.0.0.1"),
+        ],
+    ),
+    example(
+        "acme/edge/Nat44.nfl",
+        "Nat44",
+        &[("inside", "0.0.0.0/0"), ("outside", "198.51.100.9")],
+    ),
     example("acme/edge/HopLimit.nfl", "HopLimit", &[]),
     example(
         "acme/edge/Marker.nfl",
@@ -61,9 +98,31 @@ pub const EXAMPLES: &[Example] = &[
     ),
     example("acme/edge/Services.nfl", "Services", &[]),
     example("acme/iot/Reading.nfl", "Readings", &[]),
+    example("acme/l7/DnsAmplification.nfl", "DnsAmplification", &[]),
+    example("acme/lan/LearningBridge.nfl", "LearningBridge", &[]),
     example("acme/lan/Voice.nfl", "Voice", &[]),
+    example(
+        "acme/media/Multicaster.nfl",
+        "Multicaster",
+        &[("groups", "224.0.0.0/4")],
+    ),
     example("acme/paths/Hops.nfl", "Hops", &[("most", "3")]),
+    example("acme/paths/Services.nfl", "Audit", &[("level", "3")]),
+    example("acme/paths/Services.nfl", "Ids", &[]),
+    example("acme/paths/Services.nfl", "PublicEdge", &[("port", "80")]),
+    example("acme/paths/Services.nfl", "Scrub", &[("scrubber", "3")]),
     example("acme/paths/Trace.nfl", "Trace", &[]),
+    example("acme/telemetry/PathTrace.nfl", "PathTrace", &[]),
+    example(
+        "acme/tunnels/GreEnd.nfl",
+        "GreEnd",
+        &[("self", "172.27.1.66")],
+    ),
+    example(
+        "acme/tunnels/VxlanGateway.nfl",
+        "VxlanGateway",
+        &[("self", "192.168.56.12"), ("vni", "123")],
+    ),
 ];
 
 /// Every file of the examples, by its path below `examples`.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use nfl_abi::{Image, Limits};
 use nfl_codegen_rv::{Emitted, Options};
 use nfl_ir::Module;
+use nfl_syntax::ast::DeclKind;
 use nfl_syntax::diag::render::{Style, render};
 use nfl_syntax::{Diagnostic, Diags};
 use nfl_typeck::bind::{Bindings, bind};
@@ -81,6 +82,8 @@ impl Checking {
         let functions = self.checked.tables.functions.iter();
         functions
             .filter(|(_, def)| ast.decls[def.decl].span.file == root)
+            // A graph's connections are tested where bundles are.
+            .filter(|(_, def)| !matches!(ast.decls[def.decl].kind, DeclKind::Graph { .. }))
             .map(|(id, _)| id)
             .collect()
     }
