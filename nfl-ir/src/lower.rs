@@ -18,6 +18,7 @@ mod number;
 mod one_of;
 mod pack;
 mod pattern;
+mod payload;
 mod resize;
 mod resource;
 mod service;

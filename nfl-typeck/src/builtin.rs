@@ -19,6 +19,10 @@ pub enum Receiver {
     Array,
     /// On `pkt.queue`.
     Queue,
+    /// On bytes of the payload.
+    Bytes,
+    /// On a place in the payload.
+    Cursor,
     /// On a flow.
     Flow,
     /// On a resource; the library declares it.
@@ -71,6 +75,16 @@ builtins! {
     PacketSize => "size", Packet, None, "Size size", "Bytes of the packet from the handler's layer on.";
     PacketPort => "port", Packet, None, "Port port", "The port on which the packet came in.";
     PacketQueue => "queue", Packet, None, "u32 queue", "Packets waiting in the queue it would join.";
+    BytesLength => "length", Bytes, None, "u32 length", "How many bytes there are, up to the end of the body.";
+    BytesStartsWith => "startsWith", Bytes, Some(1), "boolean startsWith(text)", "Whether the first bytes are these.";
+    BytesFind => "find", Bytes, Some(2), "Lookup<Cursor> find(text, u32 within)", "The place behind the first such text among so many bytes.";
+    BytesCursor => "cursor", Bytes, Some(0), "Cursor cursor()", "A cursor at the first byte.";
+    CursorU8 => "u8", Cursor, Some(0), "u8 u8()", "The next byte; malformed at the end, as are the others.";
+    CursorU16 => "u16", Cursor, Some(0), "u16 u16()", "The next two bytes, big-endian.";
+    CursorU32 => "u32", Cursor, Some(0), "u32 u32()", "The next four bytes, big-endian.";
+    CursorSkip => "skip", Cursor, Some(1), "void skip(u32 bytes)", "Moves on, to the end at most; what is read then must be there.";
+    CursorMore => "more", Cursor, Some(0), "boolean more()", "Whether a byte is left.";
+    CursorTake => "take", Cursor, Some(1), "Bytes take(u32 bytes)", "The next bytes, as many as this.";
     PacketPush => "push", Packet, Some(1), "void push(headers)", "Puts headers in front; lengths and checksums are computed. `Drop(NO_ROOM)` when there is no room.";
     PacketPop => "pop", Packet, Some(1), "void pop(header)", "Removes everything up to and including this header.";
     PacketAppend => "append", Packet, Some(1), "void append(record)", "Adds a record or headers behind the last byte. `Drop(NO_ROOM)` when there is no room.";

@@ -275,10 +275,8 @@ impl Checker<'_> {
                 };
                 self.intrinsic(e, which, TyKind::Bool)
             }
-            (TyKind::Body(_), _) => {
-                self.refuse("reading what lies in a body is", name.span);
-                Ty::default()
-            }
+            (TyKind::Body(_) | TyKind::Bytes, _) => self.bytes_call(e, found, name, args),
+            (TyKind::Cursor, _) => self.cursor_call(e, name, args),
             _ => {
                 let of = self.show(found);
                 self.no_member(name, &of)

@@ -65,7 +65,14 @@ impl<'a> Checker<'a> {
             };
             let ty = self.resolve(written);
             let at = self.ast.types[written].span;
-            types.push(self.valued(ty, at, "a type argument"));
+            // The answer of `find` is the one type that holds a cursor, and it is matched at once.
+            let package = self.units[self.body.unit].package;
+            let language = self.packages[package].path == crate::program::LANGUAGE;
+            if language && self.kind(ty) == TyKind::Cursor {
+                types.push(ty);
+            } else {
+                types.push(self.valued(ty, at, "a type argument"));
+            }
         }
         (!types.iter().any(|&t| self.kind(t) == TyKind::Error)).then_some(types)
     }
@@ -73,17 +80,21 @@ impl<'a> Checker<'a> {
     /// Whether values of a type are flat: they can be stored, given and taken anywhere.
     pub(crate) fn is_value(&self, ty: Ty) -> bool {
         match self.kind(ty) {
+            TyKind::Record(id) => !self.holds_cursor(&self.t.records[id].args),
+            TyKind::Sealed(id) => !self.holds_cursor(&self.t.sealed[id].args),
             TyKind::Verdict
             | TyKind::Reason
             | TyKind::Prefix4
             | TyKind::Prefix6
-            | TyKind::Record(_)
-            | TyKind::Sealed(_)
             | TyKind::FlowKey
             | TyKind::Array(..)
             | TyKind::Error => true,
             _ => self.t.types.bits(ty).is_some(),
         }
+    }
+
+    fn holds_cursor(&self, args: &[Ty]) -> bool {
+        args.iter().any(|&ty| self.kind(ty) == TyKind::Cursor)
     }
 
     /// Whether values of a type may lie in memory: in arrays, tables and `carried`.

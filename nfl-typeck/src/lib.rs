@@ -32,6 +32,7 @@ mod name;
 mod one_of;
 mod operator;
 mod pattern;
+mod payload;
 pub mod program;
 mod quantity;
 mod record;

@@ -131,8 +131,14 @@ impl Checker<'_> {
         let field = &self.t.headers[header].fields[field as usize];
         let (ty, array) = (field.ty, field.len.is_some());
         if array {
-            self.refuse("reading an array of a header is", self.span(e));
-            return Ty::default();
+            if self.body.fields_only {
+                let finding = self
+                    .at(&codes::E236, self.span(e))
+                    .label("made of fields, constants and operators only");
+                self.report(finding);
+                return Ty::default();
+            }
+            return self.ty(TyKind::Bytes);
         }
         ty
     }

@@ -30,6 +30,8 @@ enum Start {
     Body(HeaderId),
     /// A view of one of several headers.
     OneOf(OneOfId),
+    /// Where a cursor stands: the layout alone counts.
+    Cursor,
 }
 
 impl Checker<'_> {
@@ -131,6 +133,11 @@ impl Checker<'_> {
                     chain,
                 })
             }
+            TyKind::Cursor => Some(Base {
+                start: Start::Cursor,
+                view: None,
+                chain: None,
+            }),
             TyKind::Error => None,
             kind => {
                 let mut finding = self
@@ -336,6 +343,20 @@ impl Checker<'_> {
                 };
                 if !self.narrows(id, first) {
                     return;
+                }
+                rest = behind;
+                vec![vec![Some(first.header)]]
+            }
+            Start::Cursor => {
+                let Some((first, behind)) = steps.split_first() else {
+                    return;
+                };
+                if first.optional || first.one_of.is_some() {
+                    let finding = self
+                        .at(&codes::E303, first.span)
+                        .message("a cursor does not say what stands there")
+                        .label("one header is needed, which is there or malformed");
+                    return self.report(finding);
                 }
                 rest = behind;
                 vec![vec![Some(first.header)]]

@@ -171,8 +171,11 @@ impl Checker<'_> {
             span,
             why: Why::Resized(self.body.resizes.len() - 1),
         };
-        let views: Vec<LocalId> = self.body.views.keys().copied().collect();
-        for view in views {
+        let views = self.body.views.keys().copied();
+        let scope = self.body.scope.iter().map(|(_, local)| *local);
+        let payload = scope.filter(|&local| self.is_payload_local(local));
+        let all: Vec<LocalId> = views.chain(payload).collect();
+        for view in all {
             self.body.state.ended.entry(view).or_insert(ended);
         }
         self.body.summary.resizes.get_or_insert(span);

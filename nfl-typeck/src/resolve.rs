@@ -14,8 +14,7 @@ use nfl_syntax::{Name, Span};
 
 /// Names that the language has and this release does not.
 const LATER: &[&str] = &[
-    "Bytes", "Cursor", "Hash", "Outcome", "Payload", "Topology", "Any", "Arp", "Sctp", "Gre",
-    "Vxlan", "Dns",
+    "Hash", "Outcome", "Payload", "Topology", "Any", "Arp", "Sctp", "Gre", "Vxlan", "Dns",
 ];
 
 /// What a plain type name means.
@@ -53,6 +52,8 @@ pub(crate) fn builtin_type(name: &str) -> Option<TyKind> {
         "Reason" => TyKind::Reason,
         "Verdict" => TyKind::Verdict,
         "Packet" => TyKind::Packet,
+        "Bytes" => TyKind::Bytes,
+        "Cursor" => TyKind::Cursor,
         "FlowKey" => TyKind::FlowKey,
         "String" => TyKind::Text,
         _ => return None,

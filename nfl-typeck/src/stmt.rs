@@ -197,13 +197,16 @@ impl Checker<'_> {
     /// A type of which there may be variables, else the error type after a report.
     fn storable(&mut self, ty: Ty, span: Span) -> Ty {
         let kind = self.kind(ty);
-        if self.is_value(ty) || (self.body.test && kind != TyKind::Void) {
+        let payload = matches!(kind, TyKind::Bytes | TyKind::Cursor);
+        if self.is_value(ty) || payload || (self.body.test && kind != TyKind::Void) {
             return ty;
         }
         match kind {
-            TyKind::View(_) | TyKind::OneOf(_) | TyKind::Body(_) => {
-                self.refuse("a variable for a view is", span)
+            TyKind::Body(_) => {
+                self.may_be_malformed(span, None);
+                return self.ty(TyKind::Bytes);
             }
+            TyKind::View(_) | TyKind::OneOf(_) => self.refuse("a variable for a view is", span),
             _ => {
                 let finding = self
                     .at(&codes::E226, span)
@@ -259,7 +262,7 @@ impl Checker<'_> {
                 if self.kind(ty) == TyKind::Error {
                     return None;
                 }
-                if !good {
+                if !good || self.is_bytes(self.t.expr_ty[base]) {
                     self.no_place(place);
                     return None;
                 }

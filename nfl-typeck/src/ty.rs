@@ -190,6 +190,8 @@ impl Types {
         }
         match (self.kind(a), self.kind(b)) {
             (TyKind::Error, _) | (_, TyKind::Error) => true,
+            // What lies behind a header is bytes.
+            (TyKind::Body(_), TyKind::Bytes) => true,
             (TyKind::Unsigned(n), TyKind::Unsigned(m)) => n <= m,
             (TyKind::Unsigned(n), TyKind::Signed(m)) => n < m,
             (TyKind::Signed(n), TyKind::Signed(m)) => n <= m,

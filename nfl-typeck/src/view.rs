@@ -26,7 +26,7 @@ impl Checker<'_> {
                 .also(self.t.locals[local].span, "declared without a value");
             self.report(finding);
         }
-        if !self.body.views.contains_key(&local) {
+        if !self.body.views.contains_key(&local) && !self.is_payload_local(local) {
             return;
         }
         for frame in &mut self.body.loops {

@@ -76,6 +76,16 @@ impl Lower<'_, '_> {
             | Intrinsic::PacketAppend
             | Intrinsic::PacketCut
             | Intrinsic::PacketMirror => return self.resize(e, intrinsic),
+            Intrinsic::BytesLength
+            | Intrinsic::BytesStartsWith
+            | Intrinsic::BytesFind
+            | Intrinsic::BytesCursor
+            | Intrinsic::CursorU8
+            | Intrinsic::CursorU16
+            | Intrinsic::CursorU32
+            | Intrinsic::CursorSkip
+            | Intrinsic::CursorMore
+            | Intrinsic::CursorTake => return self.payload(e, intrinsic),
             _ => return self.service(e, intrinsic),
         };
         Val::Words(words)

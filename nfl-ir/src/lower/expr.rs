@@ -106,6 +106,11 @@ impl Lower<'_, '_> {
                 otherwise,
             } => self.choose(e, *cond, *then, *otherwise),
             ExprKind::InstanceOf { .. } | ExprKind::In { .. } => self.cond_value(e),
+            ExprKind::Index { base, index }
+                if matches!(self.kind(self.ty(*base)), TyKind::Body(_) | TyKind::Bytes) =>
+            {
+                self.byte_at(*base, *index)
+            }
             ExprKind::Index { base, index } => self.element(*base, *index),
             ExprKind::Field { base, .. } if matches!(self.kind(self.ty(e)), TyKind::Body(_)) => {
                 match self.expr(*base) {
@@ -372,6 +377,9 @@ impl Lower<'_, '_> {
         match self.expr(base) {
             Val::View(view) => {
                 let field = self.field_in(&view, base, field);
+                if self.kind(self.ty(e)) == TyKind::Bytes {
+                    return self.array_bytes(&view, field);
+                }
                 Val::Words(self.load_field(&view, field))
             }
             _ => Val::Unit,

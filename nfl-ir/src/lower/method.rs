@@ -49,6 +49,9 @@ impl<'a> Lower<'_, 'a> {
             let written = self.image.written.contains(&param);
             locals.push(match self.kind(ty) {
                 TyKind::Array(..) => self.array_argument(arg, ty, written),
+                TyKind::Bytes => Local::Fixed(Val::Words(self.bytes_of(arg).to_vec())),
+                // A callee moves the cursor of its caller.
+                TyKind::Cursor if let Some(local) = self.cursor_local(arg) => local,
                 _ if written || !self.is_same(arg, ty) => {
                     let vars = self.vars(ty);
                     if vars.is_empty() {

@@ -10,6 +10,7 @@ use super::{Local, Lower, Val, View};
 use crate::entity::{Block, Value};
 use crate::op::Op;
 use nfl_syntax::ast::{ExprId, ExprKind, PatId};
+use nfl_typeck::TyKind;
 use nfl_typeck::tables::{Derived, HeaderId, LayerStep, PatInfo, Res};
 use std::rc::Rc;
 
@@ -46,6 +47,9 @@ impl Lower<'_, '_> {
     /// `value instanceof pattern`.
     pub(super) fn instance_of(&mut self, value: ExprId, pat: PatId, yes: Block, no: Block) {
         let ty = self.ty(value);
+        if self.kind(ty) == TyKind::Cursor {
+            return self.match_cursor(value, pat, yes, no);
+        }
         let value = self.expr(value);
         if !matches!(self.image.sound.tables().pats[pat], PatInfo::Layers(_)) {
             return self.take(pat, &value, ty, yes, no);
@@ -112,6 +116,15 @@ impl Lower<'_, '_> {
         };
         path.views.push(candidate.view);
         path.steps.push(Some(0));
+        self.layers(steps, 1, path, yes, no);
+    }
+
+    /// The first layer stands where `view` says; matches the others behind it.
+    pub(super) fn layers_behind(&mut self, steps: &[LayerStep], view: View, yes: Block, no: Block) {
+        let path = Path {
+            views: vec![view],
+            steps: vec![Some(0)],
+        };
         self.layers(steps, 1, path, yes, no);
     }
 
@@ -421,9 +434,16 @@ impl Lower<'_, '_> {
 
     /// The first byte behind a header, its variable fields included.
     pub(super) fn end_of(&mut self, view: &View) -> Place {
+        let ends = self.ends_of(view);
+        ends.last().copied().unwrap_or(view.base)
+    }
+
+    /// Where the fixed part of a header ends, and each variable field behind it.
+    pub(super) fn ends_of(&mut self, view: &View) -> Vec<Place> {
         let sound = self.image.sound;
         let header = &sound.tables().headers[view.header];
         let mut end = view.base.plus(header.fixed_bytes);
+        let mut ends = vec![end];
         for field in header.fields.iter() {
             let Some(len) = field.len else { continue };
             let mut bytes = self.in_header(view.clone(), None, |lower| lower.u32_of(len));
@@ -431,20 +451,19 @@ impl Lower<'_, '_> {
             if elem > 1 {
                 bytes = self.b.op2c(Op::Mul, bytes, elem, 32);
             }
-            end.index = Some(match end.index {
+            let index = match end.index {
                 Some(index) => self.b.op2(Op::Add, index, bytes, 32),
                 None => bytes,
-            });
-        }
-        // A sum keeps its constant where a subtraction in a length would make the word negative.
-        if let (Some(index), true) = (end.index, header.fields.iter().any(|f| f.len.is_some())) {
+            };
+            end.index = Some(index);
+            // A sum keeps its constant where a subtraction in a length would make the word negative.
             let sum = self.b.op2c(Op::Add, index, end.offset, 32);
-            end = Place {
+            ends.push(Place {
                 index: Some(sum),
                 offset: 0,
-            };
+            });
         }
-        end
+        ends
     }
 
     /// A place as one word.
@@ -471,13 +490,14 @@ impl Lower<'_, '_> {
 
     /// A length field that claims more than is there, or less than its own header, is malformed
     /// where the body is taken. What is there ends with the body of the header around.
-    fn check_length_fields(&mut self, view: &View) {
+    pub(super) fn check_length_fields(&mut self, view: &View) -> Option<Value> {
         let mut around = view.outer.to_vec();
         around.push(view.clone());
         let mut bound = None;
         for view in &around {
             bound = self.check_length_field(view, bound).or(bound);
         }
+        bound
     }
 
     /// Checks one header within `bound`, or else within the packet; answers where its body ends, if
@@ -509,7 +529,7 @@ impl Lower<'_, '_> {
         Some(end)
     }
 
-    fn malformed_if_less(&mut self, a: Value, b: Value) {
+    pub(super) fn malformed_if_less(&mut self, a: Value, b: Value) {
         let ok = self.b.block();
         let less = self.b.compare(Op::Ltu, a, b);
         self.b.branch(less, self.malformed, ok);

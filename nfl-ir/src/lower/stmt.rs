@@ -102,6 +102,12 @@ impl Lower<'_, '_> {
                         self.locals.insert(local, Local::Fixed(val));
                     }
                 }
+                TyKind::Bytes => {
+                    if let Some(init) = declarator.init {
+                        let words = self.bytes_of(init).to_vec();
+                        self.fix(local, &Val::Words(words));
+                    }
+                }
                 _ => self.declare_value(local, ty, declarator.init),
             }
         }

@@ -50,7 +50,7 @@ impl super::ImageState<'_> {
             TyKind::Verdict => vec![3, 32],
             TyKind::Reason => vec![8],
             TyKind::FlowKey => vec![32],
-            TyKind::Prefix4 => vec![32; 2],
+            TyKind::Prefix4 | TyKind::Bytes | TyKind::Cursor => vec![32; 2],
             TyKind::Prefix6 => vec![32; 8],
             TyKind::Void | TyKind::Error => Vec::new(),
             TyKind::Record(id) => self.record_shape(id),
@@ -462,6 +462,16 @@ impl Lower<'_, '_> {
             }
             other => other.clone(),
         };
+        let ty = self.image.sound.tables().locals[local].ty;
+        if let (TyKind::Cursor, Val::Words(words)) =
+            (self.image.sound.tables().types.kind(ty), &val)
+        {
+            // Reading moves it.
+            let vars = self.vars(ty);
+            self.write_vars(&vars, words.clone());
+            self.locals.insert(local, Local::Vars(vars));
+            return;
+        }
         self.locals.insert(local, Local::Fixed(val));
     }
 

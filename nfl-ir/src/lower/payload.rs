@@ -1,0 +1,287 @@
+//! Payloads: `Bytes` and `Cursor`, each two words: where it stands, and the end that bounds it.
+//!
+//! In: operations on bodies, variable arrays and cursors. Out: comparisons with the end, and loads
+//! behind them. Guaranteed: the end lies within the packet, and nothing is read behind it: what is
+//! read must be there, else the packet is malformed.
+
+use super::service::Arg;
+use super::ssa::{Place, Var};
+use super::{Local, Lower, Val, View};
+use crate::entity::{Block, Value};
+use crate::func::{Data, Region};
+use crate::op::Op;
+use nfl_syntax::ast::{ExprId, PatId};
+use nfl_typeck::builtin::Intrinsic;
+use nfl_typeck::tables::{Konst, PatInfo, Res};
+use std::rc::Rc;
+
+fn at(place: Value) -> Place {
+    Place {
+        index: Some(place),
+        offset: 0,
+    }
+}
+
+impl Lower<'_, '_> {
+    /// A builtin of bytes or of a cursor.
+    pub(super) fn payload(&mut self, e: ExprId, which: Intrinsic) -> Val {
+        let Some(base) = self.receiver(e) else {
+            return Val::Unit;
+        };
+        let words = match which {
+            Intrinsic::BytesLength => {
+                let [start, end] = self.bytes_of(base);
+                vec![self.b.op2(Op::Sub, end, start, 32)]
+            }
+            Intrinsic::BytesCursor => self.bytes_of(base).to_vec(),
+            Intrinsic::BytesStartsWith => {
+                let bytes = self.bytes_of(base);
+                vec![self.starts_with(bytes, e)]
+            }
+            Intrinsic::BytesFind => {
+                let bytes = self.bytes_of(base);
+                self.find(bytes, e)
+            }
+            Intrinsic::CursorU8 => vec![self.read_number(base, 1)],
+            Intrinsic::CursorU16 => vec![self.read_number(base, 2)],
+            Intrinsic::CursorU32 => vec![self.read_number(base, 4)],
+            Intrinsic::CursorMore => {
+                let [place, end] = self.cursor(base);
+                let (place, end) = (self.b.read(place), self.b.read(end));
+                vec![self.b.compare(Op::Ltu, place, end)]
+            }
+            Intrinsic::CursorSkip => {
+                self.skip(base, e);
+                return Val::Unit;
+            }
+            _ => self.take_bytes(base, e),
+        };
+        Val::Words(words)
+    }
+
+    /// The first byte of bytes and the one behind the last.
+    pub(super) fn bytes_of(&mut self, e: ExprId) -> [Value; 2] {
+        match self.expr(e) {
+            Val::Body(view) => {
+                let end = self.check_length_fields(&view);
+                let start = self.end_of(&view);
+                let start = self.place_value(start);
+                let end = match end {
+                    Some(end) => end,
+                    None => self.b.inst(Op::Len, &[], 0, None, 32),
+                };
+                self.malformed_if_less(end, start);
+                [start, end]
+            }
+            Val::Words(words) if words.len() == 2 => [words[0], words[1]],
+            _ => [self.b.constant(0); 2],
+        }
+    }
+
+    /// A variable array of a header.
+    pub(super) fn array_bytes(&mut self, view: &View, field: u32) -> Val {
+        let ends = self.ends_of(view);
+        let sound = self.image.sound;
+        let fields = &sound.tables().headers[view.header].fields;
+        let arrays = fields.iter().zip(0..).filter(|(f, _)| f.len.is_some());
+        let number = arrays
+            .map(|(_, i)| i)
+            .position(|i: u32| i == field)
+            .unwrap_or(0);
+        let words = [ends[number], ends[number + 1]].map(|place| self.place_value(place));
+        Val::Words(words.to_vec())
+    }
+
+    /// The variables of the cursor that an expression names; of a new one for other expressions.
+    fn cursor(&mut self, e: ExprId) -> [Var; 2] {
+        if let Some(Local::Vars(vars)) = self.cursor_local(e)
+            && let [place, end] = vars[..]
+        {
+            return [place, end];
+        }
+        let words = self.bytes_of(e);
+        words.map(|word| {
+            let var = self.b.var(32);
+            self.b.write(var, word);
+            var
+        })
+    }
+
+    /// The variable that a cursor is, which callees move.
+    pub(super) fn cursor_local(&self, e: ExprId) -> Option<Local> {
+        match self.image.sound.tables().expr_res[e] {
+            Res::Local(local) => self.locals.get(&local).cloned(),
+            _ => None,
+        }
+    }
+
+    /// Malformed unless so many bytes lie before `end`; answers the place behind them.
+    fn there(&mut self, place: Value, end: Value, bytes: u32) -> Value {
+        let ok = self.b.block();
+        let some = self.b.compare(Op::Ltu, place, end);
+        self.b.branch(some, ok, self.malformed);
+        self.b.enter(ok);
+        let behind = self.b.op2c(Op::Add, place, bytes, 32);
+        if bytes > 1 {
+            self.malformed_if_less(end, behind);
+        }
+        behind
+    }
+
+    fn read_number(&mut self, e: ExprId, bytes: u32) -> Value {
+        let [place_var, end] = self.cursor(e);
+        let (place, end) = (self.b.read(place_var), self.b.read(end));
+        let behind = self.there(place, end, bytes);
+        let raw = self.b.load(Region::Packet, bytes, at(place));
+        self.b.write(place_var, behind);
+        self.b.swap(raw, bytes)
+    }
+
+    /// Moves a cursor, to the end at most.
+    fn skip(&mut self, cursor: ExprId, e: ExprId) {
+        let [place_var, end_var] = self.cursor(cursor);
+        let by = self.u32_of(self.ordered(e)[0]);
+        let (place, end) = (self.b.read(place_var), self.b.read(end_var));
+        let rest = self.b.op2(Op::Sub, end, place, 32);
+        let (beyond, within, done) = (self.b.block(), self.b.block(), self.b.block());
+        let less = self.b.compare(Op::Ltu, rest, by);
+        self.b.branch(less, beyond, within);
+        self.b.enter(beyond);
+        self.b.write(place_var, end);
+        self.b.jump(done);
+        self.b.enter(within);
+        let moved = self.b.op2(Op::Add, place, by, 32);
+        self.b.write(place_var, moved);
+        self.b.jump(done);
+        self.b.enter(done);
+    }
+
+    /// So many bytes from a cursor on, which moves behind them.
+    fn take_bytes(&mut self, cursor: ExprId, e: ExprId) -> Vec<Value> {
+        let [place_var, end_var] = self.cursor(cursor);
+        let by = self.u32_of(self.ordered(e)[0]);
+        let (place, end) = (self.b.read(place_var), self.b.read(end_var));
+        let rest = self.b.op2(Op::Sub, end, place, 32);
+        self.malformed_if_less(rest, by);
+        let behind = self.b.op2(Op::Add, place, by, 32);
+        // Follows from the comparison before, in a form that proves the end to lie in the packet.
+        self.malformed_if_less(end, behind);
+        self.b.write(place_var, behind);
+        vec![place, behind]
+    }
+
+    /// `body[i]`: what is read must be there.
+    pub(super) fn byte_at(&mut self, base: ExprId, index: ExprId) -> Val {
+        let [start, end] = self.bytes_of(base);
+        let index = self.u32_of(index);
+        let length = self.b.op2(Op::Sub, end, start, 32);
+        let ok = self.b.block();
+        let inside = self.b.compare(Op::Ltu, index, length);
+        self.b.branch(inside, ok, self.malformed);
+        self.b.enter(ok);
+        let place = self.b.op2(Op::Add, start, index, 32);
+        // Follows from the comparison before, in a form that proves the place to lie in the packet.
+        self.require(at(place).plus(1));
+        Val::Words(vec![self.b.load(Region::Packet, 1, at(place))])
+    }
+
+    /// The text that is the first argument.
+    fn text(&self, e: ExprId) -> Vec<u8> {
+        match self.konst(self.ordered(e)[0]) {
+            Some(Konst::Text(text)) => text,
+            _ => Vec::new(),
+        }
+    }
+
+    fn starts_with(&mut self, [start, end]: [Value; 2], e: ExprId) -> Value {
+        let text = self.text(e);
+        let result = self.b.var(1);
+        let (no, done) = (self.b.block(), self.b.block());
+        let some = self.b.compare(Op::Ltu, start, end);
+        let next = self.b.block();
+        self.b.branch(some, next, no);
+        self.b.enter(next);
+        let behind = self.b.op2c(Op::Add, start, text.len() as u32, 32);
+        let short = self.b.compare(Op::Ltu, end, behind);
+        let next = self.b.block();
+        self.b.branch(short, no, next);
+        self.b.enter(next);
+        let mut offset = 0u32;
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            let take = [4, 2, 1]
+                .into_iter()
+                .find(|&n| n <= rest.len())
+                .unwrap_or(1);
+            let (now, later) = rest.split_at(take);
+            let number = now.iter().rev().fold(0u32, |n, &b| n << 8 | u32::from(b));
+            let raw = self
+                .b
+                .load(Region::Packet, take as u32, at(start).plus(offset));
+            let number = self.b.constant(number);
+            let same = self.b.compare(Op::Eq, raw, number);
+            let next = self.b.block();
+            self.b.branch(same, next, no);
+            self.b.enter(next);
+            offset += take as u32;
+            rest = later;
+        }
+        let one = self.b.constant(1);
+        self.b.write(result, one);
+        self.b.jump(done);
+        self.b.enter(no);
+        let zero = self.b.constant(0);
+        self.b.write(result, zero);
+        self.b.jump(done);
+        self.b.enter(done);
+        self.b.read(result)
+    }
+
+    /// The words of a `Lookup<Cursor>`: 0 and the cursor behind the text, or 1.
+    fn find(&mut self, [start, end]: [Value; 2], e: ExprId) -> Vec<Value> {
+        let text = self.text(e);
+        let within = self.u32_of(self.ordered(e)[1]);
+        let address = self.text_address(&text);
+        let args = vec![Arg::Word(start), Arg::Word(within), Arg::Word(address)];
+        let found = self.ask("bytes.find", text.len() as u32, None, args);
+        // 0 says that there is none; the service looks further than the body, which counts as none.
+        let before = self.b.op2c(Op::Sub, found, 1, 32);
+        let missed = self.b.compare(Op::Geu, before, end);
+        vec![missed, found, end]
+    }
+
+    /// The address of a text among the constants, where equal ones lie once.
+    fn text_address(&mut self, text: &[u8]) -> Value {
+        let data = &mut self.image.module.data;
+        let known = data.iter().find(|(_, d)| d.bytes == text).map(|(id, _)| id);
+        let id = known.unwrap_or_else(|| {
+            let name = format!("text{}", data.len());
+            data.push(Data {
+                name,
+                bytes: text.to_vec(),
+                align: 1,
+            })
+        });
+        self.b.inst(Op::Address, &[], 0, Some(Region::Data(id)), 32)
+    }
+
+    /// Branches to `yes`: the layers stand where a cursor is, or the packet is malformed.
+    pub(super) fn match_cursor(&mut self, value: ExprId, pat: PatId, yes: Block, no: Block) {
+        let sound = self.image.sound;
+        let PatInfo::Layers(steps) = &sound.tables().pats[pat] else {
+            return;
+        };
+        let Some(first) = steps.first() else { return };
+        let [place, end] = self.bytes_of(value);
+        let fixed = sound.tables().headers[first.header].fixed_bytes;
+        self.b.span = Some(first.span);
+        self.there(place, end, fixed);
+        let view = View {
+            header: first.header,
+            base: at(place),
+            outer: Rc::default(),
+            one_of: None,
+        };
+        self.layers_behind(steps, view, yes, no);
+    }
+}
