@@ -26,6 +26,26 @@ pub(crate) fn width(f: &Function, v: Value, depth: u8) -> u8 {
     }
 }
 
+/// Low bits of a word that are 0, by the operations that made it: header lengths are multiples of four.
+pub(super) fn low_zeros(f: &Function, v: Value, depth: u8) -> u32 {
+    let Some(def) = f.def(v) else {
+        return 0;
+    };
+    let arg = |at: usize| match depth.checked_sub(1) {
+        Some(depth) => low_zeros(f, def.args[at], depth),
+        None => 0,
+    };
+    let by = def.args.get(1).and_then(|&n| f.constant(n));
+    match (def.op, by) {
+        (Op::Const, _) => def.imm.trailing_zeros(),
+        (Op::Shl, Some(n @ 0..32)) => (arg(0) + n).min(32),
+        (Op::Add | Op::Sub | Op::Or | Op::Xor, _) => arg(0).min(arg(1)),
+        (Op::And, _) => arg(0).max(arg(1)),
+        (Op::Mul, _) => (arg(0) + arg(1)).min(32),
+        _ => 0,
+    }
+}
+
 /// The narrowest load that covers some bits of a wider one: operation, offset from it in bytes.
 pub(super) fn narrower(load: Op, bits: u32) -> Option<(Op, u32)> {
     let bytes = u32::from(load.spec().bytes);

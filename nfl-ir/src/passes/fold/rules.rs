@@ -3,6 +3,7 @@
 use super::{Edit, Folder};
 use crate::entity::{Inst, Value};
 use crate::op::Op;
+use crate::passes::bytes::low_zeros;
 
 impl Folder<'_> {
     pub(super) fn same_operands(op: Op, v: Value) -> Option<Edit> {
@@ -65,6 +66,9 @@ impl Folder<'_> {
                 }
             }
             (Op::And, _) if covers(number, self.width(v)) => return Some(Edit::Value(v)),
+            (Op::And, _) if number & !low(low_zeros(self.f, v, 4)) == 0 => {
+                return Some(Edit::Const(0));
+            }
             (Op::Shr, _) if u32::from(self.width(v)) <= number => return Some(Edit::Const(0)),
             _ => {}
         }
