@@ -43,20 +43,12 @@ impl Checker<'_> {
 
     fn declare_function(&mut self, owner: OwnerId, f: FunctionId) {
         let ast = self.ast;
-        let (params, passes, implements) = match &ast.decls[self.owners[owner].decl].kind {
-            DeclKind::Function {
-                params,
-                passes,
-                implements,
-                ..
-            } => (params, passes, implements.as_slice()),
-            DeclKind::Chain { params, passes, .. } => (params, passes, &[][..]),
-            DeclKind::Graph { params, .. } => (params, &None, &[][..]),
+        let (params, passes) = match &ast.decls[self.owners[owner].decl].kind {
+            DeclKind::Function { params, passes, .. } => (params, passes),
+            DeclKind::Chain { params, passes, .. } => (params, passes),
+            DeclKind::Graph { params, .. } => (params, &None),
             _ => return,
         };
-        if let Some(&first) = implements.first() {
-            self.refuse("`implements` is", ast.types[first].span);
-        }
         for &param in params {
             self.declare_template(f, param);
         }

@@ -234,8 +234,34 @@ impl Checker<'_> {
         (params.collect(), method.result)
     }
 
-    /// Reports members of sealed interfaces that lack a method.
+    /// Reports functions that lack a method of an interface that they implement.
+    fn check_functions_implement(&mut self, owner: OwnerId) {
+        let ast = self.ast;
+        let DeclKind::Function { implements, .. } = &ast.decls[self.owners[owner].decl].kind else {
+            return;
+        };
+        for &clause in implements {
+            let body = self.body_of(owner);
+            let Some(interface) = self.within(body, |c| c.plain_interface(clause)) else {
+                continue;
+            };
+            let methods: Vec<MethodId> = self.owners[interface].methods.values().copied().collect();
+            for id in methods {
+                let name = self.t.methods[id].name;
+                let own = self.owners[owner].methods.get(&name).copied();
+                let same = |own| self.method_signature(own) == self.method_signature(id);
+                if self.is_bodiless(id) && !own.is_some_and(same) {
+                    self.lacks(owner, interface, id);
+                }
+            }
+        }
+    }
+
+    /// Reports functions, and members of sealed interfaces, that lack a method.
     pub(crate) fn check_implementations(&mut self) {
+        for owner in self.owner_ids() {
+            self.check_functions_implement(owner);
+        }
         for owner in self.owner_ids() {
             let decl = self.owners[owner].decl;
             let sealed = self.t.sealed.iter().find(|(_, s)| s.decl == decl);
@@ -246,25 +272,27 @@ impl Checker<'_> {
                     continue;
                 }
                 for member in self.t.sealed[sealed].members.clone() {
-                    if self.implementation(member, id).is_none() {
-                        self.lacks(member, owner, id);
+                    let own = self.owner_of_decl(self.t.records[member].decl);
+                    if let Some(own) = own
+                        && self.implementation(member, id).is_none()
+                    {
+                        self.lacks(own, owner, id);
                     }
                 }
             }
         }
     }
 
-    fn lacks(&mut self, member: crate::tables::RecordId, interface: OwnerId, id: MethodId) {
-        let record = &self.t.records[member];
-        let Some(owner) = self.owner_of_decl(record.decl) else {
-            return;
-        };
+    fn lacks(&mut self, owner: OwnerId, interface: OwnerId, id: MethodId) {
         let method = self.text(self.t.methods[id].name);
         let own = self.owners[owner].methods.get(&self.t.methods[id].name);
         let (label, span) = match own {
             Some(&own) => ("its parameters or its result differ", self.method_span(own)),
             None => (
-                "this record has no such method",
+                match self.owners[owner].kind {
+                    OwnerKind::Function(_) => "this function has no such method",
+                    _ => "this record has no such method",
+                },
                 self.owners[owner].name.span,
             ),
         };
@@ -272,7 +300,7 @@ impl Checker<'_> {
             .at(&codes::E244, span)
             .message(format!(
                 "`{}` does not have `{method}` of `{}`",
-                self.text(record.name),
+                self.text(self.owners[owner].name.name),
                 self.text(self.owners[interface].name.name)
             ))
             .label(label)
