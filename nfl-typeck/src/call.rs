@@ -416,7 +416,12 @@ impl Checker<'_> {
                     TypeName::Owner(owner)
                         if matches!(self.owners[owner].kind, OwnerKind::Function(_)) =>
                     {
-                        self.refuse("running a function inside another is", self.span(e));
+                        let finding = self
+                            .at(&codes::E226, self.span(e))
+                            .message("a function is not called from another one")
+                            .label("functions run one after another in a chain")
+                            .help("chain Both = First() -> Second();");
+                        self.report(finding);
                         return Ty::default();
                     }
                     _ => self.resolve(ty),

@@ -234,7 +234,12 @@ impl Checker<'_> {
             PatKind::Record { .. } => {
                 self.bind_nothing(pat);
                 binds.append(&mut self.body.unknown_binds);
-                self.refuse("taking values apart in a pattern is", span);
+                let finding = self
+                    .at(&codes::E303, span)
+                    .message("the fields of a header are not matched one by one")
+                    .label("a layer is a header, maybe with a name")
+                    .help("name it, and ask: `Tcp tcp && tcp.dport == 80`");
+                self.report(finding);
             }
             PatKind::Any | PatKind::Bind { .. } => {
                 self.bind_nothing(pat);

@@ -5,6 +5,7 @@
 
 use super::value::Memory;
 use super::{Exits, Local, Lower, Out, Val};
+use crate::op::Op;
 use nfl_syntax::ast::{DeclKind, ExprId, StmtId, StmtKind};
 use nfl_typeck::tables::{DispatchId, MethodId};
 use nfl_typeck::{Ty, TyKind};
@@ -41,10 +42,11 @@ impl<'a> Lower<'_, 'a> {
     /// The arguments of a call as variables of the callee.
     fn argument_values(&mut self, e: ExprId, method: MethodId) -> Vec<Local> {
         let sound = self.image.sound;
-        let params = &sound.tables().methods[method].params;
+        let def = &sound.tables().methods[method];
+        let params = &def.params;
         let args = self.args(e);
         let mut locals = Vec::with_capacity(params.len());
-        for (&param, &arg) in params.iter().zip(&args) {
+        for (at, (&param, &arg)) in params.iter().zip(&args).enumerate() {
             let ty = sound.tables().locals[param].ty;
             let written = self.image.written.contains(&param);
             locals.push(match self.kind(ty) {
@@ -63,8 +65,46 @@ impl<'a> Lower<'_, 'a> {
                 }
                 _ => Local::Fixed(self.expr(arg)),
             });
+            if let (Some(&Some(range)), None, Some(local)) =
+                (def.ranges.get(at), self.konst(arg), locals.last())
+            {
+                let local = local.clone();
+                self.in_range(&local, arg, ty, range);
+            }
         }
         locals
+    }
+
+    /// Asks for the proof that an argument lies in the range of its parameter, which the callee relies on.
+    fn in_range(&mut self, local: &Local, arg: ExprId, ty: Ty, (lo, hi): (i128, i128)) {
+        let w = self.image.width(ty);
+        let words = match local {
+            Local::Vars(vars) => vars.iter().map(|&var| self.b.read(var)).collect(),
+            Local::Fixed(val) => self.flat(val, ty),
+        };
+        let (low, high) = (self.b.number(lo as u128, w), self.b.number(hi as u128, w));
+        let span = self.b.span;
+        self.b.span = Some(self.image.sound.program().ast.exprs[arg].span);
+        let one_word = w.words() == 1 && !w.signed;
+        if one_word {
+            // In the form of a comparison with a constant, which the verifier remembers best.
+            if lo > 0 {
+                let holds = self.b.compare(Op::Geu, words[0], low[0]);
+                self.b.assert(holds);
+            }
+            if let Ok(end) = u32::try_from(hi + 1) {
+                let end = self.b.constant(end);
+                let holds = self.b.compare(Op::Ltu, words[0], end);
+                self.b.assert(holds);
+            }
+        } else {
+            for (a, b) in [(&words, &low), (&high, &words)] {
+                let less = self.b.less(a, b, w);
+                let holds = self.b.not(less);
+                self.b.assert(holds);
+            }
+        }
+        self.b.span = span;
     }
 
     /// Whether an argument needs no conversion.
