@@ -67,6 +67,11 @@ impl Run<'_> {
             ExprKind::Field { base, .. } => self.field(e, *base),
             ExprKind::Index { base, index } => {
                 let at = |n: i128| usize::try_from(n).unwrap_or(usize::MAX);
+                if self.is_payload(*base) {
+                    let bytes = self.eval(*base)?;
+                    let index = self.number(*index)?;
+                    return self.byte(&bytes, index);
+                }
                 match (self.eval(*base)?, self.number(*index)?) {
                     (Value::Array(items), n) if at(n) < items.len() => Ok(items[at(n)].clone()),
                     _ => stop("the index lies outside of the array"),
@@ -141,6 +146,7 @@ impl Run<'_> {
         match self.t.expr_res[e] {
             // Of several headers, `header` is one that has the field at the same place.
             Res::Field { header, field } => match self.eval(base)? {
+                Value::View(view) if self.has_length(header, field) => self.variable_field(&view),
                 Value::View(view) => {
                     match wire::load(self.t, &view.packet, header, view.base, field) {
                         Some(value) => Ok(value),
@@ -154,6 +160,10 @@ impl Run<'_> {
                 Value::Record(_, items) => component(&items, index),
                 _ => stop("only a record has components"),
             },
+            Res::Intrinsic(which) if self.is_payload(base) => {
+                let of = self.eval(base)?;
+                self.payload(e, which, &of, &[])
+            }
             Res::Intrinsic(which) => self.property(which, base),
             Res::None => match self.eval(base)? {
                 Value::View(view) => Ok(Value::Body(view)),
@@ -352,6 +362,10 @@ impl Run<'_> {
             }
             Res::Intrinsic(which) => match base {
                 Some(base) => match self.t.types.kind(self.t.expr_ty[base]) {
+                    TyKind::Body(_) | TyKind::Bytes | TyKind::Cursor => {
+                        let of = self.eval(base)?;
+                        self.payload(e, which, &of, args)
+                    }
                     TyKind::Resource(_) => match self.eval(base)? {
                         Value::Resource(named) => self.operation(e, which, named, args),
                         _ => stop("this has no value outside of an instance"),

@@ -15,6 +15,7 @@ mod layout;
 mod node;
 mod number;
 mod pattern;
+mod payload;
 mod report;
 mod run;
 mod show;

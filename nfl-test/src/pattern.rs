@@ -53,6 +53,24 @@ impl Run<'_> {
                 };
                 (view.packet.clone(), Some(front), steps.as_slice())
             }
+            // A layout that a cursor stands at: nothing leads there, and the cursor stays.
+            (PatInfo::Layers(steps), Value::Cursor(cursor)) => {
+                let Some(step) = steps.first() else {
+                    return Ok(true);
+                };
+                let (at, fixed) = (cursor.at.get(), self.t.headers[step.header].fixed_bytes);
+                if at + fixed as usize > cursor.end {
+                    return stop("the packet is malformed: it is shorter than it claims");
+                }
+                let view = View {
+                    packet: cursor.packet.clone(),
+                    header: step.header,
+                    base: at,
+                    fronts: Rc::new(Vec::new()),
+                };
+                self.locals.set(step.local, Some(Value::View(view)));
+                return Ok(true);
+            }
             // One of several headers turns out to be this one.
             (PatInfo::Layers(steps), Value::View(view)) => {
                 let Some((first, rest)) = steps.split_first() else {

@@ -139,6 +139,11 @@ impl Run<'_> {
             Value::Record(id, items) => self.show_record(*id, items),
             Value::Resource(named) => names.text(self.t.resources[named.id].name).to_string(),
             Value::Rule(_) => "a rule".to_string(),
+            Value::Bytes(slice) => {
+                let bytes = slice.packet.get(slice.start..slice.end).unwrap_or(&[]);
+                format!("\"{}\"", bytes.escape_ascii())
+            }
+            Value::Cursor(cursor) => format!("a cursor at byte {}", cursor.at.get()),
             Value::Flow(flow) => self.show_flow(flow),
         }
     }

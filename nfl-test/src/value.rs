@@ -9,6 +9,7 @@ use nfl_typeck::tables::{HeaderId, ReasonId, RecordId};
 use nfl_vm::FlowTuple;
 
 use crate::control::Named;
+use crate::payload::{Cursor, Slice};
 
 /// A value while a test runs.
 #[derive(Clone, PartialEq, Debug)]
@@ -44,6 +45,8 @@ pub(crate) enum Value {
     /// the smallest and the largest value.
     Rule(Vec<(usize, u128, u128)>),
     Flow(FlowTuple),
+    Bytes(Slice),
+    Cursor(Cursor),
 }
 
 /// What a verdict says beside its kind.
