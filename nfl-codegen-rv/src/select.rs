@@ -130,6 +130,8 @@ struct Select<'a> {
     resizes: bool,
     /// For each block whether a call may stand before its end.
     called: Vec<bool>,
+    /// For each block whether the packet may have moved before its end.
+    moved: Vec<bool>,
     /// By block, the subtraction it ends with.
     rests: BTreeMap<usize, cond::Rest>,
     carried: Option<VReg>,
@@ -191,6 +193,7 @@ impl<'a> Select<'a> {
             passed: 0,
             resizes: input.calls.resize(f),
             called: Vec::new(),
+            moved: Vec::new(),
             rests: BTreeMap::new(),
             carried: None,
             context: None,
@@ -489,7 +492,7 @@ impl<'a> Select<'a> {
     fn reg(&mut self, v: Value) -> VReg {
         match self.def(v).map(|inst| (inst.op, inst.imm)) {
             Some((IrOp::Const, value)) => self.constant(value),
-            Some((IrOp::Len, _)) if !self.resizes => LEN,
+            Some((IrOp::Len, _)) if !self.moved[self.current] => LEN,
             _ => self.value_reg(v),
         }
     }

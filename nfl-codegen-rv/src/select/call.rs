@@ -3,7 +3,7 @@
 //! In: a call of the IR. Out: its arguments in `a0` to `a5`, the call, and copies of its answers. Guaranteed: nothing but
 //! `a0`, `a1` and `ra` is taken for changed, and what lies behind `s0` is never found by an older base.
 
-use nfl_ir::{InstData, Op as IrOp, Region, Value};
+use nfl_ir::{ImportId, InstData, Op as IrOp, Region, Value};
 use nfl_isa::Op;
 use nfl_syntax::arena::Id;
 
@@ -11,11 +11,18 @@ use super::Select;
 use crate::mir::{A0, A1, ARGUMENTS, Code, SP, VReg, ZERO};
 
 impl Select<'_> {
-    /// Finds the blocks before whose end a call may have changed the registers of the verdict.
+    /// Finds the blocks before whose end a call may have changed the registers of the verdict, or the packet's length.
     pub(super) fn find_calls(&mut self) {
+        let calls = self.input.calls;
+        self.called = self.behind(|_| true);
+        self.moved = self.behind(|import| calls.resizes(import));
+    }
+
+    /// For each block whether such a call may stand before its end.
+    fn behind(&self, is_such: impl Fn(ImportId) -> bool) -> Vec<bool> {
         let has_call = |&b| {
-            let mut insts = self.f.blocks[b].insts.iter();
-            insts.any(|&i| self.f.insts[i].op == IrOp::Call)
+            let mut insts = self.f.blocks[b].insts.iter().map(|&i| &self.f.insts[i]);
+            insts.any(|i| i.op == IrOp::Call && is_such(ImportId::new(i.imm as usize)))
         };
         let mut called: Vec<bool> = self.blocks.iter().map(has_call).collect();
         let mut work: Vec<usize> = (0..called.len()).filter(|&at| called[at]).collect();
@@ -28,12 +35,12 @@ impl Select<'_> {
                 }
             }
         }
-        self.called = called;
+        called
     }
 
     /// Makes a call with everything around it.
     pub(super) fn call(&mut self, at: usize, inst: &InstData) {
-        let import = nfl_ir::ImportId::new(inst.imm as usize);
+        let import = ImportId::new(inst.imm as usize);
         if self.input.calls.resizes(import) {
             self.passed += 1;
         }
