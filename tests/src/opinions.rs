@@ -155,6 +155,10 @@ fn judge(case: &Case) -> Result<(), String> {
                 "port" => context.ingress_port = number(value)?,
                 "node" => context.node_id = number(value)?,
                 "queue" => context.queue_depth = number(value)?,
+                "clock" => {
+                    let clock_ns = value.parse::<u64>();
+                    context.clock_ns = clock_ns.map_err(|e| e.to_string())?;
+                }
                 "carried" => carried = Some(packet::hex(value)?),
                 "packet" => {
                     let role = role.ok_or("`on` comes before `packet`")?;

@@ -170,7 +170,8 @@ fn engines_agree_on_broken_packets_of_the_suite() {
                     let after = after.unwrap_or_else(|e| panic!("{}: {e}", place()));
                     // Stores behind the end that a length field gives are not covered by its sum, and
                     // the compiler does not look there: only packets without such bytes are judged.
-                    if bytes.len() <= whole.len() {
+                    // A resized packet has other headers, so other sums.
+                    if bytes.len() <= whole.len() && bytes.len() == after.packet.len() {
                         let sums = |bytes: &[u8]| packet::sums(bytes, link);
                         assert_eq!(sums(&bytes), sums(&after.packet), "{}", place());
                     }

@@ -242,6 +242,7 @@ impl Run<'_> {
             Intrinsic::PacketSize => number(self.packet.len() as u32),
             Intrinsic::PacketPort => number(self.context.ingress_port),
             Intrinsic::PacketQueue => number(self.context.queue_depth),
+            Intrinsic::QueueDepth => number(self.context.queue_depth.min(0xffff)),
             Intrinsic::NodeIdent => number(self.context.node_id),
             Intrinsic::ArrayLength => {
                 let (_, count) = self.elements(self.t.expr_ty[base]);
@@ -401,6 +402,23 @@ impl Run<'_> {
                 } else {
                     a.max(b)
                 }))
+            }
+            Res::Intrinsic(Intrinsic::Swap | Intrinsic::Exchange) => {
+                let (first, second) = (self.place(args[0].value)?, self.place(args[1].value)?);
+                let (a, b) = (self.read(&first)?, self.read(&second)?);
+                self.write(&first, b)?;
+                self.write(&second, a)?;
+                Ok(Value::Void)
+            }
+            Res::Intrinsic(Intrinsic::ClockNow) => {
+                Ok(Value::Int(i128::from(self.context.clock_ns)))
+            }
+            Res::Intrinsic(Intrinsic::ClockNanos) => {
+                Ok(Value::Int(i128::from(self.context.clock_ns as u32)))
+            }
+            Res::Intrinsic(Intrinsic::ClockMinutes) => {
+                let minutes = self.context.clock_ns / 60_000_000_000;
+                Ok(Value::Int(i128::from(minutes as u32)))
             }
             Res::Intrinsic(which) => match base {
                 Some(base) => self.property(which, base),

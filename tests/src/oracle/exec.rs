@@ -211,7 +211,7 @@ impl Run<'_> {
         }
     }
 
-    fn write(&mut self, place: &Place, value: Value) -> Eval<()> {
+    pub(super) fn write(&mut self, place: &Place, value: Value) -> Eval<()> {
         match place {
             Place::Local(local) => self.locals.set(*local, Some(value)),
             Place::Element(local, index) => match &mut self.locals[*local] {
