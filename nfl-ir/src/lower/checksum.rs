@@ -343,14 +343,24 @@ impl Lower<'_, '_> {
             self.b.branch(present, here, done);
             self.b.enter(here);
         }
-        let mut sum = self.b.op2c(Op::Xor, old_sum, 0xffff, 16);
+        let whole = self.b.op2c(Op::Xor, old_sum, 0xffff, 16);
+        // Addresses have several words and count in several checksums, so their difference comes first.
+        let mut sum = (cover.words.len() == 1).then_some(whole);
         for (word, &new) in cover.words.iter().zip(new) {
             let gone = self.b.op2c(Op::Xor, word.old, 0xffff, 16);
             let gone = self.align(gone, cover.odd);
             let came = self.align(new, cover.odd);
-            sum = self.b.op2(Op::Add, sum, gone, 32);
-            sum = self.b.op2(Op::Add, sum, came, 32);
+            let before = match sum {
+                Some(sum) => self.b.op2(Op::Add, sum, gone, 32),
+                None => gone,
+            };
+            sum = Some(self.b.op2(Op::Add, before, came, 32));
         }
+        let mut sum = match sum {
+            Some(sum) if cover.words.len() == 1 => sum,
+            Some(difference) => self.b.op2(Op::Add, whole, difference, 32),
+            None => whole,
+        };
         for _ in 0..2 {
             let low = self.b.op2c(Op::And, sum, 0xffff, 16);
             let high = self.b.op2c(Op::Shr, sum, 16, 16);
