@@ -19,7 +19,7 @@ fn places(t: &Tables, header: HeaderId, base: usize, field: &Field) -> Vec<usize
         TyKind::Ip4 | TyKind::Ip6 | TyKind::Mac
     );
     let whole = field.bit_offset.is_multiple_of(8) && bits.is_multiple_of(8);
-    if t.headers[header].little_endian && number && whole {
+    if field.little_endian && number && whole {
         let bytes = bits / 8;
         let bit = |at: usize| first + (bytes - 1 - at / 8) * 8 + at % 8;
         return (0..bits).map(bit).collect();

@@ -209,6 +209,8 @@ pub(crate) struct Body {
     pub(crate) loops: Vec<LoopFrame>,
     pub(crate) yields: Vec<crate::switch::Yielding>,
     pub(crate) views: BTreeMap<LocalId, ViewInfo>,
+    /// Variables that are other names of views.
+    pub(crate) aliases: BTreeMap<LocalId, LocalId>,
     /// The headers that each resize so far put in front.
     pub(crate) resizes: Vec<Vec<HeaderId>>,
     /// The member that is looked at next is a place to assign, and not read.

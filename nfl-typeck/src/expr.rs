@@ -528,7 +528,7 @@ impl Checker<'_> {
     /// The variable behind an expression that is a view.
     pub(crate) fn view_local(&self, base: ExprId) -> Option<LocalId> {
         match self.t.expr_res[self.bare(base)] {
-            Res::Local(local) => Some(local),
+            Res::Local(local) => Some(self.body.aliases.get(&local).copied().unwrap_or(local)),
             _ => None,
         }
     }

@@ -90,16 +90,10 @@ impl Checker<'_> {
         bits: &mut u32,
     ) {
         let ast = self.ast;
-        let node = &ast.decls[member];
         self.bad_modifiers(
             member,
             &[Modifier::Derived, Modifier::Public, Modifier::Private],
         );
-        for annotation in &node.annotations {
-            if self.text(annotation.name.name) == "LittleEndian" {
-                self.refuse("`@LittleEndian` on a single field is", annotation.span);
-            }
-        }
         let (elem, len) = match &ast.types[ty].kind {
             TypeKind::Array { elem, len } => (*elem, Some(*len)),
             _ => (ty, None),
@@ -120,13 +114,6 @@ impl Checker<'_> {
                     | TyKind::NodeId
             )
         });
-        if let TyKind::Unsigned(n) = self.kind(resolved)
-            && self.t.headers[h].little_endian
-            && n % 8 == 0
-            && !matches!(n, 8 | 16 | 32 | 64)
-        {
-            self.refuse(&format!("a little-endian number of {n} bits is"), span);
-        }
         for var in vars {
             self.place_field(h, member, var, resolved, len, bits);
         }
@@ -167,6 +154,11 @@ impl Checker<'_> {
         } else {
             None
         };
+        let annotations = &self.ast.decls[member].annotations;
+        let own = annotations
+            .iter()
+            .any(|a| self.text(a.name.name) == "LittleEndian");
+        let little_endian = own || self.t.headers[h].little_endian;
         self.t.headers[h].fields.push(Field {
             name: var.name.name,
             span: var.name.span,
@@ -175,6 +167,7 @@ impl Checker<'_> {
             bits: if len.is_some() { 0 } else { width },
             len,
             derived,
+            little_endian,
             default: var.init.filter(|_| derived.is_none()),
         });
         if len.is_none() {

@@ -178,6 +178,7 @@ impl Checker<'_> {
             };
             let local = self.new_local(Some(var.name.name), var.name.span, ty);
             self.declare(var.name, local);
+            self.other_name(local, var);
             locals.push(local);
             // An array without a value is all zeros.
             let zeroed = matches!(self.kind(ty), TyKind::Array(..) | TyKind::Error);
@@ -194,6 +195,27 @@ impl Checker<'_> {
         self.t.stmt_locals.set(stmt, locals);
     }
 
+    /// A variable for a view is another name of the view that it is given.
+    fn other_name(&mut self, local: LocalId, var: &Declarator) {
+        if self.headers_of(self.t.locals[local].ty).is_empty() {
+            return;
+        }
+        match var.init.and_then(|init| self.view_local(init)) {
+            Some(view) => {
+                let info = self.body.views.get(&view).cloned().unwrap_or_default();
+                self.body.views.insert(local, info);
+                self.body.aliases.insert(local, view);
+            }
+            None => {
+                let finding = self
+                    .at(&codes::E226, var.name.span)
+                    .message("a variable for a view needs a view to stand for")
+                    .label("another name for a header that was matched");
+                self.report(finding);
+            }
+        }
+    }
+
     /// A type of which there may be variables, else the error type after a report.
     fn storable(&mut self, ty: Ty, span: Span) -> Ty {
         let kind = self.kind(ty);
@@ -206,7 +228,7 @@ impl Checker<'_> {
                 self.may_be_malformed(span, None);
                 return self.ty(TyKind::Bytes);
             }
-            TyKind::View(_) | TyKind::OneOf(_) => self.refuse("a variable for a view is", span),
+            TyKind::View(_) | TyKind::OneOf(_) => return ty,
             _ => {
                 let finding = self
                     .at(&codes::E226, span)

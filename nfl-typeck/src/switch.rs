@@ -78,12 +78,17 @@ impl Checker<'_> {
         let good = self.is_switched(ty);
         if !good || self.body.fields_only {
             if kind != TyKind::Error {
-                let what = match kind {
-                    TyKind::Packet | TyKind::Body(_) => "a `switch` over packets is".to_string(),
-                    _ if good => "a `switch` outside of methods and handlers is".to_string(),
-                    _ => format!("a `switch` over {} is", self.show(ty)),
+                let span = self.span(value);
+                let finding = if self.body.fields_only {
+                    self.at(&codes::E236, span)
+                        .message("a `switch` cannot stand here")
+                        .label("this is about fields and constants only")
+                } else {
+                    self.at(&codes::E303, span)
+                        .message(format!("there is no `switch` over {}", self.show(ty)))
+                        .label("its values have no patterns")
                 };
-                self.refuse(&what, self.span(value));
+                self.report(finding);
             }
             self.body.unknown_flow = true;
             return true;

@@ -289,6 +289,8 @@ pub struct Field {
     pub len: Option<ExprId>,
     /// How the compiler keeps it.
     pub derived: Option<Derived>,
+    /// Whether its number is little-endian on the wire, if it is whole bytes.
+    pub little_endian: bool,
     /// For builders.
     pub default: Option<ExprId>,
 }

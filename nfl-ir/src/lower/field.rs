@@ -68,13 +68,12 @@ impl Lower<'_, '_> {
 
     /// Bits of each word of a field, least significant word first, and whether they lie little-endian.
     fn field_words(&self, header: HeaderId, field: u32) -> (Vec<Bits>, bool) {
-        let little = self.image.sound.tables().headers[header].little_endian;
         let f = self.field(header, field);
         // Addresses are no numbers: their bytes have one order everywhere.
         let kind = self.image.sound.tables().types.kind(f.ty);
         let number = !matches!(kind, TyKind::Ip4 | TyKind::Ip6 | TyKind::Mac);
-        let little =
-            little && number && f.bit_offset.is_multiple_of(8) && matches!(f.bits, 16 | 32 | 64);
+        let whole = f.bit_offset.is_multiple_of(8) && f.bits.is_multiple_of(8);
+        let little = f.little_endian && number && whole;
         let mut words = Vec::new();
         let mut rest = f.bits;
         let mut low_byte_first = f.bit_offset;
@@ -111,6 +110,14 @@ impl Lower<'_, '_> {
     }
 
     fn load_bits(&mut self, view: &View, bits: Bits, little: bool) -> Value {
+        if little && bits.bits == 24 {
+            // No load has three bytes: two, and the one above them.
+            let place = view.base.plus(bits.start / 8);
+            let low = self.b.load(Region::Packet, 2, place);
+            let high = self.b.load(Region::Packet, 1, place.plus(2));
+            let high = self.b.op2c(Op::Shl, high, 16, 24);
+            return self.b.op2(Op::Or, low, high, 24);
+        }
         let Some(c) = container(bits, self.fixed_bytes(view)) else {
             return self.load_split(view, bits);
         };
@@ -185,6 +192,12 @@ impl Lower<'_, '_> {
     }
 
     fn store_bits(&mut self, view: &View, bits: Bits, little: bool, value: Value) {
+        if little && bits.bits == 24 {
+            let place = view.base.plus(bits.start / 8);
+            self.b.store(Region::Packet, 2, place, value);
+            let high = self.b.op2c(Op::Shr, value, 16, 8);
+            return self.b.store(Region::Packet, 1, place.plus(2), high);
+        }
         let Some(c) = container(bits, self.fixed_bytes(view)) else {
             let high = self.b.op2c(Op::Shr, value, 8, (bits.bits - 8) as u8);
             let low = self.b.op2c(Op::And, value, 0xff, 8);

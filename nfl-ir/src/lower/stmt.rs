@@ -96,7 +96,7 @@ impl Lower<'_, '_> {
             let ty = tables.locals[local].ty;
             match tables.types.kind(ty) {
                 TyKind::Array(..) => self.declare_array(local, ty, declarator.init),
-                TyKind::View(_) | TyKind::Packet | TyKind::Node => {
+                TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet | TyKind::Node => {
                     if let Some(init) = declarator.init {
                         let val = self.expr(init);
                         self.locals.insert(local, Local::Fixed(val));

@@ -26,7 +26,7 @@ impl Run<'_> {
             TyKind::Unsigned(_) | TyKind::Signed(_) | TyKind::Port | TyKind::Group | TyKind::NodeId
         );
         let whole = field.bit_offset.is_multiple_of(8) && bits.is_multiple_of(8);
-        if self.t.headers[header].little_endian && number && whole {
+        if field.little_endian && number && whole {
             let bytes = bits / 8;
             let bit = |at: usize| first + (bytes - 1 - at / 8) * 8 + at % 8;
             return (0..bits).map(bit).collect();
