@@ -301,10 +301,13 @@ impl Lower<'_, '_> {
                         return None;
                     };
                     let index = self.words(index);
+                    let len = sound.tables().resources[id].count;
+                    let count = len.map_or(1, |len| self.image.count(len));
+                    let most = self.b.constant(count);
+                    let inside = self.b.compare(Op::Ltu, index[0], most);
+                    self.b.assert(inside);
                     // An array of one element is called like the element itself.
-                    let many = sound.tables().resources[id]
-                        .count
-                        .is_some_and(|len| self.image.count(len) > 1);
+                    let many = count > 1;
                     let index = many.then(|| Arg::Word(index[0])).into_iter().collect();
                     return Some((id, index));
                 }
