@@ -33,7 +33,7 @@ pub(super) fn share(f: &mut Function) {
                 other.bytes - u32::from(other.padding) >= data.bytes && other.align >= data.align;
             alike && !there.iter().any(|l| overlap(*l, life))
         };
-        match kept.iter().position(|one| fits(one)) {
+        match kept.iter().position(fits) {
             Some(at) => {
                 shared.set(slot, Some(kept[at].0));
                 kept[at].1.push(life);
