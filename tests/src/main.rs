@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod contain;
 mod docs;
+mod explain;
 mod filled;
 mod mutated;
 mod opinions;
