@@ -118,6 +118,10 @@ pub(crate) struct MethodInfo {
     pub(crate) owner: OwnerId,
     pub(crate) visibility: Visibility,
     pub(crate) is_static: bool,
+    /// For a method of a generic type: the type, and what its parameters stand for.
+    pub(crate) generic: Option<(Ty, Vec<Ty>)>,
+    /// Whether its signature is known.
+    pub(crate) declared: bool,
     pub(crate) progress: Progress,
     pub(crate) summary: Summary,
 }
@@ -239,6 +243,9 @@ pub(crate) struct Body {
     pub(crate) unknown_binds: Vec<(Name, LocalId)>,
 }
 
+/// A generic declaration and type arguments as they are written.
+pub(crate) type Wanted = (DeclId, Vec<String>);
+
 /// Everything the passes share.
 pub(crate) struct Checker<'a> {
     pub(crate) ast: &'a Ast,
@@ -251,6 +258,10 @@ pub(crate) struct Checker<'a> {
     pub(crate) owners: IdVec<OwnerId, Owner>,
     pub(crate) const_info: IdVec<ConstId, ConstInfo>,
     pub(crate) method_info: IdVec<MethodId, MethodInfo>,
+    /// Methods of generic types, by the type with its arguments.
+    pub(crate) generic_methods: BTreeMap<(Ty, Name), MethodId>,
+    /// Generic declarations that need nodes for further type arguments.
+    pub(crate) wanted: Vec<Wanted>,
     pub(crate) body: Body,
     /// Bodies that wait for the present one.
     pub(crate) waiting: u32,
@@ -268,13 +279,13 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Checks a program on a stack that is deep enough for the deepest tree, or on the present one where
 /// the system has no threads.
-pub(crate) fn run(program: &Program, diags: &mut Diags) -> Tables {
+pub(crate) fn run(program: &Program, diags: &mut Diags) -> (Tables, Vec<Wanted>) {
     let check = || {
         let mut found = Diags::default();
         let tables = Checker::new(program, &mut found).check();
         (tables, found)
     };
-    let (tables, found) = std::thread::scope(|scope| {
+    let (result, found) = std::thread::scope(|scope| {
         let deep = std::thread::Builder::new()
             .name("check".to_string())
             .stack_size(STACK_BYTES)
@@ -288,7 +299,7 @@ pub(crate) fn run(program: &Program, diags: &mut Diags) -> Tables {
     for finding in found.into_vec() {
         diags.push(finding);
     }
-    tables
+    result
 }
 
 impl<'a> Checker<'a> {
@@ -311,6 +322,8 @@ impl<'a> Checker<'a> {
             owners: IdVec::new(),
             const_info: IdVec::new(),
             method_info: IdVec::new(),
+            generic_methods: BTreeMap::new(),
+            wanted: Vec::new(),
             body: Body::default(),
             waiting: 0,
             chain_progress: BTreeMap::new(),
@@ -318,7 +331,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn check(mut self) -> Tables {
+    fn check(mut self) -> (Tables, Vec<Wanted>) {
         self.collect_types();
         self.import_types();
         self.find_one_ofs();
@@ -343,7 +356,7 @@ impl<'a> Checker<'a> {
                 self.report(warning);
             }
         }
-        self.t
+        (self.t, self.wanted)
     }
 
     /// Reports a finding.

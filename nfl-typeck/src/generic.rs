@@ -4,11 +4,13 @@
 //! types, one for each parameter. Generic types are monomorphised: a list of arguments makes a type
 //! of its own, so nothing generic is left for the stages behind.
 
-use crate::check::{Body, Checker, OwnerId};
+use crate::check::{Body, Checker, MethodInfo, OwnerId, Progress, Summary};
+use crate::tables::{Method, MethodId};
 use crate::ty::{Ty, TyKind};
 use crate::types::FoundType;
 use nfl_abi::codes;
-use nfl_syntax::ast::{DeclKind, TypeArg, TypeId, TypeKind, TypeParam};
+use nfl_abi::image::Rights;
+use nfl_syntax::ast::{DeclId, DeclKind, Modifier, TypeArg, TypeId, TypeKind, TypeParam};
 use nfl_syntax::{Name, Span};
 
 impl<'a> Checker<'a> {
@@ -160,6 +162,73 @@ impl<'a> Checker<'a> {
                 self.unify(*elem, ty, params, solved)
             }
             _ => true,
+        }
+    }
+
+    /// Gives a generic type with these arguments its methods; asks for nodes where there are none yet.
+    pub(crate) fn methods_of_instance(&mut self, owner: OwnerId, ty: Ty, args: &[Ty]) {
+        if args.is_empty() || self.qualified_owner(owner) == "nfl.lang.Lookup" {
+            return;
+        }
+        let of = self.owners[owner].decl;
+        let own = |c: &Self, member: DeclId| {
+            let method = matches!(c.ast.decls[member].kind, DeclKind::Method { .. });
+            method && !c.has(member, Modifier::Static)
+        };
+        if !self.members_of(owner).iter().any(|&m| own(self, m)) {
+            return;
+        }
+        let texts: Vec<String> = args.iter().map(|&arg| self.show(arg)).collect();
+        let program = self.program;
+        let mut copies = program.copies.iter();
+        let Some(copy) = copies.find(|c| c.of == of && c.args == texts) else {
+            if !self.wanted.contains(&(of, texts.clone())) {
+                self.wanted.push((of, texts));
+            }
+            return;
+        };
+        let (DeclKind::Record { members, .. } | DeclKind::Interface { members, .. }) =
+            &self.ast.decls[copy.decl].kind
+        else {
+            return;
+        };
+        for &member in members {
+            let DeclKind::Method { name, .. } = &self.ast.decls[member].kind else {
+                continue;
+            };
+            if !own(self, member) {
+                continue;
+            }
+            let id = self.t.methods.push(Method {
+                name: name.name,
+                decl: member,
+                this: None,
+                receiver: None,
+                params: Vec::new(),
+                ranges: Vec::new(),
+                result: None,
+                effects: Rights::NONE,
+            });
+            self.method_info.push(MethodInfo {
+                owner,
+                visibility: self.visibility(member),
+                is_static: false,
+                generic: Some((ty, args.to_vec())),
+                declared: false,
+                progress: Progress::New,
+                summary: Summary::default(),
+            });
+            self.generic_methods.insert((ty, name.name), id);
+            self.declare_once(id);
+        }
+    }
+
+    /// The body in which a method is read.
+    pub(crate) fn method_body(&self, id: MethodId) -> Body {
+        let info = &self.method_info[id];
+        match &info.generic {
+            Some((_, args)) => self.body_with(info.owner, args),
+            None => self.body_of(info.owner),
         }
     }
 }

@@ -97,9 +97,36 @@ impl<'a> Sound<'a> {
     }
 }
 
-/// Checks a program.
-pub fn check(program: Program, diags: &mut Diags) -> Checked {
-    let tables = check::run(&program, diags);
+/// How often generic types may need further ones in their methods.
+const GENERIC_ROUNDS_MAX: u32 = 8;
+
+/// Checks a program. Where methods of generic types are called with type arguments that nobody has
+/// seen yet, their declarations are copied and the program is checked once more.
+pub fn check(mut program: Program, diags: &mut Diags) -> Checked {
+    let mut rounds = 0;
+    let tables = loop {
+        let mut found = Diags::default();
+        let (tables, wanted) = check::run(&program, &mut found);
+        if let Some((decl, _)) = wanted.first().filter(|_| rounds == GENERIC_ROUNDS_MAX) {
+            let span = program.ast.decls[*decl].span;
+            found = Diags::default();
+            found.push(
+                nfl_syntax::Diagnostic::new(&nfl_abi::codes::E225, span)
+                    .message("the methods of this type need ever more types")
+                    .label("with type arguments made of its own"),
+            );
+        }
+        if wanted.is_empty() || rounds == GENERIC_ROUNDS_MAX {
+            for finding in found.into_vec() {
+                diags.push(finding);
+            }
+            break tables;
+        }
+        for (decl, args) in wanted {
+            program.copy(decl, args);
+        }
+        rounds += 1;
+    };
     Checked {
         program,
         tables,

@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
         modifiers.iter().any(|(m, _)| *m == modifier)
     }
 
-    fn visibility(&self, decl: DeclId) -> Visibility {
+    pub(crate) fn visibility(&self, decl: DeclId) -> Visibility {
         if self.has(decl, Modifier::Public) {
             Visibility::Public
         } else if self.has(decl, Modifier::Private) {
@@ -158,10 +158,7 @@ impl<'a> Checker<'a> {
         let is_static = self.has(member, Static);
         let kind = self.owners[owner].kind;
         if !is_static && !self.type_params(owner).is_empty() {
-            if let DeclKind::Method { body: Some(_), .. } = &self.ast.decls[member].kind {
-                self.refuse("methods of generic types are", name.span);
-            }
-            self.owners[owner].refused.insert(name.name);
+            // It has a row for each list of type arguments; see `generic.rs`.
             return;
         }
         if kind == OwnerKind::Class && !is_static {
@@ -190,6 +187,8 @@ impl<'a> Checker<'a> {
             owner,
             visibility: self.visibility(member),
             is_static: is_static || kind == OwnerKind::Class,
+            generic: None,
+            declared: false,
             progress: Progress::New,
             summary: Summary::default(),
         });
@@ -227,9 +226,17 @@ impl<'a> Checker<'a> {
     /// Gives all methods their signatures.
     pub(crate) fn declare_methods(&mut self) {
         for id in (0..self.t.methods.len()).map(MethodId::new) {
-            let body = self.body_of(self.method_info[id].owner);
-            self.within(body, |c| c.declare_method(id));
+            self.declare_once(id);
         }
+    }
+
+    /// Gives a method its signature, if it has none yet.
+    pub(crate) fn declare_once(&mut self, id: MethodId) {
+        if std::mem::replace(&mut self.method_info[id].declared, true) {
+            return;
+        }
+        let body = self.method_body(id);
+        self.within(body, |c| c.declare_method(id));
     }
 
     fn declare_method(&mut self, id: MethodId) {
@@ -279,7 +286,9 @@ impl<'a> Checker<'a> {
             return;
         }
         let span = self.owners[owner].name.span;
+        let generic = self.method_info[id].generic.as_ref().map(|(ty, _)| *ty);
         let ty = match self.owners[owner].kind {
+            _ if generic.is_some() => generic.unwrap_or_default(),
             OwnerKind::Enum(id) => self.enum_type(id),
             OwnerKind::Record => self.instance(owner, Vec::new(), span),
             OwnerKind::Interface if self.is_sealed(owner) => self.instance(owner, Vec::new(), span),
@@ -523,10 +532,14 @@ impl<'a> Checker<'a> {
 
     /// Checks all methods.
     pub(crate) fn check_methods(&mut self) {
-        for id in (0..self.t.methods.len()).map(MethodId::new) {
+        let mut next = 0;
+        // Checking a method may bring methods of generic types.
+        while next < self.t.methods.len() {
+            let id = MethodId::new(next);
             if let DeclKind::Method { name, .. } = &self.ast.decls[self.t.methods[id].decl].kind {
                 self.settle_method(id, name.span);
             }
+            next += 1;
         }
     }
 
@@ -551,7 +564,7 @@ impl<'a> Checker<'a> {
             }
             Progress::New => {
                 self.method_info[id].progress = Progress::Running;
-                let body = self.body_of(self.method_info[id].owner);
+                let body = self.method_body(id);
                 let summary = self.within(body, |c| c.check_method(id));
                 self.t.methods[id].effects = self.t.methods[id].effects.union(summary.rights());
                 self.method_info[id].summary = summary;

@@ -24,6 +24,12 @@ impl Checker<'_> {
 
     /// The method that a plain name calls: of a declaration around the body, or imported.
     pub(crate) fn look_up_method(&self, name: Name) -> Option<MethodId> {
+        if let Some(this) = self.body.this {
+            let own = (self.t.locals[this].ty, name);
+            if let Some(&id) = self.generic_methods.get(&own) {
+                return Some(id);
+            }
+        }
         let mut around = self.body.owner;
         while let Some(owner) = around {
             if let Some(&id) = self.owners[owner].methods.get(&name) {
@@ -152,7 +158,9 @@ impl Checker<'_> {
             return ty;
         }
         let owner = self.owner_of_decl(decl);
-        let id = owner.and_then(|o| self.owners[o].methods.get(&name.name).copied());
+        let own = self.generic_methods.get(&(found, name.name)).copied();
+        let id =
+            own.or_else(|| owner.and_then(|o| self.owners[o].methods.get(&name.name).copied()));
         let (Some(owner), Some(id)) = (owner, id) else {
             self.judge_args(args);
             let refused = owner.is_some_and(|o| self.owners[o].refused.contains(&name.name));
@@ -202,7 +210,15 @@ impl Checker<'_> {
         for member in members {
             match self.implementation(member, id) {
                 Some(own) => chosen.push(own),
-                None => return result,
+                None => {
+                    // Of types that are not generic this was said where they are declared.
+                    let interface = self.method_info[id].owner;
+                    let owner = self.owner_of_decl(self.t.records[member].decl);
+                    if let (Some(owner), true) = (owner, self.method_info[id].generic.is_some()) {
+                        self.lacks(owner, interface, id);
+                    }
+                    return result;
+                }
             }
         }
         self.method_args(e, id, name, args);
@@ -223,8 +239,10 @@ impl Checker<'_> {
     /// The method of a member that stands for one of its interface.
     fn implementation(&self, member: crate::tables::RecordId, id: MethodId) -> Option<MethodId> {
         let owner = self.owner_of_decl(self.t.records[member].decl)?;
-        let method = &self.t.methods[id];
-        let own = *self.owners[owner].methods.get(&method.name)?;
+        let name = self.t.methods[id].name;
+        let ty = self.t.types.find(TyKind::Record(member));
+        let own = ty.and_then(|ty| self.generic_methods.get(&(ty, name)));
+        let own = *own.or_else(|| self.owners[owner].methods.get(&name))?;
         (self.method_signature(own) == self.method_signature(id)).then_some(own)
     }
 

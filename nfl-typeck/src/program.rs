@@ -5,7 +5,8 @@
 //! that depends on the texts alone; packages may import each other in circles.
 
 use nfl_abi::codes;
-use nfl_syntax::ast::{Ast, Import};
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{Ast, DeclId, Import};
 use nfl_syntax::{Diagnostic, Diags, Names, SourceMap};
 use std::collections::BTreeSet;
 
@@ -40,6 +41,20 @@ pub struct Program {
     pub names: Names,
     /// The tree; the first unit is the root file.
     pub ast: Ast,
+    /// Declarations of generic types, once more for each list of type arguments with which their
+    /// methods are called, so that the nodes of each have types of their own.
+    pub(crate) copies: Vec<Copy>,
+}
+
+/// A generic declaration, once more.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    /// The declaration.
+    pub(crate) of: DeclId,
+    /// Its type arguments as they are written.
+    pub(crate) args: Vec<String>,
+    /// The nodes for these arguments.
+    pub(crate) decl: DeclId,
 }
 
 /// What is still to be read.
@@ -86,6 +101,26 @@ impl Program {
             next += 1;
         }
         loader.program
+    }
+
+    /// Gives a generic declaration nodes of its own for these type arguments. The file is parsed once
+    /// more, so the copy lies at the same places of the source.
+    pub(crate) fn copy(&mut self, of: DeclId, args: Vec<String>) {
+        let span = self.ast.decls[of].span;
+        let before = self.ast.decls.len();
+        let mut said = Diags::default();
+        nfl_syntax::parse(
+            span.file,
+            &mut self.sources,
+            &mut self.ast,
+            &mut self.names,
+            &mut said,
+        );
+        self.ast.units.pop();
+        let mut copies = (before..self.ast.decls.len()).map(DeclId::new);
+        if let Some(decl) = copies.find(|&d| self.ast.decls[d].span == span) {
+            self.copies.push(Copy { of, args, decl });
+        }
     }
 
     /// A qualified name as it is written.

@@ -87,6 +87,7 @@ impl Checker<'_> {
             c.components(id, ty);
             c.implement(owner, ty);
         });
+        self.methods_of_instance(owner, ty, &args);
         id
     }
 

@@ -69,6 +69,7 @@ impl Checker<'_> {
             c.t.sealed[id].members = members.clone();
             c.no_part_of_itself(ty, &members);
         });
+        self.methods_of_instance(owner, ty, &args);
         ty
     }
 

@@ -216,7 +216,7 @@ impl Lower<'_, '_> {
                         }
                         _ => {}
                     },
-                    _ => self.write_place(place, ty, |lower, _| lower.words_as(value, ty), false),
+                    _ => self.write_place(place, |lower, _| lower.words_as(value, ty), false),
                 }
             }
         }
@@ -239,21 +239,20 @@ impl Lower<'_, '_> {
             }
             return;
         }
-        self.write_place(place, ty, |lower, old| new(lower, old, ty), true);
+        self.write_place(place, |lower, old| new(lower, old, ty), true);
     }
 
     /// Writes a field, a `carried` field or an element. `new` gets the old value when it asks for it.
     fn write_place(
         &mut self,
         place: ExprId,
-        ty: Ty,
         new: impl FnOnce(&mut Self, &[Value]) -> Vec<Value>,
         reads: bool,
     ) {
         let sound = self.image.sound;
         let node = &sound.program().ast.exprs[place];
         match (&node.kind, sound.tables().expr_res[place]) {
-            (ExprKind::Paren(inner), _) => return self.write_place(*inner, ty, new, reads),
+            (ExprKind::Paren(inner), _) => return self.write_place(*inner, new, reads),
             (ExprKind::Field { base, .. }, Res::Field { field, .. }) => {
                 let Val::View(view) = self.expr(*base) else {
                     return;
