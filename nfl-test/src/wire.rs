@@ -10,7 +10,7 @@ use nfl_typeck::ty::{Ty, TyKind};
 use crate::value::Value;
 
 /// The places of a field's bits, most significant first.
-fn places(t: &Tables, header: HeaderId, base: usize, field: &Field) -> Vec<usize> {
+fn places(t: &Tables, base: usize, field: &Field) -> Vec<usize> {
     let first = base * 8 + field.bit_offset as usize;
     let bits = field.bits as usize;
     // Numbers are, addresses are not: those have no order but that of their bytes.
@@ -37,7 +37,7 @@ pub(crate) fn load(
 ) -> Option<Value> {
     let field = &t.headers[header].fields[field as usize];
     let mut number: u128 = 0;
-    for place in places(t, header, base, field) {
+    for place in places(t, base, field) {
         let byte = bytes.get(place / 8)?;
         number = number << 1 | u128::from(byte >> (7 - place % 8) & 1);
     }
@@ -77,7 +77,7 @@ pub(crate) fn store(
     number: u128,
 ) {
     let field = &t.headers[header].fields[field as usize];
-    let places = places(t, header, base, field);
+    let places = places(t, base, field);
     for (at, &place) in places.iter().rev().enumerate() {
         let Some(byte) = bytes.get_mut(place / 8) else {
             continue;

@@ -10,8 +10,10 @@ mod eval;
 mod exec;
 mod number;
 mod pattern;
+mod payload;
 mod wire;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -68,6 +70,10 @@ enum Value {
     Node,
     View(View),
     Body(View),
+    /// Bytes of the payload: the first and the one behind the last.
+    Bytes(usize, usize),
+    /// A place in the payload, which all its names share, and the end that bounds it.
+    Cursor(Rc<Cell<usize>>, usize),
 }
 
 /// A header that was matched.

@@ -103,6 +103,16 @@ impl Run<'_> {
             }
             ExprKind::MethodCall { base, args, .. } => self.call(e, Some(*base), args),
             ExprKind::Field { base, .. } => self.field(e, *base),
+            ExprKind::Index { base, index }
+                if matches!(
+                    self.t.types.kind(self.t.expr_ty[*base]),
+                    TyKind::Body(_) | TyKind::Bytes
+                ) =>
+            {
+                let value = self.eval(*base)?;
+                let index = self.number(*index)?;
+                self.byte_at(&value, index)
+            }
             ExprKind::Index { .. } => {
                 let place = self.place(e)?;
                 self.read(&place)
@@ -216,6 +226,9 @@ impl Run<'_> {
             Res::Field { field, .. } => match self.eval(base)? {
                 Value::View(view) => {
                     let field = self.field_in(&view, base, field);
+                    if self.t.types.kind(self.t.expr_ty[e]) == TyKind::Bytes {
+                        return self.array(&view, field);
+                    }
                     self.load(view.header, view.base, field)
                 }
                 other => wrong(format!("a field of {other:?}")),
@@ -237,6 +250,9 @@ impl Run<'_> {
     }
 
     fn property(&mut self, which: Intrinsic, base: ExprId) -> Eval<Value> {
+        if let Some(value) = self.payload(which, base, &[])? {
+            return Ok(value);
+        }
         let number = |n: u32| Ok(Value::Int(i128::from(n)));
         match which {
             Intrinsic::PacketSize => number(self.packet.len() as u32),
@@ -357,6 +373,11 @@ impl Run<'_> {
     }
 
     fn call(&mut self, e: ExprId, base: Option<ExprId>, args: &[Arg]) -> Eval<Value> {
+        if let (Res::Intrinsic(which), Some(base)) = (self.t.expr_res[e], base)
+            && let Some(value) = self.payload(which, base, args)?
+        {
+            return Ok(value);
+        }
         match self.t.expr_res[e] {
             Res::Method(id) => self.invoke(e, id, base, args),
             Res::Dispatch(dispatch) => {

@@ -36,6 +36,10 @@ impl Run<'_> {
                 owes: None,
             }),
             Value::View(view) => return self.is_one(view.clone(), steps),
+            Value::Cursor(place, end) => {
+                let view = self.stands(place.get(), *end, &steps[0])?;
+                return self.is_one(view, steps);
+            }
             other => return wrong(format!("{other:?} is matched")),
         };
         let Some(views) = self.layers(front, steps)? else {

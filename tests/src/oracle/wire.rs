@@ -17,7 +17,7 @@ impl Run<'_> {
     }
 
     /// The places of a field's bits in the packet, most significant first.
-    fn places(&self, header: HeaderId, base: usize, field: &Field) -> Vec<usize> {
+    fn places(&self, base: usize, field: &Field) -> Vec<usize> {
         let first = base * 8 + field.bit_offset as usize;
         let bits = field.bits as usize;
         // Numbers are, addresses are not: those have no order but that of their bytes.
@@ -38,7 +38,7 @@ impl Run<'_> {
     pub(super) fn load(&self, header: HeaderId, base: usize, field: u32) -> Eval<Value> {
         let field = self.field_of(header, field);
         let mut number: u128 = 0;
-        for place in self.places(header, base, field) {
+        for place in self.places(base, field) {
             let Some(byte) = self.packet.get(place / 8) else {
                 return Err(Stop::Malformed);
             };
