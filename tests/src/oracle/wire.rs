@@ -80,7 +80,7 @@ impl Run<'_> {
         let field = self.field_of(view.header, field).clone();
         let before = self.packet.clone();
         let number = Self::bits_of(value)?;
-        let places = self.places(view.header, view.base, &field);
+        let places = self.places(view.base, &field);
         let mut touched: Vec<usize> = places.iter().map(|place| place / 8).collect();
         touched.dedup();
         for (at, &place) in places.iter().rev().enumerate() {
