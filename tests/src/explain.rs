@@ -9,8 +9,9 @@ use nfl::{Code, Compiler, Limits, MemoryFiles};
 /// Codes whose programs are not source files that the compiler alone judges: sizes, images, trust,
 /// files and settings; and those whose examples leave parts out.
 const SHOWN_ONLY: &[&str] = &[
-    "E271", "E280", "E282", "E283", "E284", "E290", "E307", "E311", "E312", "E402", "E404", "E502",
-    "E503", "E504", "E506", "E606", "W250", "W602",
+    "E100", "E103", "E109", "E110", "E116", "E119", "E215", "E222", "E225", "E261", "E270", "E271",
+    "E280", "E282", "E283", "E284", "E290", "E307", "E311", "E312", "E402", "E404", "E502", "E503",
+    "E504", "E506", "E606", "W250", "W602",
 ];
 
 /// The example under a heading of an explanation.
