@@ -395,6 +395,15 @@ impl<'a> Run<'a> {
         all
     }
 
+    /// `logs.length`
+    pub(crate) fn logs_length(&self) -> Value {
+        let lines = self.instances.iter().map(|instance| {
+            let node = &instance.node;
+            node.with_state(|state| state.logs().len())
+        });
+        Value::Int(lines.sum::<usize>() as i128)
+    }
+
     /// `reports.length`
     pub(crate) fn reports_length(&self) -> Value {
         Value::Int(self.all_reports().len() as i128)

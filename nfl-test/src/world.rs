@@ -121,6 +121,7 @@ impl Run<'_> {
                 self.advance(u64::try_from(by).unwrap_or(u64::MAX))?;
                 Ok(Value::Void)
             }
+            (TestOp::LogsLength, _) => Ok(self.logs_length()),
             (TestOp::ReportsLength, _) => Ok(self.reports_length()),
             (TestOp::Report, _) => match ast.exprs[e].kind {
                 ExprKind::Index { index, .. } => self.report(index),

@@ -58,6 +58,8 @@ pub enum TestOp {
     Advance,
     /// `reports.length`
     ReportsLength,
+    /// `logs.length`
+    LogsLength,
     /// `reports[i]`
     Report,
     /// `probe.used`: what travels with the packets of an instance.
@@ -193,6 +195,12 @@ impl Checker<'_> {
                     return Some(self.no_member(*name, "the list of reports"));
                 }
                 Some(self.test_op(e, TestOp::ReportsLength, TyKind::Unsigned(32)))
+            }
+            ExprKind::Field { base, name } if self.is_word(*base, "logs") => {
+                if self.text(name.name) != "length" {
+                    return Some(self.no_member(*name, "the list of log lines"));
+                }
+                Some(self.test_op(e, TestOp::LogsLength, TyKind::Unsigned(32)))
             }
             ExprKind::Index { base, index } if self.is_word(*base, "reports") => {
                 let word = self.ty(TyKind::Unsigned(32));
