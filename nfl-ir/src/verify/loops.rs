@@ -79,7 +79,12 @@ impl Analysis<'_> {
     /// Whether all guesses were right; raises those that were not.
     pub(super) fn check_guesses(&mut self) -> bool {
         let mut all_right = true;
-        for l in 0..self.cfg.loops.len() {
+        // A loop is judged when those within it are as they will be: what one of them hands on while its
+        // own guesses are wrong says nothing against the guesses around it.
+        let mut unsettled = vec![false; self.cfg.loops.len()];
+        let mut inner_first: Vec<usize> = (0..self.cfg.loops.len()).collect();
+        inner_first.sort_by_key(|&l| std::cmp::Reverse(self.cfg.loops[l].depth));
+        for l in inner_first {
             let head = self.cfg.loops[l].head;
             let params = self.f.blocks[head].params.clone();
             let back = self.back_edges(l);
@@ -108,10 +113,16 @@ impl Analysis<'_> {
                     });
                 }
             }
-            for (at, &param) in params.iter().enumerate() {
-                self.guesses[param].level += usize::from(wrong[at]);
+            if !unsettled[l] {
+                for (at, &param) in params.iter().enumerate() {
+                    self.guesses[param].level += usize::from(wrong[at]);
+                }
             }
-            all_right &= !wrong.contains(&true);
+            let right = !wrong.contains(&true);
+            all_right &= right;
+            if let Some(outer) = self.cfg.loops[l].parent {
+                unsettled[outer] |= !right || unsettled[l];
+            }
         }
         all_right
     }
