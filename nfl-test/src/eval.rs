@@ -212,6 +212,14 @@ impl Run<'_> {
             }
             Res::Record(id) => Ok(Value::Record(id, self.arguments(e, args)?)),
             Res::Convert => {
+                if let [high, low] = args {
+                    return match (self.eval(high.value)?, self.eval(low.value)?) {
+                        (Value::Int(high), Value::Int(low)) => {
+                            Ok(Value::Ip6((high as u128) << 64 | low as u128))
+                        }
+                        _ => stop("an address is made of two numbers"),
+                    };
+                }
                 let Some(arg) = args.first() else {
                     return stop("a value is needed here");
                 };

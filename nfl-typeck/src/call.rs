@@ -435,6 +435,7 @@ impl Checker<'_> {
             TyKind::Port | TyKind::Group => TyKind::Unsigned(16),
             TyKind::NodeId | TyKind::Ip4 => TyKind::Unsigned(32),
             TyKind::Mac => TyKind::Unsigned(64),
+            TyKind::Ip6 => return self.ip6_of_halves(e, args),
             TyKind::View(_) => {
                 let finding = self
                     .at(&codes::E312, self.span(e))
@@ -478,6 +479,31 @@ impl Checker<'_> {
             self.set_konst(e, value.map(Konst::Int));
         }
         resolved
+    }
+
+    /// `Ip6(high, low)`: an address of its two halves, as `address.high` and `address.low` give them.
+    fn ip6_of_halves(&mut self, e: ExprId, args: &[Arg]) -> Ty {
+        let address = self.ty(TyKind::Ip6);
+        let [high, low] = args else {
+            let finding = self
+                .at(&codes::E213, self.span(e))
+                .message("`Ip6` takes two arguments, the upper and the lower 64 bits")
+                .label(format!("{} given", args.len()));
+            self.report(finding);
+            return address;
+        };
+        self.set_res(e, Res::Convert);
+        let half = self.ty(TyKind::Unsigned(64));
+        self.coerce(high.value, half);
+        self.coerce(low.value, half);
+        let value = |arg: &Arg| match self.t.konst[arg.value] {
+            Some(Konst::Int(n)) => u64::try_from(n).ok(),
+            _ => None,
+        };
+        let known = value(high).zip(value(low));
+        let known = known.map(|(high, low)| Konst::Ip6(u128::from(high) << 64 | u128::from(low)));
+        self.set_konst(e, known);
+        address
     }
 
     fn verdict(&mut self, e: ExprId, kind: VerdictKind, args: &[Arg]) -> Ty {

@@ -142,7 +142,7 @@ pub enum Res {
     Verdict(VerdictKind),
     /// A reason as a value.
     Reason(ReasonId),
-    /// `Ip4(x)`, `Port(3)`: the one argument as another type, zero-extended or cut.
+    /// `Ip4(x)`, `Port(3)`: the one argument as another type, zero-extended or cut; `Ip6(high, low)`.
     Convert,
     /// What only tests may say.
     Test(TestOp),

@@ -320,6 +320,22 @@ impl Lower<'_, '_> {
                 let number = self.image.reason(reason);
                 Val::Words(vec![self.b.constant(number)])
             }
+            Res::Convert if self.kind(self.ty(e)) == TyKind::Ip6 => {
+                let [high, low] = self.args(e)[..] else {
+                    return Val::Unit;
+                };
+                let half = Width {
+                    bits: 64,
+                    signed: false,
+                };
+                let mut words = Vec::new();
+                for arg in [low, high] {
+                    let from = self.image.width(self.ty(arg));
+                    let given = self.words(arg);
+                    words.extend(self.b.resize(given, from, half));
+                }
+                Val::Words(words)
+            }
             Res::Convert => {
                 let arg = self.args(e)[0];
                 let (from, to) = (self.image.width(self.ty(arg)), self.image.width(self.ty(e)));
