@@ -428,6 +428,8 @@ struct Lower<'i, 'a> {
     exits: Exits,
     malformed: Block,
     exhausted: Block,
+    /// The views around what a cursor or bytes read: their checksums cover what is stored there.
+    around: BTreeMap<LocalId, Rc<[View]>>,
     /// Where the packet begins for the stage.
     start: Place,
     /// In a chain: where `Pass` goes on.
@@ -466,6 +468,7 @@ impl<'i, 'a> Lower<'i, 'a> {
             exits: Exits::default(),
             malformed,
             exhausted,
+            around: BTreeMap::new(),
             start: Place::at(0),
             next_stage: None,
         }

@@ -49,6 +49,7 @@ impl<'a> Lower<'_, 'a> {
         for (at, (&param, &arg)) in params.iter().zip(&args).enumerate() {
             let ty = sound.tables().locals[param].ty;
             let written = self.image.written.contains(&param);
+            self.reads_like(param, arg);
             locals.push(match self.kind(ty) {
                 TyKind::Array(..) => self.array_argument(arg, ty, written),
                 TyKind::Bytes => Local::Fixed(Val::Words(self.bytes_of(arg).to_vec())),

@@ -50,6 +50,7 @@ impl Lower<'_, '_> {
         if self.kind(ty) == TyKind::Cursor {
             return self.match_cursor(value, pat, yes, no);
         }
+        self.binds_read_like(pat, value);
         let value = self.expr(value);
         if !matches!(self.image.sound.tables().pats[pat], PatInfo::Layers(_)) {
             return self.take(pat, &value, ty, yes, no);

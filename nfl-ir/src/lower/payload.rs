@@ -10,9 +10,10 @@ use super::{Local, Lower, Val, View};
 use crate::entity::{Block, Value};
 use crate::func::{Data, Region};
 use crate::op::Op;
-use nfl_syntax::ast::{ExprId, PatId};
+use nfl_syntax::ast::{ExprId, ExprKind, PatId};
+use nfl_typeck::TyKind;
 use nfl_typeck::builtin::Intrinsic;
-use nfl_typeck::tables::{Konst, PatInfo, Res};
+use nfl_typeck::tables::{Konst, LocalId, PatInfo, Res};
 use std::rc::Rc;
 
 fn at(place: Value) -> Place {
@@ -265,6 +266,52 @@ impl Lower<'_, '_> {
         self.b.inst(Op::Address, &[], 0, Some(Region::Data(id)), 32)
     }
 
+    /// The views around what bytes or a cursor read. Makes no code.
+    pub(super) fn views_around(&mut self, e: ExprId) -> Rc<[View]> {
+        let with = |view: View| view.outer.iter().cloned().chain([view.clone()]).collect();
+        let sound = self.image.sound;
+        match sound.program().ast.exprs[e].kind {
+            ExprKind::Paren(inner) => self.views_around(inner),
+            ExprKind::MethodCall { base, .. } => self.views_around(base),
+            ExprKind::Field { base, .. } => match self.kind(self.ty(base)) {
+                TyKind::View(_) | TyKind::OneOf(_) => match self.expr(base) {
+                    Val::View(view) => with(view),
+                    _ => Rc::default(),
+                },
+                _ => Rc::default(),
+            },
+            _ => match sound.tables().expr_res[e] {
+                Res::Local(local) => match self.locals.get(&local) {
+                    Some(Local::Fixed(Val::Body(view))) => with(view.clone()),
+                    _ => self.around.get(&local).cloned().unwrap_or_default(),
+                },
+                _ => Rc::default(),
+            },
+        }
+    }
+
+    /// A variable reads what the expression does, if it reads a payload.
+    pub(super) fn reads_like(&mut self, local: LocalId, e: ExprId) {
+        let ty = self.image.sound.tables().locals[local].ty;
+        if matches!(self.kind(ty), TyKind::Bytes | TyKind::Cursor) {
+            let around = self.views_around(e);
+            self.around.insert(local, around);
+        }
+    }
+
+    /// The cursors that a pattern binds read what the value does.
+    pub(super) fn binds_read_like(&mut self, pat: PatId, value: ExprId) {
+        match &self.image.sound.tables().pats[pat] {
+            PatInfo::Bind(local) => self.reads_like(*local, value),
+            PatInfo::Record { args, .. } => {
+                for &arg in args {
+                    self.binds_read_like(arg, value);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Branches to `yes`: the layers stand where a cursor is, or the packet is malformed.
     pub(super) fn match_cursor(&mut self, value: ExprId, pat: PatId, yes: Block, no: Block) {
         let sound = self.image.sound;
@@ -279,7 +326,7 @@ impl Lower<'_, '_> {
         let view = View {
             header: first.header,
             base: at(place),
-            outer: Rc::default(),
+            outer: self.views_around(value),
             one_of: None,
         };
         self.layers_behind(steps, view, yes, no);

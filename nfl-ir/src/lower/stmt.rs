@@ -94,6 +94,9 @@ impl Lower<'_, '_> {
         let tables = self.image.sound.tables();
         for (&local, declarator) in tables.stmt_locals[id].iter().zip(vars) {
             let ty = tables.locals[local].ty;
+            if let Some(init) = declarator.init {
+                self.reads_like(local, init);
+            }
             match tables.types.kind(ty) {
                 TyKind::Array(..) => self.declare_array(local, ty, declarator.init),
                 TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet | TyKind::Node => {
