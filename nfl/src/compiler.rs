@@ -4,7 +4,7 @@
 //! findings; and a [`Unit`] from a build without errors. Guaranteed: the result depends on the
 //! files, the limits and the target alone.
 
-use nfl_abi::Limits;
+use nfl_abi::{Limits, Severity};
 use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
@@ -67,9 +67,15 @@ impl Compiler {
             }
         }
         let mut diagnostics: Vec<Diagnostic> = Vec::new();
+        let root = checked.program.ast.units.first().map(|unit| unit.span.file);
+        let elsewhere = |d: &Diagnostic| {
+            let file = d.labels.first().map(|label| label.span.file);
+            d.severity == Severity::Warning && file.is_some() && file != root
+        };
         for found in diags.into_vec() {
-            // Handlers that two images share are lowered twice, and so are their mistakes.
-            if !diagnostics.iter().any(|d| same(d, &found)) {
+            // Handlers that two images share are lowered twice, and so are their mistakes. Warnings of
+            // other files are said when those are checked.
+            if !elsewhere(&found) && !diagnostics.iter().any(|d| same(d, &found)) {
                 diagnostics.push(found);
             }
         }
