@@ -13,11 +13,13 @@ use nfl_tests::root;
 
 /// Every Markdown file of the book, with the README.
 fn pages() -> Vec<(String, String)> {
-    let dir = root().join("docs/src");
-    let entries = fs::read_dir(dir).expect("the book has pages");
-    let mut paths: Vec<_> = entries
-        .map(|entry| entry.expect("a directory can be read to its end").path())
-        .collect();
+    let mut paths = Vec::new();
+    for dir in ["docs/src", "docs/src/reference"] {
+        let entries = fs::read_dir(root().join(dir)).expect("the book has pages");
+        let entries =
+            entries.map(|entry| entry.expect("a directory can be read to its end").path());
+        paths.extend(entries.filter(|path| path.is_file()));
+    }
     paths.extend([root().join("README.md"), root().join("examples/README.md")]);
     paths.sort();
     let read = |path: std::path::PathBuf| {
@@ -50,28 +52,43 @@ fn blocks(text: &str) -> Vec<(usize, &str, String)> {
     blocks
 }
 
-/// A whole file out of a block.
+/// A whole file out of a block: one that declares something is given imports where it has none, one
+/// of members is put into a function, and one of statements into a handler.
 fn whole(block: &str) -> String {
-    let declares = |line: &str| {
-        let line = line.trim_start_matches("public ");
-        ["function ", "header ", "class ", "package "]
-            .iter()
-            .any(|word| line.starts_with(word))
+    const IMPORTS: &str = "import nfl.flow.*;\nimport nfl.net.*;\nimport nfl.table.*;\nimport nfl.text.*;\nimport nfl.time.*;\n";
+    let begins = |words: &[&str]| {
+        let line = |line: &str| {
+            let line = line
+                .trim_start_matches("public ")
+                .trim_start_matches("sealed ");
+            words.iter().any(|word| line.starts_with(word))
+        };
+        block.lines().any(line)
     };
-    if block.lines().any(declares) {
-        let imports = if block.contains("import nfl.net") {
+    let declares = [
+        "function ",
+        "header ",
+        "class ",
+        "package ",
+        "record ",
+        "enum ",
+        "interface ",
+        "chain ",
+        "graph ",
+    ];
+    if begins(&declares) {
+        let imports = if begins(&["import ", "package "]) {
             ""
         } else {
-            "import nfl.net.*;\n"
+            IMPORTS
         };
-        return match block.strip_prefix("package ") {
-            Some(_) => block.to_string(),
-            None => format!("{imports}{block}"),
-        };
+        return format!("{imports}{block}");
     }
-    format!(
-        "import nfl.net.*;\nfunction Block() uses Rewrite, Route, Control {{ on ingress(Packet pkt) {{\n{block}}} }}\n"
-    )
+    const USES: &str = "uses Rewrite, Route, Control";
+    if begins(&["on ", "private ", "static "]) {
+        return format!("{IMPORTS}function Block() {USES} {{\n{block}}}\n");
+    }
+    format!("{IMPORTS}function Block() {USES} {{ on ingress(Packet pkt) {{\n{block}}} }}\n")
 }
 
 #[test]
@@ -105,7 +122,8 @@ fn the_book_lists_every_page() {
         fs::read_to_string(root().join("docs/src/SUMMARY.md")).expect("the book has a summary");
     for (path, _) in pages() {
         let name = path.rsplit('/').next().unwrap_or_default();
-        let listed = summary.contains(&format!("({name})"));
+        let listed = summary.contains(&format!("({name})"))
+            || summary.contains(&format!("(reference/{name})"));
         assert!(
             listed || ["SUMMARY.md", "README.md"].contains(&name),
             "{name} is not in the summary"
