@@ -69,6 +69,11 @@ pub const EXAMPLES: &[Example] = &[
         &[("most", "5")],
     ),
     example(
+        "acme/access/Nat64.nfl",
+        "Nat64",
+        &[("outside", "198.51.100.9"), ("servers", "::/0")],
+    ),
+    example(
         "acme/access/StatefulFirewall.nfl",
         "StatefulFirewall",
         &[("inside", "141.142.0.0/16")],
@@ -90,6 +95,17 @@ pub const EXAMPLES: &[Example] = &[
         "Nat44",
         &[("inside", "0.0.0.0/0"), ("outside", "198.51.100.9")],
     ),
+    example("acme/edge/Ipv6Guard.nfl", "Ipv6Guard", &[]),
+    example("acme/edge/Policer.nfl", "Policer", &[]),
+    example(
+        "acme/edge/SynGuard.nfl",
+        "SynGuard",
+        &[
+            ("servers", "0.0.0.0/0"),
+            ("secret", "7"),
+            ("threshold", "1"),
+        ],
+    ),
     example("acme/edge/HopLimit.nfl", "HopLimit", &[]),
     example(
         "acme/edge/Marker.nfl",
@@ -99,7 +115,14 @@ pub const EXAMPLES: &[Example] = &[
     example("acme/edge/Services.nfl", "Services", &[]),
     example("acme/iot/Reading.nfl", "Readings", &[]),
     example("acme/l7/DnsAmplification.nfl", "DnsAmplification", &[]),
+    example("acme/l7/HttpRouter.nfl", "HostRouter", &[("fallback", "1")]),
     example("acme/lan/LearningBridge.nfl", "LearningBridge", &[]),
+    example("acme/lan/Responders.nfl", "ArpResponder", &[]),
+    example(
+        "acme/lan/Responders.nfl",
+        "PingResponder",
+        &[("self", "208.80.152.118")],
+    ),
     example("acme/lan/Voice.nfl", "Voice", &[]),
     example(
         "acme/media/Multicaster.nfl",
@@ -107,12 +130,32 @@ pub const EXAMPLES: &[Example] = &[
         &[("groups", "224.0.0.0/4")],
     ),
     example("acme/paths/Hops.nfl", "Hops", &[("most", "3")]),
+    example("acme/paths/PinnedPath.nfl", "Edge", &[]),
+    example(
+        "acme/paths/PinnedPath.nfl",
+        "Guarded",
+        &[
+            ("clients", "0.0.0.0/0"),
+            ("servers", "0.0.0.0/0"),
+            ("port", "80"),
+            ("path", "{1, 2, 3, 4}"),
+            ("length", "2"),
+        ],
+    ),
+    example(
+        "acme/paths/PinnedPath.nfl",
+        "PinnedPath",
+        &[("path", "{1, 2, 3, 4}"), ("length", "3")],
+    ),
     example("acme/paths/Services.nfl", "Audit", &[("level", "3")]),
     example("acme/paths/Services.nfl", "Ids", &[]),
     example("acme/paths/Services.nfl", "PublicEdge", &[("port", "80")]),
     example("acme/paths/Services.nfl", "Scrub", &[("scrubber", "3")]),
     example("acme/paths/Trace.nfl", "Trace", &[]),
     example("acme/telemetry/PathTrace.nfl", "PathTrace", &[]),
+    example("acme/tour/Tour.nfl", "Hops", &[]),
+    example("acme/tour/Tour.nfl", "Tour", &[]),
+    example("acme/tunnels/MssClamp.nfl", "MssClamp", &[("most", "600")]),
     example(
         "acme/tunnels/GreEnd.nfl",
         "GreEnd",
