@@ -5,7 +5,8 @@
 //!
 //! The idea: sweep the code as the prover does, but collect what reaches the loop heads instead of
 //! checking it. Claims start as what holds on entry, grow by what comes back, and bounds that
-//! still grow are given up. From there they shrink again to what is really seen, as long as what
+//! still grow are given up. At first, ways that the claims rule out are not gone: a loop that
+//! counts down from what an earlier loop counts up to waits until that has grown. From there they shrink again to what is really seen, as long as what
 //! is seen stays within what was claimed.
 
 use alloc::vec::Vec;
@@ -52,6 +53,7 @@ pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal
         loops: loops.collect(),
         operands: Vec::new(),
         surprised: false,
+        early: true,
     };
     if !proposer.loops.is_empty() {
         settle(image, limits, &code, &mut proposer)?;
@@ -142,17 +144,20 @@ fn settle(
         )
         .run(entries)
     };
-    for round in 0..WIDENING_ROUNDS {
-        sweep(proposer)?;
-        let pace = match round {
-            0..GROWING_ROUNDS => Pace::Seen,
-            // What lies just beyond a number that is compared often holds when it is met again.
-            GROWING_ROUNDS..STEPPING_ROUNDS if round % 2 == 1 => Pace::Compared,
-            GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Seen,
-            _ => Pace::Extreme,
-        };
-        if !proposer.grow(pace) {
-            break;
+    for early in [true, false] {
+        proposer.early = early;
+        for round in 0..WIDENING_ROUNDS {
+            sweep(proposer)?;
+            let pace = match round {
+                0..GROWING_ROUNDS => Pace::Seen,
+                // What lies just beyond a number that is compared often holds when it is met again.
+                GROWING_ROUNDS..STEPPING_ROUNDS if round % 2 == 1 => Pace::Compared,
+                GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Seen,
+                _ => Pace::Extreme,
+            };
+            if !proposer.grow(pace) {
+                break;
+            }
         }
     }
     for _ in 0..NARROWING_ROUNDS {
@@ -209,6 +214,8 @@ struct Proposal {
     words: Vec<Word>,
     /// What reached the head in this sweep.
     seen: Vec<Option<Claim>>,
+    /// What reached it from outside the loop.
+    entered: Vec<Option<Claim>>,
     /// By how much the place of each claim moved, on all ways back of this sweep.
     moves: Vec<Move>,
     /// The shortest packet on entry.
@@ -228,6 +235,8 @@ struct Proposer {
     operands: Vec<Operand>,
     /// More words turned out to change, so the sweep was not of the whole truth.
     surprised: bool,
+    /// The sweep leaves out ways that the claims so far rule out.
+    early: bool,
 }
 
 impl Proposal {
@@ -246,6 +255,7 @@ impl Proposal {
             body,
             words: alloc::vec![Word::Open; REGS + WORDS],
             seen: alloc::vec![None; REGS + WORDS],
+            entered: alloc::vec![None; REGS + WORDS],
             moves: alloc::vec![Move::Unseen; REGS + WORDS],
             len_lo: i64::MAX,
         }
@@ -306,6 +316,12 @@ impl Proposal {
 
     fn seen(&self, place: Place) -> Option<Claim> {
         self.seen.get(usize::from(place.0)).copied().flatten()
+    }
+
+    /// A claim grown by what enters the loop. That grows because of loops before and around, and no further than they do.
+    fn entry(&self, place: Place, claim: Claim) -> Claim {
+        let entered = self.entered.get(usize::from(place.0)).copied().flatten();
+        entered.map_or(claim, |entered| hull(claim, entered))
     }
 
     fn see(&mut self, state: &State) {
@@ -428,6 +444,7 @@ impl Proposer {
         self.surprised = false;
         for one in &mut self.loops {
             one.seen.fill(None);
+            one.entered.fill(None);
             one.moves.fill(Move::Unseen);
             one.len_lo = i64::MAX;
             one.publish();
@@ -449,8 +466,12 @@ impl Proposer {
                 changed = true;
                 let grown = match pace {
                     Pace::Seen => hull(claim, seen),
-                    Pace::Compared => widen(claim, seen, &one.stops(&self.operands, place)),
-                    Pace::Extreme => widen(claim, seen, &[]),
+                    Pace::Compared => widen(
+                        one.entry(place, claim),
+                        seen,
+                        &one.stops(&self.operands, place),
+                    ),
+                    Pace::Extreme => widen(one.entry(place, claim), seen, &[]),
                 };
                 let word = if grown.kind == Kind::Uninit {
                     Word::Given
@@ -562,6 +583,9 @@ impl Judge for Proposer {
             return Ok(());
         };
         one.len_lo = one.len_lo.min(state.len_lo());
+        if state.void {
+            return Ok(());
+        }
         for place in one.places() {
             if one.word(place) == Word::Open {
                 let found = observe(state, place);
@@ -575,6 +599,8 @@ impl Judge for Proposer {
         }
         one.publish();
         one.see(state);
+        // Each head is entered once in a sweep: all ways there are joined before.
+        one.entered.clone_from(&one.seen);
         Ok(())
     }
 
@@ -582,6 +608,9 @@ impl Judge for Proposer {
         let Some(one) = self.loops.get_mut(index) else {
             return Ok(());
         };
+        if state.void {
+            return Ok(());
+        }
         one.see(state);
         let ranges = one
             .body
@@ -601,6 +630,10 @@ impl Judge for Proposer {
             }
         }
         Ok(())
+    }
+
+    fn is_early(&self) -> bool {
+        self.early
     }
 
     fn visit(&mut self, line: &Line, state: &State) {

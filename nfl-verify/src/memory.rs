@@ -111,14 +111,22 @@ impl Access {
     }
 }
 
+/// What an instruction can give, whatever it reads.
+pub(crate) fn width(op: Op) -> Range {
+    match op {
+        Op::Lbu => (0, 0xff),
+        Op::Lhu => (0, 0xffff),
+        _ => crate::range::ANY,
+    }
+}
+
 pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
-    let (size, width) = match inst.op {
-        Op::Lbu => (1, (0, 0xff)),
-        Op::Lhu => (2, (0, 0xffff)),
-        Op::Lb => (1, crate::range::ANY),
-        Op::Lh => (2, crate::range::ANY),
-        _ => (4, crate::range::ANY),
+    let size = match inst.op {
+        Op::Lb | Op::Lbu => 1,
+        Op::Lh | Op::Lhu => 2,
+        _ => 4,
     };
+    let width = width(inst.op);
     let access = Access::of(state, inst, size)?;
     let (value, touches) = match access.base.kind {
         Kind::Packet => {

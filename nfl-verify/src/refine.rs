@@ -77,6 +77,19 @@ pub(crate) fn learn(state: &mut State, op: Op, (a, b): (Value, Value), taken: bo
     }
 }
 
+/// Whether the ranges of `a` and `b` let the branch be taken, or not taken.
+pub(crate) fn can_be(state: &State, op: Op, (a, b): (Value, Value), taken: bool) -> bool {
+    let ((al, ah), (bl, bh)) = (state.range(a), state.range(b));
+    a.kind != b.kind
+        || match (op, taken) {
+            (Op::Beq, true) | (Op::Bne, false) => al <= bh && bl <= ah,
+            (Op::Beq, false) | (Op::Bne, true) => al != ah || (al, ah) != (bl, bh),
+            (Op::Bltu, true) | (Op::Bgeu, false) => al < bh,
+            (Op::Bltu, false) | (Op::Bgeu, true) => bl <= ah,
+            _ => true,
+        }
+}
+
 /// `a < b` as signed numbers. If `a` is not negative, `b` is not, and words order them alike.
 fn signed_less(state: &mut State, a: Value, b: Value) {
     if state.range(a).1 <= SIGNED_MAX {

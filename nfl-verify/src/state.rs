@@ -181,6 +181,8 @@ pub(crate) struct State {
     /// Registers, then the words of scratch up to the last one written.
     values: Vec<Value>,
     facts: Vec<Fact>,
+    /// No run comes here if the claims of loops say all that there is. The prover never believes that.
+    pub(crate) void: bool,
 }
 
 impl State {
@@ -218,7 +220,11 @@ impl State {
                 stride: 1
             },
         ];
-        State { values, facts }
+        State {
+            values,
+            facts,
+            void: false,
+        }
     }
 
     pub(crate) fn reg(&self, reg: Reg) -> Value {
@@ -478,6 +484,13 @@ impl State {
     /// Makes this state cover another that reaches the same point. A symbol that stands in the same
     /// places of both keeps its name; every other pair of symbols gets a new one.
     pub(crate) fn join(&mut self, other: &State) {
+        if other.void {
+            return;
+        }
+        if self.void {
+            self.copy_from(other);
+            return;
+        }
         let mut pairs = Pairs {
             first: self.symbols().max(other.symbols()),
             pairs: Vec::new(),
@@ -570,6 +583,7 @@ impl State {
     pub(crate) fn copy_from(&mut self, other: &State) {
         self.values.clone_from(&other.values);
         self.facts.clone_from(&other.facts);
+        self.void = other.void;
     }
 }
 

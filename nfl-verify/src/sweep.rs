@@ -15,7 +15,7 @@ use crate::refine;
 use crate::refusal::{Place, Reason, Refusal};
 use crate::report::Touches;
 use crate::state::{ALL_BYTES, FIRST, Kind, REGS, State, Sym, Value, WORDS};
-use crate::transfer::{Passed, World, step};
+use crate::transfer::{self, Passed, World, step};
 
 /// Decides what holds at the heads of loops. The prover checks a certificate; the proposer makes
 /// one.
@@ -32,6 +32,11 @@ pub(crate) trait Judge {
 
     /// Something could not be proved. The prover refuses; the proposer goes on without it.
     fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason>;
+
+    /// Whether ways that the claims rule out need not be gone yet, because the claims still grow.
+    fn is_early(&self) -> bool {
+        false
+    }
 
     /// Control is about to pass an instruction.
     fn visit(&mut self, _line: &Line, _state: &State) {}
@@ -218,9 +223,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
     fn step(&mut self, line: &Line, state: &mut State) -> Result<Passed, Reason> {
         let touches = step(state, &line.inst, &self.world).or_else(|reason| {
             self.judge.object(&self.open, reason)?;
-            if let Some(reg) = line.writes() {
-                state.set_reg(reg, Value::UNINIT);
-            }
+            transfer::assume(state, &line.inst);
             Ok(Touches::NONE)
         })?;
         Ok(Passed { touches, price: 0 })
@@ -243,6 +246,10 @@ impl<'a, J: Judge> Sweep<'a, J> {
         taken.copy_from(state);
         match refine::operands(state, &line.inst) {
             Ok(operands) => {
+                if self.judge.is_early() {
+                    taken.void |= !refine::can_be(state, line.inst.op, operands, true);
+                    state.void |= !refine::can_be(state, line.inst.op, operands, false);
+                }
                 refine::learn(&mut taken, line.inst.op, operands, true);
                 refine::learn(state, line.inst.op, operands, false);
             }

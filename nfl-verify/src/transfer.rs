@@ -54,6 +54,15 @@ pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
     }
 }
 
+/// What holds behind an instruction of which nothing was proved: most results are numbers. What the proposer takes for
+/// true too early, such as an index that has not grown yet, must not spoil what is computed from it.
+pub(crate) fn assume(state: &mut State, inst: &Inst) {
+    if inst.op.spec().fmt.has_rd() {
+        let value = state.some(Kind::Number, memory::width(inst.op));
+        state.set_reg(inst.rd, value);
+    }
+}
+
 /// What a register holds that is about to be read.
 pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
     let value = state.reg(reg);
