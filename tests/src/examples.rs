@@ -115,6 +115,7 @@ pub const EXAMPLES: &[Example] = &[
     example("acme/edge/Services.nfl", "Services", &[]),
     example("acme/iot/Reading.nfl", "Readings", &[]),
     example("acme/l7/DnsAmplification.nfl", "DnsAmplification", &[]),
+    example("acme/l7/DnsFilter.nfl", "DnsFilter", &[]),
     example("acme/l7/HttpRouter.nfl", "HostRouter", &[("fallback", "1")]),
     example("acme/lan/LearningBridge.nfl", "LearningBridge", &[]),
     example("acme/lan/Responders.nfl", "ArpResponder", &[]),
