@@ -2,12 +2,12 @@
 
 mod common;
 
-use common::{image, key};
-use nfl_abi::image::Claims;
+use common::{claims, image, key};
+
 use nfl_sign::{Bundle, BundledProgram, Policy, PrivateKey, TrustError, TrustStore, sign};
 
 fn bundle() -> Bundle {
-    let capsule = sign(&image(), &Claims::default(), &key()).unwrap();
+    let capsule = sign(&image(), &claims(), &key()).unwrap();
     let program = |from: &str, to: &str| BundledProgram {
         from: from.into(),
         to: to.into(),
@@ -50,7 +50,7 @@ fn every_changed_byte_is_noticed() {
 #[test]
 fn a_bundle_is_no_capsule_and_a_capsule_no_bundle() {
     let store = store(&key());
-    let capsule = sign(&image(), &Claims::default(), &key()).unwrap();
+    let capsule = sign(&image(), &claims(), &key()).unwrap();
     assert!(matches!(
         store.open_bundle(&capsule),
         Err(TrustError::BadSignature(_))

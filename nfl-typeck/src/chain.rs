@@ -499,10 +499,11 @@ impl Checker<'_> {
                 self.text(to.name)
             );
             let contract = self.connection(owner, f, decl, qualified);
-            let stages = std::iter::once(by).chain(via);
-            let good = stages
-                .map(|stage| self.add_stage(owner, contract, stage, &mut services))
-                .fold(true, |all, one| all && one);
+            let mut good = true;
+            // Every stage is looked at, so that each has its findings.
+            for stage in std::iter::once(by).chain(via) {
+                good &= self.add_stage(owner, contract, stage, &mut services);
+            }
             if good {
                 self.settle_stages(
                     contract,
