@@ -204,7 +204,7 @@ mod tests {
                 };
                 let all = 0..=most.min(0xffff);
                 for x in all.chain(numbers(c, most)) {
-                    assert_eq!(x * factor >> shift, x / c, "{x} / {c}");
+                    assert_eq!((x * factor) >> shift, x / c, "{x} / {c}");
                 }
             }
         }
