@@ -173,8 +173,8 @@ impl Frame<'_> {
             Op::Address => self.area.address(inst),
             Op::Call => self.call(inst)?,
             Op::Second => inst.args.first().map_or(0, |&v| self.seconds[v]),
-            Op::Assert if a == 0 => return Err(Trap::Asserted.into()),
-            Op::Assert => 0,
+            op if op.is_assertion() && a == 0 => return Err(Trap::Asserted.into()),
+            op if op.is_assertion() => 0,
             op if op.spec().fmt == Fmt::Load => {
                 let index = inst.index().map_or(0, |v| self.values[v]);
                 self.load(inst, a, inst.imm.wrapping_add(index))?

@@ -63,6 +63,11 @@ macro_rules! ops {
         pub enum Op { $($(#[$doc])* $name),* }
 
         impl Op {
+    /// Whether its operand is proved not to be 0.
+    pub fn is_assertion(self) -> bool {
+        matches!(self, Op::Assert | Op::Inside)
+    }
+
             /// Every operation in the order of the table.
             pub const ALL: &'static [Op] = &[$(Op::$name),*];
 
@@ -151,6 +156,8 @@ ops! {
     /// The word is not 0: proved by the verifier, which knows it from here on, and gone after it. Best said of
     /// one comparison; `a && b` is two of these, so that each half is proved and known by itself.
     Assert => "assert", Unary, Check, 0;
+    /// As `assert`, of a comparison of an index with the number of elements of state.
+    Inside => "inside", Unary, Check, 0;
 }
 
 impl Op {

@@ -27,7 +27,6 @@ use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, Module};
-use crate::op::Op;
 use crate::text;
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::{claim_widths, proved_widths, structure};
@@ -52,7 +51,7 @@ pub fn run(m: &mut Module) {
 /// Removes assertions, which have been proved, and what only they looked at.
 pub(crate) fn drop_assertions(m: &mut Module) {
     each(m, |f, words| {
-        let is_assertion = |f: &Function, inst: Inst| f.insts[inst].op == Op::Assert;
+        let is_assertion = |f: &Function, inst: Inst| f.insts[inst].op.is_assertion();
         let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
         if !insts.copied().any(|inst| is_assertion(f, inst)) {
             return;

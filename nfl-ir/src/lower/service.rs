@@ -304,8 +304,7 @@ impl Lower<'_, '_> {
                     let len = sound.tables().resources[id].count;
                     let count = len.map_or(1, |len| self.image.count(len));
                     let most = self.b.constant(count);
-                    let inside = self.b.compare(Op::Ltu, index[0], most);
-                    self.b.assert(inside);
+                    self.b.inside(index[0], most);
                     // An array of one element is called like the element itself.
                     let many = count > 1;
                     let index = many.then(|| Arg::Word(index[0])).into_iter().collect();

@@ -352,9 +352,19 @@ impl Builder {
 
     /// Asks for the proof that a word is not 0.
     pub(super) fn assert(&mut self, word: Value) {
+        self.check(Op::Assert, word);
+    }
+
+    /// Asks for the proof that an index is below the number of elements.
+    pub(super) fn inside(&mut self, index: Value, count: Value) {
+        let inside = self.compare(Op::Ltu, index, count);
+        self.check(Op::Inside, inside);
+    }
+
+    fn check(&mut self, op: Op, word: Value) {
         let Some(here) = self.here else { return };
         let data = InstData {
-            op: Op::Assert,
+            op,
             args: vec![word],
             imm: 0,
             region: None,

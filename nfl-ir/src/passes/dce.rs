@@ -61,7 +61,7 @@ pub(crate) const ONLY_ANSWER: &[&str] = &[
 /// Whether it asserts what is plain.
 fn is_true(f: &Function, data: &InstData) -> bool {
     let number = data.args.first().and_then(|&v| f.constant(v));
-    data.op == Op::Assert && number.is_some_and(|n| n != 0)
+    data.op.is_assertion() && number.is_some_and(|n| n != 0)
 }
 
 /// Drops stores whose bytes are stored anew on every way on before anyone could read them.

@@ -7,6 +7,7 @@
 //! guess is tried, the last of which is every number. So nothing depends on a guess being clever.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_abi::host;
 use nfl_abi::image::{Import, Resource};
@@ -72,6 +73,8 @@ pub struct Analysis<'a> {
     pub(super) guesses: IdMap<Value, Guess>,
     /// Parameters of loop heads whose moves are bounded by another's.
     pub(super) links: IdMap<Value, Option<Link>>,
+    /// Words that are another word with its bytes swapped.
+    swaps: BTreeMap<Value, Vec<Value>>,
 }
 
 /// How far guessing has come for a parameter of a loop's head.
@@ -102,6 +105,7 @@ impl<'a> Analysis<'a> {
             trips,
             guesses: IdMap::new(),
             links: IdMap::new(),
+            swaps: swaps(f),
         };
         loop {
             a.visit();
@@ -124,7 +128,7 @@ impl<'a> Analysis<'a> {
     /// What an instruction adds to what is known, and what it makes void.
     pub fn pass(&self, facts: &mut Cow<'_, Facts>, inst: Inst) {
         let data = &self.f.insts[inst];
-        if let (Op::Assert, Some(&cond)) = (data.op, data.args.first()) {
+        if let (true, Some(&cond)) = (data.op.is_assertion(), data.args.first()) {
             let mut more = Facts::clone(facts);
             if self.known().assume(&mut more, cond, true) {
                 *facts = Cow::Owned(more);
@@ -232,39 +236,47 @@ impl<'a> Analysis<'a> {
         Some(joined)
     }
 
+    /// What holds on every way. What one way says and the others only imply is worth keeping too, and so is what all imply
+    /// of a word whose bytes are swapped: the swap of an interval is none.
     fn join(&self, ways: &[(Facts, Vec<Value>)]) -> Option<Facts> {
         let ((first, _), rest) = ways.split_first()?;
         let mut joined = first.clone();
+        if rest.is_empty() {
+            return Some(joined);
+        }
         let known = self.known();
+        let all = || ways.iter().map(|(facts, _)| facts);
+        let said: BTreeSet<Value> = all()
+            .flat_map(|facts| facts.ranges.keys().copied())
+            .collect();
+        let swaps = said.iter().flat_map(|v| self.swaps.get(v)).flatten();
+        let words: BTreeSet<Value> = said.iter().chain(swaps).copied().collect();
+        joined.ranges = words
+            .into_iter()
+            .filter_map(|v| {
+                let range = all()
+                    .map(|facts| known.range(facts, v))
+                    .reduce(Range::hull)?;
+                (range != self.base[v]).then_some((v, range))
+            })
+            .collect();
+        let words: BTreeSet<Value> = all()
+            .flat_map(|facts| facts.slack.keys().copied())
+            .collect();
+        joined.slack = words
+            .into_iter()
+            .filter_map(|v| {
+                let least = all().map(|facts| known.slack(facts, v)).min()?;
+                Some((v, u32::try_from(least).ok()?))
+            })
+            .collect();
         for (other, _) in rest {
-            let mut ranges = std::mem::take(&mut joined.ranges);
-            let mut slack = std::mem::take(&mut joined.slack);
-            // What one way says and the other only implies is worth keeping too.
-            for &v in other.ranges.keys() {
-                ranges.entry(v).or_insert_with(|| known.range(&joined, v));
-            }
-            for &v in other.slack.keys() {
-                if let Ok(s) = u32::try_from(known.slack(&joined, v)) {
-                    slack.entry(v).or_insert(s);
-                }
-            }
-            for (&v, range) in &mut ranges {
-                *range = range.hull(known.range(other, v));
-            }
-            slack.retain(|&v, s| {
-                let there = u32::try_from(known.slack(other, v));
-                *s = there.map_or(0, |there| there.min(*s));
-                there.is_ok()
-            });
             joined.beyond.retain(|v, s| {
                 let there = other.beyond.get(v);
                 *s = there.map_or(0, |there| *there.min(s));
                 there.is_some()
             });
             joined.len = joined.len.hull(other.len);
-            ranges.retain(|&v, range| *range != self.base[v]);
-            joined.ranges = ranges;
-            joined.slack = slack;
         }
         Some(joined)
     }
@@ -285,4 +297,17 @@ impl<'a> Analysis<'a> {
             Cow::Owned(end) => Some(end),
         }
     }
+}
+
+fn swaps(f: &Function) -> BTreeMap<Value, Vec<Value>> {
+    let mut swaps = BTreeMap::<Value, Vec<Value>>::new();
+    let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+    for data in insts.map(|&inst| &f.insts[inst]) {
+        if let (Op::Bswap16 | Op::Bswap32, Some(&of), Some(swap)) =
+            (data.op, data.args.first(), data.result)
+        {
+            swaps.entry(of).or_default().push(swap);
+        }
+    }
+    swaps
 }

@@ -44,6 +44,7 @@ pub(super) fn judge(
     Some(match what {
         Obligation::Divisor(v) => zero_divisor(inst.span, a.known().range(facts, v)),
         Obligation::Assertion(v) => false_assertion(a, facts, inst.span, v),
+        Obligation::Inside(v) => index_outside(a, facts, inst.span, v),
         Obligation::Access {
             address: Some(_), ..
         } => nothing_found(inst.span),
@@ -58,7 +59,9 @@ pub(super) fn judge(
 /// Whether an obligation is met.
 pub(crate) fn holds(m: &Module, a: &Analysis, facts: &Facts, what: Obligation) -> bool {
     match what {
-        Obligation::Divisor(v) | Obligation::Assertion(v) => a.known().range(facts, v).lo > 0,
+        Obligation::Divisor(v) | Obligation::Assertion(v) | Obligation::Inside(v) => {
+            a.known().range(facts, v).lo > 0
+        }
         Obligation::Access { .. } => access_holds(m, a, facts, what),
     }
 }
@@ -153,6 +156,22 @@ fn false_assertion(a: &Analysis, facts: &Facts, span: Option<Span>, cond: Value)
         _ => "the condition may be false".to_string(),
     };
     remark(finding(&E507, span), what).help("compare it before, and answer where it is false")
+}
+
+/// An index of state, with the comparison that should hold.
+fn index_outside(a: &Analysis, facts: &Facts, span: Option<Span>, cond: Value) -> Diagnostic {
+    let comparison = a.f.def(cond).filter(|d| d.op == Op::Ltu);
+    let Some(&[index, count]) = comparison.map(|d| d.args.as_slice()) else {
+        let text = "there are not so many elements".to_string();
+        return remark(finding(&E503, span), text);
+    };
+    let Range { lo, hi } = a.known().range(facts, index);
+    let count = a.known().range(facts, count).lo;
+    let plural = if count == 1 { "" } else { "s" };
+    let text = format!("the index may be {lo}..{hi}, and there are {count} element{plural}");
+    remark(finding(&E503, span), text).help(format!(
+        "check it before: if (index < {count}) {{ … }}, or ask for its range where it comes from"
+    ))
 }
 
 fn nothing_found(span: Option<Span>) -> Diagnostic {

@@ -11,6 +11,8 @@ pub enum Obligation {
     Divisor(Value),
     /// The word is not 0, which the program says.
     Assertion(Value),
+    /// The word is not 0: it tells whether an index is below the number of elements.
+    Inside(Value),
     /// `bytes` bytes from `index + offset` lie in the region, and the region is there.
     Access {
         /// The memory.
@@ -33,6 +35,7 @@ pub fn of(inst: &InstData) -> Option<Obligation> {
     let spec = inst.op.spec();
     match (inst.op, spec.fmt) {
         (Op::Divu | Op::Remu | Op::Div | Op::Rem, _) => Some(Obligation::Divisor(inst.args[1])),
+        (Op::Inside, _) => Some(Obligation::Inside(*inst.args.first()?)),
         (Op::Assert, _) => Some(Obligation::Assertion(*inst.args.first()?)),
         (_, Fmt::Load | Fmt::Store) => Some(Obligation::Access {
             region: inst.region?,

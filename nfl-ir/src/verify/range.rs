@@ -98,6 +98,11 @@ pub fn eval(op: Op, a: Range, b: Range) -> Range {
     {
         return Range::exactly(n);
     }
+    if let (Op::Bswap16 | Op::Bswap32, Some(x)) = (op, a.single())
+        && let Some(n) = op.eval(x, 0)
+    {
+        return Range::exactly(n);
+    }
     let ((al, ah), (bl, bh)) = (a.wide(), b.wide());
     match op {
         Op::Add => Range::wrapped(al + bl, ah + bh),
