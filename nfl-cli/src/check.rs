@@ -7,7 +7,7 @@ use nfl::{HandlerBounds, Severity};
 use crate::failure::{Exit, Failure};
 use crate::project;
 use crate::shell::Shell;
-use crate::source;
+use crate::source::{self, Findings};
 use crate::table::Table;
 
 /// Check source files without making anything
@@ -33,24 +33,23 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let work = project::work(&args.files, shell)?;
     let compiler = source::compiler(args.target.as_deref(), work.project.as_ref())?;
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let mut bounds = Table::new(&["handler", "steps (estimate)", "loops"]);
     for file in &work.files {
-        let build = source::build(file, &compiler, shell)?;
+        let build = source::build(file, &compiler, &mut findings, shell)?;
         let misplaced = work
             .project
             .as_ref()
             .and_then(|p| p.misplaced(file, &build));
-        shell.diagnose(misplaced.as_slice(), build.sources());
-        findings.extend(misplaced);
+        let misplaced = findings.add(misplaced, build.sources());
+        shell.diagnose(&misplaced, build.sources());
         shell.detail(format!("checked {}", file.display()));
         for handler in build.bounds() {
             bounds.row(cells(handler));
         }
-        findings.extend(build.diagnostics);
     }
-    source::summarise(&findings, shell);
-    if findings.iter().any(|d| d.severity == Severity::Error) {
+    source::summarise(&findings.list, shell);
+    if findings.list.iter().any(|d| d.severity == Severity::Error) {
         return Err(Failure::said(Exit::Wrong));
     }
     if args.bounds {

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{self, Outputs};
 use crate::project;
 use crate::shell::Shell;
-use crate::source;
+use crate::source::{self, Findings};
 
 /// Write pages about packages: declarations, parse graphs, capabilities and cost
 #[derive(clap::Args, Debug)]
@@ -67,11 +67,12 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     if !(alone && no_project) {
         let work = project::work(&args.files, shell)?;
         let compiler = source::compiler(None, work.project.as_ref())?;
+        let mut findings = Findings::default();
         for file in &work.files {
             let text = source::text(file)?;
             let name = file.to_string_lossy();
             let found = document(&name, &text);
-            let costs = costs(file, &compiler, shell)?;
+            let costs = costs(file, &compiler, &mut findings, shell)?;
             let package = add(&mut packages, found);
             package.costs.extend(costs);
         }
@@ -102,9 +103,10 @@ fn add(packages: &mut Packages, found: Documentation) -> &mut Package {
 fn costs(
     file: &Path,
     compiler: &Compiler,
+    findings: &mut Findings,
     shell: &mut Shell,
 ) -> Result<BTreeMap<String, Cost>, Failure> {
-    let build = source::build(file, compiler, shell)?;
+    let build = source::build(file, compiler, findings, shell)?;
     let Ok(unit) = build.finish() else {
         return Ok(BTreeMap::new());
     };

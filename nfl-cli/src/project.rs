@@ -146,11 +146,15 @@ impl Project {
 
     /// The directories that sources lie in.
     pub(crate) fn roots(&self) -> impl Iterator<Item = PathBuf> {
-        self.manifest
-            .project
-            .source
-            .iter()
-            .map(|s| self.dir.join(s))
+        // A root is named without `.`, so that files are named as one would type them.
+        let sources = self.manifest.project.source.iter();
+        sources.map(|source| {
+            let whole = self.dir.join(source);
+            whole
+                .components()
+                .filter(|c| *c != Component::CurDir)
+                .collect()
+        })
     }
 
     /// The file that declares a function, given with its package: it is among those of the package.
@@ -305,8 +309,12 @@ pub(crate) fn files(file: &Path) -> Result<Roots<DirFiles>, Failure> {
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let failed = |error| Failure::read(dir, &error);
-    let entries = std::fs::read_dir(dir).map_err(failed)?;
-    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let place = match dir.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => dir,
+    };
+    let entries = std::fs::read_dir(place).map_err(failed)?;
+    let paths = entries.map(|entry| entry.map(|entry| dir.join(entry.file_name())));
     let mut paths = paths.collect::<Result<Vec<PathBuf>, _>>().map_err(failed)?;
     paths.sort();
     for path in paths {

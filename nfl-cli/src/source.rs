@@ -1,12 +1,13 @@
 //! Source files on the command line: reading, compiling, choosing a function and its parameters.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nfl::abi::codes;
 use nfl::{
     BindError, Build, Built, Compiler, Diagnostic, FunctionUnit, GraphConnection, GraphUnit,
-    Limits, Party, Severity, Unit, UnknownTarget,
+    Limits, Party, Severity, SourceMap, Style, Unit, UnknownTarget, render,
 };
 
 use crate::failure::{Exit, Failure};
@@ -63,13 +64,43 @@ pub(crate) fn text(file: &Path) -> Result<String, Failure> {
 }
 
 /// Compiles a file as far as it goes and shows all findings.
-pub(crate) fn build(file: &Path, compiler: &Compiler, shell: &mut Shell) -> Result<Build, Failure> {
+pub(crate) fn build(
+    file: &Path,
+    compiler: &Compiler,
+    findings: &mut Findings,
+    shell: &mut Shell,
+) -> Result<Build, Failure> {
     text(file)?;
     let files = project::files(file)?;
     let mut build = compiler.build(&files, &file.to_string_lossy());
     build.diagnostics = shell.judge(std::mem::take(&mut build.diagnostics));
-    shell.diagnose(&build.diagnostics, build.sources());
+    let new = findings.add(build.diagnostics.clone(), build.sources());
+    shell.diagnose(&new, build.sources());
     Ok(build)
+}
+
+/// The findings of several files, each once: files of one package have each other's.
+#[derive(Default)]
+pub(crate) struct Findings {
+    seen: BTreeSet<String>,
+    pub(crate) list: Vec<Diagnostic>,
+}
+
+impl Findings {
+    /// Adds those that are new, and answers them.
+    pub(crate) fn add(
+        &mut self,
+        found: impl IntoIterator<Item = Diagnostic>,
+        sources: &SourceMap,
+    ) -> Vec<Diagnostic> {
+        let found = found.into_iter();
+        let seen = &mut self.seen;
+        let new: Vec<Diagnostic> = found
+            .filter(|d| seen.insert(render(d, sources, Style::Short)))
+            .collect();
+        self.list.extend(new.iter().cloned());
+        new
+    }
 }
 
 /// Says how many errors and warnings there were, if there were any.
@@ -92,7 +123,8 @@ pub(crate) fn summarise(diagnostics: &[Diagnostic], shell: &mut Shell) {
 pub(crate) fn unit(file: &Path, target: Option<&str>, shell: &mut Shell) -> Result<Unit, Failure> {
     let work = project::work(&[file.to_path_buf()], shell)?;
     let compiler = compiler(target, work.project.as_ref())?;
-    let build = build(&work.files[0], &compiler, shell)?;
+    let mut findings = Findings::default();
+    let build = build(&work.files[0], &compiler, &mut findings, shell)?;
     summarise(&build.diagnostics, shell);
     build.finish().map_err(|_| Failure::said(Exit::Wrong))
 }

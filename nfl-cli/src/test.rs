@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::failure::{Exit, Failure};
 use crate::project;
 use crate::shell::Shell;
-use crate::source;
+use crate::source::{self, Findings};
 
 /// Run the tests of source files
 ///
@@ -63,9 +63,9 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let threads = args.threads.unwrap_or_else(cores);
     let mut suites = Vec::new();
     let mut broken = false;
+    let mut findings = Findings::default();
     for file in work.files {
-        let build = source::build(&file, &compiler, shell)?;
-        source::summarise(&build.diagnostics, shell);
+        let build = source::build(&file, &compiler, &mut findings, shell)?;
         let Ok(unit) = build.finish() else {
             broken = true;
             continue;
@@ -76,6 +76,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
             sources: unit.sources().clone(),
         });
     }
+    source::summarise(&findings.list, shell);
     match args.format {
         TestFormat::Human => human(&suites, shell)?,
         TestFormat::Json => machine(&suites, shell)?,
