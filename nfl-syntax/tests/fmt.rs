@@ -58,6 +58,22 @@ fn formatting_twice_is_formatting_once() {
 }
 
 #[test]
+fn examples_and_the_library_are_in_the_style() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut paths = Vec::new();
+    for dir in ["examples", "stdlib"] {
+        sources(&root.join(dir), &mut paths);
+    }
+    assert!(paths.len() > 30, "only {} files", paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).expect("a program is text");
+        let formatted = format("case.nfl", &text);
+        let same = formatted.is_ok_and(|formatted| formatted == text);
+        assert!(same, "{}: `nflc fmt` lays it out", path.display());
+    }
+}
+
+#[test]
 fn style() {
     insta::glob!("fmt/*.nfl", |path| {
         let text = std::fs::read_to_string(path).expect("a program is text");
