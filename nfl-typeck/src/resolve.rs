@@ -13,9 +13,7 @@ use nfl_syntax::ast::{DeclId, DeclKind, Ident, Import, Modifier};
 use nfl_syntax::{Name, Span};
 
 /// Names that the language has and this release does not.
-const LATER: &[&str] = &[
-    "Hash", "Outcome", "Payload", "Topology", "Any", "Arp", "Sctp", "Gre", "Vxlan", "Dns",
-];
+const LATER: &[&str] = &["Hash", "Outcome", "Payload", "Topology", "Any"];
 
 /// What a plain type name means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -505,7 +503,8 @@ impl Checker<'_> {
 /// The package of the library that declares a type of this name.
 fn home(name: &str) -> Option<&'static str> {
     Some(match name {
-        "Eth" | "Vlan" | "Ipv4" | "Ipv6" | "Tcp" | "Udp" | "Icmp" => "nfl.net",
+        "Eth" | "Vlan" | "Arp" | "Ipv4" | "Ipv6" | "Tcp" | "Udp" | "Icmp" | "Icmpv6" | "Sctp"
+        | "Gre" | "Vxlan" | "Dns" => "nfl.net",
         "Table" | "LpmTable" | "TernaryTable" | "Set" | "RingSet" | "Counter" | "Counters"
         | "Meter" | "Register" => "nfl.table",
         "FlowTable" | "FlowSet" | "FlowState" | "SlotTable" => "nfl.flow",
