@@ -337,6 +337,8 @@ impl Layout<'_, '_> {
             return None;
         }
         let kind = match (a.token, b.token) {
+            // Headers are told apart before the conditions under which they follow.
+            (_, Token::AndAnd | Token::OrOr) if self.shape.edges[at] => Kind::Operator,
             (_, Token::AndAnd | Token::OrOr | Token::Question | Token::Colon) => Kind::Clause,
             (_, token) if begins_clause(token) && ends_head(a.token) => Kind::Clause,
             (Token::Comma, _) => Kind::Item,

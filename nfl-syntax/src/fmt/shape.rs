@@ -35,6 +35,8 @@ pub(super) struct Shape {
     pub(super) brace: Vec<Option<Brace>>,
     /// Whether a closing parenthesis ends a cast.
     pub(super) cast: Vec<bool>,
+    /// Whether a word stands in a list of the headers that one follows.
+    pub(super) edges: Vec<bool>,
     /// How many words before this one begin a line of their own.
     broken: Vec<u32>,
 }
@@ -48,6 +50,7 @@ impl Shape {
             depth: vec![0; n],
             brace: vec![None; n],
             cast: vec![false; n],
+            edges: vec![false; n],
             broken: Vec::with_capacity(n + 1),
         };
         let mut sum = 0;
@@ -67,6 +70,7 @@ impl Shape {
         let mut last: Option<usize> = None;
         // The declaration whose body comes next.
         let mut declares = Brace::Block;
+        let mut in_edges = false;
         for (i, word) in words.iter().enumerate() {
             let closes = matches!(
                 word.token,
@@ -97,6 +101,7 @@ impl Shape {
                     let outer = braces.last().and_then(|&b| self.brace[b]);
                     let kind = brace(before, outer, declares);
                     if kind != Brace::List {
+                        in_edges = false;
                         declares = Brace::Block;
                     }
                     self.brace[i] = Some(kind);
@@ -112,9 +117,13 @@ impl Shape {
                 Token::Header if words.get(i + 1).is_some_and(|w| w.token == Token::Upper) => {
                     declares = Brace::Header;
                 }
-                Token::Semi => declares = Brace::Block,
+                Token::Semi => (declares, in_edges) = (Brace::Block, false),
+                Token::Follows | Token::Before => {
+                    in_edges |= words.get(i + 1).is_some_and(|w| w.token == Token::Upper);
+                }
                 _ => {}
             }
+            self.edges[i] = in_edges;
             if !word.is_comment() {
                 last = Some(i);
             }
