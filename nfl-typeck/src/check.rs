@@ -352,6 +352,10 @@ impl<'a> Checker<'a> {
         self.check_annotations();
         self.check_tests();
         if !self.diags.has_errors() {
+            self.warn_unused();
+            self.warn_pointless();
+            self.warnings
+                .sort_by_key(|w| w.labels.first().map(|label| label.span));
             for warning in std::mem::take(&mut self.warnings) {
                 self.report(warning);
             }

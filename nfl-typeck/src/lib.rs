@@ -33,6 +33,7 @@ mod one_of;
 mod operator;
 mod pattern;
 mod payload;
+mod pointless;
 pub mod program;
 mod quantity;
 mod record;
@@ -48,6 +49,7 @@ pub mod tables;
 pub mod test;
 pub mod ty;
 mod types;
+mod unused;
 mod view;
 mod within;
 

@@ -99,7 +99,7 @@ fn each_code_of_the_checker_has_a_case() {
     let missing: Vec<&str> = CODES
         .iter()
         .map(|c| c.text)
-        .filter(|c| ["E2", "E3", "E4", "E6", "W6"].contains(&&c[..2]))
+        .filter(|c| ["E2", "E3", "E4", "E6", "W2", "W3", "W6"].contains(&&c[..2]))
         .filter(|c| !elsewhere.contains(c) && !seen.contains(*c))
         .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
@@ -131,8 +131,10 @@ fn the_library_is_sound() {
         let program = Program::load("test.nfl", &One(root), nfl_stdlib::FILES, &mut diags);
         let checked = nfl_typeck::check(program, &mut diags);
         let sources = &checked.program.sources;
+        // The file that imports everything uses nothing of it.
         let said: String = diags
             .iter()
+            .filter(|d| d.code.text != "W205")
             .map(|d| render(d, sources, Style::Human { color: false }))
             .collect();
         assert_eq!(said, "");
