@@ -11,6 +11,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/lang/Random.nfl", include_str!("nfl/lang/Random.nfl")),
     ("nfl/net/Arp.nfl", include_str!("nfl/net/Arp.nfl")),
     ("nfl/net/Dhcp.nfl", include_str!("nfl/net/Dhcp.nfl")),
+    (
+        "nfl/net/DhcpOption.nfl",
+        include_str!("nfl/net/DhcpOption.nfl"),
+    ),
     ("nfl/net/Dns.nfl", include_str!("nfl/net/Dns.nfl")),
     ("nfl/net/Esp.nfl", include_str!("nfl/net/Esp.nfl")),
     ("nfl/net/Eth.nfl", include_str!("nfl/net/Eth.nfl")),
@@ -29,6 +33,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/net/Sctp.nfl", include_str!("nfl/net/Sctp.nfl")),
     ("nfl/net/Tcp.nfl", include_str!("nfl/net/Tcp.nfl")),
     (
+        "nfl/net/TcpOptions.nfl",
+        include_str!("nfl/net/TcpOptions.nfl"),
+    ),
+    (
         "nfl/net/Transport.nfl",
         include_str!("nfl/net/Transport.nfl"),
     ),
@@ -42,5 +50,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/table/Meter.nfl", include_str!("nfl/table/Meter.nfl")),
     ("nfl/table/Tables.nfl", include_str!("nfl/table/Tables.nfl")),
     ("nfl/text/Hash.nfl", include_str!("nfl/text/Hash.nfl")),
+    ("nfl/text/Http.nfl", include_str!("nfl/text/Http.nfl")),
+    ("nfl/text/Tls.nfl", include_str!("nfl/text/Tls.nfl")),
     ("nfl/time/Clock.nfl", include_str!("nfl/time/Clock.nfl")),
 ];
