@@ -324,7 +324,12 @@ impl Checker<'_> {
         }
         match self.kind(ty) {
             TyKind::Error => None,
-            TyKind::View(_) | TyKind::OneOf(_) | TyKind::Packet => {
+            // What stands for a place in the packet stands for that place as long as it is good.
+            TyKind::View(_)
+            | TyKind::OneOf(_)
+            | TyKind::Packet
+            | TyKind::Bytes
+            | TyKind::Cursor => {
                 self.no_place(place);
                 None
             }

@@ -54,7 +54,7 @@ impl<'a> Lower<'_, 'a> {
                 TyKind::Array(..) => self.array_argument(arg, ty, written),
                 TyKind::Bytes => Local::Fixed(Val::Words(self.bytes_of(arg).to_vec())),
                 // A callee moves the cursor of its caller.
-                TyKind::Cursor if let Some(local) = self.cursor_local(arg) => local,
+                TyKind::Cursor => Local::Vars(self.cursor(arg).to_vec()),
                 _ if written || !self.is_same(arg, ty) => {
                     let vars = self.vars(ty);
                     if vars.is_empty() {

@@ -93,9 +93,16 @@ impl Lower<'_, '_> {
         Val::Words(words.to_vec())
     }
 
-    /// The variables of the cursor that an expression names; of a new one for other expressions.
-    fn cursor(&mut self, e: ExprId) -> [Var; 2] {
-        if let Some(Local::Vars(vars)) = self.cursor_local(e)
+    /// The variables of the cursor that an expression names, which callees move as well; of a new one for
+    /// other expressions.
+    pub(super) fn cursor(&mut self, e: ExprId) -> [Var; 2] {
+        let sound = self.image.sound;
+        let mut bare = e;
+        while let ExprKind::Paren(inner) = sound.program().ast.exprs[bare].kind {
+            bare = inner;
+        }
+        if let Res::Local(local) = sound.tables().expr_res[bare]
+            && let Some(Local::Vars(vars)) = self.locals.get(&local)
             && let [place, end] = vars[..]
         {
             return [place, end];
@@ -106,14 +113,6 @@ impl Lower<'_, '_> {
             self.b.write(var, word);
             var
         })
-    }
-
-    /// The variable that a cursor is, which callees move.
-    pub(super) fn cursor_local(&self, e: ExprId) -> Option<Local> {
-        match self.image.sound.tables().expr_res[e] {
-            Res::Local(local) => self.locals.get(&local).cloned(),
-            _ => None,
-        }
     }
 
     /// Malformed unless so many bytes lie before `end`; answers the place behind them.

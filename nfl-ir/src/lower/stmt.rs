@@ -111,6 +111,13 @@ impl Lower<'_, '_> {
                         self.fix(local, &Val::Words(words));
                     }
                 }
+                // Two names of one cursor move together.
+                TyKind::Cursor => {
+                    if let Some(init) = declarator.init {
+                        let vars = self.cursor(init).to_vec();
+                        self.locals.insert(local, Local::Vars(vars));
+                    }
+                }
                 _ => self.declare_value(local, ty, declarator.init),
             }
         }
