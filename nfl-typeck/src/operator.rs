@@ -167,6 +167,10 @@ impl Checker<'_> {
     fn follows_other(&self, e: ExprId) -> bool {
         match self.ast.exprs[self.bare(e)].kind {
             ExprKind::Const(name) => self.look_up_const(name).is_none(),
+            // `Miss` and `Hit(80)` leave open what they are a record of.
+            ExprKind::Type(ty) | ExprKind::Construct { ty, .. } => self
+                .test_owner(ty)
+                .is_some_and(|owner| !self.type_params(owner).is_empty()),
             _ => self.is_flexible(e),
         }
     }
