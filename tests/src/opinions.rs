@@ -103,7 +103,10 @@ fn examples_mean_what_their_source_says() {
                     for capture in &captures {
                         let mut carried = manifest.carried.clone();
                         for start in capture.packets(entry.layer).take(most) {
-                            let bytes = &start.packet;
+                            let bytes: &[u8] = match entry.role {
+                                Role::Every => &[],
+                                _ => &start.packet,
+                            };
                             let ran = both.run(
                                 &mut engines,
                                 stages,

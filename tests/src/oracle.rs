@@ -70,11 +70,14 @@ enum Value {
     Node,
     View(View),
     Body(View),
-    /// Bytes of the payload: the first and the one behind the last.
-    Bytes(usize, usize),
-    /// A place in the payload, which all its names share, and the end that bounds it.
-    Cursor(Rc<Cell<usize>>, usize),
+    /// Bytes of the payload: the first and the one behind the last, and the headers around them.
+    Bytes(usize, usize, Fronts),
+    /// A place in the payload, which all its names share, the end that bounds it, and the headers around.
+    Cursor(Rc<Cell<usize>>, usize, Fronts),
 }
+
+/// Headers with their places, from the outside in.
+type Fronts = Rc<Vec<(HeaderId, usize)>>;
 
 /// A header that was matched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,7 +86,7 @@ struct View {
     /// Where it begins, in bytes.
     base: usize,
     /// The headers in front of it with their places, from the outside in.
-    fronts: Rc<Vec<(HeaderId, usize)>>,
+    fronts: Fronts,
 }
 
 /// Why evaluation does not go on.

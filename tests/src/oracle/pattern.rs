@@ -36,8 +36,9 @@ impl Run<'_> {
                 owes: None,
             }),
             Value::View(view) => return self.is_one(view.clone(), steps),
-            Value::Cursor(place, end) => {
-                let view = self.stands(place.get(), *end, &steps[0])?;
+            Value::Cursor(place, end, fronts) => {
+                let mut view = self.stands(place.get(), *end, &steps[0])?;
+                view.fronts = fronts.clone();
                 return self.is_one(view, steps);
             }
             other => return wrong(format!("{other:?} is matched")),

@@ -11,13 +11,19 @@ use nfl_typeck::Konst;
 use nfl_typeck::builtin::Intrinsic;
 use nfl_typeck::tables::LayerStep;
 
-use super::{Eval, Run, Stop, Value, View, wrong};
+use super::{Eval, Fronts, Run, Stop, Value, View, wrong};
+
+/// The headers around what lies in a header or behind it.
+fn around(view: &View) -> Fronts {
+    let own = (view.header, view.base);
+    Rc::new(view.fronts.iter().copied().chain([own]).collect())
+}
 
 impl Run<'_> {
     /// Where bytes begin and end.
     pub(super) fn bytes_of(&mut self, value: &Value) -> Eval<(usize, usize)> {
         match value {
-            Value::Bytes(start, end) => Ok((*start, *end)),
+            Value::Bytes(start, end, _) => Ok((*start, *end)),
             Value::Body(view) => {
                 let start = self.end_of_header(view.header, view.base)?;
                 Ok((start, self.body_end(view)?))
@@ -41,7 +47,17 @@ impl Run<'_> {
         Ok(Value::Bytes(
             start,
             self.end_of_header(view.header, view.base)?,
+            around(view),
         ))
+    }
+
+    /// The headers around bytes or a cursor.
+    fn fronts_of(value: &Value) -> Fronts {
+        match value {
+            Value::Bytes(_, _, fronts) | Value::Cursor(_, _, fronts) => fronts.clone(),
+            Value::Body(view) => around(view),
+            _ => Fronts::default(),
+        }
     }
 
     /// A builtin of bytes or of a cursor; nothing for others.
@@ -58,7 +74,9 @@ impl Run<'_> {
                 let (start, end) = self.bytes_of(&value)?;
                 match which {
                     I::BytesLength => Value::Int((end - start) as i128),
-                    I::BytesCursor => Value::Cursor(Rc::new(Cell::new(start)), end),
+                    I::BytesCursor => {
+                        Value::Cursor(Rc::new(Cell::new(start)), end, Self::fronts_of(&value))
+                    }
                     _ => {
                         let Some(Konst::Text(text)) = self.t.konst[args[0].value].clone() else {
                             return wrong("no text");
@@ -79,8 +97,9 @@ impl Run<'_> {
             }
             I::CursorTake => {
                 let bytes = self.number(args[0].value)?;
+                let fronts = Self::fronts_of(&self.eval(base)?);
                 let (start, end) = self.ahead(base, bytes as usize)?;
-                Value::Bytes(start, end)
+                Value::Bytes(start, end, fronts)
             }
             I::CursorMore => {
                 let (place, end) = self.cursor(base)?;
@@ -99,7 +118,7 @@ impl Run<'_> {
 
     fn cursor(&mut self, e: ExprId) -> Eval<(Rc<Cell<usize>>, usize)> {
         match self.eval(e)? {
-            Value::Cursor(place, end) => Ok((place, end)),
+            Value::Cursor(place, end, _) => Ok((place, end)),
             other => wrong(format!("{other:?} is no cursor")),
         }
     }
