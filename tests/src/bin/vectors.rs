@@ -1,6 +1,6 @@
 //! Writes what the machine does with the examples over the captures, for other engines to repeat.
 //!
-//! In: `examples`, `tests/captures`, and in `NFL_PACKETS` how many packets of each capture. Out: JSON
+//! In: `examples` that call no services, `tests/captures`, and in `NFL_PACKETS` how many packets of each capture. Out: JSON
 //! lines on standard output. A line with `image` describes an entry of an image: its code, its
 //! constants, what to do with packets below `need`. The lines behind it are its runs: packet,
 //! context and `carried` bytes before, and verdict, bytes and steps afterwards.
@@ -8,7 +8,7 @@
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use nfl_abi::Entry;
+use nfl_abi::{Entry, Role};
 use nfl_tests::agree::{Engines, context_words};
 use nfl_tests::capture::{Capture, captures};
 use nfl_tests::examples::EXAMPLES;
@@ -36,7 +36,13 @@ fn write_all(out: &mut impl Write) -> Result<(), String> {
     let captures = captures();
     for example in EXAMPLES {
         for stages in example.stages()? {
-            for entry in &stages.image.manifest.entries {
+            let manifest = &stages.image.manifest;
+            // Other engines have no services, and no timers.
+            let entries = manifest
+                .entries
+                .iter()
+                .filter(|_| manifest.imports.is_empty());
+            for entry in entries.filter(|entry| entry.role != Role::Every) {
                 write_entry(out, &stages, entry, &captures, most)?;
             }
         }
