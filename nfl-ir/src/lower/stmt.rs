@@ -177,8 +177,13 @@ impl Lower<'_, '_> {
         let bytes = (stride * count).next_multiple_of(4);
         let whole = self.image.is_packed(elem);
         let zero = self.b.constant(0);
+        // The word that ends in padding is cleared before its elements are stored.
+        let padded = bytes > stride * count;
+        let end = if padded { bytes - 4 } else { bytes };
         if !whole {
             self.clear(&memory, 0, bytes, 4, zero);
+        } else if padded {
+            self.b.store(memory.region, 4, Place::at(end), zero);
         }
         for (i, &item) in given.iter().enumerate().take(count as usize) {
             let words = self.words_as(item, elem);
@@ -191,7 +196,7 @@ impl Lower<'_, '_> {
         }
         if whole {
             let at = stride * (given.len() as u32).min(count);
-            self.clear(&memory, at, bytes, stride, zero);
+            self.clear(&memory, at, end, stride, zero);
         }
         self.locals.insert(local, Local::Fixed(Val::Memory(memory)));
     }
