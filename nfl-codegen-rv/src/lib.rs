@@ -37,7 +37,7 @@ use std::fmt;
 
 use nfl_abi::{Image, Limits};
 use nfl_ir::verify::Verified;
-use nfl_ir::{Function, Module};
+use nfl_ir::{Bounds, Function, Module};
 use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
 use nfl_verify::{Reason, Refusal};
@@ -228,10 +228,10 @@ fn cost(emitted: &Result<Emitted, EmitError>) -> (bool, usize, u64) {
 }
 
 fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitted, EmitError> {
-    let module = verified.module();
+    let (module, bounds) = (verified.module(), verified.bounds());
     let mut attempt = Attempt::default();
     let refused = loop {
-        let guarded = attempt.guards.apply(module, verified.bounds());
+        let guarded = attempt.guards.apply(module, bounds);
         let linked = code(&guarded, options, way, &attempt.care)?;
         match prove(&linked, options) {
             Ok(image) => {
@@ -240,7 +240,8 @@ fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitt
                     lines: linked.lines,
                 });
             }
-            Err(refusal) if attempt.tries < TRIES_MAX && attempt.learn(&refusal, &linked) => {}
+            Err(refusal)
+                if attempt.tries < TRIES_MAX && attempt.learn(&refusal, &linked, bounds) => {}
             Err(refusal) => break error_of(refusal, &linked),
         }
     };
@@ -261,7 +262,7 @@ struct Attempt {
 
 impl Attempt {
     /// Learns from a refusal; false when there is nothing left to do about it.
-    fn learn(&mut self, refusal: &Refusal, linked: &Linked) -> bool {
+    fn learn(&mut self, refusal: &Refusal, linked: &Linked, bounds: &Bounds) -> bool {
         self.tries += 1;
         let Some(pc) = refusal.pc else {
             return false;
@@ -271,8 +272,14 @@ impl Attempt {
             return false;
         };
         let care = self.care.entry(n).or_default();
+        // Too many steps may be rounds of a loop whose end the node did not see; else care is in vain.
+        if let Reason::Steps { limit, .. } = refusal.reason {
+            let estimate = bounds.functions.get(n).map_or(u64::MAX, |f| f.steps);
+            if estimate > u64::from(limit) || *care == Care::Widths {
+                return false;
+            }
+        }
         *care = match care {
-            _ if matches!(refusal.reason, Reason::Steps { .. }) => return false,
             Care::Short => Care::Ranges,
             Care::Ranges => Care::Widths,
             Care::Widths => return self.guards.note(&refusal.reason, (n, block)),
