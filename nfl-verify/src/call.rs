@@ -155,7 +155,7 @@ fn behind(state: &mut State, import: &Import, len: Range) {
         Answer::Word(most) => (state.some(Kind::Number, (0, most.into())), Value::UNINIT),
         Answer::Two(most) => (
             state.some(Kind::Number, (0, most.into())),
-            state.some(Kind::Number, range::ANY),
+            state.some(Kind::Number, range::any()),
         ),
         Answer::Value(bytes) => (state.some(Kind::Answer(bytes), (0, 1)), Value::UNINIT),
     };

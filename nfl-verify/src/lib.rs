@@ -44,11 +44,15 @@ mod call;
 mod certificate;
 mod certify;
 mod code;
+#[cfg(test)]
+mod covering;
 mod known;
+mod lesson;
 mod liveness;
 mod loops;
 mod manifest;
 mod memory;
+mod number;
 mod prove;
 mod range;
 mod refine;

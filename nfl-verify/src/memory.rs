@@ -116,7 +116,7 @@ pub(crate) fn width(op: Op) -> Range {
     match op {
         Op::Lbu => (0, 0xff),
         Op::Lhu => (0, 0xffff),
-        _ => crate::range::ANY,
+        _ => crate::range::any(),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use nfl_isa::{Inst, Op};
 
-use crate::range::SIGNED_MAX;
+use crate::lesson::{Lesson, Side, lessons};
 use crate::refusal::Reason;
 use crate::state::{Kind, State, Value};
 use crate::transfer::{exact, operand};
@@ -57,23 +57,17 @@ pub(crate) fn learn(state: &mut State, op: Op, (a, b): (Value, Value), taken: bo
     if a.kind != b.kind {
         return;
     }
-    match (op, taken) {
-        (Op::Beq, true) | (Op::Bne, false) => {
-            state.learn_at_most(a, 0, b);
-            state.learn_at_most(b, 0, a);
+    let value = |side: Side<i64>| match side {
+        Side::First => a,
+        Side::Second => b,
+        Side::Constant(n) => Value::constant(n),
+    };
+    for lesson in lessons(op, taken, state.range(a), state.range(b)) {
+        match lesson {
+            Lesson::Nothing => {}
+            Lesson::AtMost(less, by, more) => state.learn_at_most(value(less), by, value(more)),
+            Lesson::Not(side, c) => state.learn_not(value(side), c),
         }
-        (Op::Beq, false) | (Op::Bne, true) => {
-            if let Some(c) = exact(state, b) {
-                state.learn_not(a, c);
-            } else if let Some(c) = exact(state, a) {
-                state.learn_not(b, c);
-            }
-        }
-        (Op::Bltu, true) | (Op::Bgeu, false) => state.learn_at_most(a, 1, b),
-        (Op::Bltu, false) | (Op::Bgeu, true) => state.learn_at_most(b, 0, a),
-        (Op::Blt, true) | (Op::Bge, false) => signed_less(state, a, b),
-        (Op::Blt, false) | (Op::Bge, true) => signed_at_most(state, b, a),
-        _ => {}
     }
 }
 
@@ -88,22 +82,4 @@ pub(crate) fn can_be(state: &State, op: Op, (a, b): (Value, Value), taken: bool)
             (Op::Bltu, false) | (Op::Bgeu, true) => bl <= ah,
             _ => true,
         }
-}
-
-/// `a < b` as signed numbers. If `a` is not negative, `b` is not, and words order them alike.
-fn signed_less(state: &mut State, a: Value, b: Value) {
-    if state.range(a).1 <= SIGNED_MAX {
-        state.learn_at_most(b, 0, Value::constant(SIGNED_MAX));
-        state.learn_at_most(a, 1, b);
-    } else if exact(state, b) == Some(0) {
-        state.learn_at_most(Value::constant(SIGNED_MAX), 1, a);
-    }
-}
-
-/// `a <= b` as signed numbers.
-fn signed_at_most(state: &mut State, a: Value, b: Value) {
-    if state.range(a).1 <= SIGNED_MAX {
-        state.learn_at_most(b, 0, Value::constant(SIGNED_MAX));
-        state.learn_at_most(a, 0, b);
-    }
 }

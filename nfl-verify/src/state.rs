@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use nfl_abi::map;
 use nfl_isa::Reg;
 
+use crate::lesson;
 use crate::refusal::{Place, Range, Region};
 
 /// A name for a mathematical integer that does not change during a run. It indexes `State::facts`.
@@ -28,6 +29,8 @@ const FAR: i64 = -(1 << 40);
 pub(crate) const OFFSET_MAX: i64 = 1 << 33;
 /// Largest number in a register.
 pub(crate) const WORD_MAX: i64 = u32::MAX as i64;
+/// Largest number in a register that is not negative as a signed number.
+pub(crate) const SIGNED_MAX: i64 = i32::MAX as i64;
 
 /// Registers, then words of scratch.
 pub(crate) const REGS: usize = 32;
@@ -422,16 +425,9 @@ impl State {
         }
         let (fa, fb) = (self.fact(a.sym), self.fact(b.sym));
         let slack = self.slack(a.sym).max(self.slack(b.sym) + gap);
-        let low = Fact {
-            hi: fa.hi.min(fb.hi - gap),
-            ..fa
-        }
-        .rounded();
-        let high = Fact {
-            lo: fb.lo.max(fa.lo + gap),
-            ..fb
-        }
-        .rounded();
+        let (below, above) = lesson::at_most((fa.lo, fa.hi), gap, (fb.lo, fb.hi));
+        let low = Fact { hi: below.1, ..fa }.rounded();
+        let high = Fact { lo: above.0, ..fb }.rounded();
         let (Some(low), Some(high)) = (low, high) else {
             return;
         };
@@ -459,24 +455,10 @@ impl State {
     /// Learns that a number or address differs from the constant `c`.
     pub(crate) fn learn_not(&mut self, value: Value, c: i64) {
         let fact = self.fact(value.sym);
-        let other = c - value.k;
-        if fact.lo == fact.hi || value.sym == ZERO {
-            return;
-        }
-        let narrower = if fact.lo == other {
-            Fact {
-                lo: other + 1,
-                ..fact
-            }
-        } else if fact.hi == other {
-            Fact {
-                hi: other - 1,
-                ..fact
-            }
-        } else {
-            return;
-        };
-        if let Some(fact) = narrower.rounded() {
+        let (lo, hi) = lesson::without((fact.lo, fact.hi), c - value.k);
+        if let Some(fact) = (Fact { lo, hi, ..fact }).rounded()
+            && value.sym != ZERO
+        {
             self.update(value.sym, fact);
         }
     }

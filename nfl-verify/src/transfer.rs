@@ -13,7 +13,9 @@ use crate::memory;
 use crate::range::{self, turn};
 use crate::refusal::{Place, Reason};
 use crate::report::Touches;
-use crate::state::{Kind, LEN, OFFSET_MAX, State, Value, ZERO, common_stride};
+use crate::state::{
+    Kind, LEN, OFFSET_MAX, SIGNED_MAX, State, Value, WORD_MAX, ZERO, common_stride,
+};
 
 /// What instructions are judged by besides the state.
 #[derive(Clone, Copy)]
@@ -146,7 +148,7 @@ fn shifted(state: &mut State, value: Value, by: i64) -> Value {
             sym: value.sym,
             k: value.k + by + turn,
         },
-        None => state.some(Kind::Number, range::ANY),
+        None => state.some(Kind::Number, range::any()),
     }
 }
 
@@ -184,7 +186,7 @@ fn subtract(state: &mut State, a: Value, b: Value) -> Value {
     };
     let difference = (least.max(ra.0 - rb.1), ra.1 - rb.0);
     let Some(turn) = turn(difference).filter(|_| difference.0 <= difference.1) else {
-        return state.some(Kind::Number, range::ANY);
+        return state.some(Kind::Number, range::any());
     };
     let slack = distance_to_end(state, a) + rb.0;
     let value = state.some(Kind::Number, (difference.0 + turn, difference.1 + turn));
@@ -202,54 +204,31 @@ pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
 /// All other operations on two numbers.
 fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
     let (ra, rb) = (state.range(a), state.range(b));
-    let lowers = match op {
-        Op::Andi | Op::And | Op::Srli | Op::Srl | Op::Remu => true,
-        // A quotient by zero is all ones.
-        Op::Divu => rb.0 > 0,
-        _ => false,
-    };
     if matches!(op, Op::Andi | Op::And) {
-        let masks = |mask: i64, other: i64| (mask + 1).count_ones() == 1 && other <= mask;
-        match (exact(state, a), exact(state, b)) {
-            (_, Some(mask)) if masks(mask, ra.1) => return a,
-            (Some(mask), _) if masks(mask, rb.1) => return b,
-            _ => {}
+        if range::is_kept(ra, rb) {
+            return a;
+        }
+        if range::is_kept(rb, ra) {
+            return b;
         }
     }
     let range = range::apply(op, ra, rb);
     let slack = distance_to_end(state, a);
-    let stride = stride_of(state, op, a, b);
+    let stride = range::stride(op, ra, state.stride(a), rb);
     let result = state.some(Kind::Number, range);
-    if lowers && range.1 <= ra.1 {
+    if range::lowers(op, rb) && range.1 <= ra.1 {
         state.note_slack(result.sym, slack);
     }
     state.note_stride(result.sym, stride);
     result
 }
 
-/// What divides the result of a multiplication, a shift or a mask. Where the result can wrap only
-/// a power of two still divides it.
-fn stride_of(state: &State, op: Op, a: Value, b: Value) -> i64 {
-    let factor = match (op, exact(state, b)) {
-        (Op::Slli | Op::Sll, Some(amount)) => 1 << (amount & 31),
-        (Op::Mul, Some(factor)) => factor,
-        (Op::Andi | Op::And, Some(mask)) if mask > 0 => return 1 << mask.trailing_zeros(),
-        _ => return 1,
-    };
-    let product = state.stride(a).saturating_mul(factor);
-    if state.range(a).1.saturating_mul(factor) <= range::ANY.1 {
-        product
-    } else {
-        1 << product.trailing_zeros().min(31)
-    }
-}
-
 /// An address moved forward or back by a number. A number that stands for a negative one moves it
 /// the other way.
 fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Result<Value, Reason> {
     if let Some(by) = exact(state, by) {
-        let by = if by > range::SIGNED_MAX {
-            by - (range::ANY.1 + 1)
+        let by = if by > SIGNED_MAX {
+            by - (WORD_MAX + 1)
         } else {
             by
         };
@@ -295,7 +274,7 @@ fn distance(state: &mut State, a: Value, b: Value) -> Value {
     let difference = (ra.0 - rb.1, ra.1 - rb.0);
     match turn(difference) {
         Some(turn) => state.some(Kind::Number, (difference.0 + turn, difference.1 + turn)),
-        None => state.some(Kind::Number, range::ANY),
+        None => state.some(Kind::Number, range::any()),
     }
 }
 
