@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nfl::abi::codes;
-use nfl::{Bundle, BundledProgram, Claims, Image, SignError};
+use nfl::{Bundle, BundledProgram, Claims, Image, Level, SignError};
 
 use crate::artifact::{self, Kind};
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::{key, output, time};
 ///
 /// The capsule is a COSE_Sign1 message with Ed25519 that says who signed, for whom, and for how
 /// long. A graph becomes a bundle: the capsules of all its connections with the identities of its
-/// services, signed as one.
+/// services, signed as one. A source file whose `uses` asks for more than it needs is not signed.
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Examples:\n  nflc sign Guard.originator.nfi --key controller.pem -o guard.nfc\n  nflc sign guard.nfl --set port=443 --party originator --key controller.pem --expires 8h -o guard.nfc"
@@ -75,6 +75,8 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let private = key::read_private(&args.key)?;
+    // A signature vouches for what `uses` says, so asking for more than is needed is an error here.
+    shell.set_level(codes::W601.text, Level::Deny)?;
     let what = what(args, shell)?;
     let now_s = time::now(args.now)?;
     let start_s = args.not_before.unwrap_or(now_s);

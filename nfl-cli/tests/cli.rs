@@ -478,6 +478,23 @@ fn keys_are_kept_from_others() {
 }
 
 #[test]
+fn a_signature_needs_exact_authority() {
+    let place = Place::new();
+    place.ok(&["key", "new", "-o", "a.pem"]);
+    let excess =
+        "public function Shut() uses Rewrite {\n    on ingress(Packet pkt) { return Drop; }\n}\n";
+    place.write("shut.nfl", excess);
+    let sign = ["sign", "shut.nfl", "--key", "a.pem", "-o", "shut.nfc"];
+    place.fails(&sign, 1, "W601");
+    place.fails(&with(&sign, &["-A", "W601"]), 1, "W601");
+    assert!(!place.path("shut.nfc").exists());
+    place.ok(&["build", "shut.nfl"]);
+    place.ok(&["fix", "shut.nfl"]);
+    place.ok(&sign);
+    assert!(place.path("shut.nfc").exists());
+}
+
+#[test]
 fn outputs_that_cannot_be_written_leave_nothing() {
     let place = Place::furnished();
     let build = ["build", "contract.nfl", "--party", "originator", "-o"];
