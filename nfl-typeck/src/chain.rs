@@ -14,7 +14,7 @@ use crate::tables::{
 };
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
-use nfl_abi::image::{Layer, Rights, Role};
+use nfl_abi::image::{Layer, Right, Rights, Role};
 use nfl_syntax::Span;
 use nfl_syntax::ast::{
     Arg, DeclId, DeclKind, ExprId, ExprKind, GraphItem, Ident, Lit, Stage, TypeKind,
@@ -436,8 +436,47 @@ impl Checker<'_> {
             }
         }
         handlers.sort_by_key(|h| h.role);
+        self.resizing_stages(&stages, &handlers);
         let function = &mut self.t.functions[f];
         function.handlers = handlers;
+    }
+
+    /// Reports stages of the network layer that resize in a chain of the link layer: the link header
+    /// would stay where the packet no longer begins.
+    fn resizing_stages(&mut self, stages: &[StageDef], handlers: &[Handler]) {
+        for stage in stages {
+            let function = &self.t.functions[stage.function];
+            let behind_link = |own: &&Handler| {
+                let whole = handlers.iter().find(|h| h.role == own.role);
+                whole.is_some_and(|h| h.layer != own.layer)
+            };
+            let mut behind = function.handlers.iter().filter(behind_link);
+            let Some(own) = behind.find(|h| h.effects.has(Right::Resize)) else {
+                continue;
+            };
+            let role = own.role;
+            let linked = |s: &&StageDef| {
+                let mut handlers = self.t.functions[s.function].handlers.iter();
+                handlers.any(|h| h.role == role && h.layer == Layer::Link)
+            };
+            let mut finding = self
+                .at(&codes::E262, stage.span)
+                .message(format!(
+                    "`{}` cannot resize behind a link header",
+                    stage.name
+                ))
+                .label(format!(
+                    "its `on {}` begins at the network header",
+                    role.text()
+                ));
+            if let Some(link) = stages.iter().find(linked) {
+                finding = finding.also(
+                    link.span,
+                    "and with this stage the chain begins at the link header",
+                );
+            }
+            self.report(finding);
+        }
     }
 
     /// A graph: its services, then its connections.
