@@ -581,8 +581,7 @@ fn alike(sa: &State, a: Value, sb: &State, b: Value) -> Option<(Value, Value)> {
     }
     let ((a, m), (b, n)) = (answer(sa, a)?, answer(sb, b)?);
     let kind = Kind::Answer(m.min(n));
-    // Two zeros are numbers and nothing else.
-    (m.min(n) < u16::MAX).then_some((with(a, kind), with(b, kind)))
+    Some((with(a, kind), with(b, kind)))
 }
 
 /// A value as the answer of a lookup, with the bytes that may be read behind it: any number of

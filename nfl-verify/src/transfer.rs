@@ -112,6 +112,8 @@ fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
         (Op::Add | Op::Addi, _, Kind::Number) => move_by(state, a, b, 1),
         (Op::Add, Kind::Number, _) => move_by(state, b, a, 1),
         (Op::Sub, _, Kind::Number) => move_by(state, a, b, -1),
+        // Two values are not one region, even where they are of one size.
+        (Op::Sub, Kind::Value(_), _) => Err(Reason::PointerArithmetic(*inst)),
         (Op::Sub, ka, kb) if ka == kb => Ok(distance(state, a, b)),
         _ => Err(Reason::PointerArithmetic(*inst)),
     }
