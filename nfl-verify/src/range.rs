@@ -139,10 +139,10 @@ pub(crate) fn stride<N: Number>(op: Op, a: Span<N>, stride: N, b: Span<N>) -> N 
         Op::Andi | Op::And if b.0 > zero => return lowest_bit(b.0),
         _ => return one,
     };
-    let product = stride.product(factor);
     if a.1.product(factor) <= N::last() {
-        product
+        stride.product(factor)
     } else {
-        lowest_bit(product).min(one << N::of(N::WORD_BITS - 1))
+        let product = lowest_bit(stride).product(lowest_bit(factor));
+        product.min(one << N::of(N::WORD_BITS - 1))
     }
 }

@@ -121,6 +121,11 @@ impl Value {
         }
     }
 
+    /// Whether the terms are the same, whatever they are terms of.
+    fn has_term_of(self, other: Value) -> bool {
+        (self.sym, self.k) == (other.sym, other.k)
+    }
+
     /// Which bytes of a word that holds this are parts of numbers.
     pub(crate) fn number_bytes(self) -> i64 {
         match self.kind {
@@ -463,8 +468,8 @@ impl State {
         }
     }
 
-    /// Makes this state cover another that reaches the same point. A symbol that stands in the same
-    /// places of both keeps its name; every other pair of symbols gets a new one.
+    /// Makes this state cover another that reaches the same point. A symbol that stands with the same
+    /// constant in one place of both keeps its name; every other pair of symbols gets a new one.
     pub(crate) fn join(&mut self, other: &State) {
         if other.void {
             return;
@@ -486,7 +491,11 @@ impl State {
                 continue;
             }
             let joined = if let Some((a, b)) = alike(self, a, other, b) {
-                pairs.join(self, a, other, b)
+                if a.has_term_of(b) {
+                    a
+                } else {
+                    pairs.join(self, a, other, b)
+                }
             } else if at >= REGS {
                 Value::bytes(a.number_bytes() & b.number_bytes())
             } else {
@@ -498,7 +507,7 @@ impl State {
         }
         for at in 0..self.values.len() {
             if let (Some(&a), Some(b)) = (self.values.get(at), other.values.get(at))
-                && a == *b
+                && a.has_term_of(*b)
                 && a.sym >= FIRST
             {
                 let joined = self.joined_fact(a.sym, other);
