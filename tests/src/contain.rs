@@ -7,12 +7,12 @@
 //! Seeds are fixed; `NFL_SEEDS` says how many in a release build.
 
 mod mutant;
-mod node;
+pub(crate) mod node;
 mod program;
 mod run;
 mod scratch;
 #[path = "../../nfl-verify/tests/support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ mod contain;
 mod docs;
 mod explain;
 mod filled;
+mod marked;
 mod mutated;
 mod opinions;
 mod prop;

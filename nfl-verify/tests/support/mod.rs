@@ -9,6 +9,8 @@
 //! `.malformed VERDICT`, `.certificate HEX`, `.import SERVICE PARAM [RESOURCE]`,
 //! `.resource KIND KEY VALUE CAPACITY [flow]`, `.resident`, `.raw HEX` (more code). A service is named or numbered, and
 //! `_` in a kind stands for a blank; the label `slotK` stands for slot `K` of the call vector, up to slot 3.
+//!
+//! `.safe`, `.unsafe`, `.wrong` and `.packet HEX` say something about the image and change nothing in it.
 
 use nfl_abi::image::{
     Claims, Entry, Import, LateSlot, Layer, Manifest, Profile, Resource, ResourceKind, Right,
@@ -175,6 +177,8 @@ fn describe(image: &mut Image, name: &str, rest: &[&str]) -> bool {
             });
         }
         ".resident" => manifest.profile = Profile::Resident,
+        // What is said about the image, and packets to run it on.
+        ".safe" | ".unsafe" | ".wrong" | ".packet" => {}
         _ => return false,
     }
     true
