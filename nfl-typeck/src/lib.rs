@@ -59,7 +59,10 @@ pub use program::{Files, Program};
 pub use tables::{Konst, Tables};
 pub use ty::{Ty, TyKind, Types};
 
-use nfl_syntax::Diags;
+use std::collections::BTreeSet;
+
+use nfl_abi::Severity;
+use nfl_syntax::{Diagnostic, Diags, SourceMap};
 
 /// A program with what is known about it.
 #[derive(Clone, Debug)]
@@ -113,15 +116,13 @@ pub fn check(mut program: Program, diags: &mut Diags) -> Checked {
             let span = program.ast.decls[*decl].span;
             found = Diags::default();
             found.push(
-                nfl_syntax::Diagnostic::new(&nfl_abi::codes::E225, span)
+                Diagnostic::new(&nfl_abi::codes::E225, span)
                     .message("the methods of this type need ever more types")
                     .label("with type arguments made of its own"),
             );
         }
         if wanted.is_empty() || rounds == GENERIC_ROUNDS_MAX {
-            for finding in found.into_vec() {
-                diags.push(finding);
-            }
+            keep_sound(&program.sources, found, diags);
             break tables;
         }
         for (decl, args) in wanted {
@@ -133,5 +134,29 @@ pub fn check(mut program: Program, diags: &mut Diags) -> Checked {
         program,
         tables,
         errors: diags.has_errors(),
+    }
+}
+
+/// Mistakes of the syntax that leave no doubt about what was meant: a `new`, a type in capitals, a prefix
+/// with bits of a host, an `else` without braces, a variable with a capital.
+const CLEAR: [&str; 5] = ["E101", "E104", "E112", "E117", "E118"];
+
+/// Passes findings on. A line where the parser had to guess is judged no further, and a program with
+/// such a line has no warnings, since what is unused may be used there.
+fn keep_sound(sources: &SourceMap, found: Diags, diags: &mut Diags) {
+    let line = |d: &Diagnostic| {
+        let span = d.labels.first()?.span;
+        Some((span.file, sources.line_col(span).0))
+    };
+    let guessed: BTreeSet<_> = diags
+        .iter()
+        .filter(|d| d.code.text.starts_with("E1") && !CLEAR.contains(&d.code.text))
+        .filter_map(line)
+        .collect();
+    for finding in found.into_vec() {
+        let told = line(&finding).is_some_and(|place| guessed.contains(&place));
+        if guessed.is_empty() || (finding.severity == Severity::Error && !told) {
+            diags.push(finding);
+        }
     }
 }
