@@ -106,14 +106,18 @@ impl Checker<'_> {
     }
 
     fn not_built(&mut self, e: ExprId) {
+        if !self.is_flexible(e) {
+            let ty = self.expr(e, None);
+            // What has no type has its finding already.
+            if self.kind(ty) == TyKind::Error {
+                return;
+            }
+        }
         let finding = self
             .at(&codes::E312, self.span(e))
             .message("only headers stand here")
             .label("not a header under construction");
         self.report(finding);
-        if !self.is_flexible(e) {
-            self.expr(e, None);
-        }
     }
 
     fn build_one(&mut self, e: ExprId, ty: TypeId, args: &[Arg], built: &mut Vec<Built>) {

@@ -136,6 +136,21 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether a value is made by the name of this type.
+    fn makes(&self, value: ExprId, ty: TypeId) -> bool {
+        let ExprKind::Construct { ty: made, .. } = self.ast.exprs[value].kind else {
+            return false;
+        };
+        let path = |ty: TypeId| match &self.ast.types[ty].kind {
+            TypeKind::Named { path, .. } => Some(path.iter().map(|part| part.name)),
+            _ => None,
+        };
+        match (path(made), path(ty)) {
+            (Some(made), Some(written)) => made.eq(written),
+            _ => false,
+        }
+    }
+
     fn local(&mut self, stmt: StmtId, is_final: bool, ty: TypeId, vars: &[Declarator]) {
         let node = &self.ast.types[ty];
         let inferred = matches!(node.kind, TypeKind::Var);
@@ -169,6 +184,12 @@ impl Checker<'_> {
                         .help(format!("u32 {};", self.text(var.name.name)));
                     self.report(finding);
                     Ty::default()
+                }
+                // `Foo x = Foo(…)` without such a type is one mistake.
+                (false, Some(init))
+                    if self.kind(written) == TyKind::Error && self.makes(init, ty) =>
+                {
+                    written
                 }
                 (false, Some(init)) => {
                     self.initial(init, written);
