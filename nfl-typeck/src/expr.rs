@@ -91,7 +91,13 @@ impl Checker<'_> {
         let source = self.source(e);
         let operand = self.operand(e);
         let at = self.span(e);
-        let finding = if is_number(from) && is_number(to) {
+        let of_lookup = match from {
+            TyKind::Sealed(id) => self.lookup_value(id),
+            _ => None,
+        };
+        let finding = if let Some(value) = of_lookup.filter(|&v| self.t.types.fits(v, want)) {
+            self.not_matched(e, found, value)
+        } else if is_number(from) && is_number(to) {
             self.at(&codes::E203, at)
                 .message(format!(
                     "{} does not always fit into {}",

@@ -12,7 +12,7 @@ use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{Arg, DeclId, DeclKind, ExprId, Ident, TypeId, TypeKind};
-use nfl_syntax::{Name, Span};
+use nfl_syntax::{Diagnostic, Name, Span};
 
 impl Checker<'_> {
     /// The declaration that is an owner.
@@ -378,17 +378,29 @@ impl Checker<'_> {
         let Some(value) = self.lookup_value(id) else {
             return self.no_member(name, &shown);
         };
-        let (of, source, text) = (self.show(value), self.source(base), self.text(name.name));
+        let label = format!("{shown} has no component `{}`", self.text(name.name));
         let finding = self
             .at(&codes::E211, name.span)
-            .message("this lookup may miss")
-            .label(format!("{shown} has no component `{text}`"))
-            .also(self.span(base), "the answer of this may be `Miss`")
+            .label(label)
+            .also(self.span(base), "the answer of this may be `Miss`");
+        let finding = self.matched_first(finding, base, value);
+        self.report(finding);
+        Ty::default()
+    }
+
+    /// An answer of a lookup where its value is needed.
+    pub(crate) fn not_matched(&self, e: ExprId, found: Ty, value: Ty) -> Diagnostic {
+        let finding = self.at(&codes::E211, self.span(e));
+        let finding = finding.label(format!("this is {}", self.show(found)));
+        self.matched_first(finding, e, value)
+    }
+
+    fn matched_first(&self, finding: Diagnostic, e: ExprId, value: Ty) -> Diagnostic {
+        let (of, source) = (self.show(value), self.source(e));
+        finding
             .help(format!(
                 "if (!({source} instanceof Hit({of} found))) return Drop(NO_ROUTE);"
             ))
-            .note("there is no null in NFL, and so no packet that finds one");
-        self.report(finding);
-        Ty::default()
+            .note("there is no null in NFL, and so no packet that finds one")
     }
 }
