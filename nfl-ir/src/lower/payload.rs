@@ -173,6 +173,7 @@ impl Lower<'_, '_> {
     /// `body[i]`: what is read must be there.
     pub(super) fn byte_at(&mut self, base: ExprId, index: ExprId) -> Val {
         let [start, end] = self.bytes_of(base);
+        let wide = self.may_be_wide(index);
         let index = self.u32_of(index);
         let length = self.b.op2(Op::Sub, end, start, 32);
         let ok = self.b.block();
@@ -180,9 +181,24 @@ impl Lower<'_, '_> {
         self.b.branch(inside, ok, self.malformed);
         self.b.enter(ok);
         let place = self.b.op2(Op::Add, start, index, 32);
-        // Follows from the comparison before, in a form that proves the place to lie in the packet.
+        // Both follow from the comparison before, in a form that proves the place to lie in the packet.
+        if wide {
+            self.there(place, end, 1);
+        }
         self.require(at(place).plus(1));
         Val::Words(vec![self.b.load(Region::Packet, 1, at(place))])
+    }
+
+    /// Whether an index may be more than a packet has bytes, for all that its type says.
+    fn may_be_wide(&self, index: ExprId) -> bool {
+        let kind = &self.image.sound.program().ast.exprs[index].kind;
+        let wide = match kind {
+            ExprKind::Paren(inner) => return self.may_be_wide(*inner),
+            // Computed in 32 bits, whatever the width of its operands.
+            ExprKind::Binary { .. } => true,
+            _ => self.image.width(self.ty(index)).bits > 16,
+        };
+        wide && self.konst(index).is_none()
     }
 
     /// The text that is the first argument.
