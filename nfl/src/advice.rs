@@ -3,8 +3,7 @@
 //! In: findings of the intermediate form, which knows places and no source text. Out: the same with
 //! the corrections that the text allows. Guaranteed: the finding itself stays as it is.
 
-use nfl_abi::codes;
-use nfl_syntax::ast::StmtKind;
+use nfl_syntax::ast::{BinOp, ExprId, ExprKind, StmtKind};
 use nfl_syntax::{Diagnostic, Span};
 use nfl_typeck::program::Program;
 
@@ -13,8 +12,44 @@ const ROUNDS: u32 = 16;
 
 /// Adds what the source says to a finding.
 pub(crate) fn complete(finding: Diagnostic, program: &Program) -> Diagnostic {
-    if finding.code == &codes::E501 || finding.code == &codes::E502 {
-        return limit(finding, program);
+    match finding.code.text {
+        "E501" | "E502" => limit(finding, program),
+        "E503" | "E505" => named(finding, program),
+        _ => finding,
+    }
+}
+
+/// The same in terms of the index or the divisor that the source has at this place.
+fn named(mut finding: Diagnostic, program: &Program) -> Diagnostic {
+    let Some(place) = finding.labels.first().map(|label| label.span) else {
+        return finding;
+    };
+    let exprs = &program.ast.exprs;
+    let text = |e: ExprId| program.sources.text(exprs[e].span);
+    let here = exprs.iter().filter(|(_, expr)| expr.span == place);
+    for (e, expr) in here {
+        let (said, word, short) = match &expr.kind {
+            ExprKind::Index { index, .. } => ("out of bounds", "index", text(*index)),
+            ExprKind::Binary {
+                op: BinOp::Div | BinOp::Rem,
+                right,
+                ..
+            } => ("zero", "count", text(*right)),
+            _ => continue,
+        };
+        let whole = if word == "index" { text(e) } else { short };
+        if whole.contains('\n') {
+            return finding;
+        }
+        finding.message = format!("`{whole}` may be {said}");
+        let named = short.chars().all(|c| c.is_ascii_alphanumeric());
+        for help in &mut finding.helps {
+            if named {
+                *help = help.replace("u32 count in ", &format!("u32 {short} in "));
+            }
+            *help = help.replace(&format!("if ({word} "), &format!("if ({short} "));
+        }
+        return finding;
     }
     finding
 }
