@@ -8,6 +8,7 @@ mod docs;
 mod explain;
 mod filled;
 mod marked;
+mod messages;
 mod mutated;
 mod opinions;
 mod prop;
