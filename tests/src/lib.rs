@@ -14,6 +14,7 @@ pub mod mutants;
 pub mod oracle;
 pub mod packet;
 pub mod pipeline;
+pub mod second;
 
 /// The captures of `nflc`, whose crate is a program and so cannot be named.
 #[path = "../../nfl-cli/src"]
