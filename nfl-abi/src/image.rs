@@ -217,6 +217,10 @@ pub const REASONS: &[&str] = &[
 pub const OWN_REASONS: u8 = 16;
 /// The reason that the machine reports for a fault.
 pub const REASON_FAULT: u8 = 255;
+/// How many reasons of its own a program may have.
+pub const OWN_REASONS_MAX: u8 = REASON_FAULT - OWN_REASONS;
+/// How many resources an image may have: imports name them by one byte.
+pub const RESOURCES_MAX: u32 = 255;
 
 /// The four parts of a program that a node runs.
 #[derive(Clone, PartialEq, Eq, Debug)]

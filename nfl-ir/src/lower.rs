@@ -1,7 +1,8 @@
 //! Lowering: a sound function with its parameters bound becomes modules, one for each image.
 //!
 //! In: a [`Sound`] program, a function, values for its parameters. Out: a module for each party of
-//! a contract and one for the resident handlers. Guaranteed: lowering cannot fail; methods are
+//! a contract and one for the resident handlers; an image that has more of something than there are
+//! numbers for is left out after a finding, and nothing else can fail. Guaranteed: methods are
 //! inlined (there is no recursion), every loop with a `limit` carries its counter, every packet
 //! access stands behind the length test that its pattern asks for.
 
@@ -13,6 +14,7 @@ mod expr;
 mod field;
 mod layers;
 mod layout;
+mod limits;
 mod method;
 mod number;
 mod one_of;
@@ -32,6 +34,7 @@ use crate::entity::{Block, DataId, FieldId, LateId, ParamId, Value};
 use crate::func::{CarriedField, Data, Function, Module, WordInfo};
 use nfl_abi::image::{OWN_REASONS, REASONS, Right, Verdict, VerdictKind};
 use nfl_abi::{Layer, Profile, Role};
+use nfl_syntax::Diags;
 use nfl_syntax::arena::{Id, IdVec};
 use nfl_syntax::ast::{DeclKind, ExprId};
 use nfl_typeck::bind::Bindings;
@@ -47,7 +50,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// The modules of a function, contracts first.
-pub fn lower(sound: Sound<'_>, function: FunctionId, bindings: &Bindings) -> Vec<Module> {
+pub fn lower(
+    sound: Sound<'_>,
+    function: FunctionId,
+    bindings: &Bindings,
+    diags: &mut Diags,
+) -> Vec<Module> {
     let def = &sound.tables().functions[function];
     let has = |role| def.handlers.iter().any(|h| h.role == role);
     let parties: Vec<Role> = [Role::Originator, Role::Responder]
@@ -56,17 +64,20 @@ pub fn lower(sound: Sound<'_>, function: FunctionId, bindings: &Bindings) -> Vec
         .collect();
     let shared = |h: &&Handler| matches!(h.role, Role::Transit | Role::Arrival);
     let mut modules = Vec::new();
+    let mut image = |handlers: &[&Handler], party| {
+        modules.extend(lower_image(sound, def, bindings, (handlers, party), diags));
+    };
     for &party in &parties {
         let handlers: Vec<&Handler> = def
             .handlers
             .iter()
             .filter(|h| h.role == party || shared(h))
             .collect();
-        modules.push(lower_image(sound, def, bindings, &handlers, Some(party)));
+        image(&handlers, Some(party));
     }
     let rest: Vec<&Handler> = def.handlers.iter().filter(shared).collect();
     if parties.is_empty() && !rest.is_empty() {
-        modules.push(lower_image(sound, def, bindings, &rest, None));
+        image(&rest, None);
     }
     let resident: Vec<&Handler> = def
         .handlers
@@ -74,7 +85,7 @@ pub fn lower(sound: Sound<'_>, function: FunctionId, bindings: &Bindings) -> Vec
         .filter(|h| h.role.profile() == Profile::Resident)
         .collect();
     if !resident.is_empty() {
-        modules.push(lower_image(sound, def, bindings, &resident, None));
+        image(&resident, None);
     }
     modules
 }
@@ -83,9 +94,9 @@ fn lower_image(
     sound: Sound<'_>,
     def: &FunctionDef,
     bindings: &Bindings,
-    handlers: &[&Handler],
-    party: Option<Role>,
-) -> Module {
+    (handlers, party): (&[&Handler], Option<Role>),
+    diags: &mut Diags,
+) -> Option<Module> {
     let profile = handlers[0].role.profile();
     let name = match party {
         Some(party) => format!("{}.{}", def.qualified, party.text()),
@@ -138,6 +149,7 @@ fn lower_image(
         late: BTreeMap::new(),
         params: BTreeMap::new(),
         resources: BTreeMap::new(),
+        largest: 0,
         written: stmt::written(sound),
     };
     if profile == Profile::Capsule {
@@ -150,7 +162,7 @@ fn lower_image(
         };
         image.module.functions.push(f);
     }
-    image.module
+    image.fits(diags).then_some(image.module)
 }
 
 /// What the handlers of one image share.
@@ -172,6 +184,8 @@ struct ImageState<'a> {
     params: BTreeMap<(TemplateId, usize), ParamId>,
     /// Places in the module.
     resources: BTreeMap<(u32, ResourceId), u8>,
+    /// Bytes of the largest key or value.
+    largest: u32,
     /// Variables that are assigned somewhere, or whose elements are.
     written: BTreeSet<LocalId>,
 }

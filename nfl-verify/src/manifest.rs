@@ -3,7 +3,7 @@
 //! In: an image and the platform's limits. Out: nothing, or why not. Guaranteed: sizes are within
 //! limits, entries are of the profile, and late parameters are words among the constants.
 
-use nfl_abi::image::{Image, LateSlot, Resource, Role, VerdictKind};
+use nfl_abi::image::{Image, LateSlot, RESOURCES_MAX, Resource, Role, VerdictKind};
 use nfl_abi::{ImageLimits, map};
 
 use crate::refusal::{Range, Reason};
@@ -25,8 +25,6 @@ pub(crate) fn check(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
 
 /// Bytes of a flow's handle.
 const FLOW_KEY_BYTES: u16 = 4;
-/// Resources that an import can name.
-const RESOURCES_MAX: u32 = 255;
 
 /// Every late parameter has a word of its own: what is known about a word is the range of one.
 fn late(image: &Image) -> Result<(), Reason> {

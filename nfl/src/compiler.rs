@@ -126,7 +126,7 @@ impl Compiler {
             return Vec::new();
         };
         let mut bounds = Vec::new();
-        for mut module in nfl_ir::lower::lower(sound, function, bindings) {
+        for mut module in nfl_ir::lower::lower(sound, function, bindings, diags) {
             nfl_ir::passes::run(&mut module);
             if let Some(verified) = nfl_ir::verify::verify(module, &self.limits, diags) {
                 bounds.extend(HandlerBounds::of(&verified));

@@ -206,7 +206,7 @@ impl FunctionUnit<'_> {
     pub(crate) fn images_with(&self, bindings: &Bindings, diags: &mut Diags) -> Vec<Built> {
         let sound = self.unit.checked.sound();
         let sound = sound.expect("a unit is made of a program without errors");
-        let modules = nfl_ir::lower::lower(sound, self.id, bindings).into_iter();
+        let modules = nfl_ir::lower::lower(sound, self.id, bindings, diags).into_iter();
         modules
             .filter_map(|module| self.emit(module, diags))
             .collect()

@@ -68,6 +68,62 @@ function Wide() {{
     assert_eq!(codes_of(MARKER), [""; 0]);
 }
 
+/// A program whose handler, or whose chain of stages, says this many things.
+fn repeated(count: usize, declared: &str, said: &str, uses: &str, stages: usize) -> String {
+    let each = |text: &str, count: usize| -> String {
+        let numbered = (0..count).map(|n| text.replace('#', &n.to_string()));
+        numbered.collect()
+    };
+    let stage = |n: usize| {
+        format!(
+            "function Stage{n}x() {uses} {{\n{}    on ingress(Packet pkt) {{\n{}        return Pass;\n    }}\n}}\n",
+            each(declared, count),
+            each(said, count)
+        )
+    };
+    let all: String = (0..stages).map(stage).collect();
+    let names: Vec<String> = (0..stages).map(|n| format!("Stage{n}x()")).collect();
+    let imports = "import nfl.table.*;\n";
+    match stages {
+        1 => format!("{imports}{all}"),
+        _ => format!("{imports}{all}chain All {uses} = {};\n", names.join(" -> ")),
+    }
+}
+
+/// Codes of a file whose last function or chain is built.
+fn codes_of_last(text: &str) -> Vec<&'static str> {
+    let files = MemoryFiles::from([("case.nfl", text)]);
+    let build = Compiler::new(Limits::EDGE).build(&files, "case.nfl");
+    let errors = build.diagnostics.iter();
+    let errors = errors.filter(|d| d.severity == nfl_abi::Severity::Error);
+    errors.map(|d| d.code.text).collect()
+}
+
+#[test]
+fn e701_more_than_a_byte_can_number() {
+    let log = |n| repeated(n, "", "        log(\"text #\");\n", "uses Report", 1);
+    assert_eq!(codes_of_last(&log(256)), [""; 0]);
+    assert_eq!(codes_of_last(&log(257)), ["E701"]);
+    let counters = |n, stages| {
+        let declared = "    Counter c#;\n";
+        repeated(n, declared, "        c#.count(pkt);\n", "", stages)
+    };
+    assert_eq!(codes_of_last(&counters(51, 5)), [""; 0]);
+    assert_eq!(codes_of_last(&counters(52, 5)), ["E701"]);
+    let records: String = (0..256)
+        .map(|n| format!("record R{n}x(u32 a{n}) {{}}\n"))
+        .collect();
+    let said = "        report(R#x(1));\n";
+    let report = |n| repeated(n, "", said, "uses Report", 1) + &records;
+    assert_eq!(codes_of_last(&report(255)), [""; 0]);
+    assert_eq!(codes_of_last(&report(256)), ["E701"]);
+    let declared = "    static final Reason R_# = Reason(\"reason #\");\n";
+    let said = "        if (pkt.size == #B) return Drop(R_#);\n";
+    let reasons = |n| repeated(n, declared, said, "", 1);
+    assert_eq!(codes_of_last(&reasons(239)), [""; 0]);
+    assert_eq!(codes_of_last(&reasons(240)), ["E701"]);
+}
+
 #[test]
 fn e806_e807_keys_that_cannot_be() {
     // Two keys of one id would take 2^64 tries, and a system without random numbers is rare.

@@ -113,7 +113,7 @@ impl Checking {
         if let Some(sound) = self.checked.sound() {
             for function in self.functions() {
                 let bindings = Bindings::unbound(&self.checked, function);
-                for mut module in nfl_ir::lower::lower(sound, function, &bindings) {
+                for mut module in nfl_ir::lower::lower(sound, function, &bindings, &mut diags) {
                     nfl_ir::passes::run(&mut module);
                     nfl_ir::verify::verify(module, &Limits::EDGE, &mut diags);
                 }
@@ -143,7 +143,10 @@ impl Checking {
         let Some(bindings) = bindings.filter(|_| !diags.has_errors()) else {
             return Err(self.render(&diags.into_vec()));
         };
-        let lowered = nfl_ir::lower::lower(sound, function, &bindings);
+        let lowered = nfl_ir::lower::lower(sound, function, &bindings, &mut diags);
+        if diags.has_errors() {
+            return Err(self.render(&diags.into_vec()));
+        }
         lowered
             .into_iter()
             .map(|lowered| self.stage(lowered))

@@ -27,10 +27,17 @@ impl ImageState<'_> {
         at
     }
 
+    /// The bytes of a key or value in the manifest.
+    fn size_of(&mut self, layout: &Layout) -> u16 {
+        self.largest = self.largest.max(layout.size);
+        u16::try_from(layout.size).unwrap_or(u16::MAX)
+    }
+
     fn add_resource(&mut self, row: Resource) -> u8 {
         let all = &mut self.module.resources;
         all.push(row);
-        u8::try_from(all.len() - 1).expect("the checker bounds the resources of a function")
+        // One that has no number makes the whole image fail.
+        u8::try_from(all.len() - 1).unwrap_or(u8::MAX)
     }
 
     /// The key and the value of a resource.
@@ -48,7 +55,7 @@ impl ImageState<'_> {
         }
     }
 
-    fn resource_row(&self, id: ResourceId) -> Resource {
+    fn resource_row(&mut self, id: ResourceId) -> Resource {
         let tables = self.sound.tables();
         let def = &tables.resources[id];
         let (key, value) = self.resource_layouts(id);
@@ -69,8 +76,8 @@ impl ImageState<'_> {
         Resource {
             name: self.resource_name(self.sound.program().names.text(def.name)),
             kind: def.kind,
-            key_bytes: key.size as u16,
-            value_bytes: value.size as u16,
+            key_bytes: self.size_of(&key),
+            value_bytes: self.size_of(&value),
             capacity: capacity.max(1),
             idle_ns: def.idle.map_or(0, |e| self.size(e, 0)),
             first,
@@ -88,7 +95,7 @@ impl ImageState<'_> {
             name,
             kind: ResourceKind::Report,
             key_bytes: 0,
-            value_bytes: value.size as u16,
+            value_bytes: self.size_of(value),
             capacity: 1,
             idle_ns: 0,
             first: 0,
@@ -96,7 +103,7 @@ impl ImageState<'_> {
             layout,
         };
         match self.module.resources.iter().position(|r| *r == row) {
-            Some(at) => at as u8,
+            Some(at) => u8::try_from(at).unwrap_or(u8::MAX),
             None => self.add_resource(row),
         }
     }

@@ -94,6 +94,9 @@ impl Lower<'_, '_> {
         resource: Option<u8>,
         args: Vec<Arg>,
     ) -> Value {
+        if self.image.overfull() {
+            return self.b.constant(0);
+        }
         let service = host::call::service(name).expect("a service of the contract");
         let import = Import {
             service: service.number,
