@@ -100,7 +100,7 @@ builtins! {
     QueueDepth => "depth", Queue, None, "u16 depth", "Packets waiting in the queue it would join, at most 65535.";
     PacketFlow => "flow", Packet, None, "FlowKey flow", "Its flow: addresses, protocol and ports, which are 0 for later fragments and protocols without ports.";
     FlowReverse => "reverse", Flow, Some(0), "FlowKey reverse()", "The flow of the answers.";
-    FlowHash => "hash", None, Some(1), "u32 hash(FlowKey flow)", "CRC-32C over the five-tuple in wire order.";
+    FlowHash => "hash", None, Some(1), "u32 hash(FlowKey flow, …)", "CRC-32C over the five-tuple and what follows it, in wire order.";
     Hash => "hash", None, None, "u32 hash(…)", "CRC-32C (RFC 3720, appendix B.4) over the arguments in wire order, each as whole bytes; the same on every node.";
     SipHash => "siphash", None, None, "u32 siphash(u64 key, …)", "The low 32 bits of SipHash-2-4, for keys that an attacker may choose.";
     Swap => "swap", None, Some(2), "void swap(a, b)", "Exchanges two fields of a header that keep its sums, such as its addresses: no checksum moves.";

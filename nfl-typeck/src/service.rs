@@ -350,23 +350,23 @@ impl Checker<'_> {
         }
         let mut bytes = 0u32;
         let mut flow = false;
-        for arg in rest {
+        for (at, arg) in rest.iter().enumerate() {
             self.no_name(arg);
             let ty = self.expr(arg.value, None);
             all.push(arg.value);
             match (self.kind(ty), self.stored_size(ty)) {
                 (TyKind::Error, _) => {}
-                (TyKind::FlowKey, _) => flow = true,
+                (TyKind::FlowKey, _) if at == 0 && !keyed => flow = true,
+                (TyKind::FlowKey, _) => {
+                    let finding = self
+                        .at(&codes::E213, self.span(arg.value))
+                        .message("a flow is the first that `hash` takes")
+                        .label("its five-tuple is with the node");
+                    self.report(finding);
+                }
                 (_, Some(size)) => bytes = bytes.saturating_add(size),
                 _ => self.not_passable(arg.value, ty, "hashed"),
             }
-        }
-        if flow && (rest.len() > 1 || keyed) {
-            let finding = self
-                .at(&codes::E213, name.span)
-                .message("a flow is hashed alone, by `hash(flow)`")
-                .label("its five-tuple is with the node");
-            self.report(finding);
         }
         if bytes > HASHED_MAX {
             let finding = self

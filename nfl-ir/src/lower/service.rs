@@ -35,7 +35,11 @@ impl Lower<'_, '_> {
             Intrinsic::FlowHash => {
                 let args = self.ordered(e);
                 let flow = self.words(args[0]);
-                vec![self.ask("flow.hash", 0, None, vec![Arg::Word(flow[0])])]
+                let hash = self.ask("flow.hash", 0, None, vec![Arg::Word(flow[0])]);
+                match &args[1..] {
+                    [] => vec![hash],
+                    more => vec![self.hash_behind(hash, more)],
+                }
             }
             Intrinsic::Hash => {
                 let args = self.ordered(e);
@@ -170,6 +174,34 @@ impl Lower<'_, '_> {
             words.extend(self.words_of(arg, ty));
         }
         (layout.size, Arg::Block(self.pack(&layout, &words)))
+    }
+
+    /// The CRC of bytes that are known by their own CRC, and of further ones behind them.
+    ///
+    /// The service begins with all ones and inverts what it answers, so what it would have reached behind
+    /// the bytes before differs from its beginning by their CRC: that much is added to the first four bytes.
+    /// Of fewer bytes the rest of the CRC has not come in yet and stands in the answer, moved down.
+    fn hash_behind(&mut self, before: Value, args: &[ExprId]) -> Value {
+        let (bytes, block) = self.hashed_block(args);
+        let Arg::Block(mut words) = block else {
+            return before;
+        };
+        if let Some(first) = words.first_mut() {
+            *first = self.b.op2(Op::Xor, *first, before, 32);
+            if bytes < 4 {
+                *first = self
+                    .b
+                    .op2c(Op::And, *first, (1 << (8 * bytes)) - 1, 8 * bytes as u8);
+            }
+        }
+        let hash = self.ask("hash.crc32c", bytes, None, vec![Arg::Block(words)]);
+        if bytes >= 4 {
+            return hash;
+        }
+        let rest = self
+            .b
+            .op2c(Op::Shr, before, 8 * bytes, 32 - 8 * bytes as u8);
+        self.b.op2(Op::Xor, hash, rest, 32)
     }
 
     /// `swap(a, b)`; fields that keep their header's sums are written as they are.
