@@ -7,8 +7,7 @@
 use std::rc::Rc;
 
 use nfl_abi::Layer;
-use nfl_abi::image::VerdictKind;
-use nfl_syntax::ast::{BinOp, PatId, PatKind, TypeId, TypeKind};
+use nfl_syntax::ast::{BinOp, PatId};
 use nfl_typeck::Konst;
 use nfl_typeck::tables::{Derived, HeaderId, LayerStep, LocalId, PatInfo};
 
@@ -108,7 +107,9 @@ impl Run<'_> {
                 }
                 return Ok(true);
             }
-            (_, Value::Verdict(kind, operand)) => return self.takes_verdict(pat, *kind, operand),
+            (PatInfo::Verdict { kind, arg }, Value::Verdict(found, operand)) => {
+                return Ok(kind == found && self.takes_operand(*arg, operand)?);
+            }
             _ => return stop("this pattern is not known to tests"),
         };
         let Some(views) = self.layers(&packet, front, steps)? else {
@@ -120,17 +121,9 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Whether a pattern takes a verdict. A `Drop` without a reason is one with each.
-    fn takes_verdict(&mut self, pat: PatId, kind: VerdictKind, operand: &Operand) -> Eval<bool> {
-        let (ty, args) = match &self.ast.pats[pat].kind {
-            PatKind::Type { ty, .. } => (*ty, Vec::new()),
-            PatKind::Record { ty, args, .. } => (*ty, args.clone()),
-            _ => return stop("this pattern of a verdict is not known to tests"),
-        };
-        if self.simple_name(ty) != Some(kind.text()) {
-            return Ok(false);
-        }
-        let Some(&arg) = args.first() else {
+    /// Whether a pattern takes what a verdict says. A `Drop` without a reason is one with each.
+    fn takes_operand(&mut self, arg: Option<PatId>, operand: &Operand) -> Eval<bool> {
+        let Some(arg) = arg else {
             return Ok(true);
         };
         match operand {
@@ -147,17 +140,6 @@ impl Run<'_> {
                     }
                 }
             },
-        }
-    }
-
-    /// The name of a type that is one word.
-    fn simple_name(&self, ty: TypeId) -> Option<&str> {
-        match &self.ast.types[ty].kind {
-            TypeKind::Named { path, .. } => {
-                let name = path.last()?;
-                Some(self.sound.program().names.text(name.name))
-            }
-            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use crate::builtin::Intrinsic;
 use crate::check::{Checker, Naming, OwnerKind};
+use crate::deconstruct::operand_of;
 use crate::expr::{is_number, is_quantity};
 use crate::flow::{Ended, Why};
 use crate::resolve::{TypeName, nearest};
@@ -355,7 +356,7 @@ impl Checker<'_> {
     }
 
     /// The verdict that a written type names.
-    fn verdict_kind(&self, ty: TypeId) -> Option<VerdictKind> {
+    pub(crate) fn verdict_kind(&self, ty: TypeId) -> Option<VerdictKind> {
         match &self.ast.types[ty].kind {
             TypeKind::Named { path, args } if args.is_empty() => match path.as_slice() {
                 [name] => VerdictKind::from_text(self.text(name.name)),
@@ -515,13 +516,8 @@ impl Checker<'_> {
             VerdictKind::Multicast => "group",
             _ => "next",
         };
-        let operand = match kind {
-            VerdictKind::Drop | VerdictKind::Punt => Some((TyKind::Reason, false)),
-            VerdictKind::Forward => Some((TyKind::Port, true)),
-            VerdictKind::Multicast => Some((TyKind::Group, true)),
-            VerdictKind::Steer => Some((TyKind::NodeId, true)),
-            VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => None,
-        };
+        // A reason may be left out.
+        let operand = operand_of(kind).map(|ty| (ty, ty != TyKind::Reason));
         match (operand, args) {
             (Some((want, _)), [arg]) => {
                 if let Some(named) = arg.name

@@ -1,4 +1,4 @@
-//! Patterns over values: constants, ranges, records and their components.
+//! Patterns over values: constants, ranges, records and their components, verdicts.
 //!
 //! In: a pattern and the type of the value it is matched against. Out: its meaning in the tables, and
 //! the names it binds. Guaranteed: a pattern in the tables fits its value.
@@ -11,8 +11,20 @@ use crate::tables::{LocalId, PatInfo, RecordId};
 use crate::ty::{Ty, TyKind};
 use crate::types::FoundType;
 use nfl_abi::codes;
+use nfl_abi::image::VerdictKind;
 use nfl_syntax::ast::{BinOp, ExprId, Ident, PatId, PatKind, TypeId, TypeKind};
 use nfl_syntax::{Name, Span};
+
+/// The type of what a verdict of this kind says beside its kind.
+pub(crate) fn operand_of(kind: VerdictKind) -> Option<TyKind> {
+    match kind {
+        VerdictKind::Drop | VerdictKind::Punt => Some(TyKind::Reason),
+        VerdictKind::Forward => Some(TyKind::Port),
+        VerdictKind::Multicast => Some(TyKind::Group),
+        VerdictKind::Steer => Some(TyKind::NodeId),
+        VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => None,
+    }
+}
 
 /// Names that a pattern binds, in order.
 pub(crate) type Binds = Vec<(Name, LocalId)>;
@@ -39,7 +51,10 @@ impl Checker<'_> {
 
     /// Whether values of a type have parts that patterns name.
     pub(crate) fn is_taken_apart(&self, ty: Ty) -> bool {
-        matches!(self.kind(ty), TyKind::Record(_) | TyKind::Sealed(_))
+        matches!(
+            self.kind(ty),
+            TyKind::Record(_) | TyKind::Sealed(_) | TyKind::Verdict
+        )
     }
 
     /// `value instanceof pattern` for a value with parts.
@@ -180,6 +195,11 @@ impl Checker<'_> {
         let TypeKind::Named { path, .. } = &ast.types[written].kind else {
             return PatInfo::None;
         };
+        if self.kind(ty) == TyKind::Verdict
+            && let Some(kind) = self.verdict_kind(written)
+        {
+            return self.verdict_pattern(kind, args, name, (span, one_of_several), binds);
+        }
         let Some(found) = self.find_type(path, span) else {
             return PatInfo::None;
         };
@@ -188,6 +208,13 @@ impl Checker<'_> {
         }
         let owner = match found {
             FoundType::Ty(found) => {
+                if let (Some(number), Some([arg])) = (self.number_inside(found), args)
+                    && found == ty
+                    && name.is_none()
+                {
+                    self.value_pattern(*arg, number, one_of_several, binds);
+                    return self.t.pats[*arg].clone();
+                }
                 return self.whole(found, span, args, name, ty, one_of_several, binds);
             }
             FoundType::Owner(owner) => owner,
@@ -238,6 +265,51 @@ impl Checker<'_> {
         }
     }
 
+    /// `Pass`, `Drop(POLICY)`, `Forward(var port)`.
+    fn verdict_pattern(
+        &mut self,
+        kind: VerdictKind,
+        args: Option<&[PatId]>,
+        name: Option<Ident>,
+        (span, one_of_several): (Span, bool),
+        binds: &mut Binds,
+    ) -> PatInfo {
+        let args = args.unwrap_or_default();
+        let operand = operand_of(kind).map(|kind| self.ty(kind));
+        if args.len() > usize::from(operand.is_some()) {
+            let finding = self
+                .at(&codes::E303, span)
+                .message(format!(
+                    "`{}` has {}, not {}",
+                    kind.text(),
+                    match operand {
+                        Some(_) => "1 component",
+                        None => "no component",
+                    },
+                    args.len()
+                ))
+                .label("each component has a pattern");
+            self.report(finding);
+        }
+        for (at, &arg) in args.iter().enumerate() {
+            let ty = operand.filter(|_| at == 0).unwrap_or_default();
+            self.value_pattern(arg, ty, one_of_several, binds);
+        }
+        if let Some(name) = name {
+            let verdict = self.ty(TyKind::Verdict);
+            let finding = self
+                .at(&codes::E303, name.span)
+                .message(format!("`{}` is no type of its own", kind.text()))
+                .label("name the whole value before the `switch`");
+            self.report(finding);
+            self.bind_value(name, verdict, one_of_several, binds);
+        }
+        PatInfo::Verdict {
+            kind,
+            arg: args.first().copied(),
+        }
+    }
+
     /// Patterns of a record's components.
     fn parts(
         &mut self,
@@ -274,6 +346,16 @@ impl Checker<'_> {
             self.value_pattern(arg, ty, one_of_several, binds);
         }
         args.to_vec()
+    }
+
+    /// The number that `Port(n)` and its like are made of.
+    fn number_inside(&mut self, ty: Ty) -> Option<Ty> {
+        let bits = match self.kind(ty) {
+            TyKind::Port | TyKind::Group => 16,
+            TyKind::NodeId => 32,
+            _ => return None,
+        };
+        Some(self.ty(TyKind::Unsigned(bits)))
     }
 
     /// A pattern that names the type of the value itself.

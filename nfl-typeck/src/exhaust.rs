@@ -3,13 +3,15 @@
 //! In: patterns as shapes. Out: values that none of them takes, or the pattern that takes what
 //! another one asks for. The idea is Maranget's ("Warnings for pattern matching", 2007): a matrix of
 //! patterns is split by the constructors of its first column until no column is left. Constructors
-//! are the members of a sealed interface, the one form of a record, and for numbers, addresses and
+//! are the members of a sealed interface, the kinds of verdicts, the one form of a record, and for numbers, addresses and
 //! enums the intervals between the ends of all intervals in the column.
 
 use crate::check::Checker;
+use crate::deconstruct::operand_of;
 use crate::konst;
-use crate::tables::{Konst, PatInfo};
+use crate::tables::{Konst, PatInfo, RecordId};
 use crate::ty::{Ty, TyKind};
+use nfl_abi::image::VerdictKind;
 use nfl_syntax::Span;
 use nfl_syntax::ast::PatId;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -97,6 +99,11 @@ impl Checker<'_> {
                 });
                 Shape::Member(member.unwrap_or(0) as usize, parts.collect())
             }
+            PatInfo::Verdict { kind, arg } => {
+                let parts = self.verdict_types(*kind).into_iter();
+                let parts = parts.map(|ty| arg.map_or(Shape::Any, |arg| self.shape(arg, ty)));
+                Shape::Member(usize::from(kind.number()), parts.collect())
+            }
             _ => Shape::Something,
         }
     }
@@ -177,13 +184,21 @@ impl Checker<'_> {
     /// The constructors of a type, if they are few enough to be named one by one: those without
     /// components first, as people ask for the plain case first.
     fn split(&self, ty: Ty) -> Vec<Shape> {
-        let TyKind::Sealed(id) = self.kind(ty) else {
-            return Vec::new();
+        let lengths: Vec<usize> = match self.kind(ty) {
+            TyKind::Sealed(id) => {
+                let members = self.t.sealed[id].members.iter();
+                members
+                    .map(|&m| self.t.records[m].components.len())
+                    .collect()
+            }
+            TyKind::Verdict => {
+                let kinds = VerdictKind::ALL.iter();
+                kinds.map(|&kind| self.verdict_types(kind).len()).collect()
+            }
+            _ => return Vec::new(),
         };
-        let members = self.t.sealed[id].members.iter().enumerate();
-        let mut all: Vec<(usize, usize)> = members
-            .map(|(at, &m)| (self.t.records[m].components.len(), at))
-            .collect();
+        let lengths = lengths.into_iter().enumerate();
+        let mut all: Vec<(usize, usize)> = lengths.map(|(at, len)| (len, at)).collect();
         all.sort_by_key(|&(len, at)| (len > 0, at));
         all.into_iter()
             .map(|(len, at)| Shape::Member(at, vec![Shape::Any; len]))
@@ -229,6 +244,10 @@ impl Checker<'_> {
                 Some(all.map(|&m| self.component_types(m)).collect())
             }
             TyKind::Record(id) => Some(vec![self.component_types(id)]),
+            TyKind::Verdict => {
+                let kinds = VerdictKind::ALL.iter();
+                Some(kinds.map(|&kind| self.verdict_types(kind)).collect())
+            }
             _ => None,
         };
         let plain = |row: &Vec<Shape>| matches!(row[0], Shape::Any | Shape::Something);
@@ -249,7 +268,13 @@ impl Checker<'_> {
         }
     }
 
-    fn component_types(&self, record: crate::tables::RecordId) -> Vec<Ty> {
+    /// The type of what a verdict of this kind says, if it says anything.
+    fn verdict_types(&self, kind: VerdictKind) -> Vec<Ty> {
+        let operand = operand_of(kind).map(|kind| self.t.types.find(kind).unwrap_or_default());
+        operand.into_iter().collect()
+    }
+
+    fn component_types(&self, record: RecordId) -> Vec<Ty> {
         let components = &self.t.records[record].components;
         components.iter().map(|c| c.ty).collect()
     }
@@ -299,12 +324,13 @@ impl Checker<'_> {
     }
 
     fn member_text(&self, ty: Ty, at: usize, parts: &[String]) -> String {
-        let record = match self.kind(ty) {
-            TyKind::Sealed(id) => self.t.sealed[id].members[at],
-            TyKind::Record(id) => id,
-            _ => return "_".to_string(),
+        let record = |id: RecordId| self.text(self.t.records[id].name);
+        let name = match self.kind(ty) {
+            TyKind::Sealed(id) => record(self.t.sealed[id].members[at]),
+            TyKind::Record(id) => record(id),
+            TyKind::Verdict => VerdictKind::ALL[at].text(),
+            _ => "_",
         };
-        let name = self.text(self.t.records[record].name);
         if parts.is_empty() {
             name.to_string()
         } else {
@@ -367,6 +393,9 @@ impl Checker<'_> {
             TyKind::Ip6 => Ipv6Addr::from(place).to_string(),
             TyKind::Ip4 => Ipv4Addr::from(number as u32).to_string(),
             TyKind::Bool => (number != 0).to_string(),
+            TyKind::Port => format!("Port({number})"),
+            TyKind::Group => format!("Group({number})"),
+            TyKind::NodeId => format!("NodeId({number})"),
             TyKind::Mac => {
                 let bytes = (number as u64).to_be_bytes();
                 let pairs: Vec<String> = bytes[2..].iter().map(|b| format!("{b:02x}")).collect();

@@ -47,12 +47,6 @@ impl Checker<'_> {
             return self.nothing_bound();
         }
         let ty = self.expr(value, None);
-        if self.body.test
-            && self.kind(ty) == TyKind::Verdict
-            && let Some(cond) = self.test_verdict_pattern(pat)
-        {
-            return cond;
-        }
         if self.is_taken_apart(ty) {
             return self.instance_of_value(value, ty, pat);
         }

@@ -198,7 +198,7 @@ impl Checker<'_> {
         };
         let named = matches!(
             self.kind(ty),
-            TyKind::Record(_) | TyKind::Sealed(_) | TyKind::Enum(..)
+            TyKind::Record(_) | TyKind::Sealed(_) | TyKind::Enum(..) | TyKind::Verdict
         );
         let mut finding = self
             .at(&codes::E301, self.span(*value))

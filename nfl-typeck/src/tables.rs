@@ -230,6 +230,13 @@ pub enum PatInfo {
         /// The whole value's name.
         local: Option<LocalId>,
     },
+    /// What becomes of a packet: `Drop`, `Forward(var port)`.
+    Verdict {
+        /// Which.
+        kind: VerdictKind,
+        /// The pattern of its reason, port, group or node; none when nothing is asked of it.
+        arg: Option<PatId>,
+    },
 }
 
 /// One layer of a pattern.

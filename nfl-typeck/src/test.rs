@@ -5,15 +5,14 @@
 //! body like any other, with a few more forms, each of which is asked for before the ordinary rule.
 
 use crate::check::{Body, Checker, Gives, OwnerId, OwnerKind};
-use crate::flow::Cond;
 use crate::resolve::TypeName;
 use crate::tables::{CarriedId, FunctionId, HeaderId, RecordId, Res, ResourceId};
 use crate::ty::{Ty, TyKind};
-use nfl_abi::image::{ResourceKind, VerdictKind};
+use nfl_abi::image::ResourceKind;
 use nfl_abi::{Role, codes};
 use nfl_syntax::Span;
 use nfl_syntax::ast::{
-    Arg, BinOp, DeclId, DeclKind, ExprId, ExprKind, Ident, PatId, PatKind, StmtId, TypeId, TypeKind,
+    Arg, BinOp, DeclId, DeclKind, ExprId, ExprKind, Ident, StmtId, TypeId, TypeKind,
 };
 
 /// A test of the root file.
@@ -634,59 +633,6 @@ impl Checker<'_> {
         if let Some(why) = why {
             let text = self.ty(TyKind::Text);
             self.coerce(why, text);
-        }
-    }
-
-    /// `out.verdict instanceof Drop`, `out.verdict instanceof Forward(var port)`
-    pub(crate) fn test_verdict_pattern(&mut self, pat: PatId) -> Option<Cond> {
-        let ast = self.ast;
-        let (ty, args) = match &ast.pats[pat].kind {
-            PatKind::Type { ty, name: None } => (*ty, [].as_slice()),
-            PatKind::Record {
-                ty,
-                args,
-                name: None,
-            } => (*ty, args.as_slice()),
-            _ => return None,
-        };
-        let kind = self.verdict_of(ty)?;
-        let operand = match kind {
-            VerdictKind::Drop | VerdictKind::Punt => Some(TyKind::Reason),
-            VerdictKind::Forward => Some(TyKind::Port),
-            VerdictKind::Multicast => Some(TyKind::Group),
-            VerdictKind::Steer => Some(TyKind::NodeId),
-            VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => None,
-        };
-        if args.len() > usize::from(operand.is_some()) {
-            let finding = self
-                .at(&codes::E213, ast.pats[pat].span)
-                .message(format!("`{}` has no such component", kind.text()))
-                .label(format!("{} given", args.len()));
-            self.report(finding);
-        }
-        let mut binds = Vec::new();
-        if let (Some(operand), [arg]) = (operand, args) {
-            let ty = self.ty(operand);
-            self.value_pattern(*arg, ty, false, &mut binds);
-        }
-        let no = std::mem::take(&mut self.body.state);
-        let mut yes = no.clone();
-        yes.assigned.extend(binds.iter().map(|(_, local)| *local));
-        Some(Cond {
-            yes,
-            no,
-            binds_yes: binds,
-            binds_no: Vec::new(),
-        })
-    }
-
-    fn verdict_of(&self, ty: TypeId) -> Option<VerdictKind> {
-        match &self.ast.types[ty].kind {
-            TypeKind::Named { path, args } if args.is_empty() => match path.as_slice() {
-                [name] => VerdictKind::from_text(self.text(name.name)),
-                _ => None,
-            },
-            _ => None,
         }
     }
 

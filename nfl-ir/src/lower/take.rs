@@ -1,11 +1,12 @@
-//! Patterns over values: constants, intervals, records and their components.
+//! Patterns over values: constants, intervals, records and their components, verdicts.
 //!
 //! In: a value and a pattern. Out: branches to "matches" and "does not match", and values for the
 //! names. Guaranteed: a component is read only where its record is known to be there.
 
 use super::{Lower, Val};
-use crate::entity::Block;
+use crate::entity::{Block, Value};
 use crate::op::Op;
+use nfl_abi::image::VerdictKind;
 use nfl_syntax::ast::PatId;
 use nfl_typeck::tables::{Konst, PatInfo, RecordId};
 use nfl_typeck::{Ty, TyKind};
@@ -41,8 +42,39 @@ impl Lower<'_, '_> {
                 }
                 self.take_parts(val, *record, *member, args, yes, no);
             }
+            PatInfo::Verdict { kind, arg } => {
+                let words = self.flat(val, ty);
+                let [found, operand] = words[..] else {
+                    return self.b.jump(no);
+                };
+                let operand = arg.map(|arg| (arg, self.operand(*kind, operand)));
+                let number = self.b.constant(u32::from(kind.number()));
+                let same = self.b.compare(Op::Eq, found, number);
+                let Some((arg, (operand, ty))) = operand else {
+                    return self.b.branch(same, yes, no);
+                };
+                let here = self.b.block();
+                self.b.branch(same, here, no);
+                self.b.enter(here);
+                if self.b.reachable() {
+                    self.take(arg, &operand, ty, yes, no);
+                }
+            }
             _ => self.b.jump(yes),
         }
+    }
+
+    /// What a verdict of this kind says beside its kind.
+    fn operand(&mut self, kind: VerdictKind, word: Value) -> (Val, Ty) {
+        let (ty, bits) = match kind {
+            VerdictKind::Drop | VerdictKind::Punt => (TyKind::Reason, 8),
+            VerdictKind::Forward => (TyKind::Port, 16),
+            VerdictKind::Multicast => (TyKind::Group, 16),
+            _ => (TyKind::NodeId, 32),
+        };
+        let ty = self.image.sound.tables().types.find(ty);
+        let word = self.cut_word(word, bits);
+        (Val::Words(vec![word]), ty.unwrap_or_default())
     }
 
     fn take_parts(

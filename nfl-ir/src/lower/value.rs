@@ -336,7 +336,7 @@ impl Lower<'_, '_> {
     }
 
     /// A word that another member may have made wider than this one needs.
-    fn cut_word(&mut self, word: Value, bits: u8) -> Value {
+    pub(super) fn cut_word(&mut self, word: Value, bits: u8) -> Value {
         if self.b.f.values[word].width <= bits {
             return word;
         }

@@ -7,7 +7,7 @@ use nfl_typeck::tables::{CarriedId, LocalId, PatInfo, Res};
 use nfl_typeck::ty::TyKind;
 
 use super::eval::constant;
-use super::{Eval, Run, STEPS_MAX, Stop, Value, View, wrong};
+use super::{Eval, Operand, Run, STEPS_MAX, Stop, Value, View, wrong};
 
 /// How a statement ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -419,6 +419,20 @@ impl Run<'_> {
                     }
                 }
                 Ok(true)
+            }
+            PatInfo::Verdict { kind, arg } => {
+                let Value::Verdict(found, operand) = value else {
+                    return wrong(format!("{value:?} is a verdict"));
+                };
+                let operand = match *operand {
+                    Operand::Reason(id) => Value::Reason(id),
+                    Operand::Number(n) => Value::Int(i128::from(n)),
+                };
+                Ok(kind == found
+                    && match arg {
+                        Some(arg) => self.takes(&self.t.pats[*arg].clone(), &operand)?,
+                        None => true,
+                    })
             }
             PatInfo::None => wrong("no pattern of a value"),
         }
