@@ -104,7 +104,6 @@ impl Bytes<'_> {
         if number % 2 == 0 {
             return Ok((lo + steps, 1));
         }
-        require(steps > 0, "a stride without a width")?;
         let stride = self.unsigned()?;
         require((2..=M).contains(&stride), "a stride out of range")?;
         Ok((lo + steps * stride, stride))
