@@ -207,7 +207,9 @@ impl Form {
 
     /// The row of a pattern, if there is one.
     pub(crate) fn find(half: u16) -> Option<&'static Form> {
-        FORMS.iter().find(|form| half & form.mask == form.bits)
+        let (from, to) = *BUCKETS.get(key(half))?;
+        let forms = FORMS.get(usize::from(from)..usize::from(to))?;
+        forms.iter().find(|form| half & form.mask == form.bits)
     }
 
     /// The instruction a pattern of this row stands for.
@@ -319,3 +321,28 @@ pub const FORMS: &[Form] = &[
     Form::new("c.add",      0xf003, 0x9002, Op::Add,    Syntax::RdRs2).rd(FULL).rs1(FULL).rs2(Place::Full(2)).if_x0(Hint),
     Form::new("c.swsp",     0xe003, 0xc002, Op::Sw,     Syntax::Store).rs2(Place::Full(2)).rs1(SP).imm(SWSP),
 ];
+
+/// Quadrant and funct3, which every row fixes.
+const fn key(half: u16) -> usize {
+    (half >> 13 << 2 | half & 3) as usize
+}
+
+/// For each quadrant and funct3 its rows, which stand together: the first of them and the first behind them.
+static BUCKETS: [(u8, u8); 32] = buckets();
+
+const fn buckets() -> [(u8, u8); 32] {
+    let mut buckets = [(0, 0); 32];
+    let mut row = 0;
+    while row < FORMS.len() {
+        let form = &FORMS[row];
+        assert!(form.mask & 0xe003 == 0xe003, "a row of more than one group");
+        let bucket = &mut buckets[key(form.bits)];
+        if bucket.1 == 0 {
+            *bucket = (row as u8, row as u8);
+        }
+        assert!(bucket.1 as usize == row, "rows of one group stand apart");
+        bucket.1 = row as u8 + 1;
+        row += 1;
+    }
+    buckets
+}

@@ -18,6 +18,7 @@ pub(crate) struct Line {
     pub(crate) pc: u32,
     pub(crate) size: u32,
     pub(crate) inst: Inst,
+    flow: Flow,
 }
 
 /// Where control goes after an instruction.
@@ -44,6 +45,25 @@ pub(crate) struct Code {
 const NO_START: u32 = u32::MAX;
 
 impl Line {
+    fn new(pc: u32, size: u32, inst: Inst) -> Line {
+        let target = i64::from(pc) + i64::from(inst.imm);
+        let flow = match inst.op {
+            Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
+                Flow::Branch(target as u32)
+            }
+            Op::Jal if inst.rd == Reg::RA => Flow::Call(slot(target).unwrap_or(usize::MAX)),
+            Op::Jal => Flow::Jump(target as u32),
+            Op::Ebreak => Flow::Finish,
+            _ => Flow::Next,
+        };
+        Line {
+            pc,
+            size,
+            inst,
+            flow,
+        }
+    }
+
     /// The first address behind the instruction.
     pub(crate) fn end(&self) -> u32 {
         self.pc.saturating_add(self.size)
@@ -54,22 +74,7 @@ impl Line {
     }
 
     pub(crate) fn flow(&self) -> Flow {
-        match self.inst.op {
-            Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
-                Flow::Branch(self.target() as u32)
-            }
-            Op::Jal if self.inst.rd == Reg::RA => Flow::Call(self.slot().unwrap_or(usize::MAX)),
-            Op::Jal => Flow::Jump(self.target() as u32),
-            Op::Ebreak => Flow::Finish,
-            _ => Flow::Next,
-        }
-    }
-
-    /// The slot of the call vector that a jump leads to.
-    fn slot(&self) -> Option<usize> {
-        let before = usize::try_from(-self.target()).ok()?;
-        let slot = map::SLOT_BYTES as usize;
-        (before > 0 && before.is_multiple_of(slot)).then(|| before / slot - 1)
+        self.flow
     }
 
     /// The register the instruction itself writes, if any.
@@ -102,7 +107,7 @@ impl Code {
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
             let (inst, size) = nfl_isa::decode(rest).map_err(|e| Reason::Decode(e).at(pc))?;
-            let line = Line { pc, size, inst };
+            let line = Line::new(pc, size, inst);
             permit(&line, target).map_err(|reason| reason.at(pc))?;
             if let Some(start) = code.starts.get_mut(pc as usize / 2) {
                 *start = code.lines.len() as u32;
@@ -165,6 +170,13 @@ impl Code {
             None => Err(Reason::JumpMiddle(target as u32)),
         }
     }
+}
+
+/// The slot of the call vector that a jump to `target` leads to.
+fn slot(target: i64) -> Option<usize> {
+    let before = usize::try_from(-target).ok()?;
+    let slot = map::SLOT_BYTES as usize;
+    (before > 0 && before.is_multiple_of(slot)).then(|| before / slot - 1)
 }
 
 /// The whitelist beyond decoding.

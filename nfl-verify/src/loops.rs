@@ -158,19 +158,19 @@ impl Costs {
             }
             row.fill(NONE);
             match line.flow() {
-                Flow::Next | Flow::Call(_) => {
-                    costs.add_way(&mut row, code, line.end(), line.pc, &around)
-                }
+                Flow::Next | Flow::Call(_) => costs.add_ways_of(&mut row, index + 1),
                 Flow::Branch(target) => {
                     costs.add_way(&mut row, code, target, line.pc, &around);
-                    costs.add_way(&mut row, code, line.end(), line.pc, &around);
+                    costs.add_ways_of(&mut row, index + 1);
                 }
                 Flow::Jump(target) => costs.add_way(&mut row, code, target, line.pc, &around),
                 Flow::Finish => raise(row.first_mut(), 1),
             }
             let price = passed.get(index).map_or(0, |one| one.price);
-            for cell in row.iter_mut().filter(|cell| **cell != NONE) {
-                *cell = cell.saturating_add(price.into());
+            if price > 0 {
+                for cell in row.iter_mut().filter(|cell| **cell != NONE) {
+                    *cell = cell.saturating_add(price.into());
+                }
             }
             while around.last().is_some_and(|one| one.claim.head == line.pc) {
                 collapse(
@@ -194,9 +194,13 @@ impl Costs {
             raise(level.and_then(|level| row.get_mut(level + 1)), 1);
             return;
         }
-        let Some(index) = code.index(target) else {
-            return;
-        };
+        if let Some(index) = code.index(target) {
+            self.add_ways_of(row, index);
+        }
+    }
+
+    /// Adds to `row` what is behind the way to the instruction with this index.
+    fn add_ways_of(&self, row: &mut [u64], index: usize) {
         for (cell, &cost) in row.iter_mut().zip(self.row(index)) {
             if cost != NONE {
                 raise(Some(cell), cost.saturating_add(1));

@@ -36,8 +36,9 @@ pub(crate) const SIGNED_MAX: i64 = i32::MAX as i64;
 pub(crate) const REGS: usize = 32;
 pub(crate) const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
 
-/// Symbols that one state may gather before unused ones are thrown out.
-const GATHERED_MAX: usize = 128;
+/// Symbols that a state may gather, beside those that it held when unused ones were last thrown out, before that is done
+/// again. So the work of throwing out is spread evenly over the symbols that are made.
+const GATHERED_MAX: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Kind {
@@ -189,6 +190,8 @@ pub(crate) struct State {
     /// Registers, then the words of scratch up to the last one written.
     values: Vec<Value>,
     facts: Vec<Fact>,
+    /// With more facts than this, unused symbols are thrown out.
+    crowd: usize,
     /// No run comes here if the claims of loops say all that there is. The prover never believes that.
     pub(crate) void: bool,
 }
@@ -231,6 +234,7 @@ impl State {
         State {
             values,
             facts,
+            crowd: GATHERED_MAX,
             void: false,
         }
     }
@@ -482,15 +486,16 @@ impl State {
             first: self.symbols().max(other.symbols()),
             pairs: Vec::new(),
         };
-        self.values.truncate(other.values.len().max(REGS));
-        for at in 0..self.values.len() {
-            let (Some(&a), Some(&b)) = (self.values.get(at), other.values.get(at)) else {
-                continue;
-            };
+        let mut values = core::mem::take(&mut self.values);
+        values.truncate(other.values.len().max(REGS));
+        let mut keeps = false;
+        for (at, (slot, &b)) in values.iter_mut().zip(&other.values).enumerate() {
+            let a = *slot;
+            keeps |= a.sym >= FIRST;
             if a == b {
                 continue;
             }
-            let joined = if let Some((a, b)) = alike(self, a, other, b) {
+            *slot = if let Some((a, b)) = alike(self, a, other, b) {
                 if a.has_term_of(b) {
                     a
                 } else {
@@ -501,19 +506,11 @@ impl State {
             } else {
                 Value::UNINIT
             };
-            if let Some(slot) = self.values.get_mut(at) {
-                *slot = joined;
-            }
         }
-        for at in 0..self.values.len() {
-            if let (Some(&a), Some(b)) = (self.values.get(at), other.values.get(at))
-                && a.has_term_of(*b)
-                && a.sym >= FIRST
-            {
-                let joined = self.joined_fact(a.sym, other);
-                self.update(a.sym, joined);
-            }
+        if keeps {
+            self.join_facts(&values, other);
         }
+        self.values = values;
         let (a, b) = (self.fact(LEN), other.fact(LEN));
         self.update(
             LEN,
@@ -523,8 +520,24 @@ impl State {
                 ..a
             },
         );
-        self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
-        self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
+        if !pairs.pairs.is_empty() {
+            self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
+            self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
+        }
+    }
+
+    /// Joins what is known of the symbols that keep their names in a join.
+    fn join_facts(&mut self, joined: &[Value], other: &State) {
+        let one_length = self.fact(LEN) == other.fact(LEN);
+        for (a, b) in joined.iter().zip(&other.values) {
+            if a.sym < FIRST || !a.has_term_of(*b) {
+                continue;
+            }
+            if !one_length || self.fact(a.sym) != other.fact(a.sym) {
+                let joined = self.joined_fact(a.sym, other);
+                self.update(a.sym, joined);
+            }
+        }
     }
 
     /// What holds of a symbol in either state. Joining twice changes nothing more.
@@ -561,11 +574,12 @@ impl State {
         }
         self.facts.truncate(floor);
         self.facts.extend(kept);
+        self.crowd = self.facts.len() + GATHERED_MAX;
     }
 
     /// Compacts when enough has gathered to be worth it.
     pub(crate) fn tidy(&mut self, floor: Sym) {
-        if self.facts.len() > usize::from(floor) + GATHERED_MAX {
+        if self.facts.len() > self.crowd {
             self.compact(floor);
         }
     }
@@ -574,6 +588,7 @@ impl State {
     pub(crate) fn copy_from(&mut self, other: &State) {
         self.values.clone_from(&other.values);
         self.facts.clone_from(&other.facts);
+        self.crowd = other.crowd;
         self.void = other.void;
     }
 }

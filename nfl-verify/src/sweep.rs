@@ -103,60 +103,58 @@ impl<'a, J: Judge> Sweep<'a, J> {
             self.wait(pc, None, state);
         }
         let mut passed = Vec::with_capacity(self.code.lines.len());
-        let mut current = None;
+        let mut state = State::default();
+        let mut falls = false;
         for line in &self.code.lines {
-            let (next, one) = self
-                .pass(line, current)
+            let one = self
+                .pass(line, &mut state, &mut falls)
                 .map_err(|reason| reason.at(line.pc))?;
             passed.push(one);
-            current = next;
         }
-        match (current, self.code.lines.last()) {
-            (Some(_), Some(line)) => Err(Reason::FallsOff.at(line.pc)),
+        match self.code.lines.last() {
+            Some(line) if falls => Err(Reason::FallsOff.at(line.pc)),
             _ => Ok(passed),
         }
     }
 
-    /// Passes one instruction; gives back the state with which control falls to the next.
+    /// Passes one instruction. `state` is that with which control falls to it, if it does, and then
+    /// that with which control falls to the next one.
     fn pass(
         &mut self,
         line: &Line,
-        current: Option<State>,
-    ) -> Result<(Option<State>, Passed), Reason> {
+        state: &mut State,
+        falls: &mut bool,
+    ) -> Result<Passed, Reason> {
         while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
             self.world.loop_words = open.outer_words;
         }
-        let mut state = self.arrive(line.pc, current)?;
+        self.arrive(line.pc, state, *falls)?;
         if self
             .judge
             .body(self.next_loop)
             .is_some_and(|one| one.claim.head == line.pc)
         {
-            self.open_loop(&mut state)?;
+            self.open_loop(state)?;
         }
         state.tidy(self.floor());
-        self.judge.visit(line, &state);
+        self.judge.visit(line, state);
+        *falls = true;
         match line.flow() {
             Flow::Branch(target) => {
-                self.branch(line, target, &mut state)?;
-                Ok((Some(state), Passed::default()))
+                self.branch(line, target, state)?;
+                Ok(Passed::default())
             }
             Flow::Jump(target) => {
-                self.send(line, target, state)?;
-                Ok((None, Passed::default()))
+                *falls = false;
+                let next = self.spare.pop().unwrap_or_default();
+                self.send(line, target, core::mem::replace(state, next))?;
+                Ok(Passed::default())
             }
-            Flow::Call(slot) => {
-                let passed = self.call(slot, &mut state)?;
-                Ok((Some(state), passed))
-            }
-            Flow::Next => {
-                let touched = self.step(line, &mut state)?;
-                Ok((Some(state), touched))
-            }
+            Flow::Call(slot) => self.call(slot, state),
+            Flow::Next => self.step(line, state),
             Flow::Finish => {
-                let touched = self.step(line, &mut state)?;
-                self.spare.push(state);
-                Ok((None, touched))
+                *falls = false;
+                self.step(line, state)
             }
         }
     }
@@ -165,22 +163,22 @@ impl<'a, J: Judge> Sweep<'a, J> {
         self.open.last().map_or(FIRST, |open| open.floor)
     }
 
-    /// Joins what falls through from above with what waits here.
-    fn arrive(&mut self, pc: u32, current: Option<State>) -> Result<State, Reason> {
+    /// Joins what falls through from above, if anything does, with what waits here.
+    fn arrive(&mut self, pc: u32, state: &mut State, falls: bool) -> Result<(), Reason> {
         let Some(waiting) = self.pending.pop_if(|waiting| waiting.pc == pc) else {
-            return current.ok_or(Reason::Dead);
+            return if falls { Ok(()) } else { Err(Reason::Dead) };
         };
         if let Some(open) = self.open.last()
             && waiting.from.is_none_or(|from| from < open.head)
         {
             return Err(Reason::LoopEntry { head: open.head });
         }
-        let mut state = waiting.state;
-        if let Some(above) = current {
+        let above = core::mem::replace(state, waiting.state);
+        if falls {
             state.join(&above);
-            self.spare.push(above);
         }
-        Ok(state)
+        self.spare.push(above);
+        Ok(())
     }
 
     /// Replaces what changes in the loop by what is claimed about it.

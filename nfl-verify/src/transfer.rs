@@ -68,15 +68,18 @@ pub(crate) fn assume(state: &mut State, inst: &Inst) {
 /// What a register holds that is about to be read.
 pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
     let value = state.reg(reg);
-    match (value.kind, state.range(value)) {
-        (Kind::Uninit | Kind::Bytes, _) => Err(Reason::Uninit(Place(reg.0))),
-        // The answer of a lookup that has been looked at.
-        (Kind::Answer(bytes), (1, _)) => Ok(Value {
-            kind: Kind::Value(bytes),
-            sym: ZERO,
-            k: 0,
+    match value.kind {
+        Kind::Uninit | Kind::Bytes => Err(Reason::Uninit(Place(reg.0))),
+        Kind::Answer(bytes) => Ok(match state.range(value) {
+            // It has been looked at.
+            (1, _) => Value {
+                kind: Kind::Value(bytes),
+                sym: ZERO,
+                k: 0,
+            },
+            (_, 0) => Value::constant(0),
+            _ => value,
         }),
-        (Kind::Answer(_), (_, 0)) => Ok(Value::constant(0)),
         _ => Ok(value),
     }
 }
