@@ -28,7 +28,7 @@ pub(crate) enum Flow {
     Branch(u32),
     Jump(u32),
     /// To a slot of the call vector and back.
-    Call(usize),
+    Call(u16),
     Finish,
 }
 
@@ -51,7 +51,7 @@ impl Line {
             Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
                 Flow::Branch(target as u32)
             }
-            Op::Jal if inst.rd == Reg::RA => Flow::Call(slot(target).unwrap_or(usize::MAX)),
+            Op::Jal if inst.rd == Reg::RA => Flow::Call(slot(target)),
             Op::Jal => Flow::Jump(target as u32),
             Op::Ebreak => Flow::Finish,
             _ => Flow::Next,
@@ -143,17 +143,22 @@ impl Code {
         pc == self.bytes || self.index(pc).is_some()
     }
 
+    /// What a slot of the call vector leads to.
+    pub(crate) fn import(&self, slot: u16) -> Option<&Import> {
+        self.imports.get(usize::from(slot))
+    }
+
     /// Whether a call moves the packet.
     pub(crate) fn resizes(&self, line: &Line) -> bool {
         match line.flow() {
-            Flow::Call(slot) => self.imports.get(slot).is_some_and(|i| i.shape.resizes),
+            Flow::Call(slot) => self.import(slot).is_some_and(|i| i.shape.resizes),
             _ => false,
         }
     }
 
     fn check_target(&self, line: &Line) -> Result<(), Reason> {
         if let Flow::Call(slot) = line.flow() {
-            return match self.imports.get(slot) {
+            return match self.import(slot) {
                 Some(_) => Ok(()),
                 None => Err(Reason::Call(line.inst)),
             };
@@ -172,11 +177,13 @@ impl Code {
     }
 }
 
-/// The slot of the call vector that a jump to `target` leads to.
-fn slot(target: i64) -> Option<usize> {
-    let before = usize::try_from(-target).ok()?;
-    let slot = map::SLOT_BYTES as usize;
-    (before > 0 && before.is_multiple_of(slot)).then(|| before / slot - 1)
+/// The slot of the call vector that a jump to `target` leads to; a number that no slot has when it leads to none.
+fn slot(target: i64) -> u16 {
+    let slot = i64::from(map::SLOT_BYTES);
+    match (-target).checked_rem(slot) {
+        Some(0) => u16::try_from(-target / slot - 1).unwrap_or(u16::MAX),
+        _ => u16::MAX,
+    }
 }
 
 /// The whitelist beyond decoding.

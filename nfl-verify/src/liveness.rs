@@ -61,7 +61,7 @@ fn lets_scratch_escape(line: &Line) -> bool {
 /// What an instruction reads, and what it writes for certain.
 fn effects(code: &Code, line: &Line) -> (u128, u128) {
     if let Flow::Call(slot) = line.flow() {
-        let reads = code.imports.get(slot).map_or(0, |import| import.reads());
+        let reads = code.import(slot).map_or(0, |import| import.reads());
         return (reads.into(), call::WRITES.into());
     }
     let inst = &line.inst;

@@ -146,7 +146,6 @@ impl Costs {
                 .map(|one| (one.claim.end, core::cmp::Reverse(one.claim.head)))
         });
         let mut around: Vec<&Loop> = Vec::with_capacity(depth);
-        let mut row = alloc::vec![NONE; width];
         for (index, line) in code.lines.iter().enumerate().rev() {
             while let Some(one) = by_end
                 .last()
@@ -156,14 +155,24 @@ impl Costs {
                 around.push(one);
                 by_end.pop();
             }
-            row.fill(NONE);
-            match line.flow() {
-                Flow::Next | Flow::Call(_) => costs.add_ways_of(&mut row, index + 1),
-                Flow::Branch(target) => {
-                    costs.add_way(&mut row, code, target, line.pc, &around);
-                    costs.add_ways_of(&mut row, index + 1);
+            let (rows, behind) = costs.cells.split_at_mut((index + 1) * width);
+            let (_, row) = rows.split_at_mut(index * width);
+            let way = |row: &mut [u64], target: u32| {
+                if target <= line.pc {
+                    let level = around.iter().position(|one| one.claim.head == target);
+                    raise(level.and_then(|level| row.get_mut(level + 1)), 1);
+                } else if let Some(further) = code.index(target) {
+                    let from = further.saturating_sub(index + 1) * width;
+                    add_ways(row, behind.get(from..).unwrap_or(&[]));
                 }
-                Flow::Jump(target) => costs.add_way(&mut row, code, target, line.pc, &around),
+            };
+            match line.flow() {
+                Flow::Next | Flow::Call(_) => add_ways(row, behind),
+                Flow::Branch(target) => {
+                    way(row, target);
+                    add_ways(row, behind);
+                }
+                Flow::Jump(target) => way(row, target),
                 Flow::Finish => raise(row.first_mut(), 1),
             }
             let price = passed.get(index).map_or(0, |one| one.price);
@@ -173,39 +182,11 @@ impl Costs {
                 }
             }
             while around.last().is_some_and(|one| one.claim.head == line.pc) {
-                collapse(
-                    &mut row,
-                    around.len(),
-                    around.last().map_or(1, |one| one.trips),
-                );
+                collapse(row, around.len(), around.last().map_or(1, |one| one.trips));
                 around.pop();
-            }
-            if let Some(cells) = costs.cells.get_mut(index * width..(index + 1) * width) {
-                cells.copy_from_slice(&row);
             }
         }
         costs
-    }
-
-    /// Adds to `row` what is behind the way from `pc` to `target`.
-    fn add_way(&self, row: &mut [u64], code: &Code, target: u32, pc: u32, around: &[&Loop]) {
-        if target <= pc {
-            let level = around.iter().position(|one| one.claim.head == target);
-            raise(level.and_then(|level| row.get_mut(level + 1)), 1);
-            return;
-        }
-        if let Some(index) = code.index(target) {
-            self.add_ways_of(row, index);
-        }
-    }
-
-    /// Adds to `row` what is behind the way to the instruction with this index.
-    fn add_ways_of(&self, row: &mut [u64], index: usize) {
-        for (cell, &cost) in row.iter_mut().zip(self.row(index)) {
-            if cost != NONE {
-                raise(Some(cell), cost.saturating_add(1));
-            }
-        }
     }
 
     fn row(&self, index: usize) -> &[u64] {
@@ -217,6 +198,18 @@ impl Costs {
     /// The longest run from the instruction with this index.
     pub(crate) fn steps(&self, index: usize) -> u64 {
         self.row(index).first().copied().unwrap_or(NONE)
+    }
+}
+
+/// Adds to a row the ways of the instruction that `cells` begin with, one step behind it.
+fn add_ways(row: &mut [u64], cells: &[u64]) {
+    for (cell, &cost) in row.iter_mut().zip(cells) {
+        let longer = if cost == NONE {
+            NONE
+        } else {
+            cost.saturating_add(1)
+        };
+        *cell = longer.max(*cell);
     }
 }
 

@@ -176,8 +176,11 @@ impl Fact {
 /// The greatest number that divides both. Every number divides 0.
 pub(crate) fn common_stride(a: i64, b: i64) -> i64 {
     let (mut a, mut b) = (a.abs(), b.abs());
-    if a == b {
+    if a == b || a == 1 {
         return a;
+    }
+    if b == 1 {
+        return b;
     }
     while b > 0 {
         (a, b) = (b, a % b);
@@ -486,17 +489,19 @@ impl State {
             first: self.symbols().max(other.symbols()),
             pairs: Vec::new(),
         };
+        let one_length = self.fact(LEN) == other.fact(LEN);
         let mut values = core::mem::take(&mut self.values);
         values.truncate(other.values.len().max(REGS));
-        let mut keeps = false;
+        let mut kept = Kept::default();
         for (at, (slot, &b)) in values.iter_mut().zip(&other.values).enumerate() {
             let a = *slot;
-            keeps |= a.sym >= FIRST;
             if a == b {
+                kept.add(self, a.sym, other, one_length);
                 continue;
             }
             *slot = if let Some((a, b)) = alike(self, a, other, b) {
                 if a.has_term_of(b) {
+                    kept.add(self, a.sym, other, one_length);
                     a
                 } else {
                     pairs.join(self, a, other, b)
@@ -507,10 +512,11 @@ impl State {
                 Value::UNINIT
             };
         }
-        if keeps {
-            self.join_facts(&values, other);
-        }
         self.values = values;
+        for &sym in kept.symbols() {
+            let joined = self.joined_fact(sym, other);
+            self.update(sym, joined);
+        }
         let (a, b) = (self.fact(LEN), other.fact(LEN));
         self.update(
             LEN,
@@ -523,20 +529,6 @@ impl State {
         if !pairs.pairs.is_empty() {
             self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
             self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
-        }
-    }
-
-    /// Joins what is known of the symbols that keep their names in a join.
-    fn join_facts(&mut self, joined: &[Value], other: &State) {
-        let one_length = self.fact(LEN) == other.fact(LEN);
-        for (a, b) in joined.iter().zip(&other.values) {
-            if a.sym < FIRST || !a.has_term_of(*b) {
-                continue;
-            }
-            if !one_length || self.fact(a.sym) != other.fact(a.sym) {
-                let joined = self.joined_fact(a.sym, other);
-                self.update(a.sym, joined);
-            }
         }
     }
 
@@ -587,7 +579,10 @@ impl State {
     /// Takes over another state, in the memory this one has.
     pub(crate) fn copy_from(&mut self, other: &State) {
         self.values.clone_from(&other.values);
-        self.facts.clone_from(&other.facts);
+        self.facts.clear();
+        // Room for the symbols that are made behind this point.
+        self.facts.reserve(other.facts.len() + GATHERED_MAX / 2);
+        self.facts.extend_from_slice(&other.facts);
         self.crowd = other.crowd;
         self.void = other.void;
     }
@@ -598,6 +593,9 @@ fn alike(sa: &State, a: Value, sb: &State, b: Value) -> Option<(Value, Value)> {
     let with = |value: Value, kind| Value { kind, ..value };
     if a.kind == b.kind {
         return a.kind.has_term().then_some((a, b));
+    }
+    if !a.kind.has_term() || !b.kind.has_term() {
+        return None;
     }
     if let (Kind::Value(m), Kind::Value(n)) = (a.kind, b.kind) {
         let kind = Kind::Value(m.min(n));
@@ -622,6 +620,37 @@ fn answer(state: &State, value: Value) -> Option<(Value, u16)> {
         Kind::Value(bytes) if is(0) => Some((flag(1), bytes)),
         Kind::Number if is(0) => Some((flag(0), u16::MAX)),
         _ => None,
+    }
+}
+
+/// Symbols that keep their names in a join, and of which the states do not know the same.
+struct Kept {
+    symbols: [Sym; REGS + WORDS],
+    count: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept {
+            symbols: [ZERO; REGS + WORDS],
+            count: 0,
+        }
+    }
+}
+
+impl Kept {
+    fn add(&mut self, sa: &State, sym: Sym, sb: &State, one_length: bool) {
+        if sym < FIRST || (one_length && sa.fact(sym) == sb.fact(sym)) {
+            return;
+        }
+        if let Some(slot) = self.symbols.get_mut(self.count) {
+            *slot = sym;
+            self.count += 1;
+        }
+    }
+
+    fn symbols(&self) -> &[Sym] {
+        self.symbols.get(..self.count).unwrap_or(&[])
     }
 }
 

@@ -119,12 +119,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
 
     /// Passes one instruction. `state` is that with which control falls to it, if it does, and then
     /// that with which control falls to the next one.
-    fn pass(
-        &mut self,
-        line: &Line,
-        state: &mut State,
-        falls: &mut bool,
-    ) -> Result<Passed, Reason> {
+    fn pass(&mut self, line: &Line, state: &mut State, falls: &mut bool) -> Result<Passed, Reason> {
         while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
             self.world.loop_words = open.outer_words;
         }
@@ -227,8 +222,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
         Ok(Passed { touches, price: 0 })
     }
 
-    fn call(&mut self, slot: usize, state: &mut State) -> Result<Passed, Reason> {
-        let Some(import) = self.world.imports.get(slot) else {
+    fn call(&mut self, slot: u16, state: &mut State) -> Result<Passed, Reason> {
+        let Some(import) = self.world.imports.get(usize::from(slot)) else {
             return Ok(Passed::default());
         };
         call::pass(state, import, &self.world).or_else(|reason| {
