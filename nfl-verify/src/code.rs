@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::map;
-use nfl_isa::{Inst, Op, Reg, Target};
+use nfl_isa::{Extension, Inst, Op, Reg, Target};
 
 use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
@@ -104,11 +104,14 @@ impl Code {
             bytes: bytes.len() as u32,
             imports,
         };
+        let multiplies = target.allows(Op::Mul);
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
             let (inst, size) = nfl_isa::decode(rest).map_err(|e| Reason::Decode(e).at(pc))?;
             let line = Line::new(pc, size, inst);
-            permit(&line, target).map_err(|reason| reason.at(pc))?;
+            if let Some(reason) = refuse(&line, multiplies) {
+                return Err(reason.at(pc));
+            }
             if let Some(start) = code.starts.get_mut(pc as usize / 2) {
                 *start = code.lines.len() as u32;
             }
@@ -186,17 +189,17 @@ fn slot(target: i64) -> u16 {
     }
 }
 
-/// The whitelist beyond decoding.
-fn permit(line: &Line, target: &Target) -> Result<(), Reason> {
+/// The whitelist beyond decoding: why microcode may not have an instruction.
+fn refuse(line: &Line, multiplies: bool) -> Option<Reason> {
     let inst = line.inst;
     match inst.op {
         // Code cannot be read and addresses are small, so nothing needs the program counter.
-        Op::Auipc | Op::Ecall | Op::Jalr => Err(Reason::Forbidden(inst)),
-        Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA) => Err(Reason::Call(inst)),
-        op if !target.allows(op) => Err(Reason::Target(inst)),
+        Op::Auipc | Op::Ecall | Op::Jalr => Some(Reason::Forbidden(inst)),
+        Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA) => Some(Reason::Call(inst)),
+        op if op.spec().extension == Extension::M && !multiplies => Some(Reason::Target(inst)),
         _ => match line.writes() {
-            Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Err(Reason::Reserved(reg)),
-            _ => Ok(()),
+            Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Some(Reason::Reserved(reg)),
+            _ => None,
         },
     }
 }

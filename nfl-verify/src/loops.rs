@@ -157,6 +157,7 @@ impl Costs {
             }
             let (rows, behind) = costs.cells.split_at_mut((index + 1) * width);
             let (_, row) = rows.split_at_mut(index * width);
+            let row = row.get_mut(..=around.len()).unwrap_or_default();
             let way = |row: &mut [u64], target: u32| {
                 if target <= line.pc {
                     let level = around.iter().position(|one| one.claim.head == target);

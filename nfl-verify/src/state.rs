@@ -489,19 +489,18 @@ impl State {
             first: self.symbols().max(other.symbols()),
             pairs: Vec::new(),
         };
-        let one_length = self.fact(LEN) == other.fact(LEN);
         let mut values = core::mem::take(&mut self.values);
         values.truncate(other.values.len().max(REGS));
         let mut kept = Kept::default();
         for (at, (slot, &b)) in values.iter_mut().zip(&other.values).enumerate() {
             let a = *slot;
             if a == b {
-                kept.add(self, a.sym, other, one_length);
+                kept.add(self, a.sym, other);
                 continue;
             }
             *slot = if let Some((a, b)) = alike(self, a, other, b) {
                 if a.has_term_of(b) {
-                    kept.add(self, a.sym, other, one_length);
+                    kept.add(self, a.sym, other);
                     a
                 } else {
                     pairs.join(self, a, other, b)
@@ -639,8 +638,8 @@ impl Default for Kept {
 }
 
 impl Kept {
-    fn add(&mut self, sa: &State, sym: Sym, sb: &State, one_length: bool) {
-        if sym < FIRST || (one_length && sa.fact(sym) == sb.fact(sym)) {
+    fn add(&mut self, sa: &State, sym: Sym, sb: &State) {
+        if sym < FIRST || sa.fact(sym) == sb.fact(sym) {
             return;
         }
         if let Some(slot) = self.symbols.get_mut(self.count) {
