@@ -15,6 +15,7 @@ pub mod oracle;
 pub mod packet;
 pub mod pipeline;
 pub mod second;
+pub mod unsound;
 
 /// The captures of `nflc`, whose crate is a program and so cannot be named.
 #[path = "../../nfl-cli/src"]

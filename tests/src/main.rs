@@ -13,6 +13,7 @@ mod mutated;
 mod opinions;
 mod prop;
 mod protocols;
+mod seeded;
 mod stage;
 mod tidy;
 mod world;
