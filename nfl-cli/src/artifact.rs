@@ -45,9 +45,7 @@ impl Artifact {
             Some(Kind::Bundle) => Err(one_at_a_time(file)),
             Some(Kind::Image) => read_image(file, &bytes).map(Artifact::Image),
             Some(Kind::Capsule) => {
-                let (kid, image) = nfl::peek(&bytes).map_err(|error| {
-                    Failure::wrong(error.code(), format!("`{}`: {error}", file.display()))
-                })?;
+                let (kid, image) = peek(file, &bytes)?;
                 Ok(Artifact::Capsule { kid, image })
             }
             None => Err(unknown(file)),
@@ -64,6 +62,12 @@ impl Artifact {
             Artifact::Image(image) | Artifact::Capsule { image, .. } => vec![(image, None)],
         }
     }
+}
+
+/// The image of a capsule, and the key that it names; nothing of it is checked.
+pub(crate) fn peek(file: &Path, bytes: &[u8]) -> Result<(KeyId, Image), Failure> {
+    nfl::peek(bytes)
+        .map_err(|error| Failure::wrong(error.code(), format!("`{}`: {error}", file.display())))
 }
 
 /// What a file that is no source text holds.

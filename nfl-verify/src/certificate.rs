@@ -333,6 +333,14 @@ impl Input<'_> {
     }
 }
 
+impl LoopClaim {
+    /// What is claimed of the measure.
+    pub(crate) fn measured(&self) -> Option<&Claim> {
+        let is_measure = |claim: &&Claim| claim.place == self.measure && claim.kind.has_term();
+        self.claims.iter().find(is_measure)
+    }
+}
+
 impl Claim {
     /// That a place changes and holds nothing useful.
     pub(crate) const fn nothing(place: Place) -> Claim {

@@ -3,10 +3,13 @@
 //! In: a state of the sweep. Out: ranges. Guaranteed: in every run of a proved image that reaches
 //! the instruction, registers and scratch lie within what is said here.
 
+use core::fmt;
+
 use nfl_isa::Reg;
 
-use crate::refusal::{Place, Range, Region};
+use crate::refusal::{Place, Range, Region, Show};
 use crate::state::{Kind, LEN, REGS, State};
+use crate::transfer::distance_to_end;
 
 /// What is known about the machine before an instruction.
 pub struct Known<'a>(pub(crate) &'a State);
@@ -41,6 +44,12 @@ impl Known<'_> {
         (fact.lo, fact.hi)
     }
 
+    /// How many bytes of the packet lie behind the address in a register for certain, if it holds one of the packet.
+    pub fn room(&self, reg: Reg) -> Option<i64> {
+        let value = self.0.reg(reg);
+        (value.kind == Kind::Packet).then(|| distance_to_end(self.0, value))
+    }
+
     fn holds(&self, place: Place) -> Holds {
         let value = self.0.get(place);
         match value.kind {
@@ -54,6 +63,17 @@ impl Known<'_> {
                 Some(region) => Holds::Address(region, self.0.range(value)),
                 None => Holds::Nothing,
             },
+        }
+    }
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holds::Nothing => write!(out, "nothing that may be read"),
+            Holds::Number(range) => write!(out, "{}", Show(*range)),
+            Holds::Address(region, range) => write!(out, "{} + {}", region.text(), Show(*range)),
+            Holds::Answer => write!(out, "a value that was found, or 0"),
         }
     }
 }

@@ -68,7 +68,7 @@ use nfl_abi::{Image, Limits};
 
 pub use known::{Holds, Known};
 pub use refusal::{Place, Range, Reason, Refusal, Region};
-pub use report::{EntryBound, LoopBound, Proven, Touches};
+pub use report::{EntryBound, LoopBound, Measure, Proven, Touches};
 
 /// Proves an image, or says what could not be proved.
 ///

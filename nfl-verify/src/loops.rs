@@ -73,11 +73,7 @@ pub(crate) fn prepare(
 /// step from the one before.
 pub(crate) fn trips(claim: &LoopClaim, limits: &ImageLimits) -> Result<u32, Reason> {
     let head = claim.head;
-    let measure = claim
-        .claims
-        .iter()
-        .find(|c| c.place == claim.measure && c.kind.has_term());
-    let Some(measure) = measure else {
+    let Some(measure) = claim.measured() else {
         return Err(Reason::Certificate("a measure without a range"));
     };
     let trips = ((measure.hi - measure.lo) / claim.step.abs()).unsigned_abs() + 1;

@@ -16,7 +16,7 @@ use crate::known::Known;
 use crate::loops::{self, Costs, Loop};
 use crate::manifest;
 use crate::refusal::{Reason, Refusal};
-use crate::report::{EntryBound, LoopBound, Proven, Touches};
+use crate::report::{EntryBound, LoopBound, Measure, Proven, Touches};
 use crate::state::{ALL_BYTES, Kind, State, Sym};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::{Passed, World, distance_to_end};
@@ -31,12 +31,25 @@ pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<
     let loops = loops::prepare(&code, claims, limits)?;
     let passed = check(image, limits, &code, &loops, visit)?;
     let bounds = bounds(image, limits, &code, &loops, &passed)?;
-    let loops = loops.iter().map(|one| LoopBound {
-        head: one.claim.head,
-        end: one.claim.end,
+    let loops = loops.iter().filter_map(loop_bound).collect();
+    Ok(Proven::new(image.clone(), bounds, loops))
+}
+
+/// A loop has a measure, or `prepare` has refused it.
+fn loop_bound(one: &Loop) -> Option<LoopBound> {
+    let claim = &one.claim;
+    let measure = claim.measured()?;
+    Some(LoopBound {
+        head: claim.head,
+        end: claim.end,
         trips: one.trips,
-    });
-    Ok(Proven::new(image.clone(), bounds, loops.collect()))
+        measure: Measure {
+            place: claim.measure,
+            region: measure.kind.region(),
+            range: (measure.lo, measure.hi),
+            step: claim.step,
+        },
+    })
 }
 
 /// Sweeps the code and checks every claim; gives back what each instruction touches and costs.

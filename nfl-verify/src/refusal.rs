@@ -279,7 +279,7 @@ impl fmt::Display for Place {
     }
 }
 
-struct Show(Range);
+pub(crate) struct Show(pub(crate) Range);
 
 impl fmt::Display for Show {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,8 @@ use core::fmt;
 
 use nfl_abi::image::Image;
 
+use crate::refusal::{Place, Range, Region};
+
 /// Kinds of memory that code touches, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Touches(u16);
@@ -78,6 +80,21 @@ pub struct LoopBound {
     pub end: u32,
     /// How often control passes the head, at most, each time the loop is entered.
     pub trips: u32,
+    /// What bounds it.
+    pub measure: Measure,
+}
+
+/// What moves in every round of a loop, towards an end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Measure {
+    /// The register or word of scratch that holds it.
+    pub place: Place,
+    /// The region that it is an address of; `None` for a number.
+    pub region: Option<Region>,
+    /// What it can be at the head: the number, or bytes from the start of the region.
+    pub range: Range,
+    /// By how much it moves in a round, at least; the sign is the direction.
+    pub step: i64,
 }
 
 /// What is proved about one entry.

@@ -65,7 +65,10 @@ pub use nfl_sign::{
 pub use {
     engine::Engine,
     error::EngineError,
-    nfl_verify::{EntryBound, LoopBound, Proven, Refusal, prove},
+    nfl_verify::{
+        EntryBound, Holds, Known, LoopBound, Measure, Proven, Refusal, Region, Touches, observe,
+        prove,
+    },
     nfl_vm::{
         Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Instance, Loaded as Program,
         Logged, Mirror, Outcome, Packet, Part, Policy, Rates, Reported, SharedState, State,

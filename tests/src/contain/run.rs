@@ -308,7 +308,9 @@ impl<'a> Watch<'a> {
         }
         check_compare(step)?;
         for (rounds, one) in self.rounds.iter_mut().zip(self.contained.proven.loops()) {
-            let LoopBound { head, end, trips } = *one;
+            let LoopBound {
+                head, end, trips, ..
+            } = *one;
             if step.pc == head {
                 let inside = self.before.is_some_and(|pc| (head..end).contains(&pc));
                 *rounds = if inside { *rounds + 1 } else { 1 };
