@@ -1,6 +1,6 @@
 //! Identifiers as numbers.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 crate::entity! {
     /// An identifier; equal text, equal number.
@@ -11,7 +11,8 @@ crate::entity! {
 #[derive(Clone, Default, Debug)]
 pub struct Names {
     texts: crate::arena::IdVec<Name, String>,
-    numbers: BTreeMap<String, Name>,
+    /// Only asked, never gone through, so its order does not matter; an ordered map is a tenth of parsing.
+    numbers: HashMap<String, Name>,
 }
 
 impl Names {
