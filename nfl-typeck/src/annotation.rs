@@ -4,12 +4,12 @@
 //! annotations that do not exist, do not fit or say too much. Annotations never change what a program
 //! computes.
 
-use crate::check::{Checker, OwnerKind};
-use crate::tables::Budget;
+use crate::check::{Checker, OwnerId, OwnerKind};
+use crate::tables::{Budget, ConstId, EnumId, HeaderId};
 use crate::ty::TyKind;
 use nfl_abi::codes;
-use nfl_syntax::Span;
 use nfl_syntax::ast::{Annotation, DeclId, DeclKind, ExprKind, Ident, Lit};
+use nfl_syntax::{Diagnostic, Name, Span};
 
 /// What an annotation takes.
 #[derive(Clone, Copy)]
@@ -184,15 +184,73 @@ impl Checker<'_> {
         })
     }
 
-    /// Warns of a use of what is deprecated.
+    /// Warns of a use of a declaration that is deprecated.
     pub(crate) fn warn_deprecated(&mut self, decl: DeclId, name: Ident, declared: Span) {
-        let annotations = &self.ast.decls[decl].annotations;
-        let Some(annotation) = annotations
-            .iter()
-            .find(|a| self.text(a.name.name) == "Deprecated")
-        else {
+        let ast = self.ast;
+        self.warn_annotated(&ast.decls[decl].annotations, name, declared);
+    }
+
+    /// Warns of a use of a type or function that is deprecated, unless it is its own.
+    pub(crate) fn warn_deprecated_type(&mut self, owner: OwnerId, used: Span) {
+        let mut around = self.body.owner;
+        while let Some(outer) = around {
+            if outer == owner {
+                return;
+            }
+            around = self.owners[outer].parent;
+        }
+        let (decl, name) = (self.owners[owner].decl, self.owners[owner].name);
+        let at = Ident { span: used, ..name };
+        self.warn_deprecated(decl, at, name.span);
+    }
+
+    /// Warns of a use of a constant that is deprecated.
+    pub(crate) fn warn_deprecated_const(&mut self, id: ConstId, used: Span) {
+        let (name, span) = (self.t.consts[id].name, self.t.consts[id].span);
+        self.warn_deprecated(self.const_info[id].decl, Ident { name, span: used }, span);
+    }
+
+    /// Warns of a use of an enum's constant that is deprecated.
+    pub(crate) fn warn_deprecated_member(&mut self, id: EnumId, name: Name, used: Span) {
+        let ast = self.ast;
+        let DeclKind::Enum { consts, .. } = &ast.decls[self.t.enums[id].decl].kind else {
             return;
         };
+        if let Some(node) = consts.iter().find(|c| c.name.name == name) {
+            self.warn_annotated(
+                &node.annotations,
+                Ident { name, span: used },
+                node.name.span,
+            );
+        }
+    }
+
+    /// Warns of a use of a header's field that is deprecated.
+    pub(crate) fn warn_deprecated_field(&mut self, header: HeaderId, name: Ident) {
+        let ast = self.ast;
+        let DeclKind::Header { members, .. } = &ast.decls[self.t.headers[header].decl].kind else {
+            return;
+        };
+        for &member in members {
+            if let DeclKind::Field { vars, .. } = &ast.decls[member].kind
+                && let Some(var) = vars.iter().find(|v| v.name.name == name.name)
+            {
+                self.warn_deprecated(member, name, var.name.span);
+            }
+        }
+    }
+
+    fn warn_annotated(&mut self, annotations: &[Annotation], name: Ident, declared: Span) {
+        let mut annotations = annotations.iter();
+        let Some(annotation) = annotations.find(|a| self.text(a.name.name) == "Deprecated") else {
+            return;
+        };
+        let said = |w: &Diagnostic| {
+            w.code == &codes::W250 && w.labels.first().map(|label| label.span) == Some(name.span)
+        };
+        if self.warnings.iter().any(said) {
+            return;
+        }
         let why = match annotation
             .args
             .first()

@@ -124,6 +124,10 @@ impl Checker<'_> {
         let Some(header) = self.header_named(ty) else {
             return self.not_built(e);
         };
+        let declared = self.owner_of_decl(self.t.headers[header].decl);
+        if let Some(owner) = declared {
+            self.warn_deprecated_type(owner, self.ast.types[ty].span);
+        }
         self.set_res(e, Res::Built(header));
         let mut one = Built {
             header,

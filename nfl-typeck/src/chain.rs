@@ -204,7 +204,10 @@ impl Checker<'_> {
         };
         match self.type_name(name.name) {
             TypeName::Owner(owner) => match self.owners[owner].kind {
-                OwnerKind::Function(f) if !self.is_graph(owner) => return Some(f),
+                OwnerKind::Function(f) if !self.is_graph(owner) => {
+                    self.warn_deprecated_type(owner, name.span);
+                    return Some(f);
+                }
                 OwnerKind::Refused => return None,
                 _ => {}
             },

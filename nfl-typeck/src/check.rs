@@ -106,6 +106,7 @@ pub(crate) enum Progress {
 #[derive(Clone, Debug)]
 pub(crate) struct ConstInfo {
     pub(crate) owner: OwnerId,
+    pub(crate) decl: DeclId,
     pub(crate) visibility: Visibility,
     pub(crate) ty: TypeId,
     pub(crate) init: Option<ExprId>,
@@ -343,11 +344,13 @@ impl<'a> Checker<'a> {
         self.declare_resource_kinds();
         self.declare_functions();
         self.declare_methods();
+        self.check_bounds();
         self.check_implementations();
         self.settle_consts();
         self.settle_headers();
         self.check_methods();
         self.check_functions();
+        self.check_authority();
         self.check_chains();
         self.check_annotations();
         self.check_tests();

@@ -8,7 +8,7 @@ use crate::konst;
 use crate::tables::{EnumId, Konst, Res};
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
-use nfl_syntax::ast::{DeclKind, ExprId};
+use nfl_syntax::ast::{DeclKind, ExprId, Ident};
 use nfl_syntax::{Name, Span};
 
 /// The width of an enum that states none.
@@ -110,8 +110,9 @@ impl Checker<'_> {
     }
 
     /// `Color.RED`, or `RED` where a `Color` is expected; nothing when there is no such constant.
-    pub(crate) fn enum_const(&mut self, e: ExprId, id: EnumId, name: Name) -> Option<Ty> {
-        let number = self.enum_number(id, name)?;
+    pub(crate) fn enum_const(&mut self, e: ExprId, id: EnumId, name: Ident) -> Option<Ty> {
+        let number = self.enum_number(id, name.name)?;
+        self.warn_deprecated_member(id, name.name, name.span);
         self.set_res(e, Res::EnumConst(id));
         self.set_konst(e, Some(Konst::Int(number)));
         Some(self.enum_type(id))

@@ -501,6 +501,7 @@ impl Checker<'_> {
     fn view_field(&mut self, e: ExprId, base: ExprId, h: HeaderId, name: Ident) -> Ty {
         let view = self.view_local(base);
         if let Some(field) = self.field_of(h, name) {
+            self.warn_deprecated_field(h, name);
             self.set_res(e, Res::Field { header: h, field });
             if let Some(view) = view {
                 self.t.locals[view].fields_used |= 1 << field;

@@ -56,6 +56,7 @@ impl<'a> Checker<'a> {
             return None;
         }
         let mut types = Vec::with_capacity(args.len());
+        let mut spans = Vec::with_capacity(args.len());
         for arg in args {
             let TypeArg::Type(written) = *arg else {
                 let finding = self
@@ -67,6 +68,7 @@ impl<'a> Checker<'a> {
             };
             let ty = self.resolve(written);
             let at = self.ast.types[written].span;
+            spans.push(at);
             // The answer of `find` is the one type that holds a cursor, and it is matched at once.
             let package = self.units[self.body.unit].package;
             let language = self.packages[package].path == crate::program::LANGUAGE;
@@ -76,7 +78,10 @@ impl<'a> Checker<'a> {
                 types.push(self.valued(ty, at, "a type argument"));
             }
         }
-        (!types.iter().any(|&t| self.kind(t) == TyKind::Error)).then_some(types)
+        if types.iter().any(|&t| self.kind(t) == TyKind::Error) {
+            return None;
+        }
+        self.within_bounds(owner, &types, &spans).then_some(types)
     }
 
     /// Whether values of a type are flat: they can be stored, given and taken anywhere.

@@ -9,6 +9,7 @@
 mod annotation;
 mod args;
 pub mod bind;
+mod bound;
 mod build;
 pub mod builtin;
 mod call;

@@ -143,6 +143,7 @@ impl<'a> Checker<'a> {
             });
             self.const_info.push(ConstInfo {
                 owner,
+                decl: member,
                 visibility: self.visibility(member),
                 ty,
                 init: var.init,

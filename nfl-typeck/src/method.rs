@@ -205,6 +205,8 @@ impl Checker<'_> {
             Some(ty) => ty,
             None => self.ty(TyKind::Void),
         };
+        let declared = self.method_name(id);
+        self.warn_deprecated(self.t.methods[id].decl, name, declared.span);
         let members = self.t.sealed[sealed].members.clone();
         let mut chosen = Vec::with_capacity(members.len());
         for member in members {
@@ -215,7 +217,8 @@ impl Checker<'_> {
                     let interface = self.method_info[id].owner;
                     let owner = self.owner_of_decl(self.t.records[member].decl);
                     if let (Some(owner), true) = (owner, self.method_info[id].generic.is_some()) {
-                        self.lacks(owner, interface, id);
+                        let declared = self.method_name(id);
+                        self.lacks(owner, interface, declared);
                     }
                     return result;
                 }
@@ -252,33 +255,53 @@ impl Checker<'_> {
         (params.collect(), method.result)
     }
 
-    /// Reports functions that lack a method of an interface that they implement.
-    fn check_functions_implement(&mut self, owner: OwnerId) {
+    /// Reports what lacks a method of an interface that it implements. The members of sealed ones
+    /// are looked at from there.
+    fn check_methods_implemented(&mut self, owner: OwnerId) {
         let ast = self.ast;
-        let DeclKind::Function { implements, .. } = &ast.decls[self.owners[owner].decl].kind else {
+        if self.owners[owner].kind == OwnerKind::Interface {
             return;
-        };
-        for &clause in implements {
-            let body = self.body_of(owner);
-            let Some(interface) = self.within(body, |c| c.plain_interface(clause)) else {
-                continue;
-            };
-            let methods: Vec<MethodId> = self.owners[interface].methods.values().copied().collect();
-            for id in methods {
-                let name = self.t.methods[id].name;
-                let own = self.owners[owner].methods.get(&name).copied();
-                let same = |own| self.method_signature(own) == self.method_signature(id);
-                if self.is_bodiless(id) && !own.is_some_and(same) {
-                    self.lacks(owner, interface, id);
+        }
+        let function = matches!(self.owners[owner].kind, OwnerKind::Function(_));
+        if let DeclKind::Function { implements, .. } = &ast.decls[self.owners[owner].decl].kind {
+            for &clause in implements {
+                let body = self.body_of(owner);
+                self.within(body, |c| c.plain_interface(clause));
+            }
+        }
+        let mut interfaces = Vec::new();
+        self.interfaces(owner, &mut interfaces);
+        interfaces.retain(|&i| function || !self.is_sealed(i));
+        for interface in interfaces {
+            for &member in self.members_of(interface) {
+                let DeclKind::Method {
+                    name, body: None, ..
+                } = &ast.decls[member].kind
+                else {
+                    continue;
+                };
+                let id = self.owners[interface].methods.get(&name.name).copied();
+                let own = self.owners[owner].methods.get(&name.name).copied();
+                let there = match (own, id) {
+                    (Some(own), Some(id)) => {
+                        self.method_signature(own) == self.method_signature(id)
+                    }
+                    // With type parameters in it, it is compared by its name.
+                    _ => self.members_of(owner).iter().any(|&m| {
+                        matches!(&ast.decls[m].kind, DeclKind::Method { name: n, .. } if n.name == name.name)
+                    }),
+                };
+                if !there {
+                    self.lacks(owner, interface, *name);
                 }
             }
         }
     }
 
-    /// Reports functions, and members of sealed interfaces, that lack a method.
+    /// Reports what lacks a method of an interface.
     pub(crate) fn check_implementations(&mut self) {
         for owner in self.owner_ids() {
-            self.check_functions_implement(owner);
+            self.check_methods_implemented(owner);
         }
         for owner in self.owner_ids() {
             let decl = self.owners[owner].decl;
@@ -294,21 +317,23 @@ impl Checker<'_> {
                     if let Some(own) = own
                         && self.implementation(member, id).is_none()
                     {
-                        self.lacks(own, owner, id);
+                        let declared = self.method_name(id);
+                        self.lacks(own, owner, declared);
                     }
                 }
             }
         }
     }
 
-    fn lacks(&mut self, owner: OwnerId, interface: OwnerId, id: MethodId) {
-        let method = self.text(self.t.methods[id].name);
-        let own = self.owners[owner].methods.get(&self.t.methods[id].name);
+    fn lacks(&mut self, owner: OwnerId, interface: OwnerId, declared: Ident) {
+        let method = self.text(declared.name);
+        let own = self.owners[owner].methods.get(&declared.name);
         let (label, span) = match own {
             Some(&own) => ("its parameters or its result differ", self.method_span(own)),
             None => (
                 match self.owners[owner].kind {
                     OwnerKind::Function(_) => "this function has no such method",
+                    OwnerKind::Enum(_) => "this enum has no such method",
                     _ => "this record has no such method",
                 },
                 self.owners[owner].name.span,
@@ -322,11 +347,19 @@ impl Checker<'_> {
                 self.text(self.owners[interface].name.name)
             ))
             .label(label)
-            .also(self.method_span(id), "declared here");
+            .also(declared.span, "declared here");
         self.report(finding);
     }
 
-    fn method_span(&self, id: MethodId) -> Span {
+    /// A method's name where it is declared.
+    fn method_name(&self, id: MethodId) -> Ident {
+        Ident {
+            name: self.t.methods[id].name,
+            span: self.method_span(id),
+        }
+    }
+
+    pub(crate) fn method_span(&self, id: MethodId) -> Span {
         match &self.ast.decls[self.t.methods[id].decl].kind {
             DeclKind::Method { name, .. } => name.span,
             _ => self.ast.decls[self.t.methods[id].decl].span,

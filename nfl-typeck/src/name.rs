@@ -160,7 +160,7 @@ impl Checker<'_> {
             _ => None,
         };
         for id in expected.into_iter().chain(own) {
-            if let Some(ty) = self.enum_const(e, id, name) {
+            if let Some(ty) = self.enum_const(e, id, Ident { name, span }) {
                 return ty;
             }
         }
@@ -184,6 +184,7 @@ impl Checker<'_> {
     }
 
     fn const_ref(&mut self, e: ExprId, id: ConstId, span: Span) -> Ty {
+        self.warn_deprecated_const(id, span);
         let value = self.const_value(id, span);
         let ty = self.t.consts[id].ty;
         if let Some(Konst::Reason(reason)) = value {
@@ -208,7 +209,7 @@ impl Checker<'_> {
             None => Ty::default(),
             Some(FoundType::Owner(owner)) => {
                 if let OwnerKind::Enum(id) = self.owners[owner].kind
-                    && let Some(ty) = self.enum_const(e, id, name.name)
+                    && let Some(ty) = self.enum_const(e, id, name)
                 {
                     return ty;
                 }

@@ -206,6 +206,9 @@ impl Checker<'_> {
             }
         } else if let Some(id) = want.and_then(|want| self.wanted(owner, want)) {
             return Some(id);
+        } else if want.is_some_and(|want| self.kind(want) == TyKind::Error) {
+            // What was wanted is a mistake that was reported.
+            return None;
         } else {
             self.infer(e, owner, args.unwrap_or_default())?
         };
@@ -274,7 +277,9 @@ impl Checker<'_> {
             self.report(finding);
             return None;
         }
-        Some(solved.into_iter().flatten().collect())
+        let types: Vec<Ty> = solved.into_iter().flatten().collect();
+        let spans = vec![self.span(e); types.len()];
+        self.within_bounds(owner, &types, &spans).then_some(types)
     }
 
     /// `Name(args)`, or `Name` alone.

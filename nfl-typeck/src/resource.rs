@@ -133,6 +133,7 @@ impl<'a> Checker<'a> {
         let Some(written) = self.written_resource(ty) else {
             return false;
         };
+        self.warn_deprecated_type(written.owner, written.span);
         self.bad_modifiers(member, &[Modifier::Private, Modifier::Public]);
         let (key, value) = self.resource_types(&written);
         let count = written

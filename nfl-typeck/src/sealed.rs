@@ -158,6 +158,10 @@ impl Checker<'_> {
             self.report(finding);
             return None;
         };
+        let spans = vec![span; types.len()];
+        if !self.within_bounds(owner, &types, &spans) {
+            return None;
+        }
         match self.instance(owner, types, span) {
             ty if self.kind(ty) == TyKind::Error => None,
             ty => match self.kind(ty) {

@@ -163,6 +163,7 @@ impl Checker<'_> {
             ExprKind::Construct { ty, args } => self.test_construct(e, *ty, args),
             ExprKind::Type(ty) => {
                 let owner = self.test_owner(*ty)?;
+                self.warn_deprecated_type(owner, ast.types[*ty].span);
                 match self.owners[owner].kind {
                     OwnerKind::Header(h) => {
                         Some(self.test_op(e, TestOp::Header(h), TyKind::Packet))
@@ -318,6 +319,7 @@ impl Checker<'_> {
             return Some(self.test_op(e, TestOp::Payload, TyKind::Packet));
         }
         let owner = self.test_owner(ty)?;
+        self.warn_deprecated_type(owner, self.ast.types[ty].span);
         match self.owners[owner].kind {
             OwnerKind::Function(f) => Some(self.test_instance(e, f, args)),
             OwnerKind::Header(h) => Some(self.test_header(e, h, args)),

@@ -65,6 +65,7 @@ impl Checker<'_> {
             ConstArg::Int(n, _) => i128::try_from(n).ok(),
             ConstArg::Const(name) => {
                 let id = self.find_const(name.name, name.span)?;
+                self.warn_deprecated_const(id, name.span);
                 match self.const_value(id, name.span) {
                     Some(Konst::Int(n)) => Some(n),
                     Some(_) => {
@@ -96,7 +97,10 @@ impl Checker<'_> {
         let mut found = match self.type_name(first.name) {
             TypeName::Builtin(kind) => FoundType::Ty(self.ty(kind)),
             TypeName::Param(ty) => FoundType::Ty(ty),
-            TypeName::Owner(owner) => FoundType::Owner(owner),
+            TypeName::Owner(owner) => {
+                self.warn_deprecated_type(owner, first.span);
+                FoundType::Owner(owner)
+            }
             TypeName::Later => {
                 self.refuse(&format!("`{}` is", self.text(first.name)), span);
                 return None;
@@ -121,6 +125,7 @@ impl Checker<'_> {
                 return None;
             };
             self.nested_visible(nested, *name);
+            self.warn_deprecated_type(nested, name.span);
             found = FoundType::Owner(nested);
         }
         match found {
