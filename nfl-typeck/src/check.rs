@@ -357,6 +357,7 @@ impl<'a> Checker<'a> {
         if !self.diags.has_errors() {
             self.warn_unused();
             self.warn_pointless();
+            self.warn_fragments();
             self.warnings
                 .sort_by_key(|w| w.labels.first().map(|label| label.span));
             for warning in std::mem::take(&mut self.warnings) {

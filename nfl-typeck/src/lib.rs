@@ -22,6 +22,7 @@ mod exhaust;
 mod expr;
 mod fix;
 mod flow;
+mod fragments;
 mod function;
 mod generic;
 mod header;
