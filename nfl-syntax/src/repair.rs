@@ -9,7 +9,7 @@ use crate::expected;
 use crate::recover::Refusal;
 use crate::source::SourceMap;
 use crate::span::{FileId, Span};
-use crate::stream::{Item, camel};
+use crate::stream::{Item, camel, shouted};
 use crate::token::Token;
 use nfl_abi::{Code, codes};
 
@@ -380,16 +380,8 @@ impl Repairer<'_> {
     fn as_type(&self, at: usize) -> Edit {
         let (name, place) = (self.text(at), self.span(at));
         let said = if self.is(at, Token::Const) {
-            let message = format!(
-                "`{name}` reads as a constant here; a type is written `{}`",
-                camel(name)
-            );
-            self.say(&codes::E104, at, message)
-                .label("two or more capitals without a lower-case letter are a constant")
-                .fix(
-                    format!("rename to `{}`", camel(name)),
-                    [(place, camel(name))],
-                )
+            let plain = self.say(&codes::E104, at, "a type that looks like a constant");
+            shouted(plain, name, &[place], "")
         } else {
             let (head, tail) = name.split_at(name.len().min(1));
             let renamed = format!("{}{tail}", head.to_ascii_uppercase());

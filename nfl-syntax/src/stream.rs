@@ -102,23 +102,41 @@ fn shouted_types<'s>(
 }
 
 fn shouted_type(file: FileId, name: &str, places: &[Item]) -> Diagnostic {
-    let (start, _, end) = places[0];
-    let camel = camel(name);
     let count = match places.len() {
-        1 => "1 place".to_string(),
-        n => format!("{n} places"),
+        1 => " (1 place)".to_string(),
+        n => format!(" ({n} places)"),
     };
-    Diagnostic::new(&codes::E104, Span { file, start, end })
-        .message(format!(
-            "`{name}` reads as a constant here; a type is written `{camel}`"
-        ))
-        .label("two or more capitals without a lower-case letter are a constant")
-        .fix(
-            format!("rename to `{camel}` ({count})"),
-            places
-                .iter()
-                .map(|&(start, _, end)| (Span { file, start, end }, camel.clone())),
-        )
+    let places: Vec<Span> = places
+        .iter()
+        .map(|&(start, _, end)| Span { file, start, end })
+        .collect();
+    shouted(
+        Diagnostic::new(&codes::E104, places[0]),
+        name,
+        &places,
+        &count,
+    )
+}
+
+/// A finding about a type that is written like a constant, with another name where capitals and
+/// small letters make one.
+pub(crate) fn shouted(at: Diagnostic, name: &str, places: &[Span], count: &str) -> Diagnostic {
+    let camel = camel(name);
+    if !camel.contains(|c: char| c.is_ascii_lowercase()) {
+        // `A2` stays a constant, however it is written.
+        return at
+            .message(format!("`{name}` reads as a constant here"))
+            .label("two or more characters without a lower-case letter are a constant")
+            .help("a type has a lower-case letter, or is one capital alone");
+    }
+    at.message(format!(
+        "`{name}` reads as a constant here; a type is written `{camel}`"
+    ))
+    .label("two or more capitals without a lower-case letter are a constant")
+    .fix(
+        format!("rename to `{camel}`{count}"),
+        places.iter().map(|&place| (place, camel.clone())),
+    )
 }
 
 /// `ACL_RULE` as a type: `AclRule`.

@@ -27,6 +27,15 @@ pub(crate) fn is_quantity(kind: TyKind) -> bool {
     )
 }
 
+/// How many bits the number has that a port, a node or an address is made of.
+fn made_of(kind: TyKind) -> u8 {
+    match kind {
+        TyKind::Port | TyKind::Group => 16,
+        TyKind::Mac => 64,
+        _ => 32,
+    }
+}
+
 /// A type's name with its article.
 pub(crate) fn article(name: &str) -> String {
     let vowel = name.starts_with(['i', 'I', 'E']);
@@ -116,13 +125,13 @@ impl Checker<'_> {
                 .message(format!("{w} is needed here"))
                 .label(format!("this is {f}"));
             match to {
-                TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Ip4 | TyKind::Mac
-                    if is_number(from) =>
-                {
+                TyKind::Port | TyKind::Group | TyKind::NodeId | TyKind::Ip4 | TyKind::Mac if matches!(from, TyKind::Unsigned(bits) if bits <= made_of(to)) => {
                     finding.instead(at, format!("{w}({source})"))
                 }
+                // A cast that cuts off would compile, and would hardly be what is meant.
                 TyKind::Unsigned(_) | TyKind::Signed(_)
-                    if self.t.types.bits(found).is_some_and(|bits| bits <= 64) =>
+                    if self.t.types.bits(found) <= self.t.types.bits(want)
+                        && self.t.types.bits(found).is_some() =>
                 {
                     finding.instead(at, format!("({w}) {operand}"))
                 }

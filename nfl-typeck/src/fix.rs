@@ -39,6 +39,34 @@ impl Checker<'_> {
         }
     }
 
+    /// The edit that adds something as the last in the braces that end a span, on a line of its own
+    /// where the closing brace has one.
+    pub(crate) fn last_in_braces(&self, span: Span, text: &str) -> (Span, String) {
+        let brace = span.end.saturating_sub(1);
+        let place = Span {
+            start: brace,
+            end: brace,
+            ..span
+        };
+        let before = brace
+            .checked_sub(1)
+            .map_or("", |t| self.token_text(span, t));
+        let text = match before.rsplit_once('\n') {
+            Some((_, indent)) => format!("    {text}\n{indent}"),
+            None if before.trim().is_empty() => format!("{text} "),
+            None => format!(" {text} "),
+        };
+        (place, text)
+    }
+
+    /// Whether the statement that an expression is stands last in its braces.
+    pub(crate) fn is_last(&self, span: Span) -> bool {
+        let rest = span.end..self.tokens(span);
+        let mut rest = rest.filter(|&t| !self.is_trivia(span, t));
+        let mut next = || rest.next().map_or("", |t| self.token_text(span, t));
+        (next(), next()) == (";", "}")
+    }
+
     /// How many tokens the span's file has.
     fn tokens(&self, span: Span) -> u32 {
         self.program.sources.files[span.file].starts.len() as u32 - 1

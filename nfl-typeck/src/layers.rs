@@ -22,6 +22,7 @@ impl Checker<'_> {
     /// The arms of a `switch` over a value with layers; answers whether its end can be reached.
     pub(crate) fn layer_arms(
         &mut self,
+        e: ExprId,
         value: ExprId,
         ty: Ty,
         arms: &[Arm],
@@ -38,23 +39,14 @@ impl Checker<'_> {
             let scope = self.body.scope.len();
             let mut takes = Vec::new();
             entry = self.layer_patterns(value, ty, arm, entry, &taken, &mut takes);
-            if let Some(guard) = arm.guard {
-                let asked = self.cond(guard);
-                self.body.state = asked.yes;
-                self.body.scope.extend(asked.binds_yes);
-                entry = entry.join(asked.no);
-            } else {
-                taken.extend(takes);
+            match arm.guard {
+                Some(guard) => entry = self.guarded(guard, entry),
+                None => taken.extend(takes),
             }
-            if gives_value {
-                self.arm_value(arm);
-            } else if self.arm_statement(arm) {
-                completes = true;
-                ends.push(std::mem::take(&mut self.body.state));
-            }
+            completes |= self.arm_body(arm, gives_value, &mut ends);
             self.body.scope.truncate(scope);
         }
-        self.all_layers_taken(value, ty, &taken);
+        self.all_layers_taken(e, value, ty, &taken, gives_value);
         let mut ends = ends.into_iter();
         self.body.state = match ends.next() {
             Some(first) => ends.fold(first, State::join),
@@ -157,7 +149,14 @@ impl Checker<'_> {
     }
 
     /// Reports packets that no arm takes.
-    fn all_layers_taken(&mut self, value: ExprId, ty: Ty, taken: &[Taken]) {
+    fn all_layers_taken(
+        &mut self,
+        e: ExprId,
+        value: ExprId,
+        ty: Ty,
+        taken: &[Taken],
+        gives_value: bool,
+    ) {
         if taken.iter().any(|t| t.layers.is_empty()) || self.members_taken(ty, taken).is_some() {
             return;
         }
@@ -182,8 +181,8 @@ impl Checker<'_> {
             .message(format!(
                 "this switch does not say what happens on {missing}"
             ))
-            .label("headers of many kinds may come")
-            .help("default -> …");
+            .label("headers of many kinds may come");
+        let finding = self.with_arm(finding, e, "default", gives_value);
         self.report(finding);
         // What follows would be judged as if the missing arms were meant to go on, or not to.
         self.body.unknown_flow = true;

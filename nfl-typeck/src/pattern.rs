@@ -483,6 +483,9 @@ impl Checker<'_> {
         if let Some(path) = self.path(front, header) {
             let mut words: Vec<&str> = parent.into_iter().collect();
             words.extend(path.iter().map(|&h| self.text(self.t.headers[h].name)));
+            // The last one is what is written: maybe one of several headers.
+            words.pop();
+            words.push(child);
             let title = words.join(" / ");
             // Optional layers in front stay what they are.
             let layers = path.iter().map(|&h| self.text(self.t.headers[h].name));

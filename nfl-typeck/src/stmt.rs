@@ -269,16 +269,20 @@ impl Checker<'_> {
             ExprKind::Error => {
                 self.body.unknown_flow = true;
             }
-            ExprKind::Construct { .. } | ExprKind::Type(_) => {
-                let source = self.source(e);
+            ExprKind::Construct { ty, .. } | ExprKind::Type(ty) => {
+                let title = format!("return {};", self.source(e));
                 let finding = self
                     .at(&codes::E220, self.span(e))
                     .message("a value alone does nothing")
-                    .label("the value is lost")
-                    .fix(
-                        format!("return {source};"),
-                        [(self.front(self.span(e)), "return ".to_string())],
-                    );
+                    .label("the value is lost");
+                let answers =
+                    matches!(self.body.gives, Gives::Value(ty) if self.kind(ty) == TyKind::Verdict);
+                // What stands behind it would never be reached.
+                let sure = answers && self.verdict_kind(ty).is_some() && self.is_last(self.span(e));
+                let finding = match sure {
+                    true => finding.fix(title, [(self.front(self.span(e)), "return ".to_string())]),
+                    false => finding.help(title),
+                };
                 self.report(finding);
             }
             _ => {

@@ -3,13 +3,13 @@
 //! In: a value and arms. Out: each pattern's meaning, and what is known behind. Guaranteed: every
 //! value finds an arm, and every arm some value (see `exhaust.rs`).
 
-use crate::check::Checker;
+use crate::check::{Checker, Gives};
 use crate::exhaust::{Row, Shape};
 use crate::flow::State;
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
-use nfl_syntax::Span;
 use nfl_syntax::ast::{Arm, ExprId, ExprKind, StmtKind};
+use nfl_syntax::{Diagnostic, Span};
 
 /// A `switch` around the present point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,7 +71,7 @@ impl Checker<'_> {
                 loops: self.body.loops.len(),
                 gives_value,
             });
-            let completes = self.layer_arms(value, ty, arms, gives_value);
+            let completes = self.layer_arms(e, value, ty, arms, gives_value);
             self.body.barriers.pop();
             return completes;
         }
@@ -111,23 +111,14 @@ impl Checker<'_> {
             let scope = self.body.scope.len();
             self.body.state = entry.clone();
             let taken = self.arm_patterns(arm, ty, &rows);
-            if let Some(guard) = arm.guard {
-                let asked = self.cond(guard);
-                self.body.state = asked.yes;
-                self.body.scope.extend(asked.binds_yes);
-                entry = entry.join(asked.no);
-            } else {
-                rows.extend(taken);
+            match arm.guard {
+                Some(guard) => entry = self.guarded(guard, entry),
+                None => rows.extend(taken),
             }
-            if gives_value {
-                self.arm_value(arm);
-            } else if self.arm_statement(arm) {
-                completes = true;
-                ends.push(std::mem::take(&mut self.body.state));
-            }
+            completes |= self.arm_body(arm, gives_value, &mut ends);
             self.body.scope.truncate(scope);
         }
-        if !self.exhaustive(e, ty, &rows) {
+        if !self.exhaustive(e, ty, &rows, gives_value) {
             // What follows would be judged as if the missing arms were meant to go on, or not to.
             self.body.unknown_flow = true;
         }
@@ -136,6 +127,28 @@ impl Checker<'_> {
             Some(first) => ends.fold(first, State::join),
             None => entry.unreachable(),
         };
+        completes
+    }
+
+    /// A guard behind the patterns of an arm. The present state becomes the one where it holds;
+    /// answers what the arms behind find, `entry` where the patterns do not match.
+    pub(crate) fn guarded(&mut self, guard: ExprId, entry: State) -> State {
+        let asked = self.cond(guard);
+        self.body.state = asked.yes;
+        self.body.scope.extend(asked.binds_yes);
+        entry.join(asked.no)
+    }
+
+    /// What an arm does; answers whether the end of a statement is reached through it.
+    pub(crate) fn arm_body(&mut self, arm: &Arm, gives_value: bool, ends: &mut Vec<State>) -> bool {
+        if gives_value {
+            self.arm_value(arm);
+            return false;
+        }
+        let completes = self.stmt(arm.body);
+        if completes {
+            ends.push(std::mem::take(&mut self.body.state));
+        }
         completes
     }
 
@@ -188,7 +201,7 @@ impl Checker<'_> {
     }
 
     /// Reports values that no arm takes. Answers whether there are none.
-    fn exhaustive(&mut self, e: ExprId, ty: Ty, rows: &[Row]) -> bool {
+    fn exhaustive(&mut self, e: ExprId, ty: Ty, rows: &[Row], gives_value: bool) -> bool {
         let missing = self.missing(ty, rows);
         let Some((first, more)) = missing.split_first() else {
             return true;
@@ -212,21 +225,51 @@ impl Checker<'_> {
             if !more.is_empty() {
                 finding = finding.note(format!("also missing: {}", more.join(", ")));
             }
-            finding = finding.help(format!("case {} -> …", missing.join(", ")));
+            let cases = format!("case {}", missing.join(", "));
+            // A number in it is one of many that are missing.
+            let number = cases.contains(|c: char| c.is_ascii_digit());
+            finding = match number {
+                true => self.with_arm(finding, e, "default", gives_value),
+                false => self.with_arm(finding, e, &cases, gives_value),
+            };
         } else {
-            finding = finding.help("default -> …");
+            finding = self.with_arm(finding, e, "default", gives_value);
         }
         self.report(finding);
         false
     }
 
-    /// The body of an arm whose value is not used; answers whether its end can be reached.
-    pub(crate) fn arm_statement(&mut self, arm: &Arm) -> bool {
-        self.stmt(arm.body)
+    /// A `switch` with an arm for what is missing, where there is a safe answer: dropping, or `false`.
+    pub(crate) fn with_arm(
+        &self,
+        finding: Diagnostic,
+        e: ExprId,
+        label: &str,
+        gives_value: bool,
+    ) -> Diagnostic {
+        let yields = self.body.yields.last().filter(|_| gives_value);
+        let given = match self.body.gives {
+            _ if gives_value => yields.and_then(|y| y.ty.or(y.want)),
+            Gives::Value(ty) => Some(ty),
+            _ => None,
+        };
+        let answer = match given.map(|ty| self.kind(ty)) {
+            Some(TyKind::Verdict) => "Drop",
+            Some(TyKind::Bool) => "false",
+            None if !gives_value && self.body.gives == Gives::Void => "{}",
+            _ => return finding.help(format!("{label} -> …")),
+        };
+        let arm = match answer {
+            "{}" => format!("{label} -> {{}}"),
+            _ if gives_value => format!("{label} -> {answer};"),
+            _ => format!("{label} -> return {answer};"),
+        };
+        let edit = self.last_in_braces(self.span(self.bare(e)), &arm);
+        finding.fix(format!("add `{arm}`"), [edit])
     }
 
     /// The body of an arm that gives a value.
-    pub(crate) fn arm_value(&mut self, arm: &Arm) {
+    fn arm_value(&mut self, arm: &Arm) {
         let ast = self.ast;
         match &ast.stmts[arm.body].kind {
             StmtKind::Expr(value) => self.give(*value),

@@ -1,9 +1,11 @@
-//! Each correction that a finding of the cases offers is made, and the finding is gone.
+//! Each correction that a finding of the cases offers is made: the finding is gone, and no other
+//! error has come.
 
 use nfl_syntax::diag::fix::apply;
 use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::{Files, Program};
 use shared::{CASES, Disk, check};
+use std::collections::BTreeMap;
 
 mod shared;
 
@@ -26,11 +28,15 @@ impl Files for Instead {
     }
 }
 
-/// The codes of syntax, and how often this code is found.
-fn judged(diags: &Diags, finding: &Diagnostic) -> (usize, usize) {
-    let syntax = diags.iter().filter(|d| d.code.text.starts_with("E1"));
-    let same = diags.iter().filter(|d| d.code == finding.code);
-    (syntax.count(), same.count())
+/// How often each code of an error is found.
+fn errors(diags: &Diags) -> BTreeMap<&'static str, usize> {
+    let mut found = BTreeMap::new();
+    for d in diags.iter() {
+        *found.entry(d.code.text).or_default() += 1;
+    }
+    // What is unused, or pointless, is said of programs without errors alone.
+    found.retain(|code, _| code.starts_with('E') || !diags.has_errors());
+    found
 }
 
 fn fixed(path: &str, finding: &Diagnostic, sources: &SourceMap) -> Diags {
@@ -59,11 +65,17 @@ fn corrections_remove_what_they_correct() {
                     ..finding.clone()
                 };
                 let after = fixed(&path, &only, &checked.program.sources);
-                let (syntax_before, same_before) = judged(&diags, finding);
-                let (syntax, same) = judged(&after, finding);
+                let code = finding.code.text;
+                let (before, after) = (errors(&diags), errors(&after));
+                let count =
+                    |found: &BTreeMap<_, usize>, code| found.get(code).copied().unwrap_or(0);
+                let gone = count(&after, code) < count(&before, code);
+                let brought = after
+                    .iter()
+                    .find(|&(other, &n)| other.starts_with('E') && n > count(&before, other));
                 tried += 1;
-                if same >= same_before || syntax > syntax_before {
-                    wrong.push(format!("{path}: {}: {}", finding.code.text, fix.title));
+                if !gone || brought.is_some() {
+                    wrong.push(format!("{path}: {code}: {}: {brought:?}", fix.title));
                 }
             }
         }
