@@ -6,6 +6,7 @@ use nfl::{HandlerBounds, Severity};
 
 use crate::failure::{Exit, Failure};
 use crate::project;
+use crate::replay;
 use crate::shell::Shell;
 use crate::source::{self, Findings};
 use crate::table::Table;
@@ -16,7 +17,7 @@ use crate::table::Table;
 /// right for every binding that its parameters allow.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  nflc check guard.nfl\n  nflc check --bounds *.nfl\n  nflc check --error-format json guard.nfl"
+    after_help = "Examples:\n  nflc check guard.nfl\n  nflc check --bounds *.nfl\n  nflc check --replay 45000014 --on ingress guard.nfl\n  nflc check --error-format json guard.nfl"
 )]
 pub(crate) struct Args {
     /// Source files, or directories with source files; the project's if left out
@@ -28,11 +29,16 @@ pub(crate) struct Args {
     /// The instruction set that code will be made for: rv32imc if neither this nor the project says
     #[arg(long, visible_alias = "march", value_name = "TARGET")]
     target: Option<String>,
+    #[command(flatten)]
+    replay: replay::Args,
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let work = project::work(&args.files, shell)?;
     let compiler = source::compiler(args.target.as_deref(), work.project.as_ref())?;
+    if let Some(packet) = &args.replay.replay {
+        return replay::run(packet, &args.replay, &work.files, &compiler, shell);
+    }
     let mut findings = Findings::default();
     let mut bounds = Table::new(&["handler", "steps (estimate)", "loops"]);
     for file in &work.files {

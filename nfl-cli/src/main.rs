@@ -24,6 +24,7 @@ mod key;
 mod new;
 mod output;
 mod project;
+mod replay;
 mod run;
 mod shell;
 mod sign;

@@ -80,6 +80,7 @@ fn compare(module: &Module, image: &Image, packets: &[Vec<u8>], seed: u64) {
                 context: &words,
                 carried: &mut carried,
                 late: &late,
+                params: &[],
                 host: &mut services,
                 room,
             };

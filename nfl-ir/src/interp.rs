@@ -2,10 +2,16 @@
 //!
 //! In: a module, the number of a handler, and what a node gives it, its services among that. Out: the
 //! verdict; packet and `carried` bytes are changed in place. Guaranteed: an access out of bounds, a
-//! zero divisor, a word that was never written, a call that the node refuses and a run without an end
-//! are traps, and verified modules have none.
+//! zero divisor, a false assertion, a word that was never written, a call that the node refuses and a run
+//! without an end are traps, and verified modules have none. Modules that were not verified run as well: what
+//! must hold before an instruction is tested before it, and a [`Trail`] says which one it was.
 
 mod area;
+mod node;
+mod trail;
+
+pub use node::EmptyNode;
+pub use trail::{Rounds, Trail};
 
 use std::ops::Range;
 
@@ -13,8 +19,8 @@ use nfl_abi::host::{Host, Return};
 use nfl_abi::image::VerdictKind;
 use nfl_syntax::arena::{Id, IdMap};
 
-use crate::entity::{FieldId, Value};
-use crate::func::{BlockCall, Function, InstData, Module, Region, Term};
+use crate::entity::{FieldId, Slot, Value};
+use crate::func::{Function, InstData, Module, Region, Term};
 use crate::interp::area::Area;
 use crate::op::{Fmt, Op};
 
@@ -41,6 +47,8 @@ pub struct Inputs<'a> {
     pub carried: &'a mut [u8],
     /// Numbers of the late words by their ids; swapping for the wire is the interpreter's business.
     pub late: &'a [u32],
+    /// Numbers of the parameter words by their ids, for modules whose parameters are not all bound.
+    pub params: &'a [u32],
     /// The services; `nfl_abi::host::NoHost` for modules that import none.
     pub host: &'a mut dyn Host,
     /// Where the packet may grow.
@@ -64,7 +72,7 @@ pub enum Trap {
     Asserted,
     /// A service refused its call.
     Fault,
-    /// More than `STEPS_MAX` instructions.
+    /// More instructions than the trail allows, or more rounds of a loop.
     Endless,
 }
 
@@ -74,6 +82,17 @@ pub fn run(
     function: usize,
     packet: &mut Vec<u8>,
     inputs: &mut Inputs,
+) -> Result<(u32, u32), Trap> {
+    follow(m, function, packet, inputs, &mut Trail::new(STEPS_MAX))
+}
+
+/// Runs a handler and keeps what it did.
+pub fn follow(
+    m: &Module,
+    function: usize,
+    packet: &mut Vec<u8>,
+    inputs: &mut Inputs,
+    trail: &mut Trail,
 ) -> Result<(u32, u32), Trap> {
     let f = m.functions.get(function).ok_or(Trap::Unbound)?;
     if packet.len() < f.need as usize {
@@ -86,8 +105,9 @@ pub fn run(
         area: Area::new(m, f, packet, inputs.context, inputs.room),
         carried: inputs.carried,
         late: inputs.late,
+        params: inputs.params,
         host: inputs.host,
-        values: IdMap::new(),
+        trail,
         seconds: IdMap::new(),
     };
     match frame.run() {
@@ -114,8 +134,9 @@ struct Frame<'a> {
     area: Area<'a>,
     carried: &'a mut [u8],
     late: &'a [u32],
+    params: &'a [u32],
     host: &'a mut dyn Host,
-    values: IdMap<Value, u32>,
+    trail: &'a mut Trail,
     /// What calls answered in `a1`.
     seconds: IdMap<Value, u32>,
 }
@@ -124,47 +145,45 @@ impl Frame<'_> {
     fn run(&mut self) -> Result<(u32, u32), Stop> {
         let f = self.f;
         let mut here = f.entry;
-        let mut steps = 0;
         loop {
-            for &inst in &f.blocks[here].insts {
-                let inst = &f.insts[inst];
+            for &id in &f.blocks[here].insts {
+                let inst = &f.insts[id];
+                self.trail.at = Some(id);
                 let result = self.step(inst)?;
                 if let Some(v) = inst.result {
-                    self.values.set(v, result);
+                    self.trail.values.set(v, result);
                 }
-                steps += 1;
             }
-            steps += 1;
-            if steps > STEPS_MAX {
+            self.trail.at = None;
+            self.trail.steps += f.blocks[here].insts.len() as u32 + 1;
+            if self.trail.steps > self.trail.steps_max {
                 return Err(Trap::Endless.into());
             }
-            here = match &f.blocks[here].term {
+            let (edge, call) = match &f.blocks[here].term {
                 Term::Finish { kind, operand } => {
-                    return Ok((self.values[*kind], self.values[*operand]));
+                    return Ok((self.trail.values[*kind], self.trail.values[*operand]));
                 }
-                Term::Jump(call) => self.go(call),
-                Term::Branch { cond, then, .. } if self.values[*cond] != 0 => self.go(then),
-                Term::Branch { otherwise, .. } => self.go(otherwise),
+                Term::Jump(call) => (0, call),
+                Term::Branch { cond, then, .. } if self.trail.values[*cond] != 0 => (0, then),
+                Term::Branch { otherwise, .. } => (1, otherwise),
             };
+            if !self.trail.go(f, here, edge, call) {
+                return Err(Trap::Endless.into());
+            }
+            here = call.block;
         }
-    }
-
-    fn go(&mut self, call: &BlockCall) -> crate::Block {
-        // All words move at once: an argument may be a parameter of the same block.
-        let words: Vec<u32> = call.args.iter().map(|&v| self.values[v]).collect();
-        for (&param, word) in self.f.blocks[call.block].params.iter().zip(words) {
-            self.values.set(param, word);
-        }
-        call.block
     }
 
     fn step(&mut self, inst: &InstData) -> Result<u32, Stop> {
-        let arg = |at: usize| inst.args.get(at).map_or(0, |&v| self.values[v]);
+        let arg = |at: usize| inst.args.get(at).map_or(0, |&v| self.trail.values[v]);
         let (a, b) = (arg(0), arg(1));
         Ok(match inst.op {
             Op::Const => inst.imm,
             Op::Late => self.late_word(inst.imm as usize)?,
-            Op::Param => return Err(Trap::Unbound.into()),
+            Op::Param => {
+                let word = self.params.get(inst.imm as usize);
+                word.copied().ok_or(Trap::Unbound)?
+            }
             Op::Len => self.area.len(),
             Op::Context => {
                 let word = self.area.context.get(inst.imm as usize / 4);
@@ -176,7 +195,7 @@ impl Frame<'_> {
             op if op.is_assertion() && a == 0 => return Err(Trap::Asserted.into()),
             op if op.is_assertion() => 0,
             op if op.spec().fmt == Fmt::Load => {
-                let index = inst.index().map_or(0, |v| self.values[v]);
+                let index = inst.index().map_or(0, |v| self.trail.values[v]);
                 self.load(inst, a, inst.imm.wrapping_add(index))?
             }
             op if op.spec().fmt == Fmt::Store => {
@@ -200,7 +219,7 @@ impl Frame<'_> {
     fn call(&mut self, inst: &InstData) -> Result<u32, Stop> {
         let mut words = [0; nfl_abi::host::call::ARGS_MAX];
         for (word, &v) in words.iter_mut().zip(&inst.args) {
-            *word = self.values[v];
+            *word = self.trail.values[v];
         }
         match self.host.call(inst.imm as usize, words, &mut self.area) {
             Return::Words(first, second) => {
@@ -224,6 +243,12 @@ impl Frame<'_> {
         start..start + field.bytes as usize
     }
 
+    /// Bytes of a local array that are elements.
+    fn elements(&self, id: Slot) -> usize {
+        let slot = &self.f.slots[id];
+        slot.bytes.saturating_sub(slot.padding.into()) as usize
+    }
+
     fn load(&self, inst: &InstData, address: u32, at: u32) -> Result<u32, Trap> {
         let len = usize::from(inst.op.spec().bytes);
         let at = at as usize;
@@ -233,7 +258,8 @@ impl Frame<'_> {
             Some(Region::Field(id)) => self.carried.get(self.field(id)).unwrap_or(&[]),
             Some(Region::Data(id)) => &self.m.data[id].bytes,
             Some(Region::Slot(id)) => {
-                let bytes = self.area.slots[id.index()].get(at..at + len);
+                let elements = self.area.slots[id.index()].get(..self.elements(id));
+                let bytes = elements.and_then(|slot| slot.get(at..at + len));
                 return bytes
                     .ok_or(Trap::OutOfBounds)?
                     .iter()
@@ -264,7 +290,14 @@ impl Frame<'_> {
                 self.carried.get_mut(field).unwrap_or(&mut [])
             }
             Some(Region::Slot(id)) => {
-                let area = self.area.slots[id.index()].get_mut(at..at + bytes.len());
+                let elements = self.elements(id);
+                // A store to the last elements may be one of a whole word.
+                let whole = inst.index().is_none() && at < elements;
+                let slot = &mut self.area.slots[id.index()];
+                let end = if whole { slot.len() } else { elements };
+                self.trail.store(id, at as u32, inst.args[0]);
+                let area = slot.get_mut(..end);
+                let area = area.and_then(|slot| slot.get_mut(at..at + bytes.len()));
                 for (cell, &byte) in area.ok_or(Trap::OutOfBounds)?.iter_mut().zip(bytes) {
                     *cell = Some(byte);
                 }

@@ -16,6 +16,7 @@ pub mod interp;
 pub mod lower;
 pub mod op;
 pub mod passes;
+pub mod replay;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod text;

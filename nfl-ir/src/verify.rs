@@ -11,35 +11,45 @@
 //! 5. no divisor is zero, and every assertion holds; assertions are gone from a `Verified` module;
 //! 6. every word fits the width that its `ValueData` claims.
 //!
+//! What cannot be proved is explained (`explain.rs`), with a branch that lost what was known (`lost.rs`) and a
+//! packet for which it fails (`witness.rs`), where there is one.
+//!
 //! Facts come from intervals (`range.rs`) that are narrowed by the branches on the way
 //! (`facts.rs`), block by block (`flow.rs`).
 
 mod calls;
 mod cost;
+mod explain;
 pub mod facts;
 pub mod flow;
 pub(crate) mod geometry;
 pub(crate) mod judge;
 mod loops;
+mod lost;
 pub mod obligation;
 pub mod range;
 pub mod structure;
+mod witness;
 
 use std::borrow::Cow;
+
+pub use explain::Scene;
 
 use nfl_abi::Limits;
 use nfl_abi::codes::{E501, E502, E506};
 use nfl_syntax::arena::IdMap;
-use nfl_syntax::{Diags, Span};
+use nfl_syntax::{Diagnostic, Diags, Span};
 
 use crate::cfg::Loop;
 use crate::entity::{Block, Value};
 use crate::func::{Function, Module};
 use crate::passes;
+use crate::replay;
+use crate::verify::explain::{Explain, finding, remark};
 use crate::verify::flow::Analysis;
-use crate::verify::judge::{finding, judge, remark};
 use crate::verify::obligation::Obligation;
 use crate::verify::range::Range;
+use crate::verify::witness::Target;
 
 /// A module that was proved, with its bounds. Only [`verify`] makes one.
 #[derive(Clone, Debug)]
@@ -103,7 +113,26 @@ pub struct Access {
 }
 
 /// Proves a module, or says why not.
-pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<Verified> {
+pub fn verify(module: Module, limits: &Limits, diags: &mut Diags) -> Option<Verified> {
+    prove(module, limits, None, diags)
+}
+
+/// The same in the words of the source, and with packets for which it fails, where some are found.
+pub fn explained(
+    module: Module,
+    limits: &Limits,
+    scene: &Scene,
+    diags: &mut Diags,
+) -> Option<Verified> {
+    prove(module, limits, Some(scene), diags)
+}
+
+fn prove(
+    mut module: Module,
+    limits: &Limits,
+    scene: Option<&Scene>,
+    diags: &mut Diags,
+) -> Option<Verified> {
     if let Err(what) = structure::check(&module) {
         panic!("the compiler made unsound IR: {what}");
     }
@@ -111,13 +140,22 @@ pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<
     let mut proved = true;
     let mut widths: Vec<IdMap<Value, u8>> = Vec::new();
     let words = module.words();
-    for f in &module.functions {
+    for (at, f) in module.functions.iter().enumerate() {
         let a = Analysis::new(f, words);
-        let sound = check_loops(&module, &a, limits, diags) & check_accesses(&module, &a, diags);
+        let mut found = Vec::new();
+        check_loops(&module, &a, limits, &mut found);
+        let accesses = check_accesses(&module, &a, scene, &mut found);
+        let sound = accesses && found.is_empty();
         proved &= sound;
         if sound {
             functions.push(bounds(&a));
             widths.push(proved_widths(&a));
+        }
+        if let Some(arguments) = scene.and_then(|scene| scene.arguments.as_deref()) {
+            show_witnesses(&module, at, &a, limits, arguments, &mut found);
+        }
+        for (_, finding) in found {
+            diags.push(finding);
         }
     }
     if !proved {
@@ -129,6 +167,45 @@ pub fn verify(mut module: Module, limits: &Limits, diags: &mut Diags) -> Option<
     passes::drop_assertions(&mut module);
     let bounds = Bounds { functions };
     Some(Verified { module, bounds })
+}
+
+/// What was found, with what should fail in a run; nothing for what no run shows.
+type Found = (Option<Target>, Diagnostic);
+
+/// Adds to each finding an input for which it happens, or says that there is none.
+fn show_witnesses(
+    m: &Module,
+    at: usize,
+    a: &Analysis,
+    limits: &Limits,
+    arguments: &str,
+    found: &mut [Found],
+) {
+    let targets: Vec<Target> = found.iter().filter_map(|(target, _)| *target).collect();
+    if targets.is_empty() {
+        return;
+    }
+    let most = replay::rounds_most(limits.of(m.profile));
+    let inputs = witness::search(m, at, &a.cfg, &targets, most);
+    let none = match inputs.iter().any(Option::is_some) {
+        true => "no packet was found whose run fails here before it fails elsewhere",
+        false => "no packet was found whose run fails here: it is the proof that is missing",
+    };
+    let mut inputs = inputs.into_iter();
+    for (_, finding) in found.iter_mut().filter(|(target, _)| target.is_some()) {
+        let text = match inputs.next().flatten() {
+            None => none.to_string(),
+            Some(input) => {
+                let flags = input.flags(m, a.f);
+                let shown = match replay::replay(m, at, &input, limits.of(m.profile)) {
+                    replay::Replayed::Fault(fault) => fault.text,
+                    _ => continue,
+                };
+                format!("counter-example: {shown}\nnflc check {flags} {arguments}")
+            }
+        };
+        finding.notes.push(text);
+    }
 }
 
 /// The width that is proved of each word.
@@ -154,53 +231,53 @@ pub(crate) fn claim_widths(f: &mut Function, widths: &IdMap<Value, u8>) {
     }
 }
 
-fn check_loops(m: &Module, a: &Analysis, limits: &Limits, diags: &mut Diags) -> bool {
+fn check_loops(m: &Module, a: &Analysis, limits: &Limits, found: &mut Vec<Found>) {
     let limits = limits.of(m.profile);
-    let mut sound = true;
     for (l, trips) in a.cfg.loops.iter().zip(&a.trips) {
         if a.at(l.head).is_none() {
             continue;
         }
         let span = loop_span(a.f, l);
+        let runs = Some(Target::Loop(l.head));
         match trips {
             None => {
                 let d = remark(
                     finding(&E501, span),
                     "nothing here moves by a constant towards a known bound".into(),
                 );
-                diags.push(d.help("say how often it may run at most: `limit`"));
-                sound = false;
+                let d = d.help("say how often it may run at most: `limit`");
+                found.push((runs, d));
             }
-            Some(trips) if *trips > limits.loop_trips || *trips > limits.steps => {
-                let most = limits.loop_trips.min(limits.steps);
+            Some(trips) if *trips > replay::rounds_most(limits) => {
+                let most = replay::rounds_most(limits);
                 let text = format!("up to {trips} rounds, and {most} are allowed");
                 let d = remark(finding(&E502, span), text);
-                diags.push(d.help("say how often it may run at most: `limit`"));
-                sound = false;
+                let d = d.help("say how often it may run at most: `limit`");
+                found.push((runs, d));
             }
             Some(_) if l.depth > limits.loop_depth => {
                 let text = format!(
                     "this is loop {} within loops, and {} are allowed",
                     l.depth, limits.loop_depth
                 );
-                diags.push(remark(finding(&E506, span), text));
-                sound = false;
+                found.push((None, remark(finding(&E506, span), text)));
             }
             Some(_) => {}
         }
     }
-    sound
 }
 
 /// Where a loop stands: its head, or the first place behind it that is known.
-fn loop_span(f: &Function, l: &Loop) -> Option<Span> {
+pub(crate) fn loop_span(f: &Function, l: &Loop) -> Option<Span> {
     let spans = l.blocks.iter().map(|&b| f.blocks[b].span);
     spans.flatten().next()
 }
 
-fn check_accesses(m: &Module, a: &Analysis, diags: &mut Diags) -> bool {
+/// Answers whether all obligations are met.
+fn check_accesses(m: &Module, a: &Analysis, scene: Option<&Scene>, found: &mut Vec<Found>) -> bool {
     let mut sound = true;
     let mut last = None;
+    let explain = Explain { m, a, scene };
     for &b in &a.cfg.order {
         let Some(facts) = a.at(b).filter(|_| !behind_endless_loop(a, b)) else {
             continue;
@@ -208,7 +285,7 @@ fn check_accesses(m: &Module, a: &Analysis, diags: &mut Diags) -> bool {
         let mut facts = Cow::Borrowed(facts);
         for &id in &a.f.blocks[b].insts {
             let inst = &a.f.insts[id];
-            let finding = judge(m, a, &facts, inst);
+            let finding = explain.judge(b, &facts, id);
             a.pass(&mut facts, id);
             let Some(finding) = finding else {
                 continue;
@@ -216,7 +293,7 @@ fn check_accesses(m: &Module, a: &Analysis, diags: &mut Diags) -> bool {
             sound = false;
             // One place that takes several accesses is one mistake.
             if inst.span.is_none() || inst.span != last {
-                diags.push(finding);
+                found.push((Some(Target::Inst(id)), finding));
             }
             last = inst.span;
         }

@@ -7,8 +7,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use nfl_abi::Limits;
-use nfl_ir::{Module, passes, text, verify};
-use nfl_syntax::Diags;
+use nfl_ir::verify::{Scene, explained};
+use nfl_ir::{Module, passes, text};
+use nfl_syntax::{Diags, SourceMap};
 
 fn cases(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,7 +47,8 @@ fn findings(diags: &Diags) -> String {
     let mut out = String::new();
     for d in diags.iter() {
         writeln!(out, "{}: {}", d.code.text, d.message).expect("a string takes all text");
-        for line in d.notes.iter().chain(&d.helps) {
+        let fixes = d.fixes.iter().map(|fix| &fix.title);
+        for line in d.notes.iter().chain(fixes).chain(&d.helps) {
             writeln!(out, "  {line}").expect("a string takes all text");
         }
     }
@@ -55,7 +57,11 @@ fn findings(diags: &Diags) -> String {
 
 fn bounds(module: Module) -> String {
     let mut diags = Diags::default();
-    let Some(verified) = verify(module, &Limits::EDGE, &mut diags) else {
+    let scene = Scene {
+        sources: &SourceMap::default(),
+        arguments: Some("FILE".to_string()),
+    };
+    let Some(verified) = explained(module, &Limits::EDGE, &scene, &mut diags) else {
         return findings(&diags);
     };
     let mut out = String::new();

@@ -17,6 +17,7 @@ fn run(body: &str, packet: &mut Vec<u8>, carried: &mut [u8]) -> Result<(u32, u32
         context: &[10, 11, 12],
         carried,
         late: &[0x1234, 7],
+        params: &[],
         host: &mut NoHost,
         room: Room::default(),
     };

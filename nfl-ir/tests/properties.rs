@@ -29,6 +29,7 @@ fn run(m: &Module, function: usize, input: &Input, seed: u64) -> Outcome {
         context: &context,
         carried: &mut carried,
         late: &late,
+        params: &[],
         host: &mut services,
         room: Room {
             head: seed as u32 % 16,

@@ -5,6 +5,7 @@
 //! files, the limits and the target alone.
 
 use nfl_abi::{Limits, Severity};
+use nfl_ir::verify::Scene;
 use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
@@ -63,22 +64,20 @@ impl Compiler {
         let mut bounds = Vec::new();
         if checked.sound().is_some() {
             for function in root_functions(&checked) {
-                bounds.extend(self.prove(&checked, function, &mut diags));
+                bounds.extend(self.prove(&checked, function, true, &mut diags));
             }
         }
-        let mut diagnostics: Vec<Diagnostic> = Vec::new();
-        let root = checked.program.ast.units.first().map(|unit| unit.span.file);
-        let elsewhere = |d: &Diagnostic| {
-            let file = d.labels.first().map(|label| label.span.file);
-            d.severity == Severity::Warning && file.is_some() && file != root
-        };
-        for found in diags.into_vec() {
-            // Handlers that two images share are lowered twice, and so are their mistakes. Warnings of
-            // other files are said when those are checked.
-            if !elsewhere(&found) && !diagnostics.iter().any(|d| same(d, &found)) {
-                diagnostics.push(found);
+        let mut diagnostics = distinct(&checked, diags);
+        advice::place(&mut diagnostics, &checked.program, files, |files| {
+            let mut diags = Diags::default();
+            let checked = load_and_check(files, root, &mut diags);
+            for function in root_functions(&checked) {
+                self.prove(&checked, function, false, &mut diags);
             }
-        }
+            let mut left = distinct(&checked, diags);
+            left.retain(|d| d.severity == Severity::Error);
+            left
+        });
         Build {
             diagnostics,
             compiler: *self,
@@ -89,20 +88,26 @@ impl Compiler {
 }
 
 impl Compiler {
-    /// Proves a function with its open parameters at their whole range. What fails there and holds
+    /// Proves a function with its open parameters at their whole range, and explains what fails. What fails there and holds
     /// for some values is left for when the parameters are bound.
     fn prove(
         &self,
         checked: &Checked,
         function: FunctionId,
+        explains: bool,
         diags: &mut Diags,
     ) -> Vec<HandlerBounds> {
         let mut found = Diags::default();
         let unbound = Bindings::unbound(checked, function);
-        let bounds = self.prove_with(checked, function, &unbound, &mut found);
+        let scene = Scene {
+            sources: &checked.program.sources,
+            arguments: Some(arguments(checked, function)),
+        };
+        let scene = Some(&scene).filter(|_| explains);
+        let bounds = self.prove_with(checked, function, &unbound, scene, &mut found);
         let holds = |bindings: &Bindings| {
             let mut found = Diags::default();
-            self.prove_with(checked, function, bindings, &mut found);
+            self.prove_with(checked, function, bindings, None, &mut found);
             !found.has_errors()
         };
         if found.has_errors() && samples(checked, function, &unbound).iter().any(holds) {
@@ -120,6 +125,7 @@ impl Compiler {
         checked: &Checked,
         function: FunctionId,
         bindings: &Bindings,
+        scene: Option<&Scene>,
         diags: &mut Diags,
     ) -> Vec<HandlerBounds> {
         let Some(sound) = checked.sound() else {
@@ -128,11 +134,46 @@ impl Compiler {
         let mut bounds = Vec::new();
         for mut module in nfl_ir::lower::lower(sound, function, bindings, diags) {
             nfl_ir::passes::run(&mut module);
-            if let Some(verified) = nfl_ir::verify::verify(module, &self.limits, diags) {
+            let verified = match scene {
+                Some(scene) => nfl_ir::verify::explained(module, &self.limits, scene, diags),
+                None => nfl_ir::verify::verify(module, &self.limits, diags),
+            };
+            if let Some(verified) = verified {
                 bounds.extend(HandlerBounds::of(&verified));
             }
         }
         bounds
+    }
+}
+
+/// The findings of a file, each once: handlers that two images share are lowered twice, and so are their
+/// mistakes. Warnings of other files are said when those are checked.
+fn distinct(checked: &Checked, diags: Diags) -> Vec<Diagnostic> {
+    let mut distinct: Vec<Diagnostic> = Vec::new();
+    let root = checked.program.ast.units.first().map(|unit| unit.span.file);
+    let elsewhere = |d: &Diagnostic| {
+        let file = d.labels.first().map(|label| label.span.file);
+        d.severity == Severity::Warning && file.is_some() && file != root
+    };
+    for found in diags.into_vec() {
+        if !elsewhere(&found) && !distinct.iter().any(|d| same(d, &found)) {
+            distinct.push(found);
+        }
+    }
+    distinct
+}
+
+/// What `nflc check` takes to find a function: its file, and its name where there are several.
+fn arguments(checked: &Checked, function: FunctionId) -> String {
+    let Program { ast, sources, .. } = &checked.program;
+    let file = ast.units.first().map(|unit| unit.span.file);
+    let file = file.map_or("", |file| sources.files[file].name.as_str());
+    match root_functions(checked).len() {
+        0 | 1 => file.to_string(),
+        _ => {
+            let name = &checked.tables.functions[function].qualified;
+            format!("--function {name} {file}")
+        }
     }
 }
 
@@ -226,8 +267,8 @@ fn same(a: &Diagnostic, b: &Diagnostic) -> bool {
 pub struct Build {
     /// All findings, in the order of discovery.
     pub diagnostics: Vec<Diagnostic>,
-    compiler: Compiler,
-    checked: Checked,
+    pub(crate) compiler: Compiler,
+    pub(crate) checked: Checked,
     bounds: Vec<HandlerBounds>,
 }
 

@@ -26,6 +26,8 @@ mod files;
 #[cfg(feature = "compiler")]
 mod graph;
 mod party;
+#[cfg(feature = "compiler")]
+mod replay;
 #[cfg(feature = "test")]
 pub mod test;
 #[cfg(feature = "compiler")]
@@ -49,6 +51,7 @@ pub use {
     nfl_syntax::fmt::{Refused, format},
     nfl_syntax::{Diagnostic, Fix, Label, SourceMap, Span},
     nfl_typeck::{Checked, program::Files},
+    replay::{Replay, ReplayError, Replayed},
     unit::{Bound, Built, FunctionUnit, Handler, HandlerBounds, Parameter, Place, Unit},
 };
 

@@ -199,6 +199,7 @@ fn interpret(module: &Module, node: &mut Node, given: &Given<'_>) -> Result<Answ
         context: &context_words(given.context, given.clock),
         carried: &mut carried,
         late: given.late,
+        params: &[],
         host: &mut services,
         room: given.room,
     };

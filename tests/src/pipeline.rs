@@ -10,7 +10,7 @@ use nfl_codegen_rv::{Emitted, Options};
 use nfl_ir::Module;
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::diag::render::{Style, render};
-use nfl_syntax::{Diagnostic, Diags};
+use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::bind::{Bindings, bind};
 use nfl_typeck::tables::FunctionId;
 use nfl_typeck::{Checked, Files, Program, check};
@@ -177,9 +177,14 @@ impl Checking {
 
 /// Findings as people see them, without colours.
 pub fn render_all(checked: &Checked, diagnostics: &[Diagnostic]) -> String {
+    render_list(&checked.program.sources, diagnostics)
+}
+
+/// The same with nothing but the texts.
+pub fn render_list(sources: &SourceMap, diagnostics: &[Diagnostic]) -> String {
     let style = Style::Human { color: false };
     diagnostics
         .iter()
-        .map(|d| render(d, &checked.program.sources, style))
+        .map(|d| render(d, sources, style))
         .collect()
 }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use nfl::{Compiler, Limits, MemoryFiles};
 use nfl_abi::image::{OWN_REASONS, REASONS, VerdictKind};
 use nfl_abi::{Code, Entry, Image, Layer, Profile, Role, Severity};
 use nfl_syntax::ast::Ast;
@@ -15,7 +16,7 @@ use nfl_syntax::{Diagnostic, Diags, Names, SourceMap, Span};
 use nfl_tests::agree::{After, Engines};
 use nfl_tests::case::{Case, cases};
 use nfl_tests::packet;
-use nfl_tests::pipeline::{Checking, Stages, check_text, render_all};
+use nfl_tests::pipeline::{Checking, Stages, check_text, render_all, render_list};
 use nfl_tests::root;
 use nfl_vm::{Context, HEAD_ROOM, Packet, TAIL_ROOM};
 
@@ -70,10 +71,11 @@ impl Stage {
                 Ok(render_all(&checked, &diagnostics))
             }
             Stage::Verify => {
-                let (checked, diagnostics) =
-                    check_text(&file_name(case), &case.text).verify_unbound();
-                marked(case, &checked.program.sources, &diagnostics)?;
-                Ok(render_all(&checked, &diagnostics))
+                let name = file_name(case);
+                let files = MemoryFiles::from([(name.as_str(), case.text.as_str())]);
+                let build = Compiler::new(Limits::EDGE).build(&files, &name);
+                marked(case, build.sources(), &build.diagnostics)?;
+                Ok(render_list(build.sources(), &build.diagnostics))
             }
             Stage::Ir => {
                 let texts = stages(case)?
