@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "march", value_name = "TARGET")]
     target: Option<String>,
     #[command(flatten)]
-    replay: replay::Args,
+    replay: replay::Given,
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use crate::source;
 
 /// What a run takes beside the packet.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {
+pub(crate) struct Given {
     /// Run a handler on this packet, in hex digits from the handler's layer on, and say what fails
     #[arg(long, value_name = "HEX", help_heading = "Replay")]
     pub(crate) replay: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) struct Args {
 /// Runs the handler and says how it ends; a fault is a failure.
 pub(crate) fn run(
     packet: &str,
-    args: &Args,
+    args: &Given,
     files: &[PathBuf],
     compiler: &Compiler,
     shell: &mut Shell,

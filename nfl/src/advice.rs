@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use nfl_abi::Severity;
-use nfl_syntax::ast::{BinOp, ExprId, ExprKind, StmtKind};
+use nfl_syntax::ast::{BinOp, DeclKind, ExprId, ExprKind, StmtKind};
 use nfl_syntax::diag::fix;
 use nfl_syntax::{Diagnostic, SourceMap, Span};
 use nfl_typeck::Files;
@@ -136,8 +136,16 @@ fn edit(finding: &Diagnostic, test: &str, program: &Program) -> Option<(Span, St
     let around =
         around.filter(|(_, stmt)| inside(stmt.span) && !matches!(stmt.kind, StmtKind::Block(_)));
     let (id, stmt) = around.min_by_key(|(_, stmt)| stmt.span.end - stmt.span.start)?;
-    let has_it = |kind: &StmtKind| matches!(kind, StmtKind::Block(stmts) if stmts.contains(&id));
-    if !ast.stmts.iter().any(|(_, outer)| has_it(&outer.kind)) {
+    let blocks = ast.stmts.iter().filter_map(|(_, outer)| match &outer.kind {
+        StmtKind::Block(stmts) => Some(stmts),
+        _ => None,
+    });
+    let bodies = ast.decls.iter().filter_map(|(_, decl)| match &decl.kind {
+        DeclKind::Method { body, .. } => body.as_ref(),
+        DeclKind::Handler { body, .. } | DeclKind::Every { body, .. } => Some(body),
+        _ => None,
+    });
+    if !blocks.chain(bodies).any(|stmts| stmts.contains(&id)) {
         let text = format!("{{ {test} {} }}", sources.text(stmt.span));
         return Some((stmt.span, text));
     }
@@ -158,7 +166,13 @@ fn limit(finding: Diagnostic, program: &Program) -> Diagnostic {
         return finding;
     };
     let loops = program.ast.stmts.iter();
-    let mut loops = loops.filter(|(_, stmt)| stmt.span == label.span);
+    // A loop may be named by its first part.
+    let first = |stmt: &StmtKind| match stmt {
+        StmtKind::For { init, .. } => init.map(|init| program.ast.stmts[init].span),
+        _ => None,
+    };
+    let mut loops =
+        loops.filter(|(_, stmt)| stmt.span == label.span || first(&stmt.kind) == Some(label.span));
     let place = loops.find_map(|(_, stmt)| {
         let (limit, place) = match &stmt.kind {
             StmtKind::While { limit, body, .. }
@@ -168,9 +182,9 @@ fn limit(finding: Diagnostic, program: &Program) -> Diagnostic {
             StmtKind::DoWhile { limit, .. } => (limit, stmt.span.end - 1),
             _ => return None,
         };
-        limit.is_none().then_some(place)
+        limit.is_none().then_some((place, stmt.span))
     });
-    let Some(start) = place else {
+    let Some((start, whole)) = place else {
         return finding;
     };
     let place = Span {
@@ -180,7 +194,7 @@ fn limit(finding: Diagnostic, program: &Program) -> Diagnostic {
     };
     let head = program.sources.text(Span {
         end: start,
-        ..label.span
+        ..whole
     });
     let head = head.lines().last().unwrap_or_default().trim();
     let text = match program.sources.text(Span {

@@ -16,4 +16,5 @@ mod protocols;
 mod seeded;
 mod stage;
 mod tidy;
+mod witness;
 mod world;

@@ -134,7 +134,11 @@ impl Explain<'_> {
         });
         let is_short =
             !text.is_empty() && text.len() <= TERM_MAX && !text.contains(['\n', ';', '=']);
-        (is_short && (is_name || inside)).then(|| text.to_string())
+        let text = match is_name {
+            true => text.to_string(),
+            false => format!("({text})"),
+        };
+        (is_short && (is_name || inside)).then_some(text)
     }
 
     /// The text of a place.
@@ -342,7 +346,14 @@ fn in_brackets(text: &str) -> Option<String> {
     let (inside, behind) = rest.split_once(']')?;
     let inside = inside.trim();
     let is_one = !inside.contains('[') && !behind.contains('[') && inside.len() <= TERM_MAX;
-    (is_one && !inside.is_empty()).then(|| inside.to_string())
+    let is_name = inside
+        .chars()
+        .all(|c| c.is_alphanumeric() || "_.".contains(c));
+    let text = match is_name {
+        true => inside.to_string(),
+        false => format!("({inside})"),
+    };
+    (is_one && !inside.is_empty()).then_some(text)
 }
 
 /// What stands behind the only division of a text.

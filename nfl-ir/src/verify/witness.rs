@@ -11,7 +11,7 @@ mod steer;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::cfg::Cfg;
+use crate::cfg::{Cfg, Loop};
 use crate::entity::{Block, Inst};
 use crate::func::{Function, Module, Region, Term};
 use crate::interp::{Rounds, Trap};
@@ -60,6 +60,7 @@ pub(super) fn search(
         m,
         at,
         f,
+        cfg,
         targets,
         rounds: Rounds::new(cfg, rounds_most),
         steps_max: STEPS_MAX + 2 * long,
@@ -85,6 +86,7 @@ struct Search<'a> {
     m: &'a Module,
     at: usize,
     f: &'a Function,
+    cfg: &'a Cfg,
     targets: &'a [Target],
     rounds: Rounds,
     steps_max: u32,
@@ -162,6 +164,11 @@ impl Search<'_> {
                 }
             }
         }
+        for l in &self.cfg.loops {
+            if blocks.contains(&l.head) && self.is_open(Target::Loop(l.head)) {
+                sooner.extend(self.staying(steer, l, input));
+            }
+        }
         // What stops a run hides what is behind it.
         if let Some(inst) = run.trail.at {
             later.extend(self.holding(steer, inst, input));
@@ -177,6 +184,22 @@ impl Search<'_> {
     fn is_open(&self, target: Target) -> bool {
         let at = self.targets.iter().position(|&t| t == target);
         at.is_some_and(|at| self.found[at].is_none())
+    }
+
+    /// Inputs in which a loop goes on where it was left.
+    fn staying(&self, steer: Steer, l: &Loop, from: &Input) -> Vec<Input> {
+        let mut ways = Vec::new();
+        for &b in &l.blocks {
+            let Term::Branch { cond, .. } = self.f.blocks[b].term else {
+                continue;
+            };
+            for (edge, call) in self.f.blocks[b].term.targets().enumerate() {
+                if l.blocks.contains(&call.block) {
+                    ways.extend(steer.truth(cond, edge == 0, from));
+                }
+            }
+        }
+        ways
     }
 
     /// Inputs in which what must hold does not.

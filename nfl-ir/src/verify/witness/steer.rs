@@ -193,7 +193,11 @@ impl<'a> Steer<'a> {
             (Op::Add, _) => either(want.wrapping_sub(vb), want.wrapping_sub(va)),
             (Op::Sub, _) => either(want.wrapping_add(vb), va.wrapping_sub(want)),
             (Op::Xor, _) => either(want ^ vb, want ^ va),
-            (Op::And, Some(mask)) if want & !mask == 0 => left(va & !mask | want),
+            (Op::And, Some(mask)) if want & !mask == 0 => {
+                let mut ways = left(va & !mask | want);
+                ways.extend(left(want));
+                ways
+            }
             (Op::And, None) if want == 0 => either(0, 0),
             (Op::And, None) => self.both((a, want), (b, want), from, depth),
             (Op::Or, Some(set)) if want & set == set => left(want & !set),
@@ -212,7 +216,8 @@ impl<'a> Steer<'a> {
                 let low = (1_u32 << n) - 1;
                 left(want << n | va & low)
             }
-            (Op::Mul, Some(by @ 1..)) if want.is_multiple_of(by) => left(want / by),
+            // The next product does where more is wanted.
+            (Op::Mul, Some(by @ 1..)) => left(want.div_ceil(by)),
             (Op::Divu, Some(by @ 1..)) => want.checked_mul(by).map_or(Vec::new(), left),
             (Op::Divu, None) if want == 0 => left(0),
             (Op::Remu, Some(by @ 1..)) if want < by => left(va - va % by + want),
@@ -247,10 +252,10 @@ impl<'a> Steer<'a> {
             }
             Some(Op::Ltu) => {
                 let below = vb.checked_sub(1);
-                let above = va.checked_add(1);
+                let above = [1, 2].map(|times: u32| va.checked_mul(times)?.checked_add(1));
                 (
                     below.into_iter().flat_map(|n| [n, 0]).collect(),
-                    above.into_iter().chain([most(b)]).collect(),
+                    above.into_iter().flatten().chain([most(b)]).collect(),
                 )
             }
             Some(Op::Geu) => (vec![vb, most(a)], vec![va, 0]),
