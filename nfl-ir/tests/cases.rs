@@ -49,6 +49,7 @@ fn findings(diags: &Diags) -> String {
         writeln!(out, "{}: {}", d.code.text, d.message).expect("a string takes all text");
         let fixes = d.fixes.iter().map(|fix| &fix.title);
         for line in d.notes.iter().chain(fixes).chain(&d.helps) {
+            let line = line.replace('\n', "\n    ");
             writeln!(out, "  {line}").expect("a string takes all text");
         }
     }
