@@ -74,7 +74,11 @@ impl Input {
     /// The flags of `nflc check` that give this input to this handler.
     pub fn flags(&self, m: &Module, f: &Function) -> String {
         let bare = Input::new(m, f);
-        let mut flags = format!("--replay {} --on {}", hex(&self.packet), f.role.text());
+        let packet = match self.packet.is_empty() {
+            true => "--replay=".to_string(),
+            false => format!("--replay {}", hex(&self.packet)),
+        };
+        let mut flags = format!("{packet} --on {}", f.role.text());
         if self.carried != bare.carried {
             flags.push_str(&format!(" --carried {}", hex(&self.carried)));
         }
@@ -96,10 +100,7 @@ fn usual(word: &WordInfo) -> u32 {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    match bytes {
-        [] => "''".to_string(),
-        _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn sets<I: Id>(infos: &IdVec<I, WordInfo>, words: &[u32]) -> String {

@@ -84,8 +84,9 @@ fn wanted(command: &str) -> Replay {
     let number = |text: &str| text.parse::<u32>().expect("a number is printed");
     while let Some(word) = words.next() {
         let mut value = || words.next().expect("a flag has a value");
-        let bytes = |text: &str| hex(text.trim_matches('\'')).expect("bytes are printed");
+        let bytes = |text: &str| hex(text).expect("bytes are printed");
         match word {
+            "--replay=" => {}
             "--replay" => wanted.packet = bytes(value()),
             "--carried" => wanted.carried = Some(bytes(value())),
             "--on" => wanted.role = Role::from_text(value()),
