@@ -11,7 +11,7 @@ use nfl_abi::codes::{self, Code};
 use nfl_abi::image::VerdictKind;
 use nfl_ir::replay::{Input, Replayed as Ended, replay};
 use nfl_ir::{Function, Module};
-use nfl_syntax::Diagnostic;
+use nfl_syntax::{Diagnostic, Diags};
 use nfl_typeck::bind::Bindings;
 
 use crate::compiler::{Build, root_functions};
@@ -156,7 +156,12 @@ impl Build {
             return Err(ReplayError::Function(have.collect()));
         };
         let unbound = Bindings::unbound(checked, function);
-        let mut modules = nfl_ir::lower::lower(sound, function, &unbound);
+        // What lowering finds was said when the file was built.
+        let mut said = Diags::default();
+        let mut modules = nfl_ir::lower::lower(sound, function, &unbound, &mut said);
+        if said.has_errors() {
+            return Err(ReplayError::Unsound);
+        }
         for module in &mut modules {
             nfl_ir::passes::run(module);
         }
