@@ -74,9 +74,9 @@ pub(super) fn search(
         search.add(input, false);
     }
     search.all();
-    for at in 0..targets.len() {
+    for (at, &target) in targets.iter().enumerate() {
         if let Some(input) = search.found[at].take() {
-            search.found[at] = Some(search.small(input, targets[at]));
+            search.found[at] = Some(search.small(input, target));
         }
     }
     search.found
