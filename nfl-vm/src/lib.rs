@@ -45,7 +45,7 @@ mod tables;
 
 pub use flow::FlowTuple;
 pub use interp::{Registers, Step};
-pub use load::{Inputs, Instance, LoadError, Loaded, Policy, load, run_unverified};
+pub use load::{Inputs, Instance, LoadError, Loaded, Policy, Unproved, load, run_unverified};
 pub use memory::Region;
 pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
 pub use packet::{Context, HEAD_ROOM, Packet, TAIL_ROOM};

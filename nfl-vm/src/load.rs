@@ -316,6 +316,46 @@ pub fn run_unverified(
     run_entry(image, &Program::new(image), entry, inputs, steps_max, trace)
 }
 
+/// An image that nobody proved, decoded once for many runs.
+#[derive(Clone, Debug)]
+pub struct Unproved {
+    image: Image,
+    program: Program,
+}
+
+impl Unproved {
+    /// Decodes an image.
+    pub fn new(image: Image) -> Unproved {
+        let program = Program::new(&image);
+        Unproved { image, program }
+    }
+
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The image's constants, for the node to bind late parameters between two runs.
+    pub fn constants_mut(&mut self) -> &mut [u8] {
+        &mut self.image.constants
+    }
+
+    /// Does what [`run_unverified`] does, without decoding again.
+    ///
+    /// # Errors
+    ///
+    /// As [`run_unverified`].
+    pub fn run(
+        &self,
+        entry: &Entry,
+        inputs: Inputs<'_>,
+        steps_max: u32,
+        trace: impl FnMut(&Step<'_>),
+    ) -> Result<Outcome, Fault> {
+        run_entry(&self.image, &self.program, entry, inputs, steps_max, trace)
+    }
+}
+
 fn run_entry(
     image: &Image,
     program: &Program,

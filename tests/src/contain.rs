@@ -6,30 +6,17 @@
 //!
 //! Seeds are fixed; `NFL_SEEDS` says how many in a release build.
 
-mod mutant;
-pub(crate) mod node;
-mod program;
-mod run;
-mod scratch;
-#[path = "../../nfl-verify/tests/support/mod.rs"]
-pub(crate) mod support;
 mod twice;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-
 use nfl_abi::{Image, Limits};
-use nfl_codegen_rv::Options;
-use nfl_ir::Module;
 use nfl_ir::testing::Rng;
-use nfl_syntax::Diags;
-use nfl_tests::case::cases;
-use nfl_tests::examples::EXAMPLES;
-use nfl_tests::pipeline::check_text;
-use nfl_tests::root;
-
-use mutant::mutant;
-use run::{Contained, Tally};
+use nfl_tests::campaign::block::{Corpus, Generator, Setting, Size};
+use nfl_tests::campaign::corpus::{compiled, described, emit, limits, written};
+use nfl_tests::campaign::mutant::{self, mutant};
+use nfl_tests::campaign::program;
+use nfl_tests::campaign::run::{Contained, Tally};
+use nfl_tests::campaign::totals::Totals;
+use nfl_tests::campaign::{Until, blocks, tried};
 
 /// Packets for each entry of an image.
 const PACKETS: u32 = 12;
@@ -51,15 +38,6 @@ fn show(what: &str, tally: Tally) {
 
 fn pick_one<'t, T>(rng: &mut Rng, list: &'t [T]) -> &'t T {
     &list[rng.below(list.len() as u32) as usize]
-}
-
-/// Longer runs than a platform allows, so that generated loops may be nested, and room for the manifests of many
-/// imports.
-fn limits() -> Limits {
-    let mut limits = Limits::EDGE;
-    limits.capsule.steps = 20_000;
-    limits.capsule.manifest_bytes = 1024;
-    limits
 }
 
 /// Runs an image that must be accepted.
@@ -88,65 +66,6 @@ fn family(name: &str, image: &Image, rng: &mut Rng) -> Tally {
         }
     }
     tally
-}
-
-fn compiled() -> Vec<(String, Image)> {
-    let mut all = Vec::new();
-    for example in EXAMPLES {
-        let stages = example
-            .stages()
-            .unwrap_or_else(|e| panic!("{}: {e}", example.path));
-        all.extend(
-            stages
-                .into_iter()
-                .map(|stages| (example.path.to_string(), stages.image)),
-        );
-    }
-    for case in cases(&root().join("tests/suite/run")) {
-        let checking = check_text("case.nfl", &case.text);
-        let stages = checking
-            .function(case.get("function"))
-            .and_then(|function| checking.stages(function, &case.sets()));
-        // A case that has no image is a finding of the suite, not of this test.
-        let stages = stages.into_iter().flatten();
-        all.extend(stages.map(|stages| (case.name().to_string(), stages.image)));
-    }
-    all
-}
-
-fn emit(module: Module) -> Option<Image> {
-    let mut module = module;
-    nfl_ir::passes::run(&mut module);
-    let verified = nfl_ir::verify::verify(module, &Limits::EDGE, &mut Diags::default());
-    // Some are too large for an image.
-    let emitted = nfl_codegen_rv::emit(&verified?, &Options::default()).ok();
-    emitted.map(|emitted| emitted.image)
-}
-
-/// Name and text of each of the verifier's own cases.
-fn written() -> Vec<(String, String)> {
-    let dir = root().join("nfl-verify/tests/cases");
-    let files = std::fs::read_dir(dir).expect("the verifier has cases");
-    let paths: BTreeSet<PathBuf> = files
-        .map(|file| file.expect("a directory can be read to its end").path())
-        .collect();
-    let mut texts = Vec::new();
-    for path in paths {
-        let text = std::fs::read_to_string(path).expect("cases can be read");
-        for case in text.split("== ").filter(|case| !case.trim().is_empty()) {
-            let source = case.split("\n--\n").next().unwrap_or(case);
-            let (name, source) = source.split_once('\n').unwrap_or((source, ""));
-            texts.push((name.to_string(), source.to_string()));
-        }
-    }
-    texts
-}
-
-/// The images that the verifier's own cases describe, where a certificate can be proposed.
-fn described() -> Vec<(String, Image)> {
-    let cases = written().into_iter();
-    let images = cases.map(|(name, text)| Some((name, support::certified(&text).ok()?)));
-    images.flatten().collect()
 }
 
 #[test]
@@ -213,4 +132,41 @@ fn generated_code_stays_within_its_proofs() {
     }
     assert!(tally.with_loops > 0 && tally.with_calls > 0, "{tally:?}");
     show("code", tally);
+}
+
+/// A campaign comes to the same totals however many do it, and whether it was interrupted or not.
+#[test]
+fn campaigns_find_nothing_and_are_resumed() {
+    let setting = Setting {
+        seed: 3,
+        size: Size::SMALL,
+        corpus: Corpus::new(Vec::new(), 0..8),
+        second: None,
+    };
+    let whole = Until::Tried(1_000);
+    let quiet = |_: &Totals| {};
+    let all = &Generator::ALL;
+    let once = blocks(&setting, Totals::default(), whole, all, 2, &quiet);
+    assert_eq!(once.violations, Vec::<String>::new());
+    assert!(
+        once.get("g3.run") > 10 && once.get("o5.checks") > 1_000,
+        "{}",
+        once.table()
+    );
+    let half = blocks(
+        &setting,
+        Totals::default(),
+        Until::Tried(500),
+        all,
+        1,
+        &quiet,
+    );
+    assert!(tried(&half) >= 500 && half.blocks < once.blocks);
+    let half = Totals::parse(&half.text()).expect("a report can be read again");
+    let twice = blocks(&setting, half, whole, all, 1, &quiet);
+    assert_eq!(
+        (once.blocks, once.counts),
+        (twice.blocks, twice.counts),
+        "however it was interrupted"
+    );
 }

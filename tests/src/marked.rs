@@ -16,8 +16,8 @@ use nfl_isa::{Fmt, Op, Reg};
 use nfl_tests::root;
 use nfl_vm::{Context, Fault, Inputs, Packet, Step, Trap, run_unverified};
 
-use crate::contain::node::Node;
-use crate::contain::support;
+use nfl_tests::campaign::corpus;
+use nfl_tests::campaign::node::{Node, Tables};
 
 /// Runs of each entry: enough for a branch on a byte to come out both ways.
 const RUNS: u32 = 160;
@@ -82,7 +82,7 @@ impl Reader {
         let manifest = &image.manifest;
         let calls = manifest.imports.iter();
         Reader {
-            node: Node::new(image, seed),
+            node: Node::new(image, seed, Tables::Mixed),
             calls: calls
                 .map(|import| host::call(import, &manifest.resources))
                 .collect(),
@@ -271,7 +271,7 @@ fn the_machine_says_the_same_of_the_verifiers_cases() {
             continue;
         }
         tried += 1;
-        let found = broken(&support::image(&case.text), &packets(&case.text));
+        let found = broken(&corpus::described_by(&case.text), &packets(&case.text));
         match (case.mark.as_str(), found) {
             (".safe", None) | (".unsafe", Some(_)) => {}
             (mark, found) => wrong.push(format!(

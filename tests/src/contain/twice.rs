@@ -5,11 +5,12 @@
 
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
+use nfl_tests::campaign::corpus;
 use nfl_tests::second;
 
 use super::mutant::mutant;
 use super::program;
-use super::{compiled, emit, limits, pick_one, seeds, support, written};
+use super::{compiled, emit, limits, pick_one, seeds, written};
 
 /// Images that follow from one another, for each seed.
 const STEPS: u32 = 40;
@@ -75,7 +76,7 @@ const NO_LOOPS: &[u8] = &[1, 0];
 /// The images of the verifier's own cases; where no certificate can be proposed, with one that claims nothing.
 fn cases() -> Vec<(String, Image)> {
     let image = |text: &str| {
-        let mut image = support::image(text);
+        let mut image = corpus::described_by(text);
         if image.certificate.is_empty() {
             let proposed = nfl_verify::certify(&image, &Limits::EDGE);
             image.certificate = proposed.unwrap_or_else(|_| NO_LOOPS.to_vec());

@@ -43,7 +43,8 @@ const ON_NUMBERS: &[Op] = &[
     Op::Remu,
 ];
 
-pub(crate) fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
+/// One of these.
+pub fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
     list[rng.below(list.len() as u32) as usize]
 }
 
@@ -51,10 +52,16 @@ pub(crate) fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
 const REPAIRS: usize = 60;
 
 /// An accepted image, if this seed leads to one.
-pub(crate) fn image(rng: &mut Rng, limits: &Limits) -> Option<Image> {
+pub fn image(rng: &mut Rng, limits: &Limits) -> Option<Image> {
+    repaired(rng, limits, &mut 0)
+}
+
+/// The same, and counts what the verifier was asked about.
+pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image> {
     let mut image = blank(rng);
     let mut code = Writer::new(rng).program();
     for _ in 0..REPAIRS {
+        *asked += 1;
         image.code = bytes(&code);
         image.certificate.clear();
         let refusal = match certify(&image, limits) {
@@ -721,6 +728,6 @@ impl<'r> Writer<'r> {
 }
 
 /// Whether an instruction goes elsewhere than to the next one.
-pub(crate) fn is_branch(inst: &Inst) -> bool {
+pub fn is_branch(inst: &Inst) -> bool {
     matches!(inst.op.spec().fmt, Fmt::B)
 }

@@ -8,8 +8,10 @@ use nfl_vm::{Region, Step};
 
 /// What a register or word of scratch holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Word {
+pub enum Word {
+    /// A number.
     Number(u32),
+    /// An address: a region and an offset in it.
     Address(Region, i32),
     /// Nothing defined.
     Other,
@@ -27,7 +29,7 @@ const EMPTY: Cell = Cell {
 };
 
 /// All words.
-pub(crate) struct Scratch([Cell; 64]);
+pub struct Scratch([Cell; 64]);
 
 impl Default for Scratch {
     fn default() -> Scratch {
@@ -36,7 +38,8 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn word(&self, index: u8) -> Word {
+    /// What a word holds.
+    pub fn word(&self, index: u8) -> Word {
         let cell = self.0.get(usize::from(index)).copied().unwrap_or(EMPTY);
         match (cell.address, cell.bytes) {
             (Some((region, offset)), _) => Word::Address(region, offset),
@@ -48,7 +51,7 @@ impl Scratch {
     }
 
     /// Does to the words what the step is about to do.
-    pub(crate) fn follow(&mut self, step: &Step<'_>) {
+    pub fn follow(&mut self, step: &Step<'_>) {
         let inst = step.inst;
         let size = match inst.op {
             Op::Sb => 1,

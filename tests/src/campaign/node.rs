@@ -8,10 +8,22 @@ use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{self, Answer, Call, Host, Memory, Return};
 use nfl_ir::testing::Rng;
 
+/// What lookups find.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tables {
+    /// Nothing.
+    Empty,
+    /// Always something.
+    Filled,
+    /// Now and then something.
+    Mixed,
+}
+
 /// The services of one run.
-pub(crate) struct Node {
+pub struct Node {
     imports: Vec<(Call, u16)>,
     rng: Rng,
+    tables: Tables,
     /// What lookups have found.
     values: Vec<Vec<u8>>,
 }
@@ -21,7 +33,7 @@ const VALUE_SHIFT: u32 = 16;
 
 impl Node {
     /// A node for the imports of an image.
-    pub(crate) fn new(image: &Image, seed: u64) -> Node {
+    pub fn new(image: &Image, seed: u64, tables: Tables) -> Node {
         let manifest = &image.manifest;
         let imports = manifest.imports.iter().filter_map(|import| {
             let call = host::call(import, &manifest.resources)?;
@@ -30,6 +42,7 @@ impl Node {
         Node {
             imports: imports.collect(),
             rng: Rng::new(seed),
+            tables,
             values: Vec::new(),
         }
     }
@@ -46,7 +59,12 @@ impl Node {
     }
 
     fn lookup(&mut self, bytes: u16) -> u32 {
-        if self.rng.below(3) == 0 {
+        let empty = match self.tables {
+            Tables::Empty => true,
+            Tables::Filled => false,
+            Tables::Mixed => self.rng.below(3) == 0,
+        };
+        if empty {
             return 0;
         }
         let style = self.rng.below(3);
