@@ -16,7 +16,7 @@ use nfl_tests::campaign::{Until, blocks, tight, times, tried, vectors};
 use nfl_tests::second;
 
 /// The second checker is slow: it is asked about one image in so many.
-const SECOND_ONE_IN: u64 = 50;
+const SECOND_ONE_IN: u64 = 100;
 
 /// What was asked for.
 struct Asked {
