@@ -156,8 +156,14 @@ fn lowered(checking: &Checking) -> Result<Vec<Module>, String> {
     let mut diags = Diags::default();
     let bindings = bind(&checking.checked, function, &[], &mut diags);
     let bindings = bindings.filter(|_| !diags.has_errors());
-    let bindings = bindings.ok_or_else(|| checking.render(&diags.into_vec()))?;
-    Ok(nfl_ir::lower::lower(sound, function, &bindings))
+    let Some(bindings) = bindings else {
+        return Err(checking.render(&diags.into_vec()));
+    };
+    let modules = nfl_ir::lower::lower(sound, function, &bindings, &mut diags);
+    match diags.has_errors() {
+        true => Err(checking.render(&diags.into_vec())),
+        false => Ok(modules),
+    }
 }
 
 fn emitted(checking: &Checking, modules: Vec<Module>) -> Compiled {
