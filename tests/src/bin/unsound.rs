@@ -2,13 +2,16 @@
 //!
 //! In: the edits of `tests/unsound`, or those whose titles or files contain one of the words that are named. Out: a line
 //! for each edit, and the share that is killed. The status is 1 when that is less than 95 in a hundred, or when an edit does
-//! not apply or build, or when the verifier as it is fails a test. The tests run in a copy of the workspace below `target`: first those of the verifier's crate; an
-//! edit that survives them is handed to the campaign of state containment, for a few minutes. `--quick` leaves that out.
+//! not apply or build, or when the verifier as it is fails a test. The tests run in copies of the workspace below `target`:
+//! first those of the verifier's crate; an edit that survives them is handed to the campaign of state containment, for a few
+//! minutes. `--quick` leaves that out.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nfl_tests::root;
@@ -17,8 +20,11 @@ use nfl_tests::unsound::{Edit, edits};
 /// The share of edits that tests must kill, in percent.
 const BAR: usize = 95;
 
-/// What is run over an edited verifier: a name, arguments of `cargo`, and minutes until it counts as a failure.
-const TESTS: &[(&str, &[&str], u64)] = &[
+/// A name, arguments of `cargo`, and minutes until it counts as a failure.
+type Test = (&'static str, &'static [&'static str], u64);
+
+/// What is run over an edited verifier.
+const TESTS: &[Test] = &[
     ("cases", &["test", "-p", "nfl-verify", "--test", "cases"], 5),
     ("random states", &["test", "-p", "nfl-verify", "--lib"], 5),
     (
@@ -53,6 +59,9 @@ const QUICK: usize = 4;
 /// Seeds of the campaign.
 const SEEDS: &str = "400";
 
+/// Copies of the workspace in which edits are tried at the same time.
+const COPIES: usize = 2;
+
 fn main() -> ExitCode {
     let (options, words): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)
@@ -71,28 +80,74 @@ fn main() -> ExitCode {
                 .iter()
                 .any(|word| edit.title.contains(word) || edit.path.contains(word))
     };
-    let tree = root().join("target/unsound");
-    copy(&root(), &tree);
-    if let Some((name, ..)) = tests.iter().find(|test| !passes(&tree, test.1, test.2)) {
-        say(&format!("the verifier as it is fails: {name}"));
+    let mut edits = edits();
+    edits.retain(named);
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally::default());
+    let as_it_is = std::thread::scope(|scope| {
+        let copies = (0..COPIES.min(edits.len())).map(|number| {
+            let tree = root().join(format!("target/unsound/{number}"));
+            scope.spawn({
+                let (edits, next, tally) = (&edits, &next, &tally);
+                move || work(&tree, tests, edits, next, tally)
+            })
+        });
+        let copies: Vec<_> = copies.collect();
+        copies
+            .into_iter()
+            .all(|copy| copy.join().is_ok_and(|passed| passed))
+    });
+    let Ok(tally) = tally.into_inner() else {
         return ExitCode::FAILURE;
+    };
+    let all = tally.killed + tally.survived;
+    let percent = (tally.killed * 100).checked_div(all).unwrap_or(0);
+    say(&format!(
+        "{} of {all} edits killed, {percent} %; {} do not apply or build",
+        tally.killed, tally.broken
+    ));
+    ExitCode::from(u8::from(!as_it_is || percent < BAR || tally.broken > 0))
+}
+
+/// How many edits came to which end.
+#[derive(Default)]
+struct Tally {
+    killed: usize,
+    survived: usize,
+    broken: usize,
+}
+
+/// Tries edits in one copy until none is left; gives back whether the verifier passes as it is.
+fn work(
+    tree: &Path,
+    tests: &[Test],
+    edits: &[Edit],
+    next: &AtomicUsize,
+    tally: &Mutex<Tally>,
+) -> bool {
+    copy(&root(), tree);
+    if let Some((name, ..)) = tests.iter().find(|test| !passes(tree, test.1, test.2)) {
+        say(&format!("the verifier as it is fails: {name}"));
+        return false;
     }
-    let (mut killed, mut survived, mut broken) = (0usize, 0usize, 0usize);
-    for edit in edits().iter().filter(|edit| named(edit)) {
+    while let Some(edit) = edits.get(next.fetch_add(1, Ordering::Relaxed)) {
         let start = Instant::now();
-        let fate = fate(edit, &tree, tests);
+        let fate = fate(edit, tree, tests);
         let after = start.elapsed().as_secs();
+        let Ok(mut tally) = tally.lock() else {
+            return false;
+        };
         let what = match fate {
             Fate::Killed(by) => {
-                killed += 1;
+                tally.killed += 1;
                 format!("killed by {by}")
             }
             Fate::Survived => {
-                survived += 1;
+                tally.survived += 1;
                 "SURVIVED".to_string()
             }
             Fate::Broken(why) => {
-                broken += 1;
+                tally.broken += 1;
                 format!("NO EDIT: {why}")
             }
         };
@@ -101,12 +156,7 @@ fn main() -> ExitCode {
             edit.path, edit.title, edit.lemma
         ));
     }
-    let all = killed + survived;
-    let percent = (killed * 100).checked_div(all).unwrap_or(0);
-    say(&format!(
-        "{killed} of {all} edits killed, {percent} %; {broken} do not apply or build"
-    ));
-    ExitCode::from(u8::from(percent < BAR || broken > 0))
+    true
 }
 
 /// A line on standard output; who closed it does not want to know.
@@ -123,7 +173,7 @@ enum Fate {
 }
 
 /// Applies an edit, runs the tests until one fails, and takes the edit back.
-fn fate(edit: &Edit, tree: &Path, tests: &[(&'static str, &[&str], u64)]) -> Fate {
+fn fate(edit: &Edit, tree: &Path, tests: &[Test]) -> Fate {
     let path = tree.join(&edit.path);
     let Ok(source) = fs::read_to_string(&path) else {
         return Fate::Broken("there is no such file".to_string());
