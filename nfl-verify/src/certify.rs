@@ -31,6 +31,8 @@ const GROWING_ROUNDS: usize = 3;
 const STEPPING_ROUNDS: usize = 30;
 /// Rounds until everything that moves must have been given up.
 const WIDENING_ROUNDS: usize = 40;
+/// More rounds for each loop: what one leaves behind reaches those after it a little later.
+const ROUNDS_OF_A_LOOP: usize = 2;
 /// Rounds in which claims shrink.
 const NARROWING_ROUNDS: usize = 8;
 /// An address that wanders further than this is useless.
@@ -144,16 +146,17 @@ fn settle(
         )
         .run(entries)
     };
+    let more = proposer.loops.len() * ROUNDS_OF_A_LOOP;
     for early in [true, false] {
         proposer.early = early;
-        for round in 0..WIDENING_ROUNDS {
+        for round in 0..WIDENING_ROUNDS + more {
             sweep(proposer)?;
             let pace = match round {
                 0..GROWING_ROUNDS => Pace::Seen,
+                _ if round >= STEPPING_ROUNDS + more => Pace::Extreme,
                 // What lies just beyond a number that is compared often holds when it is met again.
-                GROWING_ROUNDS..STEPPING_ROUNDS if round % 2 == 1 => Pace::Compared,
-                GROWING_ROUNDS..STEPPING_ROUNDS => Pace::Seen,
-                _ => Pace::Extreme,
+                _ if round % 2 == 1 => Pace::Compared,
+                _ => Pace::Seen,
             };
             if !proposer.grow(pace) {
                 break;
