@@ -65,7 +65,7 @@ macro_rules! ops {
         impl Op {
     /// Whether its operand is proved not to be 0.
     pub fn is_assertion(self) -> bool {
-        matches!(self, Op::Assert | Op::Inside)
+        matches!(self, Op::Assert | Op::Inside | Op::Divisor)
     }
 
             /// Every operation in the order of the table.
@@ -158,6 +158,8 @@ ops! {
     Assert => "assert", Unary, Check, 0;
     /// As `assert`, of a comparison of an index with the number of elements of state.
     Inside => "inside", Unary, Check, 0;
+    /// As `assert`, of a divisor: it is asked about even where nobody uses the quotient.
+    Divisor => "divisor", Unary, Check, 0;
 }
 
 impl Op {

@@ -409,18 +409,18 @@ impl Lower<'_, '_> {
         let tables = self.image.sound.tables();
         let def = &tables.templates[template];
         let shape = self.image.shape(def.ty);
-        if late {
-            let words = (0..shape.len())
+        let words: Vec<Value> = match self.image.bindings.values[template].clone() {
+            _ if late => (0..shape.len())
                 .map(|at| self.late_word(template, at, shape[at]))
-                .collect();
-            return self.as_val(words, def.ty);
-        }
-        let words = match self.image.bindings.values[template].clone() {
+                .collect(),
             Some(konst) => self.konst_words(&konst, def.ty),
             None => (0..shape.len())
                 .map(|at| self.open_param(template, at, shape[at]))
                 .collect(),
         };
+        if words.len() > 1 && def.range.is_some_and(|(lo, hi)| lo > 0 || hi < 0) {
+            self.b.note_not_zero(&words);
+        }
         self.as_val(words, def.ty)
     }
 

@@ -27,6 +27,8 @@ pub(super) struct Builder {
     sealed: BTreeSet<Block>,
     open_reads: BTreeMap<Block, Vec<(Var, Value)>>,
     preds: BTreeMap<Block, Vec<Block>>,
+    /// Low words of numbers of several words that are not 0 by the range of their parameter.
+    not_zero: BTreeSet<Value>,
 }
 
 impl Builder {
@@ -41,6 +43,7 @@ impl Builder {
             sealed: BTreeSet::from([entry]),
             open_reads: BTreeMap::new(),
             preds: BTreeMap::new(),
+            not_zero: BTreeSet::new(),
         }
     }
 
@@ -359,6 +362,25 @@ impl Builder {
     pub(super) fn inside(&mut self, index: Value, count: Value) {
         let inside = self.compare(Op::Ltu, index, count);
         self.check(Op::Inside, inside);
+    }
+
+    /// Asks for the proof that a divisor is not 0.
+    pub(super) fn divisor(&mut self, word: Value) {
+        if self.as_constant(word).is_none_or(|n| n == 0) {
+            self.check(Op::Divisor, word);
+        }
+    }
+
+    /// Notes that a number of several words is not 0.
+    pub(super) fn note_not_zero(&mut self, words: &[Value]) {
+        self.not_zero.extend(words.first());
+    }
+
+    /// Whether that was noted.
+    pub(super) fn is_not_zero(&self, words: &[Value]) -> bool {
+        words
+            .first()
+            .is_some_and(|word| self.not_zero.contains(word))
     }
 
     fn check(&mut self, op: Op, word: Value) {

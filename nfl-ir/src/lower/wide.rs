@@ -156,8 +156,10 @@ impl Builder {
                 (true, false) => Op::Div,
                 (true, true) => Op::Rem,
             };
+            self.divisor(b[0]);
             return vec![self.op2(op, a[0], b[0], w.word_bits(0))];
         }
+        self.not_zero(b);
         if !w.signed {
             let words = self.divide_unsigned(a, b, remainder);
             return self.resize(words, U64, w);
@@ -202,13 +204,15 @@ impl Builder {
             let product = self.mul(&quotient, b, U64);
             return self.sub(a, &product, U64);
         }
-        self.not_zero(b);
         let (quotient, rest) = self.divide_in_loop(a, b);
         if remainder { rest } else { quotient }
     }
 
-    /// Asks the verifier that a number of several words is not zero: a division that nobody uses.
+    /// Asks for the proof that a number of several words is not zero.
     fn not_zero(&mut self, words: &[Value]) {
+        if self.is_not_zero(words) {
+            return;
+        }
         let any = words[1..].iter().fold(words[0], |any, &word| {
             if self.as_constant(word) == Some(0) {
                 any
@@ -216,8 +220,7 @@ impl Builder {
                 self.op2(Op::Or, any, word, 32)
             }
         });
-        let one = self.constant(1);
-        self.op2(Op::Divu, one, any, 32);
+        self.divisor(any);
     }
 
     /// The quotient by a constant of few bits beside twos; nothing for others.

@@ -35,6 +35,7 @@ pub fn of(inst: &InstData) -> Option<Obligation> {
     let spec = inst.op.spec();
     match (inst.op, spec.fmt) {
         (Op::Divu | Op::Remu | Op::Div | Op::Rem, _) => Some(Obligation::Divisor(inst.args[1])),
+        (Op::Divisor, _) => Some(Obligation::Divisor(*inst.args.first()?)),
         (Op::Inside, _) => Some(Obligation::Inside(*inst.args.first()?)),
         (Op::Assert, _) => Some(Obligation::Assertion(*inst.args.first()?)),
         (_, Fmt::Load | Fmt::Store) => Some(Obligation::Access {
