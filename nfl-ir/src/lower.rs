@@ -365,6 +365,8 @@ struct View {
     outer: Rc<[View]>,
     /// Which of several headers it is, where only the packet knows.
     one_of: Option<Chosen>,
+    /// Whether it lies in a variable array of the innermost view around it, and not behind that.
+    within: bool,
 }
 
 /// One of the headers of a sealed interface.
@@ -443,7 +445,7 @@ struct Lower<'i, 'a> {
     malformed: Block,
     exhausted: Block,
     /// The views around what a cursor or bytes read: their checksums cover what is stored there.
-    around: BTreeMap<LocalId, Rc<[View]>>,
+    around: BTreeMap<LocalId, payload::Around>,
     /// Where the packet begins for the stage.
     start: Place,
     /// In a chain: where `Pass` goes on.

@@ -103,8 +103,12 @@ impl Lower<'_, '_> {
 
     /// Adds the checksums of the headers around that cover the bytes.
     fn cover_around(&mut self, changed: &Changed<'_>, covers: &mut Vec<Cover>) {
-        for outer in changed.view.outer.iter() {
-            self.cover(outer, &AROUND, changed, covers);
+        let outer = &changed.view.outer;
+        for (at, owner) in outer.iter().enumerate() {
+            // A header's own sum covers what lies in its variable arrays.
+            let within = outer.get(at + 1).unwrap_or(changed.view).within;
+            let kinds: &[Derived] = if within { &CHECKSUMS } else { &AROUND };
+            self.cover(owner, kinds, changed, covers);
         }
     }
 

@@ -41,6 +41,7 @@ impl Lower<'_, '_> {
                 base: view.base,
                 outer: Rc::clone(&view.outer),
                 one_of: None,
+                within: view.within,
             },
             when: Some((tag, number)),
         });

@@ -219,6 +219,7 @@ impl Lower<'_, '_> {
             base,
             outer: path.views.clone().into(),
             one_of: Some(chosen),
+            within: false,
         };
         if !same {
             // What each way has asked was about its own base.
@@ -316,6 +317,7 @@ impl Lower<'_, '_> {
             base,
             outer: Rc::default(),
             one_of: None,
+            within: false,
         };
         if let Some(end) = self.look_ahead(when) {
             self.require(base.plus(end));
@@ -374,6 +376,7 @@ impl Lower<'_, '_> {
             base,
             outer,
             one_of: None,
+            within: false,
         });
         path.steps.push(Some(at));
         path

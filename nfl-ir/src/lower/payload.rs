@@ -16,6 +16,14 @@ use nfl_typeck::builtin::Intrinsic;
 use nfl_typeck::tables::{Konst, LocalId, PatInfo, Res};
 use std::rc::Rc;
 
+/// The views around what bytes or a cursor read.
+#[derive(Clone, Default)]
+pub(super) struct Around {
+    views: Rc<[View]>,
+    /// Whether it lies in a variable array of the innermost one, and not behind it.
+    within: bool,
+}
+
 fn at(place: Value) -> Place {
     Place {
         index: Some(place),
@@ -282,25 +290,32 @@ impl Lower<'_, '_> {
     }
 
     /// The views around what bytes or a cursor read. Makes no code.
-    pub(super) fn views_around(&mut self, e: ExprId) -> Rc<[View]> {
-        let with = |view: View| view.outer.iter().cloned().chain([view.clone()]).collect();
+    pub(super) fn views_around(&mut self, e: ExprId) -> Around {
+        let with = |view: View, within: bool| Around {
+            views: view.outer.iter().cloned().chain([view.clone()]).collect(),
+            within,
+        };
         let sound = self.image.sound;
         match sound.program().ast.exprs[e].kind {
             ExprKind::Paren(inner) => self.views_around(inner),
             ExprKind::MethodCall { base, .. } => self.views_around(base),
             ExprKind::Field { base, .. } => match self.kind(self.ty(base)) {
                 TyKind::View(_) | TyKind::OneOf(_) => match self.expr(base) {
-                    Val::View(view) => with(view),
-                    _ => Rc::default(),
+                    // What is named by a field is an array of the header; what is not is its body.
+                    Val::View(view) => with(
+                        view,
+                        matches!(sound.tables().expr_res[e], Res::Field { .. }),
+                    ),
+                    _ => Around::default(),
                 },
-                _ => Rc::default(),
+                _ => Around::default(),
             },
             _ => match sound.tables().expr_res[e] {
                 Res::Local(local) => match self.locals.get(&local) {
-                    Some(Local::Fixed(Val::Body(view))) => with(view.clone()),
+                    Some(Local::Fixed(Val::Body(view))) => with(view.clone(), false),
                     _ => self.around.get(&local).cloned().unwrap_or_default(),
                 },
-                _ => Rc::default(),
+                _ => Around::default(),
             },
         }
     }
@@ -338,11 +353,13 @@ impl Lower<'_, '_> {
         let fixed = sound.tables().headers[first.header].fixed_bytes;
         self.b.span = Some(first.span);
         self.there(place, end, fixed);
+        let around = self.views_around(value);
         let view = View {
             header: first.header,
             base: at(place),
-            outer: self.views_around(value),
+            outer: around.views,
             one_of: None,
+            within: around.within,
         };
         self.layers_behind(steps, view, yes, no);
     }

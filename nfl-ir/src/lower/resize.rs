@@ -183,6 +183,7 @@ impl Lower<'_, '_> {
                 base: start.plus(one.offset),
                 outer: views.clone().into(),
                 one_of: None,
+                within: false,
             };
             views.push(view);
         }

@@ -111,14 +111,8 @@ impl Run<'_> {
         let stored = touched.clone();
         self.settle(own, any, view.base, &stored, &before, &mut touched)?;
         for &front in view.fronts.iter().rev() {
-            let covers_body = |kind| {
-                matches!(
-                    kind,
-                    Derived::ChecksumOver | Derived::ChecksumWithPseudoHeader
-                )
-            };
             let stored = touched.clone();
-            self.settle(front, covers_body, front.1, &stored, &before, &mut touched)?;
+            self.settle(front, any, front.1, &stored, &before, &mut touched)?;
         }
         Ok(())
     }
