@@ -192,6 +192,7 @@ impl Frame<'_> {
             Op::Address => self.area.address(inst),
             Op::Call => self.call(inst)?,
             Op::Second => inst.args.first().map_or(0, |&v| self.seconds[v]),
+            Op::Divisor if a == 0 => return Err(Trap::DivideByZero.into()),
             op if op.is_assertion() && a == 0 => return Err(Trap::Asserted.into()),
             op if op.is_assertion() => 0,
             op if op.spec().fmt == Fmt::Load => {
