@@ -170,7 +170,7 @@ fn run(asked: &Asked) -> Result<Totals, String> {
         if let Some(checker) = &asked.emulator
             && totals.get("o8.checks") == 0
         {
-            let images = (tried(&totals) / 1_000).clamp(100, 20_000);
+            let images = (tried(&totals) / 1_000).clamp(100, 5_000);
             let found = vectors::compare(&setting, images, checker);
             totals.merge(found.map_err(|e| format!("{}: {e}", checker.display()))?);
             save(&totals);

@@ -242,6 +242,9 @@ impl Totals {
     ///
     /// What the system says.
     pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
         let beside = path.with_extension("part");
         std::fs::write(&beside, self.text())?;
         std::fs::rename(&beside, path)
