@@ -68,6 +68,18 @@ impl Graph {
         a
     }
 
+    /// For each block how many blocks it dominates, itself among them.
+    pub(crate) fn belongings(&self) -> Vec<usize> {
+        let mut belongings = vec![1; self.rank.len()];
+        for &b in self.order.iter().rev() {
+            let above = self.dominator[b];
+            if above != b {
+                belongings[above] += belongings[b];
+            }
+        }
+        belongings
+    }
+
     /// Whether every way to `b` passes `a`.
     pub(crate) fn dominates(&self, a: usize, b: usize) -> bool {
         self.common_dominator(a, b) == a

@@ -46,6 +46,7 @@ use calls::Calls;
 use guard::Guards;
 use link::Linked;
 use mir::{Func, Program};
+use order::Lay;
 use rotate::Rotate;
 use scratch::{Constants, Full, Scratch};
 use select::Care;
@@ -232,7 +233,7 @@ fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitt
     let mut attempt = Attempt::default();
     let refused = loop {
         let guarded = attempt.guards.apply(module, bounds);
-        let linked = code(&guarded, options, way, &attempt.care)?;
+        let linked = code(&guarded, options, way, &attempt)?;
         match prove(&linked, options) {
             Ok(image) => {
                 return Ok(Emitted {
@@ -258,6 +259,7 @@ struct Attempt {
     /// By handler; those that are not named need none.
     care: BTreeMap<usize, Care>,
     guards: Guards,
+    lay: Lay,
 }
 
 impl Attempt {
@@ -267,6 +269,10 @@ impl Attempt {
         let Some(pc) = refusal.pc else {
             return false;
         };
+        if matches!(refusal.reason, Reason::PendingJoins(_)) && self.lay == Lay::Falling {
+            self.lay = Lay::Narrow;
+            return true;
+        }
         let mut before = linked.blocks.iter().rev();
         let Some(&((n, block), _)) = before.find(|&&(_, at)| at <= pc) else {
             return false;
@@ -292,15 +298,16 @@ fn code(
     module: &Module,
     options: &Options,
     way: Way,
-    care: &BTreeMap<usize, Care>,
+    attempt: &Attempt,
 ) -> Result<Linked, EmitError> {
     let constants = Constants::new(module)
         .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
-    let care_of = |n: usize| care.get(&n).copied().unwrap_or_default();
+    let care_of = |n: usize| attempt.care.get(&n).copied().unwrap_or_default();
     let parts = Parts {
         calls: Calls::new(module),
         constants,
         isa: options.target,
+        lay: attempt.lay,
     };
     let handlers = module.functions.iter().enumerate();
     let handlers = handlers.map(|(n, f)| handler(n, f, &parts, (way, care_of(n))));
@@ -354,6 +361,7 @@ struct Parts {
     calls: Calls,
     constants: Constants,
     isa: &'static Target,
+    lay: Lay,
 }
 
 /// The code of one handler.

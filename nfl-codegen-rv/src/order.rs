@@ -4,31 +4,53 @@
 //! and only branches to the head of a loop go backward, because the node proves code in one ascending sweep.
 //!
 //! The idea: sort each loop by its forward edges, with inner loops as single items, and continue after a block with one
-//! of its own successors where that is possible, so that the branch between them falls through.
+//! of its own successors where that is possible, so that the branch between them falls through. The node keeps a state for
+//! each forward target that is open at once, and has room for so many; where that is not enough, the side of a branch that
+//! less belongs to goes first, so that a tree of branches leaves no more targets open than it is deep.
 
 use std::collections::BTreeMap;
 
 use crate::graph::Graph;
 
+/// Which side of a branch comes behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum Lay {
+    /// The one that is not branched to.
+    #[default]
+    Falling,
+    /// The one that less belongs to.
+    Narrow,
+}
+
 /// The reachable blocks in order.
-pub(crate) fn order(graph: &Graph, successors: &[Vec<usize>]) -> Vec<usize> {
+pub(crate) fn order(graph: &Graph, successors: &[Vec<usize>], lay: Lay) -> Vec<usize> {
     let mut placed = Vec::with_capacity(graph.order.len());
-    place(graph, successors, None, &mut placed);
+    let belongings = match lay {
+        Lay::Falling => vec![0; successors.len()],
+        Lay::Narrow => graph.belongings(),
+    };
+    place(graph, successors, &belongings, None, &mut placed);
     placed
 }
 
 /// Appends the blocks of a loop, or of the whole handler.
-fn place(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>, placed: &mut Vec<usize>) {
+fn place(
+    graph: &Graph,
+    successors: &[Vec<usize>],
+    belongings: &[usize],
+    region: Option<usize>,
+    placed: &mut Vec<usize>,
+) {
     let items = Items::new(graph, successors, region);
     let mut waits = items.waits.clone();
     let mut ready = vec![items.first];
-    while let Some(item) = next(successors, &items, &mut ready, placed) {
+    while let Some(item) = next(successors, belongings, &items, &mut ready, placed) {
         match graph.innermost[item] {
             inner if inner == region => placed.push(item),
             // The item stands for the whole loop that it is the head of.
             inner => {
                 let child = child_of(graph, inner, region);
-                place(graph, successors, child, placed);
+                place(graph, successors, belongings, child, placed);
             }
         }
         for &to in &items.edges[&item] {
@@ -41,9 +63,11 @@ fn place(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>, placed
     }
 }
 
-/// The ready item to go on with: one that the last block falls into, else the one that became ready last.
+/// The ready item to go on with: one that the last block falls into, that with the fewest belongings if there are two, else
+/// the one that became ready last.
 fn next(
     successors: &[Vec<usize>],
+    belongings: &[usize],
     items: &Items,
     ready: &mut Vec<usize>,
     placed: &[usize],
@@ -52,7 +76,8 @@ fn next(
         let wanted = successors[last].iter().rev();
         wanted
             .copied()
-            .find(|&to| items.edges.contains_key(&to) && ready.contains(&to))
+            .filter(|&to| items.edges.contains_key(&to) && ready.contains(&to))
+            .min_by_key(|&to| belongings[to])
     });
     match preferred {
         Some(item) => {
