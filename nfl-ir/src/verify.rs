@@ -14,7 +14,8 @@
 //! What cannot be proved is explained (`explain.rs`), with a branch that lost what was known (`lost.rs`) and a
 //! packet for which it fails (`witness.rs`), where there is one.
 //!
-//! Facts come from intervals (`range.rs`) that are narrowed by the branches on the way
+//! Facts come from intervals (`range.rs`), of signed numbers as well (`signed.rs`), known bits
+//! (`known_bits.rs`) and relations of words (`order.rs`) that are narrowed by the branches on the way
 //! (`facts.rs`), block by block (`flow.rs`).
 
 mod calls;
@@ -24,10 +25,13 @@ pub mod facts;
 pub mod flow;
 pub(crate) mod geometry;
 pub(crate) mod judge;
+mod known_bits;
 mod loops;
 mod lost;
 pub mod obligation;
+mod order;
 pub mod range;
+pub mod signed;
 pub mod structure;
 mod witness;
 

@@ -2,9 +2,10 @@
 //! interpreter.
 
 use nfl_abi::Limits;
-use nfl_ir::interp::{self, Inputs, Room, Trap};
+use nfl_ir::interp::{self, Inputs, Room, Trail, Trap};
 use nfl_ir::testing::host::Services;
 use nfl_ir::testing::{self, Input};
+use nfl_ir::verify::flow::Analysis;
 use nfl_ir::{Module, passes, text, verify};
 use nfl_syntax::Diags;
 use proptest::prelude::*;
@@ -89,8 +90,55 @@ fn agree(seed: u64, before: &Module) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Every word of a run lies in the interval that is known of it, and every block that a run comes to is one that
+/// somebody is thought to come to.
+fn facts_hold(seed: u64, m: &Module) -> Result<(), TestCaseError> {
+    for (at, f) in m.functions.iter().enumerate() {
+        let known = Analysis::new(f, m.words());
+        for n in 0..8 {
+            let seed = seed.wrapping_add(n);
+            let mut input = testing::input(m, seed);
+            let mut inputs = Inputs {
+                context: &input.context,
+                carried: &mut input.carried,
+                late: &input.late,
+                params: &[],
+                host: &mut Services::new(m, seed),
+                room: Room { head: 16, tail: 16 },
+            };
+            let mut trail = Trail::new(interp::STEPS_MAX).keeping();
+            let end = interp::follow(m, at, &mut input.packet, &mut inputs, &mut trail);
+            if end.is_err() || trail.edges.is_empty() {
+                continue;
+            }
+            let came = trail.edges.iter();
+            let came = came.filter_map(|&(b, edge)| f.blocks[b].term.targets().nth(edge));
+            for b in came.map(|call| call.block).chain([f.entry]) {
+                prop_assert!(known.at(b).is_some(), "{b} {seed}\n{}", text::module(m));
+                let made = f.blocks[b].insts.iter();
+                let made = made.filter_map(|&inst| f.insts[inst].result);
+                for v in f.blocks[b].params.iter().copied().chain(made) {
+                    let (range, word) = (known.base[v], trail.values[v]);
+                    prop_assert!(
+                        (range.lo..=range.hi).contains(&word),
+                        "{v} is {word}, {range:?} {seed}\n{}",
+                        text::module(m)
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config(cases()))]
+
+    #[test]
+    fn what_is_known_is_so(seed in any::<u64>()) {
+        facts_hold(seed, &testing::module(seed))?;
+        facts_hold(seed, &testing::calling_module(seed))?;
+    }
 
     #[test]
     fn text_round_trip(seed in any::<u64>()) {

@@ -15,11 +15,16 @@ use crate::func::{Function, InstData, WordInfo};
 use crate::op::{Fmt, Op};
 use crate::verify::flow::Words;
 use crate::verify::geometry::Generation;
+use crate::verify::known_bits::Bits;
 use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
+use crate::verify::signed::Signed;
 
 /// How many definitions deep questions and facts travel.
 const DEPTH: u8 = 6;
+
+/// How deep questions go that ask for several words each.
+const SHALLOW: u8 = 3;
 
 /// What is known beyond what definitions say.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +35,10 @@ pub struct Facts {
     pub slack: BTreeMap<Value, u32>,
     /// For a word `v` the largest known `s` with `packet length + s <= v`.
     pub beyond: BTreeMap<Value, u32>,
+    /// Narrower signed intervals.
+    pub signed: BTreeMap<Value, Signed>,
+    /// For two words `a` and `b` the largest known `s` with `a + s <= b`.
+    pub order: BTreeMap<(Value, Value), u32>,
     /// The packet's length in bytes.
     pub len: Range,
     /// Which length that is: what is said of places in the packet is said of this one.
@@ -44,6 +53,8 @@ impl Facts {
             ranges: BTreeMap::new(),
             slack: BTreeMap::new(),
             beyond: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            order: BTreeMap::new(),
             len,
             generation: 0,
         }
@@ -79,10 +90,16 @@ impl<'a> Known<'a> {
         self.range_within(facts, v, DEPTH)
     }
 
-    fn range_within(self, facts: &Facts, v: Value, depth: u8) -> Range {
+    pub(super) fn range_within(self, facts: &Facts, v: Value, depth: u8) -> Range {
         let mut known = self.base[v];
         if let Some(&fact) = facts.ranges.get(&v) {
             known = known.meet(fact).unwrap_or(known);
+        }
+        if depth > SHALLOW && known.single().is_none() {
+            known = self.between(facts, v, known, SHALLOW);
+        }
+        if let Some(words) = facts.signed.get(&v).and_then(|signed| signed.words()) {
+            known = known.meet(words).unwrap_or(known);
         }
         if depth > 0
             && let Some(link) = &self.links[v]
@@ -132,19 +149,36 @@ impl<'a> Known<'a> {
             let v = def.args.get(at);
             v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
         };
-        let result = range::eval(def.op, arg(0), arg(1));
-        if let Some(truth) = self.compare_with_length(facts, def, depth) {
+        let args = [arg(0), arg(1)];
+        let result = range::eval(def.op, args[0], args[1]);
+        let truth = self.compare_with_length(facts, def, depth);
+        let truth = truth.or_else(|| self.related_truth(facts, def));
+        let truth = truth.or_else(|| self.signed_truth(facts, def, depth.min(SHALLOW)));
+        if let Some(truth) = truth {
             return Range::exactly(u32::from(truth));
         }
         // What is left of the packet behind a place in it.
         if def.op == Op::Sub && self.is_len(facts, def.args[0]) && depth > 0 {
             let slack = self.slack_within(facts, def.args[1], depth - 1);
             if let Ok(slack) = u32::try_from(slack) {
-                let left = facts.len.hi.saturating_sub(arg(1).lo);
+                let left = facts.len.hi.saturating_sub(args[1].lo);
                 return Range::new(slack.min(left), left);
             }
         }
-        result
+        let other = match def.op {
+            Op::Sub => self.difference(facts, def, args),
+            Op::And | Op::Or | Op::Xor if depth > 0 => self
+                .made_bits(facts, def, depth.min(SHALLOW))
+                .map(Bits::range),
+            _ => None,
+        };
+        let result = other.and_then(|other| result.meet(other)).unwrap_or(result);
+        if result != Range::FULL || !matches!(def.op, Op::Add | Op::Sub) {
+            return result;
+        }
+        // Where words wrap, signed numbers may not.
+        let sum = self.signed_sum(facts, def, depth.min(SHALLOW));
+        sum.and_then(Signed::words).unwrap_or(result)
     }
 
     /// The lower half of a word plus its upper half: the carry of a checksum comes around. Both halves
@@ -315,8 +349,22 @@ impl<'a> Known<'a> {
             Op::Lt if ra.hi <= POSITIVE.hi => {
                 self.narrow(facts, b, POSITIVE, DEPTH) && self.order(facts, a, b, 1)
             }
+            Op::Ge => self.signed_order(facts, b, a, 0),
+            Op::Lt => self.signed_order(facts, a, b, 1),
             _ => true,
         }
+    }
+
+    /// Learns `a + s <= b` of signed numbers; `s` is 0 or 1.
+    fn signed_order(self, facts: &mut Facts, a: Value, b: Value, s: i32) -> bool {
+        let lo = self.signed(facts, a, SHALLOW).lo.checked_add(s);
+        let hi = self.signed(facts, b, SHALLOW).hi.checked_sub(s);
+        let (Some(lo), Some(hi)) = (lo, hi) else {
+            return false;
+        };
+        let above = Signed { lo, hi: i32::MAX };
+        let below = Signed { lo: i32::MIN, hi };
+        self.narrow_signed(facts, b, above, SHALLOW) && self.narrow_signed(facts, a, below, SHALLOW)
     }
 
     /// Learns `v != other`; an interval can only lose an end.
@@ -334,6 +382,7 @@ impl<'a> Known<'a> {
 
     /// Learns `a + s <= b`.
     fn order(self, facts: &mut Facts, a: Value, b: Value, s: u32) -> bool {
+        self.relate(facts, a, b, s);
         let Some(lo) = self.range(facts, a).lo.checked_add(s) else {
             return false;
         };
@@ -421,7 +470,7 @@ impl<'a> Known<'a> {
     }
 
     /// Learns that a word is in an interval.
-    fn narrow(self, facts: &mut Facts, v: Value, want: Range, depth: u8) -> bool {
+    pub(super) fn narrow(self, facts: &mut Facts, v: Value, want: Range, depth: u8) -> bool {
         let old = self.range(facts, v);
         let Some(new) = old.meet(want) else {
             return false;

@@ -21,6 +21,10 @@ use crate::verify::facts::{Facts, Known};
 use crate::verify::geometry::Generations;
 use crate::verify::loops::Link;
 use crate::verify::range::Range;
+use crate::verify::signed::Signed;
+
+/// How deep ways that meet are asked.
+const JOIN_DEPTH: u8 = 3;
 
 /// What functions name by number.
 #[derive(Clone, Copy)]
@@ -277,6 +281,17 @@ impl<'a> Analysis<'a> {
                 there.is_some()
             });
             joined.len = joined.len.hull(other.len);
+            joined.signed = joined
+                .signed
+                .iter()
+                .map(|(&v, &signed)| (v, signed.hull(known.signed(other, v, JOIN_DEPTH))))
+                .filter(|(_, signed)| *signed != Signed::FULL)
+                .collect();
+            joined.order.retain(|&(a, b), s| {
+                let least = known.distance(other, a, b);
+                *s = least.map_or(0, |least| least.min(*s));
+                least.is_some()
+            });
         }
         Some(joined)
     }
