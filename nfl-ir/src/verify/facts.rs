@@ -15,7 +15,7 @@ use crate::func::{Function, InstData, WordInfo};
 use crate::op::{Fmt, Op};
 use crate::verify::flow::Words;
 use crate::verify::geometry::Generation;
-use crate::verify::known_bits::Bits;
+use crate::verify::known_bits::{self, Bits};
 use crate::verify::loops::Link;
 use crate::verify::range::{self, Range};
 use crate::verify::signed::Signed;
@@ -168,7 +168,7 @@ impl<'a> Known<'a> {
         let other = match def.op {
             Op::Sub => self.difference(facts, def, args),
             Op::And | Op::Or | Op::Xor if depth > 0 => self
-                .made_bits(facts, def, depth.min(SHALLOW))
+                .made_bits(facts, def, known_bits::DEPTH)
                 .map(Bits::range),
             _ => None,
         };

@@ -83,6 +83,21 @@ impl Bits {
         }
     }
 
+    /// With the bytes in the other order, of a word or of its lower half.
+    fn swapped(self, op: Op) -> Bits {
+        let half = |bits: u32| u32::from((bits as u16).swap_bytes());
+        match op {
+            Op::Bswap16 => Bits {
+                zeros: half(self.zeros) | 0xffff_0000,
+                ones: half(self.ones),
+            },
+            _ => Bits {
+                zeros: self.zeros.swap_bytes(),
+                ones: self.ones.swap_bytes(),
+            },
+        }
+    }
+
     /// Both say the truth.
     fn both(self, other: Bits) -> Bits {
         Bits {
@@ -92,13 +107,18 @@ impl Bits {
     }
 }
 
+/// How many definitions deep bits are asked for.
+pub(super) const DEPTH: u8 = 5;
+
 impl Known<'_> {
     /// What is known of the bits of a word.
     pub(super) fn bits(self, facts: &Facts, v: Value, depth: u8) -> Bits {
+        // Intervals that ask for operands would ask for bits again.
+        let said = facts.ranges.get(&v).copied().unwrap_or(Range::FULL);
+        let known = Bits::of(self.base[v].meet(said).unwrap_or(said));
         let Some(less) = depth.checked_sub(1) else {
-            return Bits::of(self.range_within(facts, v, 0));
+            return known;
         };
-        let known = Bits::of(self.range_within(facts, v, less));
         let made = self
             .f
             .def(v)
@@ -113,6 +133,9 @@ impl Known<'_> {
     pub(super) fn made_bits(self, facts: &Facts, def: &InstData, depth: u8) -> Option<Bits> {
         if def.op == Op::Const {
             return Some(Bits::exactly(def.imm));
+        }
+        if let (Op::Bswap16 | Op::Bswap32, &[a]) = (def.op, def.args.as_slice()) {
+            return Some(self.bits(facts, a, depth).swapped(def.op));
         }
         let &[a, b] = def.args.as_slice() else {
             return None;
