@@ -74,7 +74,7 @@ impl Bits {
     }
 
     /// Of a result whose low bits follow from the low bits of the operands.
-    fn from_low(self, other: Bits, f: impl Fn(u32, u32) -> u32) -> Bits {
+    fn by_low(self, other: Bits, f: impl Fn(u32, u32) -> u32) -> Bits {
         let low = self.low() & other.low();
         let bits = f(self.ones, other.ones);
         Bits {
@@ -154,9 +154,9 @@ impl Known<'_> {
             Op::And => left.and(right()),
             Op::Or => left.or(right()),
             Op::Xor => left.xor(right()),
-            Op::Add => left.from_low(right(), u32::wrapping_add),
-            Op::Sub => left.from_low(right(), u32::wrapping_sub),
-            Op::Mul => left.from_low(right(), u32::wrapping_mul),
+            Op::Add => left.by_low(right(), u32::wrapping_add),
+            Op::Sub => left.by_low(right(), u32::wrapping_sub),
+            Op::Mul => left.by_low(right(), u32::wrapping_mul),
             Op::Shl => {
                 let n = by?;
                 Bits {
