@@ -142,7 +142,7 @@ fn bounds(
             }
             .at(entry.pc));
         }
-        let (code_bytes, touches) = reach(code, start, passed);
+        let (code_bytes, touches) = reach(code, start, passed, image.manifest.entries.len() == 1);
         Ok(EntryBound {
             steps: steps as u32,
             code_bytes,
@@ -153,7 +153,12 @@ fn bounds(
 }
 
 /// What can be reached from an instruction. Ways back lead to heads that were passed already.
-fn reach(code: &Code, start: usize, passed: &[Passed]) -> (u32, Touches) {
+fn reach(code: &Code, start: usize, passed: &[Passed], is_only: bool) -> (u32, Touches) {
+    if is_only {
+        // No instruction is dead.
+        let touched = passed.iter().map(|one| one.touches);
+        return (code.bytes, touched.fold(Touches::NONE, Touches::union));
+    }
     let mut reached = alloc::vec![false; code.lines.len()];
     let mark = |reached: &mut Vec<bool>, index: Option<usize>| {
         if let Some(cell) = index.and_then(|index| reached.get_mut(index)) {

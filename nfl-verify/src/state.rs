@@ -492,12 +492,12 @@ impl State {
         let mut values = core::mem::take(&mut self.values);
         values.truncate(other.values.len().max(REGS));
         let mut kept = Kept::default();
-        for (at, (slot, &b)) in values.iter_mut().zip(&other.values).enumerate() {
-            let a = *slot;
-            if a == b {
-                kept.add(self, a.sym, other);
+        for (at, (slot, b)) in values.iter_mut().zip(&other.values).enumerate() {
+            if slot == b {
+                kept.add(self, slot.sym, other);
                 continue;
             }
+            let (a, b) = (*slot, *b);
             *slot = if let Some((a, b)) = alike(self, a, other, b) {
                 if a.has_term_of(b) {
                     kept.add(self, a.sym, other);
