@@ -4,7 +4,7 @@ use nfl_abi::image::{OWN_REASONS, Profile, REASONS, Verdict, VerdictKind};
 use nfl_abi::{Manifest, Role};
 use nfl_typeck::Bindings;
 use nfl_typeck::tables::FunctionId;
-use nfl_vm::{Budget, Context, Fault, Instance, Loaded, Packet, SharedState, State};
+use nfl_vm::{Budget, Context, Effects, Fault, Instance, Loaded, Packet, SharedState, State};
 
 /// Makes the images of a function whose parameters have these values, each proved and loaded; or says
 /// why there are none.
@@ -17,6 +17,8 @@ pub(crate) struct Ran {
     pub(crate) verdict: Verdict,
     /// The name of the reason, where there is one: capsules have a single `Drop`.
     pub(crate) reason: Option<String>,
+    /// What it did to the packet beside its bytes.
+    pub(crate) effects: Effects,
 }
 
 /// A node.
@@ -66,6 +68,7 @@ impl Node {
         Ok(Ran {
             verdict: outcome.verdict,
             reason: reason(&image.loaded().image().manifest, outcome.verdict),
+            effects: outcome.effects,
         })
     }
 

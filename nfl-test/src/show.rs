@@ -37,7 +37,8 @@ impl Run<'_> {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let packet = match value {
                 Value::Packet(packet) => Some((text.clone(), packet)),
-                Value::Outcome(outcome) => Some((format!("{text}.packet"), &outcome.1)),
+                Value::Outcome(outcome) => Some((format!("{text}.packet"), &outcome.packet)),
+                Value::Mirror(mirror) => Some((format!("{text}.packet"), &mirror.packet)),
                 _ => None,
             };
             if let Some((name, packet)) = packet {
@@ -136,6 +137,11 @@ impl Run<'_> {
                 names.text(self.t.functions[function].name).to_string()
             }
             Value::Outcome(_) => "an outcome".to_string(),
+            Value::Mirrors(outcome) => match outcome.mirrors.len() {
+                1 => "1 mirrored packet".to_string(),
+                n => format!("{n} mirrored packets"),
+            },
+            Value::Mirror(_) => "a mirrored packet".to_string(),
             Value::Record(id, items) => self.show_record(*id, items),
             Value::Resource(named) => names.text(self.t.resources[named.id].name).to_string(),
             Value::Rule(_) => "a rule".to_string(),

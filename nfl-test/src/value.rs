@@ -37,7 +37,10 @@ pub(crate) enum Value {
         /// On which node its handlers run.
         node: u32,
     },
-    Outcome(Rc<(Value, Rc<Packet>)>),
+    Outcome(Rc<Outcome>),
+    /// `out.mirrors`
+    Mirrors(Rc<Outcome>),
+    Mirror(Mirror),
     /// A record and its components.
     Record(RecordId, Vec<Value>),
     Resource(Named),
@@ -47,6 +50,25 @@ pub(crate) enum Value {
     Flow(FlowTuple),
     Bytes(Slice),
     Cursor(Cursor),
+}
+
+/// What a handler answered.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) verdict: Value,
+    pub(crate) packet: Rc<Packet>,
+    /// The priority that was set last, else 0.
+    pub(crate) priority: u32,
+    /// The copies that were sent, in order.
+    pub(crate) mirrors: Vec<Mirror>,
+}
+
+/// A copy of the packet as it was when it was mirrored.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Mirror {
+    /// The port it leaves by.
+    pub(crate) port: u32,
+    pub(crate) packet: Rc<Packet>,
 }
 
 /// What a verdict says beside its kind.

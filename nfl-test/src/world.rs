@@ -18,7 +18,7 @@ use crate::control::Named;
 use crate::eval::packet;
 use crate::node::{Node, Ran};
 use crate::run::{Eval, Run, Stop, stop};
-use crate::value::{Content, Operand, Packet, Part, Value, konst};
+use crate::value::{Content, Mirror, Operand, Outcome, Packet, Part, Value, konst};
 
 /// A function with its parameters on a node.
 pub(crate) struct Instance {
@@ -168,10 +168,25 @@ impl Run<'_> {
             (TestOp::ChecksumsAreGood, Value::Packet(given)) => {
                 Ok(Value::Bool(self.checksums_are_good(&given)?))
             }
-            (TestOp::OutcomeVerdict, Value::Outcome(outcome)) => Ok(outcome.0.clone()),
-            (TestOp::OutcomePacket, Value::Outcome(outcome)) => {
-                Ok(Value::Packet(outcome.1.clone()))
+            (_, Value::Outcome(outcome)) => of_outcome(op, &outcome),
+            (TestOp::MirrorsLength, Value::Mirrors(outcome)) => {
+                Ok(Value::Int(outcome.mirrors.len() as i128))
             }
+            (TestOp::Mirror, Value::Mirrors(outcome)) => {
+                let ExprKind::Index { index, .. } = self.ast.exprs[e].kind else {
+                    return stop("a mirrored packet has a number");
+                };
+                let index = usize::try_from(self.number(index)?).unwrap_or(usize::MAX);
+                let count = outcome.mirrors.len();
+                match outcome.mirrors.get(index) {
+                    Some(mirror) => Ok(Value::Mirror(mirror.clone())),
+                    None => stop(format!(
+                        "there is no mirrored packet {index}: the list has {count}"
+                    )),
+                }
+            }
+            (TestOp::MirrorPort, Value::Mirror(mirror)) => Ok(Value::Int(i128::from(mirror.port))),
+            (TestOp::MirrorPacket, Value::Mirror(mirror)) => Ok(Value::Packet(mirror.packet)),
             (TestOp::Resource(id), Value::Instance { at, .. }) => {
                 let index = 0;
                 Ok(Value::Resource(Named { at, id, index }))
@@ -273,7 +288,12 @@ impl Run<'_> {
                     let content = given.content.clone();
                     let port = given.port;
                     let same = Packet { content, port };
-                    return Ok(Value::Outcome(Rc::new((verdict, Rc::new(same)))));
+                    return Ok(Value::Outcome(Rc::new(Outcome {
+                        verdict,
+                        packet: Rc::new(same),
+                        priority: 0,
+                        mirrors: Vec::new(),
+                    })));
                 }
             },
             _ => 0,
@@ -298,12 +318,24 @@ impl Run<'_> {
                 role.text()
             ))
         })?;
-        let whole = [&bytes[..front], &after].concat();
-        let left = Packet {
-            content: Content::Bytes(Rc::new(whole), layer),
-            port: given.port,
+        // What a handler of the network layer leaves has the link header again.
+        let whole = |after: &[u8]| {
+            let whole = [&bytes[..front], after].concat();
+            Rc::new(Packet {
+                content: Content::Bytes(Rc::new(whole), layer),
+                port: given.port,
+            })
         };
-        Ok(Value::Outcome(Rc::new((verdict(&ran), Rc::new(left)))))
+        let mirrors = ran.effects.mirrors.iter().map(|mirror| Mirror {
+            port: mirror.port,
+            packet: whole(&mirror.packet),
+        });
+        Ok(Value::Outcome(Rc::new(Outcome {
+            verdict: verdict(&ran),
+            packet: whole(&after),
+            priority: ran.effects.priority.unwrap_or(0),
+            mirrors: mirrors.collect(),
+        })))
     }
 
     /// Runs a handler on each truncation of a packet, and forgets what that did.
@@ -425,6 +457,17 @@ fn parts(parts: Vec<Part>) -> Value {
         content: Content::Parts(parts),
         port: 0,
     })
+}
+
+/// A member of what a handler answered.
+fn of_outcome(op: TestOp, outcome: &Rc<Outcome>) -> Eval<Value> {
+    match op {
+        TestOp::OutcomeVerdict => Ok(outcome.verdict.clone()),
+        TestOp::OutcomePacket => Ok(Value::Packet(outcome.packet.clone())),
+        TestOp::OutcomePriority => Ok(Value::Int(i128::from(outcome.priority))),
+        TestOp::OutcomeMirrors => Ok(Value::Mirrors(outcome.clone())),
+        _ => stop("this is not known to tests"),
+    }
 }
 
 /// What a handler decided, as a value.

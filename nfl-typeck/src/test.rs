@@ -53,6 +53,18 @@ pub enum TestOp {
     OutcomeVerdict,
     /// `out.packet`
     OutcomePacket,
+    /// `out.priority`
+    OutcomePriority,
+    /// `out.mirrors`: the copies that were sent.
+    OutcomeMirrors,
+    /// `out.mirrors.length`
+    MirrorsLength,
+    /// `out.mirrors[i]`
+    Mirror,
+    /// `out.mirrors[i].port`
+    MirrorPort,
+    /// `out.mirrors[i].packet`
+    MirrorPacket,
     /// `clock.advance(1s)`
     Advance,
     /// `reports.length`
@@ -523,12 +535,15 @@ impl Checker<'_> {
         Some(self.test_op(e, TestOp::Control(control), result))
     }
 
-    /// `ring[3]`: one of an array of registers or counters.
+    /// `ring[3]`: one of an array of registers or counters. `out.mirrors[0]`: one of the copies.
     pub(crate) fn test_index(&mut self, e: ExprId, found: Ty) -> Option<Ty> {
-        let TyKind::Resource(r) = self.kind(found) else {
-            return None;
-        };
-        Some(self.test_op(e, TestOp::Control(Control::Element), TyKind::Resource(r)))
+        match self.kind(found) {
+            TyKind::Resource(r) => {
+                Some(self.test_op(e, TestOp::Control(Control::Element), TyKind::Resource(r)))
+            }
+            TyKind::Mirrors => Some(self.test_op(e, TestOp::Mirror, TyKind::Mirror)),
+            _ => None,
+        }
     }
 
     /// Checks arguments that have no names.
@@ -552,7 +567,22 @@ impl Checker<'_> {
             (TyKind::Outcome, "packet") => {
                 Some(self.test_op(e, TestOp::OutcomePacket, TyKind::Packet))
             }
+            (TyKind::Outcome, "priority") => {
+                Some(self.test_op(e, TestOp::OutcomePriority, TyKind::Unsigned(8)))
+            }
+            (TyKind::Outcome, "mirrors") => {
+                Some(self.test_op(e, TestOp::OutcomeMirrors, TyKind::Mirrors))
+            }
             (TyKind::Outcome, _) => Some(self.no_member(name, "an outcome")),
+            (TyKind::Mirrors, "length") => {
+                Some(self.test_op(e, TestOp::MirrorsLength, TyKind::Unsigned(32)))
+            }
+            (TyKind::Mirrors, _) => Some(self.no_member(name, "the list of mirrored packets")),
+            (TyKind::Mirror, "port") => Some(self.test_op(e, TestOp::MirrorPort, TyKind::Port)),
+            (TyKind::Mirror, "packet") => {
+                Some(self.test_op(e, TestOp::MirrorPacket, TyKind::Packet))
+            }
+            (TyKind::Mirror, _) => Some(self.no_member(name, "a mirrored packet")),
             (TyKind::Instance(f), _) => {
                 let function = &self.t.functions[f];
                 // What belongs to the stages of a chain belongs to the chain.

@@ -95,6 +95,10 @@ pub enum TyKind {
     Instance(FunctionId),
     /// What a handler answered, in tests.
     Outcome,
+    /// The copies that a handler sent, in tests.
+    Mirrors,
+    /// One of them: a port and a packet.
+    Mirror,
 }
 
 /// How many elements an array has.
