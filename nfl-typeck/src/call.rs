@@ -173,9 +173,9 @@ impl Checker<'_> {
             return result;
         }
         for (&arg, &param) in args.iter().zip(&method.params) {
-            let used = &self.t.locals[param];
-            let (fields, behind) = (used.fields_used, used.behind_used);
             if let Some(view) = self.view_local(arg) {
+                let fields = self.used_through(param, view);
+                let behind = self.t.locals[param].behind_used;
                 let view = &mut self.t.locals[view];
                 view.fields_used |= fields;
                 view.behind_used |= behind;

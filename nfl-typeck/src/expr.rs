@@ -678,7 +678,7 @@ impl Checker<'_> {
             self.set_konst(e, value);
         }
         match self.common(types[1], types[0], want) {
-            Some(ty) => ty,
+            Some(ty) => self.chosen(e, ty),
             None => {
                 let finding = self
                     .at(&codes::E207, self.span(otherwise))

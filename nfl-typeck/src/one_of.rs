@@ -6,7 +6,7 @@
 
 use crate::check::{Checker, OwnerId, OwnerKind};
 use crate::resolve::{TypeName, nearest};
-use crate::tables::{HeaderId, OneOfDef, OneOfId, Res};
+use crate::tables::{HeaderId, LocalId, OneOfDef, OneOfId, Res};
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_syntax::ast::{DeclKind, ExprId, Ident, Modifier, TypeId, TypeKind};
@@ -38,6 +38,11 @@ impl Checker<'_> {
                 fields: Vec::new(),
             });
             self.owners[owner].kind = OwnerKind::OneOf(id);
+            let interface = self.ty(TyKind::OneOf(id));
+            for &header in members.iter().flatten() {
+                let view = self.ty(TyKind::View(header));
+                self.t.types.implement(view, interface);
+            }
             for (member, &ty) in members.iter().zip(permits) {
                 if member.is_none() {
                     let finding = self
@@ -236,7 +241,7 @@ impl Checker<'_> {
             let (header, field) = (def.members[0], def.fields[at].1[0]);
             self.set_res(e, Res::Field { header, field });
             if let Some(view) = self.view_local(base) {
-                self.t.locals[view].fields_used |= 1 << at;
+                self.t.locals[view].fields_used |= self.shared_bit(id, at, view);
             }
             return self.t.headers[header].fields[field as usize].ty;
         }
@@ -259,6 +264,41 @@ impl Checker<'_> {
         } else if let Some(near) = near {
             finding = finding.help(format!("did you mean `{near}`?"));
         }
+        self.report(finding);
+        Ty::default()
+    }
+
+    /// The shared field `at` among the used fields of a view, which may be known to be one member.
+    fn shared_bit(&self, id: OneOfId, at: usize, view: LocalId) -> u64 {
+        let def = &self.t.one_of[id];
+        let member = match self.kind(self.t.locals[view].ty) {
+            TyKind::View(h) => def.members.iter().position(|&m| m == h),
+            _ => None,
+        };
+        1 << member.map_or(at as u32, |member| def.fields[at].1[member])
+    }
+
+    /// The fields of `view` that are used where it is given to the parameter `param`.
+    pub(crate) fn used_through(&self, param: LocalId, view: LocalId) -> u64 {
+        let used = self.t.locals[param].fields_used;
+        match self.kind(self.t.locals[param].ty) {
+            TyKind::OneOf(id) => (0..self.t.one_of[id].fields.len())
+                .filter(|at| used >> at & 1 == 1)
+                .fold(0, |all, at| all | self.shared_bit(id, at, view)),
+            _ => used,
+        }
+    }
+
+    /// The type of a value that is chosen while packets run, which no header is.
+    pub(crate) fn chosen(&mut self, e: ExprId, ty: Ty) -> Ty {
+        if self.headers_of(ty).is_empty() {
+            return ty;
+        }
+        let finding = self
+            .at(&codes::E226, self.span(e))
+            .message(format!("{} is not chosen like a value", self.show(ty)))
+            .label("a view stands for one place in the packet")
+            .help("choose between values of its fields, or write `if`");
         self.report(finding);
         Ty::default()
     }

@@ -302,7 +302,7 @@ impl Checker<'_> {
         let (want, before) = (yielding.want, yielding.ty);
         let found = self.expr(value, want.or(before));
         let ty = match before {
-            None => Some(found),
+            None => Some(self.chosen(value, found)),
             Some(before) => self.common(before, found, want),
         };
         if ty.is_none() {

@@ -116,7 +116,7 @@ pub struct Types {
     kinds: IdVec<Ty, TyKind>,
     /// How declared types are written.
     labels: BTreeMap<Ty, String>,
-    /// Records and the sealed interfaces that they are members of.
+    /// Records and headers, and the sealed interfaces that they are members of.
     members: BTreeSet<(Ty, Ty)>,
 }
 
@@ -152,7 +152,7 @@ impl Types {
         self.labels.insert(ty, label);
     }
 
-    /// Notes that the values of a record are values of a sealed interface.
+    /// Notes that the values of a record, or the views of a header, are values of a sealed interface.
     pub(crate) fn implement(&mut self, record: Ty, sealed: Ty) {
         self.members.insert((record, sealed));
     }
@@ -199,7 +199,9 @@ impl Types {
             (TyKind::Unsigned(n), TyKind::Unsigned(m)) => n <= m,
             (TyKind::Unsigned(n), TyKind::Signed(m)) => n < m,
             (TyKind::Signed(n), TyKind::Signed(m)) => n <= m,
-            (TyKind::Record(_), TyKind::Sealed(_)) => self.members.contains(&(a, b)),
+            (TyKind::Record(_), TyKind::Sealed(_)) | (TyKind::View(_), TyKind::OneOf(_)) => {
+                self.members.contains(&(a, b))
+            }
             _ => false,
         }
     }

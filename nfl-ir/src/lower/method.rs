@@ -53,6 +53,8 @@ impl<'a> Lower<'_, 'a> {
             locals.push(match self.kind(ty) {
                 TyKind::Array(..) => self.array_argument(arg, ty, written),
                 TyKind::Bytes => Local::Fixed(Val::Words(self.bytes_of(arg).to_vec())),
+                // A view of one header stays one where any of several may be given.
+                TyKind::View(_) | TyKind::OneOf(_) => Local::Fixed(self.expr(arg)),
                 // A callee moves the cursor of its caller.
                 TyKind::Cursor => Local::Vars(self.cursor(arg).to_vec()),
                 _ if written || !self.is_same(arg, ty) => {
