@@ -86,6 +86,8 @@ impl Checker<'_> {
                 (Some(lo), Some(hi)) => Shape::Interval(lo, hi),
                 _ => Shape::Something,
             },
+            // Another record may have been reported.
+            PatInfo::Record { .. } if self.kind(ty) == TyKind::Report => Shape::Something,
             PatInfo::Record {
                 record,
                 member,

@@ -272,6 +272,14 @@ impl Checker<'_> {
             BinOp::Eq | BinOp::Ne => equal,
             _ => ordered,
         };
+        let reported = matches!(
+            (x, y),
+            (TyKind::Report, TyKind::Report | TyKind::Record(_))
+                | (TyKind::Record(_), TyKind::Report)
+        );
+        if reported && matches!(op, BinOp::Eq | BinOp::Ne) {
+            return;
+        }
         if self.agree(left, a, right, b).is_none() {
             return self.apart(op, left, a, right, b);
         }

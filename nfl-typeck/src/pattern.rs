@@ -47,7 +47,7 @@ impl Checker<'_> {
             return self.nothing_bound();
         }
         let ty = self.expr(value, None);
-        if self.is_taken_apart(ty) {
+        if self.is_taken_apart(ty) || self.kind(ty) == TyKind::Report {
             return self.instance_of_value(value, ty, pat);
         }
         self.match_layers(value, ty, pat, false)

@@ -15,6 +15,9 @@ use nfl_syntax::ast::{
     Arg, BinOp, DeclId, DeclKind, ExprId, ExprKind, Ident, StmtId, TypeId, TypeKind,
 };
 
+/// What has no components yet.
+const REPORT: &str = "a report, before `instanceof` tells its record,";
+
 /// A test of the root file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TestDef {
@@ -217,8 +220,7 @@ impl Checker<'_> {
             ExprKind::Index { base, index } if self.is_word(*base, "reports") => {
                 let word = self.ty(TyKind::Unsigned(32));
                 self.coerce(*index, word);
-                // What a report holds is known when it is made.
-                Some(self.test_op(e, TestOp::Report, TyKind::Error))
+                Some(self.test_op(e, TestOp::Report, TyKind::Report))
             }
             ExprKind::Name(name) => {
                 self.outside_of_instances(e, *name);
@@ -574,6 +576,7 @@ impl Checker<'_> {
                 Some(self.test_op(e, TestOp::OutcomeMirrors, TyKind::Mirrors))
             }
             (TyKind::Outcome, _) => Some(self.no_member(name, "an outcome")),
+            (TyKind::Report, _) => Some(self.no_member(name, REPORT)),
             (TyKind::Mirrors, "length") => {
                 Some(self.test_op(e, TestOp::MirrorsLength, TyKind::Unsigned(32)))
             }

@@ -99,6 +99,8 @@ pub enum TyKind {
     Mirrors,
     /// One of them: a port and a packet.
     Mirror,
+    /// A record that was reported, in tests. Which one is known when it is made.
+    Report,
 }
 
 /// How many elements an array has.
