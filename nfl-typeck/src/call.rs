@@ -276,7 +276,9 @@ impl Checker<'_> {
                 };
                 self.intrinsic(e, which, TyKind::Bool)
             }
-            (TyKind::Body(_) | TyKind::Bytes, _) => self.bytes_call(e, found, name, args),
+            (TyKind::Body(_) | TyKind::BodyOfOne(_) | TyKind::Bytes, _) => {
+                self.bytes_call(e, found, name, args)
+            }
             (TyKind::Cursor, _) => self.cursor_call(e, name, args),
             _ => {
                 let of = self.show(found);

@@ -418,6 +418,9 @@ impl<'a> Checker<'a> {
         if let TyKind::OneOf(id) = self.kind(ty) {
             return self.text(self.t.one_of[id].name).to_string();
         }
+        if let TyKind::BodyOfOne(id) = self.kind(ty) {
+            return format!("{}.body", self.text(self.t.one_of[id].name));
+        }
         let headers = &self.t.headers;
         self.t
             .types

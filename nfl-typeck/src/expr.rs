@@ -436,7 +436,9 @@ impl Checker<'_> {
             (TyKind::OneOf(id), _) => self.one_of_field(e, base, id, name),
             (TyKind::Record(id), _) => self.component(e, base, id, name),
             (TyKind::Sealed(id), _) => self.may_miss(base, id, name),
-            (TyKind::Body(_) | TyKind::Bytes, "length") => self.bytes_length(e),
+            (TyKind::Body(_) | TyKind::BodyOfOne(_) | TyKind::Bytes, "length") => {
+                self.bytes_length(e)
+            }
             (TyKind::Packet, "size") => self.intrinsic(e, Intrinsic::PacketSize, TyKind::Size),
             (TyKind::Packet, "port") => self.intrinsic(e, Intrinsic::PacketPort, TyKind::Port),
             (TyKind::Packet, "queue") => {
@@ -576,7 +578,7 @@ impl Checker<'_> {
                 }
                 elem
             }
-            TyKind::Body(_) | TyKind::Bytes => {
+            TyKind::Body(_) | TyKind::BodyOfOne(_) | TyKind::Bytes => {
                 self.may_be_malformed(self.span(e), None);
                 self.ty(TyKind::Unsigned(8))
             }

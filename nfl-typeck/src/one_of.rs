@@ -245,6 +245,12 @@ impl Checker<'_> {
             }
             return self.t.headers[header].fields[field as usize].ty;
         }
+        if self.text(name.name) == "body" {
+            if let Some(view) = self.view_local(base) {
+                self.t.locals[view].behind_used = true;
+            }
+            return self.ty(TyKind::BodyOfOne(id));
+        }
         let (of, declared) = (self.text(def.name), self.one_of_span(id));
         let names: Vec<Name> = def.fields.iter().map(|(n, _)| *n).collect();
         let members = def.members.clone();

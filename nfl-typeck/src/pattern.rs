@@ -151,6 +151,14 @@ impl Checker<'_> {
                     let title = format!("{}.body instanceof …", self.program.sources.text(value));
                     finding = finding.fix(title, [(behind, ".body".to_string())]);
                 }
+                if let (TyKind::BodyOfOne(id), ExprKind::Field { base, .. }) =
+                    (kind, &self.ast.exprs[self.bare(value)].kind)
+                {
+                    let member = self.t.headers[self.t.one_of[id].members[0]].name;
+                    let (view, member) = (self.source(*base), self.text(member));
+                    finding =
+                        finding.help(format!("ask which it is: {view} instanceof {member} …"));
+                }
                 self.report(finding);
                 None
             }

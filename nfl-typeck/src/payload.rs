@@ -14,7 +14,10 @@ use nfl_syntax::ast::{Arg, ExprId, ExprKind, Ident, Lit};
 impl Checker<'_> {
     /// Whether values of this kind are bytes of the payload.
     pub(crate) fn is_bytes(&self, ty: Ty) -> bool {
-        matches!(self.kind(ty), TyKind::Body(_) | TyKind::Bytes)
+        matches!(
+            self.kind(ty),
+            TyKind::Body(_) | TyKind::BodyOfOne(_) | TyKind::Bytes
+        )
     }
 
     /// Whether a variable stands for a place in the packet without being a view of a header.

@@ -245,7 +245,7 @@ impl Checker<'_> {
             return ty;
         }
         match kind {
-            TyKind::Body(_) => {
+            TyKind::Body(_) | TyKind::BodyOfOne(_) => {
                 self.may_be_malformed(span, None);
                 return self.ty(TyKind::Bytes);
             }

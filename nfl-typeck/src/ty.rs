@@ -71,6 +71,8 @@ pub enum TyKind {
     View(HeaderId),
     /// What lies behind a header: `ip.body`.
     Body(HeaderId),
+    /// What lies behind one of several headers.
+    BodyOfOne(OneOfId),
     /// A fixed number of elements.
     Array(Ty, Len),
     /// A record with its type arguments.
@@ -197,7 +199,7 @@ impl Types {
         match (self.kind(a), self.kind(b)) {
             (TyKind::Error, _) | (_, TyKind::Error) => true,
             // What lies behind a header is bytes.
-            (TyKind::Body(_), TyKind::Bytes) => true,
+            (TyKind::Body(_) | TyKind::BodyOfOne(_), TyKind::Bytes) => true,
             (TyKind::Unsigned(n), TyKind::Unsigned(m)) => n <= m,
             (TyKind::Unsigned(n), TyKind::Signed(m)) => n < m,
             (TyKind::Signed(n), TyKind::Signed(m)) => n <= m,

@@ -107,12 +107,20 @@ impl Lower<'_, '_> {
             } => self.choose(e, *cond, *then, *otherwise),
             ExprKind::InstanceOf { .. } | ExprKind::In { .. } => self.cond_value(e),
             ExprKind::Index { base, index }
-                if matches!(self.kind(self.ty(*base)), TyKind::Body(_) | TyKind::Bytes) =>
+                if matches!(
+                    self.kind(self.ty(*base)),
+                    TyKind::Body(_) | TyKind::BodyOfOne(_) | TyKind::Bytes
+                ) =>
             {
                 self.byte_at(*base, *index)
             }
             ExprKind::Index { base, index } => self.element(*base, *index),
-            ExprKind::Field { base, .. } if matches!(self.kind(self.ty(e)), TyKind::Body(_)) => {
+            ExprKind::Field { base, .. }
+                if matches!(
+                    self.kind(self.ty(e)),
+                    TyKind::Body(_) | TyKind::BodyOfOne(_)
+                ) =>
+            {
                 match self.expr(*base) {
                     Val::View(view) => Val::Body(view),
                     other => other,

@@ -279,7 +279,14 @@ impl Lower<'_, '_> {
         let last = last.zip(path.steps.last().copied().flatten());
         let Some(step) = next else {
             if let Some((view, from)) = last {
-                self.ask_valid(&steps[from], &view, false);
+                let step = &steps[from];
+                let local = step.one_of.map(|_| step.local);
+                let behind = local.is_some_and(|l| self.image.sound.tables().locals[l].behind_used);
+                self.ask_valid(step, &view, behind);
+                if behind && self.is_variable(&view) {
+                    let end = self.end_of(&view);
+                    self.require(end);
+                }
             }
             let zero = self.b.constant(0);
             self.b.write(meet.base, zero);

@@ -71,20 +71,34 @@ impl Lower<'_, '_> {
     /// The first byte of bytes and the one behind the last.
     pub(super) fn bytes_of(&mut self, e: ExprId) -> [Value; 2] {
         match self.expr(e) {
-            Val::Body(view) => {
-                let end = self.check_length_fields(&view);
-                let start = self.end_of(&view);
-                let start = self.place_value(start);
-                let end = match end {
-                    Some(end) => end,
-                    None => self.b.inst(Op::Len, &[], 0, None, 32),
-                };
-                self.malformed_if_less(end, start);
-                [start, end]
+            Val::Body(view) if view.one_of.is_some() => {
+                let vars = [self.b.var(32), self.b.var(32)];
+                self.each_member(&view, |lower, member| {
+                    lower.all_there(&view, member);
+                    let body = lower.body_bytes(member);
+                    for (var, word) in vars.into_iter().zip(body) {
+                        lower.b.write(var, word);
+                    }
+                });
+                vars.map(|var| self.b.read(var))
             }
+            Val::Body(view) => self.body_bytes(&view),
             Val::Words(words) if words.len() == 2 => [words[0], words[1]],
             _ => [self.b.constant(0); 2],
         }
+    }
+
+    /// The first byte of the body of a header that is known, and the one behind the last.
+    fn body_bytes(&mut self, view: &View) -> [Value; 2] {
+        let end = self.check_length_fields(view);
+        let start = self.end_of(view);
+        let start = self.place_value(start);
+        let end = match end {
+            Some(end) => end,
+            None => self.b.inst(Op::Len, &[], 0, None, 32),
+        };
+        self.malformed_if_less(end, start);
+        [start, end]
     }
 
     /// A variable array of a header.
