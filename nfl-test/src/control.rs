@@ -414,7 +414,8 @@ impl<'a> Run<'a> {
         let index = usize::try_from(self.number(index)?).unwrap_or(usize::MAX);
         let all = self.all_reports();
         let Some((at, report)) = all.get(index) else {
-            return stop(format!("there are {} reports", all.len()));
+            let count = all.len();
+            return stop(format!("there is no report {index}: the list has {count}"));
         };
         let mut records = self.t.records.iter();
         let names = &self.sound.program().names;

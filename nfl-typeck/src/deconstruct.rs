@@ -222,13 +222,13 @@ impl Checker<'_> {
         let decl = self.owners[owner].decl;
         let record = match self.kind(ty) {
             TyKind::Record(id) if self.t.records[id].decl == decl => Some((id, None)),
-            TyKind::Report => match {
+            TyKind::Report => {
                 let named = self.resolve(written);
-                self.kind(named)
-            } {
-                TyKind::Record(id) => Some((id, None)),
-                _ => None,
-            },
+                match self.kind(named) {
+                    TyKind::Record(id) => Some((id, None)),
+                    _ => None,
+                }
+            }
             TyKind::Sealed(id) => {
                 let members = self.t.sealed[id].members.clone();
                 let at = members.iter().position(|&m| self.t.records[m].decl == decl);
