@@ -6,7 +6,7 @@
 use nfl_tests::root;
 
 /// A snapshot of the suite, and the first line of the message in it, in the order of the design.
-const MESSAGES: [(&str, &str); 16] = [
+const MESSAGES: [(&str, &str); 17] = [
     ("types/java-new", "error[E101]: there is no `new` in NFL"),
     (
         "types/constant-type",
@@ -56,6 +56,10 @@ const MESSAGES: [(&str, &str); 16] = [
     ),
     ("types/state-home", "error[E604]: where does `count` live?"),
     ("cli/budget", "error[E701]: Guard: "),
+    (
+        "types/fragments-pass",
+        "warning[W312]: after this pattern fails, later fragments of Tcp also arrive here, and line 10",
+    ),
 ];
 
 #[test]
