@@ -13,6 +13,7 @@ use nfl_abi::host::{self, Arg, Call, Host, Memory, Return};
 use nfl_abi::{Image, Limits, Role};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Fmt, Op, Reg};
+use nfl_tests::packet::hex;
 use nfl_tests::root;
 use nfl_vm::{Context, Fault, Inputs, Packet, Step, Trap, run_unverified};
 
@@ -61,13 +62,7 @@ fn cases() -> Vec<Case> {
 /// The packets that a case gives.
 fn packets(text: &str) -> Vec<Vec<u8>> {
     let lines = text.lines().filter_map(|line| line.strip_prefix(".packet"));
-    let byte = |pair: &[u8]| {
-        let digits = std::str::from_utf8(pair).expect("hex digits");
-        u8::from_str_radix(digits, 16).expect("hex digits")
-    };
-    lines
-        .map(|line| line.trim().as_bytes().chunks(2).map(byte).collect())
-        .collect()
+    lines.map(|line| hex(line).expect("hex digits")).collect()
 }
 
 /// A node that looks at what it is handed: blocks must be readable, and prices are counted.

@@ -27,6 +27,7 @@ use nfl_typeck::{Bindings, Konst, Sound, Tables};
 use nfl_vm::Context;
 
 use crate::agree::After;
+use crate::packet::digits;
 use exec::Flow;
 
 /// How a run ends.
@@ -244,10 +245,10 @@ impl<'a> Oracle<'a> {
             "the source means {kind:?} {operand}, the machine answers {:?} {}\n  packet {}\n      or {}\n carried {}\n      or {}",
             machine.kind,
             machine.operand,
-            hex(&answer.packet),
-            hex(&after.packet),
-            hex(&answer.carried),
-            hex(&after.carried)
+            digits(&answer.packet),
+            digits(&after.packet),
+            digits(&answer.carried),
+            digits(&after.carried)
         ))
     }
 
@@ -259,10 +260,6 @@ impl<'a> Oracle<'a> {
         let own = manifest.reasons.iter().position(|r| r == name);
         own.map_or(u32::MAX, |at| at as u32 + u32::from(OWN_REASONS))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Run<'_> {

@@ -61,6 +61,15 @@ pub fn hex(text: &str) -> Result<Vec<u8>, String> {
     bytes.map_err(|_| format!("`{text}` is neither a layer nor hex digits"))
 }
 
+/// Bytes as hex digits, which [`hex`] reads.
+pub fn digits(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let nibbles = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles
+        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
+        .collect()
+}
+
 /// The bytes of a packet in the text form.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use nfl_syntax::ast::Ast;
 use nfl_syntax::{Diagnostic, Diags, Names, SourceMap, Span};
 use nfl_tests::agree::{After, Engines};
 use nfl_tests::case::{Case, cases};
-use nfl_tests::packet;
+use nfl_tests::packet::{self, digits};
 use nfl_tests::pipeline::{Checking, Stages, check_text, render_all, render_list};
 use nfl_tests::root;
 use nfl_vm::{Context, HEAD_ROOM, Packet, TAIL_ROOM};
@@ -455,10 +455,10 @@ impl Script<'_> {
                 let _ = write!(shown, ", {change}");
             }
         } else {
-            let _ = write!(shown, ", is {}", hex(&after.packet));
+            let _ = write!(shown, ", is {}", digits(&after.packet));
         }
         if *before != after.carried {
-            let _ = write!(shown, ", carried {}", hex(&after.carried));
+            let _ = write!(shown, ", carried {}", digits(&after.carried));
         }
         let mut told = String::new();
         engines.each_state(|state| told = world::effects(&after.outcome.effects, state));
@@ -507,15 +507,11 @@ fn changes(before: &[u8], after: &[u8]) -> Vec<String> {
         if run > 0 {
             changes.push(format!(
                 "{at}: {} -> {}",
-                hex(&before[at..at + run]),
-                hex(&after[at..at + run])
+                digits(&before[at..at + run]),
+                digits(&after[at..at + run])
             ));
         }
         at += run + 1;
     }
     changes
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,6 +12,7 @@ use nfl_abi::{Entry, Role};
 use nfl_tests::agree::{Engines, context_words};
 use nfl_tests::capture::{Capture, captures};
 use nfl_tests::examples::EXAMPLES;
+use nfl_tests::packet::digits;
 use nfl_tests::pipeline::Stages;
 use serde_json::json;
 
@@ -62,8 +63,8 @@ fn write_entry(
     let head = json!({
         "image": image.manifest.name,
         "on": entry.role.text(),
-        "code": hex(&image.code),
-        "constants": hex(&image.constants),
+        "code": digits(&image.code),
+        "constants": digits(&image.constants),
         "pc": entry.pc,
         "need": entry.need,
         "malformed": [entry.malformed.kind.number(), entry.malformed.operand],
@@ -76,13 +77,13 @@ fn write_entry(
             let after = engines.run(entry.role, &start.packet, &start.context, &carried)?;
             let verdict = after.outcome.verdict;
             let run = json!({
-                "packet": hex(&start.packet),
+                "packet": digits(&start.packet),
                 "of": format!("{} {index}", capture.name),
                 "context": context_words(&start.context, false),
-                "carried": hex(&carried),
+                "carried": digits(&carried),
                 "verdict": [verdict.kind.number(), verdict.operand],
-                "packet after": hex(&after.packet),
-                "carried after": hex(&after.carried),
+                "packet after": digits(&after.packet),
+                "carried after": digits(&after.carried),
                 "steps": after.outcome.steps,
             });
             writeln!(out, "{run}").map_err(|e| e.to_string())?;
@@ -90,8 +91,4 @@ fn write_entry(
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -22,6 +22,7 @@ use super::node::{Node, Tables};
 use super::run::Contained;
 use super::totals::Totals;
 use crate::agree::context_words;
+use crate::packet::digits;
 
 /// Packets for each image.
 const PACKETS: u32 = 8;
@@ -121,8 +122,8 @@ fn image_runs(rng: &mut Rng, contained: &Contained, out: &mut impl Write) -> io:
     let head = json!({
         "image": "changed",
         "on": entry.role.text(),
-        "code": hex(&image.code),
-        "constants": hex(&program.image().constants),
+        "code": digits(&image.code),
+        "constants": digits(&program.image().constants),
         "pc": entry.pc,
         "need": entry.need,
         "malformed": [malformed.kind.number(), malformed.operand],
@@ -139,13 +140,13 @@ fn image_runs(rng: &mut Rng, contained: &Contained, out: &mut impl Write) -> io:
         };
         let clock = image.manifest.rights.has(Right::Clock);
         let run = json!({
-            "packet": hex(&start.packet),
-            "of": format!("{number}: {}", hex(&image.certificate)),
+            "packet": digits(&start.packet),
+            "of": format!("{number}: {}", digits(&image.certificate)),
             "context": context_words(&start.context, clock),
-            "carried": hex(&start.carried),
+            "carried": digits(&start.carried),
             "verdict": verdict,
-            "packet after": hex(&packet),
-            "carried after": hex(&carried),
+            "packet after": digits(&packet),
+            "carried after": digits(&carried),
             "steps": steps,
         });
         writeln!(out, "{run}")?;
@@ -177,12 +178,4 @@ fn run(contained: &Contained, program: &Unproved, entry: &Entry, start: &Start) 
     // A verdict that the manifest does not allow is the node's affair.
     let outcome = ran.ok()?;
     Some((words, packet.bytes().to_vec(), carried, outcome.steps))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
