@@ -245,8 +245,6 @@ fn outside(m: &Module, f: &Function, run: &Run, inst: &InstData, what: Obligatio
         region,
         index,
         offset,
-        bytes,
-        write,
         ..
     } = what
     else {
@@ -255,9 +253,7 @@ fn outside(m: &Module, f: &Function, run: &Run, inst: &InstData, what: Obligatio
     let element = index.map(|v| element_index(f, v));
     let index = index.map_or(0, |v| run.trail.values[v]);
     let at = i64::from(index) + i64::from(offset as i32);
-    let plural = if bytes == 1 { "" } else { "s" };
-    let does = if write { "writes" } else { "reads" };
-    let does = format!("{does} {bytes} byte{plural} at {at}");
+    let does = format!("{} at {at}", what.deed());
     match region {
         Region::Packet => format!("{does}, and the packet has {} bytes", run.len),
         Region::Value if run.trail.values[inst.args[0]] == 0 => {

@@ -274,15 +274,12 @@ impl Explain<'_> {
             index,
             offset,
             bytes,
-            write,
             ..
         } = what
         else {
             return finding(&E504, inst.span);
         };
-        let does = if write { "writes" } else { "reads" };
-        let plural = if bytes == 1 { "" } else { "s" };
-        let does = format!("{does} {bytes} byte{plural}");
+        let does = what.deed();
         let len = spread(facts.len);
         let text = match index.map(|v| self.side(facts, v, inst.span)) {
             None => format!(

@@ -30,6 +30,18 @@ pub enum Obligation {
     },
 }
 
+impl Obligation {
+    /// What the instruction does to memory, as in `reads 4 bytes`; nothing where it touches none.
+    pub(crate) fn deed(self) -> String {
+        let Obligation::Access { bytes, write, .. } = self else {
+            return String::new();
+        };
+        let plural = if bytes == 1 { "" } else { "s" };
+        let does = if write { "writes" } else { "reads" };
+        format!("{does} {bytes} byte{plural}")
+    }
+}
+
 /// What must hold before this instruction.
 pub fn of(inst: &InstData) -> Option<Obligation> {
     let spec = inst.op.spec();
