@@ -69,13 +69,33 @@ struct EntryReport {
 
 #[derive(Serialize)]
 struct LateReport {
-    name: String,
-    offset: u16,
-    width: u8,
-    wire: bool,
-    lo: u32,
-    hi: u32,
+    #[serde(flatten)]
+    slot: LateWord,
     value: Option<u32>,
+}
+
+/// A word that may be bound later.
+#[derive(Serialize)]
+pub(crate) struct LateWord {
+    pub(crate) name: String,
+    pub(crate) offset: u16,
+    width: u8,
+    pub(crate) wire: bool,
+    pub(crate) lo: u32,
+    pub(crate) hi: u32,
+}
+
+impl From<&LateSlot> for LateWord {
+    fn from(slot: &LateSlot) -> LateWord {
+        LateWord {
+            name: slot.name.clone(),
+            offset: slot.offset,
+            width: slot.width,
+            wire: slot.wire,
+            lo: slot.lo,
+            hi: slot.hi,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -284,12 +304,7 @@ fn late_report(slot: &LateSlot, image: &Image) -> LateReport {
     let word = image.constants.get(usize::from(slot.offset)..);
     let word = word.and_then(|bytes| bytes.first_chunk());
     LateReport {
-        name: slot.name.clone(),
-        offset: slot.offset,
-        width: slot.width,
-        wire: slot.wire,
-        lo: slot.lo,
-        hi: slot.hi,
+        slot: slot.into(),
         value: word.map(|bytes| slot.word(u32::from_le_bytes(*bytes))),
     }
 }
@@ -355,6 +370,7 @@ fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
     }
     for late in &report.late {
         let value = late.value.map_or("?".to_string(), |v| v.to_string());
+        let late = &late.slot;
         let order = if late.wire { ", wire order" } else { "" };
         shell.line(format!(
             "  late {:<7}  {} bits{order}, {}..{}, now {value}",

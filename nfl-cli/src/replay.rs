@@ -3,53 +3,35 @@
 use std::path::{Path, PathBuf};
 
 use nfl::abi::codes;
-use nfl::{Compiler, Replay, Replayed, Role};
+use nfl::{Compiler, Replay, Replayed};
 
 use crate::failure::{Exit, Failure};
 use crate::project;
+use crate::run::role;
 use crate::shell::Shell;
 use crate::source;
 
 /// What a run takes beside the packet.
 #[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Replay")]
 pub(crate) struct Given {
     /// Run a handler on this packet, in hex digits from the handler's layer on, and say what fails
-    #[arg(long, value_name = "HEX", help_heading = "Replay")]
+    #[arg(long, value_name = "HEX")]
     pub(crate) replay: Option<String>,
     /// The function that is run; may be left out where the file has one
-    #[arg(
-        long,
-        value_name = "NAME",
-        requires = "replay",
-        help_heading = "Replay"
-    )]
+    #[arg(long, value_name = "NAME", requires = "replay")]
     function: Option<String>,
     /// The handler that is run; may be left out where there is one
-    #[arg(
-        long,
-        value_name = "ROLE",
-        requires = "replay",
-        help_heading = "Replay"
-    )]
+    #[arg(long, value_name = "ROLE", requires = "replay")]
     on: Option<String>,
     /// Memory that travels with the packet, in hex digits; as the function says if left out
-    #[arg(long, value_name = "HEX", requires = "replay", help_heading = "Replay")]
+    #[arg(long, value_name = "HEX", requires = "replay")]
     carried: Option<String>,
     /// A word of the context, by its byte offset; may be repeated
-    #[arg(
-        long,
-        value_name = "OFFSET=NUMBER",
-        requires = "replay",
-        help_heading = "Replay"
-    )]
+    #[arg(long, value_name = "OFFSET=NUMBER", requires = "replay")]
     context: Vec<String>,
     /// A parameter's number; may be repeated
-    #[arg(
-        long = "set",
-        value_name = "NAME=NUMBER",
-        requires = "replay",
-        help_heading = "Replay"
-    )]
+    #[arg(long, value_name = "NAME=NUMBER", requires = "replay")]
     set: Vec<String>,
 }
 
@@ -107,11 +89,6 @@ fn ends(
             Err(Failure::usage(&codes::E921, message).note("nothing failed before that call"))
         }
     }
-}
-
-fn role(text: &str) -> Result<Role, Failure> {
-    Role::from_text(text)
-        .ok_or_else(|| Failure::usage(&codes::E905, format!("there is no handler `{text}`")))
 }
 
 fn hex(text: &str) -> Result<Vec<u8>, Failure> {

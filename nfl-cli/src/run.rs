@@ -359,7 +359,7 @@ fn capture_failure(path: &Path, error: &CaptureError) -> Failure {
 }
 
 /// The role of this name.
-fn role(text: &str) -> Result<Role, Failure> {
+pub(crate) fn role(text: &str) -> Result<Role, Failure> {
     Role::from_text(text).ok_or_else(|| {
         let names: Vec<&str> = Role::ALL.iter().map(|role| role.text()).collect();
         Failure::usage(&codes::E905, format!("there is no role `{text}`"))

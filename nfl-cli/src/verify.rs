@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use nfl::abi::codes;
 use nfl::abi::map::CODE_BASE;
 use nfl::isa::{Fx, Inst, Reg, disassemble};
-use nfl::{EngineError, Image, KeyId, LateSlot, Limits, LoopBound, Proven, Refusal, Trusted};
+use nfl::{EngineError, Image, KeyId, Limits, LoopBound, Proven, Refusal, Trusted};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::artifact;
 use crate::failure::{Exit, Failure};
 use crate::imports;
+use crate::inspect::LateWord;
 use crate::key;
 use crate::shell::Shell;
 use crate::time;
@@ -67,7 +68,7 @@ struct Report {
     entries: Vec<EntryReport>,
     loops: Vec<LoopReport>,
     imports: Vec<String>,
-    late: Vec<LateReport>,
+    late: Vec<LateWord>,
 }
 
 #[derive(Serialize)]
@@ -89,16 +90,6 @@ struct LoopReport {
     lo: i64,
     hi: i64,
     step: i64,
-}
-
-#[derive(Serialize)]
-struct LateReport {
-    name: String,
-    offset: u16,
-    width: u8,
-    wire: bool,
-    lo: u32,
-    hi: u32,
 }
 
 /// Why an image is refused.
@@ -192,7 +183,7 @@ fn report(proven: &Proven, signed: &Signed) -> Report {
             .iter()
             .map(|import| imports::import(manifest, import))
             .collect(),
-        late: manifest.late.iter().map(late_report).collect(),
+        late: manifest.late.iter().map(LateWord::from).collect(),
     }
 }
 
@@ -206,17 +197,6 @@ fn loop_report(one: &LoopBound) -> LoopReport {
         lo: one.measure.range.0,
         hi: one.measure.range.1,
         step: one.measure.step,
-    }
-}
-
-fn late_report(slot: &LateSlot) -> LateReport {
-    LateReport {
-        name: slot.name.clone(),
-        offset: slot.offset,
-        width: slot.width,
-        wire: slot.wire,
-        lo: slot.lo,
-        hi: slot.hi,
     }
 }
 
