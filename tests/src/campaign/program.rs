@@ -90,23 +90,45 @@ pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image
     None
 }
 
-fn blank(rng: &mut Rng) -> Image {
-    let need = pick(rng, &[0, 0, 1, 20, 34]);
-    let window = pick(rng, &[0, 20, 64, 128]);
-    let carried = pick(rng, &[0, 8, 20, 64]);
-    let all = |rights: Rights, &right: &Right| rights.with(right);
-    let entry = |role, need| Entry {
+/// The manifest of an image with one entry at its start, which may do anything and uses nothing.
+pub fn manifest(name: &str, profile: Profile, role: Role, need: u16) -> Manifest {
+    let malformed = Verdict {
+        kind: VerdictKind::Drop,
+        operand: 1,
+    };
+    let entry = Entry {
         role,
         layer: Layer::Network,
         pc: 0,
         need,
-        malformed: Verdict {
-            kind: VerdictKind::Drop,
-            operand: 1,
-        },
+        malformed,
         steps: u32::MAX,
         period_ns: 0,
     };
+    let all = |rights: Rights, &right: &Right| rights.with(right);
+    Manifest {
+        name: name.into(),
+        version: 1,
+        profile,
+        target: TargetId(0),
+        entries: vec![entry],
+        imports: Vec::new(),
+        resources: Vec::new(),
+        verdicts: 0xff,
+        rights: Right::ALL.iter().fold(Rights::NONE, all),
+        passes: 1,
+        window: 0,
+        carried: Vec::new(),
+        late: Vec::new(),
+        reasons: Vec::new(),
+        claims: Claims::default(),
+    }
+}
+
+fn blank(rng: &mut Rng) -> Image {
+    let need = pick(rng, &[0, 0, 1, 20, 34]);
+    let window = pick(rng, &[0, 20, 64, 128]);
+    let carried = pick(rng, &[0, 8, 20, 64]);
     let late = |offset: u16, width, wire, lo, hi| LateSlot {
         name: format!("late{offset}"),
         offset,
@@ -116,21 +138,17 @@ fn blank(rng: &mut Rng) -> Image {
         hi,
     };
     let manifest = Manifest {
-        name: "test.Generated.transit".into(),
-        version: 1,
-        profile: Profile::Capsule,
-        target: TargetId(0),
-        entries: vec![entry(Role::Transit, need)],
         imports: IMPORTS.iter().map(import).collect(),
         resources: RESOURCES.iter().map(resource).collect(),
-        verdicts: 0xff,
-        rights: Right::ALL.iter().fold(Rights::NONE, all),
-        passes: 1,
         window,
         carried: vec![7; carried],
         late: vec![late(0, 8, false, 4, 40), late(4, 16, true, 0, 0x0fff)],
-        reasons: Vec::new(),
-        claims: Claims::default(),
+        ..manifest(
+            "test.Generated.transit",
+            Profile::Capsule,
+            Role::Transit,
+            need,
+        )
     };
     Image {
         manifest,

@@ -6,16 +6,14 @@
 
 use std::time::Instant;
 
-use nfl_abi::image::{
-    Claims, Entry, Layer, Manifest, Profile, Right, Rights, Role, TargetId, Verdict, VerdictKind,
-};
+use nfl_abi::image::{Profile, Role};
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Inst, Op, Reg};
 use nfl_verify::{certify, prove};
 
 use super::mutant::{Base, change};
-use super::program::pick;
+use super::program::{manifest, pick};
 use super::totals::{Histogram, Totals};
 
 /// Shapes of code that a verifier may take long for.
@@ -217,39 +215,8 @@ fn image(code: &[Inst], profile: Profile) -> Image {
         Profile::Capsule => Role::Originator,
         Profile::Resident => Role::Ingress,
     };
-    let entry = Entry {
-        role,
-        layer: Layer::Network,
-        pc: 0,
-        need: 8,
-        malformed: Verdict {
-            kind: VerdictKind::Drop,
-            operand: 1,
-        },
-        steps: u32::MAX,
-        period_ns: 0,
-    };
-    let manifest = Manifest {
-        name: "test.Shape.entry".into(),
-        version: 1,
-        profile,
-        target: TargetId(0),
-        entries: vec![entry],
-        imports: Vec::new(),
-        resources: Vec::new(),
-        verdicts: 0xff,
-        rights: Right::ALL
-            .iter()
-            .fold(Rights::NONE, |rights, &right| rights.with(right)),
-        passes: 1,
-        window: 0,
-        carried: Vec::new(),
-        late: Vec::new(),
-        reasons: Vec::new(),
-        claims: Claims::default(),
-    };
     let long = Image {
-        manifest,
+        manifest: manifest("test.Shape.entry", profile, role, 8),
         code: code.iter().flat_map(bytes).collect(),
         constants: Vec::new(),
         certificate: vec![1, 0],
