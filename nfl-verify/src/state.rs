@@ -488,6 +488,7 @@ impl State {
         let mut pairs = Pairs {
             first: self.symbols().max(other.symbols()),
             pairs: Vec::new(),
+            slots: [0; SLOTS],
         };
         let mut values = core::mem::take(&mut self.values);
         values.truncate(other.values.len().max(REGS));
@@ -657,13 +658,17 @@ impl Kept {
 struct Pairs {
     first: Sym,
     pairs: Vec<Pair>,
+    /// Where to find a pair: one more than its index, at the first free slot from that of its hash on.
+    slots: [u8; SLOTS],
 }
 
+/// More than there can be pairs, so that a free slot ends each search.
+const SLOTS: usize = 128;
+const _: () = assert!(REGS + WORDS < SLOTS && SLOTS.is_power_of_two());
+
 struct Pair {
-    a: Sym,
-    b: Sym,
-    /// Distance of the constants; places with one distance can share a symbol.
-    apart: i64,
+    /// The symbols and the distance of their constants; places with one distance can share a symbol.
+    names: (Sym, Sym, i64),
     /// What to take from the constant of the first state: the new symbol is the value in the first
     /// place, less what keeps it from being a multiple of its stride.
     less: i64,
@@ -672,21 +677,39 @@ struct Pair {
 
 impl Pairs {
     fn join(&mut self, sa: &State, a: Value, sb: &State, b: Value) -> Value {
-        let apart = b.k - a.k;
-        let known = self
-            .pairs
-            .iter()
-            .position(|p| (p.a, p.b, p.apart) == (a.sym, b.sym, apart));
-        let index = known.unwrap_or_else(|| {
-            self.pairs.push(Pair::of(sa, a, sb, b));
-            self.pairs.len() - 1
-        });
+        let index = self.find(sa, a, sb, b);
         let less = self.pairs.get(index).map_or(0, |pair| pair.less);
         Value {
             kind: a.kind,
             sym: self.first.saturating_add(index as Sym),
             k: a.k - less,
         }
+    }
+
+    /// Where the pair stands, which is a new place when it was not met before.
+    fn find(&mut self, sa: &State, a: Value, sb: &State, b: Value) -> usize {
+        let names = (a.sym, b.sym, b.k - a.k);
+        let key = u64::from(names.0) << 48 ^ u64::from(names.1) << 32 ^ names.2.cast_unsigned();
+        // The golden ratio as a fraction of 64 bits: Fibonacci hashing.
+        let hash = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize;
+        for step in 0..SLOTS {
+            let Some(slot) = self.slots.get_mut((hash + step) % SLOTS) else {
+                break;
+            };
+            let Some(index) = slot.checked_sub(1).map(usize::from) else {
+                *slot = self.pairs.len() as u8 + 1;
+                break;
+            };
+            if self
+                .pairs
+                .get(index)
+                .is_some_and(|pair| pair.names == names)
+            {
+                return index;
+            }
+        }
+        self.pairs.push(Pair::of(sa, a, sb, b));
+        self.pairs.len() - 1
     }
 }
 
@@ -708,9 +731,7 @@ impl Pair {
             stride: stride.max(1),
         };
         Pair {
-            a: a.sym,
-            b: b.sym,
-            apart,
+            names: (a.sym, b.sym, apart),
             less: a.k - rest,
             fact,
         }
