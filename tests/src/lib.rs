@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 pub mod agree;
+pub mod baseline;
 pub mod campaign;
 pub mod capture;
 pub mod case;

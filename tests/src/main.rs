@@ -1,5 +1,6 @@
 //! All tests that look at more than one crate.
 
+mod baselines;
 mod captures;
 mod cli;
 mod codes;
@@ -7,6 +8,7 @@ mod contain;
 mod docs;
 mod explain;
 mod filled;
+mod ledger;
 mod marked;
 mod messages;
 mod mutated;

@@ -134,6 +134,20 @@ impl Checking {
         function: FunctionId,
         sets: &[(String, String)],
     ) -> Result<Vec<Stages>, String> {
+        self.stages_for(function, sets, &Options::default())
+    }
+
+    /// The same for a target and a level of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Checking::stages`].
+    pub fn stages_for(
+        &self,
+        function: FunctionId,
+        sets: &[(String, String)],
+        options: &Options,
+    ) -> Result<Vec<Stages>, String> {
         let mut diags = Diags::default();
         let sound = self
             .checked
@@ -149,17 +163,17 @@ impl Checking {
         }
         lowered
             .into_iter()
-            .map(|lowered| self.stage(lowered))
+            .map(|lowered| self.stage(lowered, options))
             .collect()
     }
 
-    fn stage(&self, lowered: Module) -> Result<Stages, String> {
+    fn stage(&self, lowered: Module, options: &Options) -> Result<Stages, String> {
         let mut diags = Diags::default();
         let mut module = lowered.clone();
         nfl_ir::passes::run(&mut module);
-        let verified = nfl_ir::verify::verify(module, &Limits::EDGE, &mut diags);
+        let verified = nfl_ir::verify::verify(module, &options.limits, &mut diags);
         let verified = verified.ok_or_else(|| self.render(&diags.into_vec()))?;
-        let emitted = nfl_codegen_rv::emit(&verified, &Options::default());
+        let emitted = nfl_codegen_rv::emit(&verified, options);
         let Emitted { image, lines } = emitted.map_err(|error| error.to_string())?;
         Ok(Stages {
             lowered,
