@@ -256,7 +256,7 @@ fn routes() -> Vec<Entry> {
             ),
             nfl: (
                 address.to_vec(),
-                [&port.to_le_bytes()[..], &macs, &[0, 0]].concat(),
+                [&macs[..], &port.to_le_bytes(), &[0, 0]].concat(),
             ),
             bits: Some(bits),
         }
