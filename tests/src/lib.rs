@@ -13,6 +13,7 @@ pub mod case;
 pub mod examples;
 pub mod generate;
 pub mod mutants;
+pub mod opinion;
 pub mod oracle;
 pub mod packet;
 pub mod pipeline;

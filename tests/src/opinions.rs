@@ -4,18 +4,15 @@
 //! verdict, packet and `carried` memory are those of the interpreter of the source.
 
 use nfl_abi::{Layer, Role};
-use nfl_syntax::Diags;
 use nfl_tests::agree::Engines;
 use nfl_tests::capture::captures;
 use nfl_tests::case::{Case, cases};
 use nfl_tests::examples::EXAMPLES;
 use nfl_tests::generate;
-use nfl_tests::oracle::Oracle;
+use nfl_tests::opinion::{tried, with_both};
 use nfl_tests::packet;
-use nfl_tests::pipeline::{Checking, Stages, check_text};
+use nfl_tests::pipeline::check_text;
 use nfl_tests::root;
-use nfl_typeck::bind::bind;
-use nfl_typeck::tables::FunctionId;
 use nfl_vm::Context;
 
 /// Packets of one capture that each handler sees, unless `NFL_PACKETS` says otherwise.
@@ -26,59 +23,6 @@ fn asked(name: &str, default: usize) -> usize {
     asked
         .and_then(|number| number.parse().ok())
         .unwrap_or(default)
-}
-
-/// A function in both forms: as source and as images.
-struct Both<'c> {
-    oracle: Oracle<'c>,
-    stages: &'c [Stages],
-}
-
-impl Both<'_> {
-    fn image(&self, role: Role) -> Result<&Stages, String> {
-        let has = |s: &&Stages| s.image.manifest.entries.iter().any(|e| e.role == role);
-        let stages = self.stages.iter().find(has);
-        stages.ok_or(format!("no image has `{}`", role.text()))
-    }
-
-    /// Runs one packet through everything; answers the `carried` bytes it leaves.
-    fn run(
-        &self,
-        engines: &mut Engines<'_>,
-        stages: &Stages,
-        role: Role,
-        bytes: &[u8],
-        context: &Context,
-        carried: &[u8],
-    ) -> Result<Vec<u8>, String> {
-        let after = engines.run(role, bytes, context, carried)?;
-        // The interpreter of the source has no services.
-        if !stages.lowered.imports.is_empty() {
-            return Ok(after.carried);
-        }
-        let answer = self.oracle.run(role, bytes, context, carried)?;
-        self.oracle
-            .compare(&answer, &stages.image.manifest, &after)?;
-        Ok(after.carried)
-    }
-}
-
-/// Checks, binds and compiles; then hands both forms over.
-fn with_both<T>(
-    checking: &Checking,
-    function: FunctionId,
-    sets: &[(String, String)],
-    then: impl FnOnce(&Both<'_>) -> Result<T, String>,
-) -> Result<T, String> {
-    let stages = checking.stages(function, sets)?;
-    let mut diags = Diags::default();
-    let bindings = bind(&checking.checked, function, sets, &mut diags);
-    let bindings = bindings.ok_or("the parameters have no values")?;
-    let sound = checking.checked.sound().ok_or("there are errors")?;
-    then(&Both {
-        oracle: Oracle::new(sound, function, &bindings),
-        stages: &stages,
-    })
 }
 
 #[test]
@@ -117,7 +61,7 @@ fn examples_mean_what_their_source_says() {
                             );
                             let place =
                                 |e| format!("on {} over {}: {e}", entry.role.text(), capture.name);
-                            carried = ran.map_err(place)?;
+                            carried = ran.map_err(place)?.carried;
                             done += 1;
                         }
                     }
@@ -184,8 +128,6 @@ fn judge(case: &Case) -> Result<(), String> {
 
 /// Generated programs in a debug build, unless `NFL_SEEDS` says otherwise; the first one.
 const SEEDS: usize = 60;
-/// Packets for each.
-const EACH: u64 = 16;
 
 #[test]
 fn generated_programs_mean_what_their_source_says() {
@@ -196,7 +138,7 @@ fn generated_programs_mean_what_their_source_says() {
         let worker = |at: usize| {
             move || {
                 let seeds = (first + at..first + many).step_by(workers);
-                let tried = seeds.map(|seed| seed as u64).map(|s| (s, tried(s)));
+                let tried = seeds.map(|seed| seed as u64).map(|s| (s, tried(s, false)));
                 tried
                     .filter_map(|(seed, tried)| {
                         let text = generate::program(seed).text;
@@ -219,62 +161,3 @@ fn generated_programs_mean_what_their_source_says() {
         failed.join("\n----\n")
     );
 }
-
-/// One generated program, with a panic of the compiler as a sentence.
-fn tried(seed: u64) -> Result<(), String> {
-    let run = std::panic::catch_unwind(|| generated(seed));
-    run.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
-        Err(format!("the compiler panics: {}", text.unwrap_or_default()))
-    })
-}
-
-fn generated(seed: u64) -> Result<(), String> {
-    let program = generate::program(seed);
-    let checking = check_text("generated.nfl", &program.text);
-    let function = checking.function(Some("Generated"))?;
-    let done = with_both(&checking, function, &[], |both| {
-        for stages in both.stages {
-            let mut engines = Engines::new(stages)?;
-            let manifest = &stages.image.manifest;
-            for entry in &manifest.entries {
-                let mut carried = manifest.carried.clone();
-                for number in 0..EACH {
-                    let bytes = generate::packet(&program, seed * EACH + number);
-                    let context = Context {
-                        ingress_port: number as u32 * 77 % 65_536,
-                        node_id: (seed as u32).wrapping_mul(2_654_435_761),
-                        queue_depth: number as u32,
-                        network_offset: (entry.layer == Layer::Network).then_some(0),
-                        ..Context::default()
-                    };
-                    let shown: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-                    let before = carried.clone();
-                    let ran =
-                        both.run(&mut engines, stages, entry.role, &bytes, &context, &carried);
-                    carried = ran.map_err(|e| {
-                        format!(
-                            "on {} packet {number} {shown} carried {before:02x?}: {e}",
-                            entry.role.text()
-                        )
-                    })?;
-                }
-            }
-        }
-        Ok(())
-    });
-    match done {
-        // A program may be too large for an image, or take too many steps; that is no difference.
-        Err(e) if TOO_MUCH.iter().any(|word| e.contains(word)) => Ok(()),
-        done => done,
-    }
-}
-
-/// Words of refusals that are about size.
-const TOO_MUCH: &[&str] = &[
-    "too large",
-    "steps of a run",
-    "the image: ",
-    "the manifest: ",
-];

@@ -9,12 +9,11 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use nfl_abi::{Entry, Role};
-use nfl_tests::agree::{Engines, context_words};
+use nfl_tests::agree::Engines;
 use nfl_tests::capture::{Capture, captures};
 use nfl_tests::examples::EXAMPLES;
-use nfl_tests::packet::digits;
+use nfl_tests::opinion::{head, line};
 use nfl_tests::pipeline::Stages;
-use serde_json::json;
 
 /// Packets of each capture when nobody asks for more.
 const PACKETS: usize = 200;
@@ -59,34 +58,17 @@ fn write_entry(
     most: usize,
 ) -> Result<(), String> {
     let mut engines = Engines::new(stages)?;
-    let image = &stages.image;
-    let head = json!({
-        "image": image.manifest.name,
-        "on": entry.role.text(),
-        "code": digits(&image.code),
-        "constants": digits(&image.constants),
-        "pc": entry.pc,
-        "need": entry.need,
-        "malformed": [entry.malformed.kind.number(), entry.malformed.operand],
-        "window": image.manifest.window,
-    });
-    writeln!(out, "{head}").map_err(|e| e.to_string())?;
+    let manifest = &stages.image.manifest;
+    let wrong = |e: io::Error| e.to_string();
+    out.write_all(head(stages, entry).as_bytes())
+        .map_err(wrong)?;
     for capture in captures {
-        let mut carried = image.manifest.carried.clone();
+        let mut carried = manifest.carried.clone();
         for (index, start) in capture.packets(entry.layer).enumerate().take(most) {
             let after = engines.run(entry.role, &start.packet, &start.context, &carried)?;
-            let verdict = after.outcome.verdict;
-            let run = json!({
-                "packet": digits(&start.packet),
-                "of": format!("{} {index}", capture.name),
-                "context": context_words(&start.context, false),
-                "carried": digits(&carried),
-                "verdict": [verdict.kind.number(), verdict.operand],
-                "packet after": digits(&after.packet),
-                "carried after": digits(&after.carried),
-                "steps": after.outcome.steps,
-            });
-            writeln!(out, "{run}").map_err(|e| e.to_string())?;
+            let of = format!("{} {index}", capture.name);
+            let line = line(&start.packet, of, &start.context, &carried, &after);
+            out.write_all(line.as_bytes()).map_err(wrong)?;
             carried = after.carried;
         }
     }
