@@ -1,5 +1,6 @@
 //! `nflc check`: all findings about source files, and what was proved of them.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use nfl::{HandlerBounds, Severity};
@@ -23,7 +24,8 @@ pub(crate) struct Args {
     /// Source files, or directories with source files; the project's if left out
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print what is proved of each handler
+    /// Print what is proved of each handler: steps, rounds of its loops, the bytes of the packet that it may
+    /// read and write, and the bytes of its arrays
     #[arg(long)]
     bounds: bool,
     /// The instruction set that code will be made for: rv32imc if neither this nor the project says
@@ -40,7 +42,14 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         return replay::run(packet, &args.replay, &work.files, &compiler, shell);
     }
     let mut findings = Findings::default();
-    let mut bounds = Table::new(&["handler", "steps (estimate)", "loops"]);
+    let mut bounds = Table::new(&[
+        "handler",
+        "steps (estimate)",
+        "loops",
+        "reads",
+        "writes",
+        "arrays",
+    ]);
     for file in &work.files {
         let build = source::build(file, &compiler, &mut findings, shell)?;
         let misplaced = work
@@ -64,15 +73,25 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     Ok(())
 }
 
-fn cells(handler: &HandlerBounds) -> [String; 3] {
+fn cells(handler: &HandlerBounds) -> [String; 6] {
     let trips = handler.loops.iter();
     let trips: Vec<String> = trips.map(|(_, trips)| format!("<= {trips}")).collect();
+    let extent = |bytes: &Option<Range<u32>>| match bytes {
+        Some(bytes) => format!("{}..{}", bytes.start, bytes.end),
+        None => "-".to_string(),
+    };
     [
         format!("{} on {}", handler.name, handler.role.text()),
         format!("<= {}", handler.steps),
         match trips.is_empty() {
             true => "-".to_string(),
             false => trips.join(", "),
+        },
+        extent(&handler.reads),
+        extent(&handler.writes),
+        match handler.scratch {
+            0 => "-".to_string(),
+            bytes => bytes.to_string(),
         },
     ]
 }

@@ -1,8 +1,11 @@
 //! Sound programs: their functions, the values of their parameters, and the images made of them.
 
+use std::ops::Range;
+
 use nfl_abi::codes;
 use nfl_abi::{Image, Layer, Role};
 use nfl_codegen_rv::EmitError;
+use nfl_ir::verify::Access;
 use nfl_ir::{Module, Verified};
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
@@ -305,6 +308,13 @@ pub struct HandlerBounds {
     pub steps: u64,
     /// Its loops, outer before inner: where each stands, and how often it goes back at most.
     pub loops: Vec<(Option<Span>, u32)>,
+    /// The bytes of the packet that it may read, from the start of its layer as it stands then; behind the packet's end
+    /// they read as zero.
+    pub reads: Option<Range<u32>>,
+    /// The bytes of the packet that it may write; all of them are there.
+    pub writes: Option<Range<u32>>,
+    /// Bytes of its local arrays, which lie in scratch; the code may need more.
+    pub scratch: u32,
 }
 
 impl HandlerBounds {
@@ -320,7 +330,20 @@ impl HandlerBounds {
                 role: f.role,
                 steps: bounds.steps,
                 loops: bounds.loops.iter().map(|l| (l.span, l.trips)).collect(),
+                reads: extent(&bounds.packet, false),
+                writes: extent(&bounds.packet, true),
+                scratch: f.slots.iter().map(|(_, slot)| slot.bytes).sum(),
             })
             .collect()
     }
+}
+
+/// From the first byte that these accesses may touch to behind the last one.
+fn extent(accesses: &[Access], write: bool) -> Option<Range<u32>> {
+    let accesses = accesses.iter().filter(|access| access.write == write);
+    let extents = accesses.map(|access| {
+        let behind = access.offset.hi.saturating_add(u32::from(access.bytes));
+        access.offset.lo..behind
+    });
+    extents.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))
 }
