@@ -341,6 +341,8 @@ codes! {
         "Without files, a command works on the whole project: the nearest directory from here upwards that has an `nfl.toml`, and all sources in it.\n\nWrong:\n\n    cd /\n    nflc check\n\nRight:\n\n    nflc new guard && cd guard\n    nflc check\n"
     E914 "the file lies outside the directory of its package"
         "Packages are found by their names: the package `acme.edge` lies in `acme/edge` below one of the directories that `source` names in `nfl.toml`.\n\nWrong:\n\n    package acme.edge;    // in src/acme/Router.nfl\n\nRight:\n\n    package acme.edge;    // in src/acme/edge/Router.nfl\n"
+    E915 "a handler has grown"
+        "`nflc size --diff` found a handler that takes more bytes of code and constants than in the baseline, and more of them than `--allow-growth` allows. Handlers that are new have nothing to be compared with. A baseline that is kept with the sources shows growth in review.\n\nWrong:\n\n    nflc size guard.nfl --diff sizes.json    # after a change that makes a handler larger\n\nRight:\n\n    nflc size guard.nfl --save sizes.json    # when it is worth its bytes\n"
     E920 "an assertion does not hold"
         "`nflc test` found the condition of an `assert` false. The report shows the value of each part of the condition, and the packets in it layer by layer.\n\nWrong:\n\n    @Test void works() { assert Guard().ingress(Ipv4()).verdict == Drop; }\n\nRight:\n\n    @Test void works() { assert Guard().ingress(Ipv4()).verdict == Pass; }\n"
     E921 "a test cannot go on"

@@ -11,9 +11,9 @@ use crate::failure::Failure;
 use crate::output::{self, Outputs};
 use crate::project::{self, Project};
 use crate::shell::Shell;
-use crate::source::{self, Choice, PartyName};
+use crate::source::{self, Choice, Compiled, PartyName};
 use crate::table::Table;
-use crate::{artifact, disasm};
+use crate::{artifact, disasm, elf};
 
 /// Compile a function to images
 ///
@@ -60,6 +60,8 @@ enum Emit {
     Asm,
     /// The source place of each instruction (.map)
     Map,
+    /// An ELF file with DWARF line tables, for disassemblers and debuggers (.elf)
+    Elf,
 }
 
 impl Emit {
@@ -69,6 +71,7 @@ impl Emit {
             Emit::Ir => "nir",
             Emit::Asm => "s",
             Emit::Map => "map",
+            Emit::Elf => "elf",
         }
     }
 
@@ -78,6 +81,7 @@ impl Emit {
             Emit::Ir => built.ir_text().into_bytes(),
             Emit::Asm => disasm::listing(&built.image, Some((built, sources))).into_bytes(),
             Emit::Map => map(built, sources).into_bytes(),
+            Emit::Elf => elf::file(built, sources),
         }
     }
 }
@@ -115,8 +119,11 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds what the project names.
-fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+/// Compiles what the project names.
+pub(crate) fn targets(
+    choice: &Choice,
+    shell: &mut Shell,
+) -> Result<(Project, Vec<Compiled>), Failure> {
     let project = Project::here()?;
     let targets = &project.manifest.build;
     if targets.is_empty() {
@@ -124,24 +131,32 @@ fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         return Err(Failure::usage(&codes::E913, message)
             .help("add a table `[[build]]` with a `function`, or name a source file"));
     }
+    let mut all = Vec::new();
+    for target in targets {
+        let file = project.file_of(&target.function)?;
+        let mut set = target.settings();
+        set.extend(choice.set.iter().cloned());
+        let choice = Choice {
+            function: Some(target.function.clone()),
+            set,
+            target: choice.target.clone(),
+        };
+        all.push(source::images(&file, &choice, shell)?);
+    }
+    Ok((project, all))
+}
+
+/// Builds what the project names.
+fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
+    let (project, compiled) = targets(&args.choice, shell)?;
     let dir = match &args.out_dir {
         Some(dir) => dir.clone(),
         None => project.dir.join("out"),
     };
     let (kinds, mut outputs, mut all) = (args.kinds(), Outputs::default(), Vec::new());
-    for target in targets {
-        let file = project.file_of(&target.function)?;
-        let mut set = target.settings();
-        set.extend(args.choice.set.iter().cloned());
-        let choice = Choice {
-            function: Some(target.function.clone()),
-            set,
-            target: args.choice.target.clone(),
-        };
-        let compiled = source::images(&file, &choice, shell)?;
-        let images = source::of_party(compiled.images, args.party)?;
-        let texts = compiled.unit.sources();
-        add(&dir, &images, &kinds, texts, &mut outputs, shell)?;
+    for Compiled { unit, images } in compiled {
+        let images = source::of_party(images, args.party)?;
+        add(&dir, &images, &kinds, unit.sources(), &mut outputs, shell)?;
         all.extend(images);
     }
     outputs.commit()?;

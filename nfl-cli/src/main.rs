@@ -14,6 +14,7 @@ mod check;
 mod difference;
 mod disasm;
 mod doc;
+mod elf;
 mod explain;
 mod failure;
 mod fix;

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use place::{CONTRACT, Place, Ran, capture, frame};
 
+mod elves;
 mod pages;
 mod place;
+mod sizes;
 
 /// Arguments, then more of them.
 fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
