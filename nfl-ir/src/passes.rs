@@ -10,6 +10,7 @@ mod bytes;
 mod chains;
 mod counter;
 mod dce;
+mod decide;
 mod fold;
 mod forward;
 mod gvn;
@@ -83,6 +84,7 @@ fn improve(m: &mut Module) {
             need::drop_early_exits(m);
             each(m, need::raise);
             each(m, |f, _| chains::join(f));
+            decide::decide(m);
 
             each(m, dce::sweep);
             if text::module(m) == before {

@@ -120,7 +120,7 @@ pub fn eval(op: Op, a: Range, b: Range) -> Range {
         Op::Remu if b.lo > 0 => Range::new(0, a.hi.min(b.hi - 1)),
         Op::Div if nonnegative(a) && nonnegative(b) => eval(Op::Divu, a, b),
         Op::Rem if nonnegative(a) && nonnegative(b) => eval(Op::Remu, a, b),
-        Op::And => Range::new(0, a.hi.min(b.hi)),
+        Op::And => low_bits(a, b).unwrap_or(Range::new(0, a.hi.min(b.hi))),
         Op::Or => Range::new(a.lo.max(b.lo), same_bits(a, b)),
         Op::Xor => Range::new(0, same_bits(a, b)),
         Op::Shl | Op::Shr | Op::Sar => shift(op, a, b),
@@ -130,6 +130,14 @@ pub fn eval(op: Op, a: Range, b: Range) -> Range {
         Op::Bswap32 => Range::new(u32::from(a.lo > 0), u32::MAX),
         _ => Range::of_width(op.natural_width()),
     }
+}
+
+/// The lowest bits of numbers that all have the same bits above these.
+fn low_bits(a: Range, mask: Range) -> Option<Range> {
+    let mask = mask
+        .single()
+        .filter(|mask| mask & mask.wrapping_add(1) == 0)?;
+    (a.lo & !mask == a.hi & !mask).then(|| Range::new(a.lo & mask, a.hi & mask))
 }
 
 fn nonnegative(a: Range) -> bool {
