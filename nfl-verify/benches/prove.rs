@@ -189,6 +189,22 @@ fn adversarial() -> Vec<(&'static str, String)> {
         |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
     vec![
         (
+            "many branches to one place, where 64 words differ",
+            meeting(64, 1, 120),
+        ),
+        (
+            "more branches to one place, where 32 words differ",
+            meeting(32, 1, 184),
+        ),
+        (
+            "branches to one place, where 64 words differ by constants",
+            apart(100),
+        ),
+        (
+            "branches to 16 places in turn, where 48 words differ",
+            meeting(48, 16, 100),
+        ),
+        (
             "branches to the next instruction",
             format!("{begin}{} c.ebreak", times(230, " c.beqz a2, 2\n")),
         ),
@@ -260,4 +276,44 @@ fn adversarial() -> Vec<(&'static str, String)> {
             ),
         ),
     ]
+}
+
+/// Branches to a few places in turn, where every state that comes has other symbols in so many words than what waits there. The last
+/// load goes to a register, whose symbol comes before those of the words where symbols are numbered anew, and behind them here.
+fn meeting(words: usize, targets: usize, branches: usize) -> String {
+    let store: String = (0..words)
+        .map(|w| format!(" c.lw a2, 0(s0)\n c.swsp a2, {}(sp)\n", 4 * w))
+        .collect();
+    let first: String = (0..targets).map(|n| format!(" beqz a2, t{n}\n")).collect();
+    let more: String = (0..branches)
+        .map(|n| {
+            // The reach of the short form is 256 bytes.
+            let short = if branches - n + targets < 124 {
+                "c."
+            } else {
+                ""
+            };
+            format!(" {short}beqz a2, t{}\n", n % targets)
+        })
+        .collect();
+    let ends: String = (0..targets).map(|n| format!("t{n}:\n c.nop\n")).collect();
+    format!(
+        ".window 64\n.entry originator 0 4\n{store}{first}{store} c.lw a0, 0(s0)\n{more}{ends} c.ebreak"
+    )
+}
+
+/// As `meeting`, with two symbols alone: the words are so far apart that no two can share what stands for both.
+fn apart(branches: usize) -> String {
+    let store = |by: usize| -> String {
+        (0..64)
+            .map(|w| format!(" c.addi a2, {by}\n c.swsp a2, {}(sp)\n", 4 * w))
+            .collect()
+    };
+    let more = " c.beqz a3, t\n".repeat(branches);
+    format!(
+        ".window 64\n.entry originator 0 4\n lbu a2, 0(s0)\n c.mv a3, a2\n{} beqz a3, t\n lbu a2, 0(s0)\n c.mv a3, \
+         a2\n{}{more}t:\n c.ebreak",
+        store(1),
+        store(2)
+    )
 }
