@@ -11,6 +11,7 @@ use nfl_isa::{Inst, Op, Reg};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use crate::join::Joiner;
 use crate::number::Number;
 use crate::refine;
 use crate::state::{FIRST, Kind, LEN, State, Sym, Value, WORD_MAX};
@@ -277,7 +278,7 @@ proptest! {
         let sides = [one.build(), other.build()];
         for (first, second) in [(0, 1), (1, 0)] {
             let mut joined = sides[first].0.clone();
-            joined.join(&sides[second].0);
+            joined.join(&sides[second].0, FIRST, &mut Joiner::default());
             for (state, numbers) in &sides {
                 let mut named: Vec<Option<i64>> = alloc::vec![None; joined.symbols().into()];
                 named[0] = Some(0);

@@ -46,6 +46,7 @@ mod certify;
 mod code;
 #[cfg(test)]
 mod covering;
+mod join;
 mod known;
 mod lesson;
 mod liveness;

@@ -78,11 +78,18 @@ impl Kind {
 }
 
 /// What one register or word of scratch holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Eq, Debug)]
 pub(crate) struct Value {
     pub(crate) kind: Kind,
     pub(crate) sym: Sym,
     pub(crate) k: i64,
+}
+
+impl PartialEq for Value {
+    /// Constants and symbols differ more often than kinds do.
+    fn eq(&self, other: &Value) -> bool {
+        self.has_term_of(*other) && self.kind == other.kind
+    }
 }
 
 /// All four bytes of a word.
@@ -123,7 +130,7 @@ impl Value {
     }
 
     /// Whether the terms are the same, whatever they are terms of.
-    fn has_term_of(self, other: Value) -> bool {
+    pub(crate) fn has_term_of(self, other: Value) -> bool {
         (self.sym, self.k) == (other.sym, other.k)
     }
 
@@ -150,8 +157,8 @@ const LENGTH: Value = Value {
 pub(crate) struct Fact {
     pub(crate) lo: i64,
     pub(crate) hi: i64,
-    slack: i64,
-    stride: i64,
+    pub(crate) slack: i64,
+    pub(crate) stride: i64,
 }
 
 impl Fact {
@@ -191,12 +198,19 @@ pub(crate) fn common_stride(a: i64, b: i64) -> i64 {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     /// Registers, then the words of scratch up to the last one written.
-    values: Vec<Value>,
-    facts: Vec<Fact>,
+    pub(crate) values: Vec<Value>,
+    pub(crate) facts: Vec<Fact>,
     /// With more facts than this, unused symbols are thrown out.
     crowd: usize,
     /// No run comes here if the claims of loops say all that there is. The prover never believes that.
     pub(crate) void: bool,
+}
+
+/// Memory for throwing out symbols, used again each time.
+#[derive(Default)]
+pub(crate) struct Space {
+    names: Vec<Sym>,
+    facts: Vec<Fact>,
 }
 
 impl State {
@@ -247,8 +261,10 @@ impl State {
     }
 
     pub(crate) fn set_reg(&mut self, reg: Reg, value: Value) {
-        if reg != Reg::ZERO {
-            self.set(Place(reg.0), value);
+        if reg != Reg::ZERO
+            && let Some(slot) = self.values.get_mut(reg.index())
+        {
+            *slot = value;
         }
     }
 
@@ -280,7 +296,7 @@ impl State {
             .unwrap_or(Fact::NOTHING)
     }
 
-    fn update(&mut self, sym: Sym, fact: Fact) {
+    pub(crate) fn update(&mut self, sym: Sym, fact: Fact) {
         if let Some(slot) = self.facts.get_mut(usize::from(sym)) {
             *slot = fact;
         }
@@ -475,80 +491,14 @@ impl State {
         }
     }
 
-    /// Makes this state cover another that reaches the same point. A symbol that stands with the same
-    /// constant in one place of both keeps its name; every other pair of symbols gets a new one.
-    pub(crate) fn join(&mut self, other: &State) {
-        if other.void {
-            return;
-        }
-        if self.void {
-            self.copy_from(other);
-            return;
-        }
-        let mut pairs = Pairs {
-            first: self.symbols().max(other.symbols()),
-            pairs: Vec::new(),
-            slots: [0; SLOTS],
-        };
-        let mut values = core::mem::take(&mut self.values);
-        values.truncate(other.values.len().max(REGS));
-        let mut kept = Kept::default();
-        for (at, (slot, b)) in values.iter_mut().zip(&other.values).enumerate() {
-            if slot == b {
-                kept.add(self, slot.sym, other);
-                continue;
-            }
-            let (a, b) = (*slot, *b);
-            *slot = if let Some((a, b)) = alike(self, a, other, b) {
-                if a.has_term_of(b) {
-                    kept.add(self, a.sym, other);
-                    a
-                } else {
-                    pairs.join(self, a, other, b)
-                }
-            } else if at >= REGS {
-                Value::bytes(a.number_bytes() & b.number_bytes())
-            } else {
-                Value::UNINIT
-            };
-        }
-        self.values = values;
-        for &sym in kept.symbols() {
-            let joined = self.joined_fact(sym, other);
-            self.update(sym, joined);
-        }
-        let (a, b) = (self.fact(LEN), other.fact(LEN));
-        self.update(
-            LEN,
-            Fact {
-                lo: a.lo.min(b.lo),
-                hi: a.hi.max(b.hi),
-                ..a
-            },
-        );
-        if !pairs.pairs.is_empty() {
-            self.facts.resize(usize::from(pairs.first), Fact::NOTHING);
-            self.facts.extend(pairs.pairs.iter().map(|pair| pair.fact));
-        }
-    }
-
-    /// What holds of a symbol in either state. Joining twice changes nothing more.
-    fn joined_fact(&self, sym: Sym, other: &State) -> Fact {
-        let (a, b) = (self.fact(sym), other.fact(sym));
-        Fact {
-            lo: a.lo.min(b.lo),
-            hi: a.hi.max(b.hi),
-            slack: self.slack(sym).min(other.slack(sym)),
-            stride: common_stride(a.stride, b.stride),
-        }
-    }
-
     /// Throws out symbols from `floor` up that nothing holds. Those below keep their names: the
     /// loops around this point know them.
-    pub(crate) fn compact(&mut self, floor: Sym) {
+    pub(crate) fn compact(&mut self, floor: Sym, space: &mut Space) {
         let floor = usize::from(floor).min(self.facts.len());
-        let mut names: Vec<Sym> = alloc::vec![0; self.facts.len() - floor];
-        let mut kept: Vec<Fact> = Vec::new();
+        let Space { names, facts } = space;
+        names.clear();
+        names.resize(self.facts.len() - floor, 0);
+        facts.clear();
         for value in &mut self.values {
             let Some(old) = usize::from(value.sym).checked_sub(floor) else {
                 continue;
@@ -559,20 +509,20 @@ impl State {
                 continue;
             };
             if *name == 0 {
-                *name = (floor + kept.len()) as Sym;
-                kept.push(fact);
+                *name = (floor + facts.len()) as Sym;
+                facts.push(fact);
             }
             value.sym = *name;
         }
         self.facts.truncate(floor);
-        self.facts.extend(kept);
+        self.facts.extend_from_slice(facts);
         self.crowd = self.facts.len() + GATHERED_MAX;
     }
 
     /// Compacts when enough has gathered to be worth it.
-    pub(crate) fn tidy(&mut self, floor: Sym) {
+    pub(crate) fn tidy(&mut self, floor: Sym, space: &mut Space) {
         if self.facts.len() > self.crowd {
-            self.compact(floor);
+            self.compact(floor, space);
         }
     }
 
@@ -585,155 +535,5 @@ impl State {
         self.facts.extend_from_slice(&other.facts);
         self.crowd = other.crowd;
         self.void = other.void;
-    }
-}
-
-/// Two values as values of one kind with a term, where there is one that covers both.
-fn alike(sa: &State, a: Value, sb: &State, b: Value) -> Option<(Value, Value)> {
-    let with = |value: Value, kind| Value { kind, ..value };
-    if a.kind == b.kind {
-        return a.kind.has_term().then_some((a, b));
-    }
-    if !a.kind.has_term() || !b.kind.has_term() {
-        return None;
-    }
-    if let (Kind::Value(m), Kind::Value(n)) = (a.kind, b.kind) {
-        let kind = Kind::Value(m.min(n));
-        return Some((with(a, kind), with(b, kind)));
-    }
-    let ((a, m), (b, n)) = (answer(sa, a)?, answer(sb, b)?);
-    let kind = Kind::Answer(m.min(n));
-    Some((with(a, kind), with(b, kind)))
-}
-
-/// A value as the answer of a lookup, with the bytes that may be read behind it: any number of
-/// them behind a 0, which is the address of nothing.
-fn answer(state: &State, value: Value) -> Option<(Value, u16)> {
-    let is = |n| state.range(value) == (n, n);
-    let flag = |k| Value {
-        kind: value.kind,
-        sym: ZERO,
-        k,
-    };
-    match value.kind {
-        Kind::Answer(bytes) => Some((value, bytes)),
-        Kind::Value(bytes) if is(0) => Some((flag(1), bytes)),
-        Kind::Number if is(0) => Some((flag(0), u16::MAX)),
-        _ => None,
-    }
-}
-
-/// Symbols that keep their names in a join, and of which the states do not know the same.
-struct Kept {
-    symbols: [Sym; REGS + WORDS],
-    count: usize,
-}
-
-impl Default for Kept {
-    fn default() -> Kept {
-        Kept {
-            symbols: [ZERO; REGS + WORDS],
-            count: 0,
-        }
-    }
-}
-
-impl Kept {
-    fn add(&mut self, sa: &State, sym: Sym, sb: &State) {
-        if sym < FIRST || sa.fact(sym) == sb.fact(sym) {
-            return;
-        }
-        if let Some(slot) = self.symbols.get_mut(self.count) {
-            *slot = sym;
-            self.count += 1;
-        }
-    }
-
-    fn symbols(&self) -> &[Sym] {
-        self.symbols.get(..self.count).unwrap_or(&[])
-    }
-}
-
-/// Pairs of symbols that a join has met, with the symbol that stands for both.
-struct Pairs {
-    first: Sym,
-    pairs: Vec<Pair>,
-    /// Where to find a pair: one more than its index, at the first free slot from that of its hash on.
-    slots: [u8; SLOTS],
-}
-
-/// More than there can be pairs, so that a free slot ends each search.
-const SLOTS: usize = 128;
-const _: () = assert!(REGS + WORDS < SLOTS && SLOTS.is_power_of_two());
-
-struct Pair {
-    /// The symbols and the distance of their constants; places with one distance can share a symbol.
-    names: (Sym, Sym, i64),
-    /// What to take from the constant of the first state: the new symbol is the value in the first
-    /// place, less what keeps it from being a multiple of its stride.
-    less: i64,
-    fact: Fact,
-}
-
-impl Pairs {
-    fn join(&mut self, sa: &State, a: Value, sb: &State, b: Value) -> Value {
-        let index = self.find(sa, a, sb, b);
-        let less = self.pairs.get(index).map_or(0, |pair| pair.less);
-        Value {
-            kind: a.kind,
-            sym: self.first.saturating_add(index as Sym),
-            k: a.k - less,
-        }
-    }
-
-    /// Where the pair stands, which is a new place when it was not met before.
-    fn find(&mut self, sa: &State, a: Value, sb: &State, b: Value) -> usize {
-        let names = (a.sym, b.sym, b.k - a.k);
-        let key = u64::from(names.0) << 48 ^ u64::from(names.1) << 32 ^ names.2.cast_unsigned();
-        // The golden ratio as a fraction of 64 bits: Fibonacci hashing.
-        let hash = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57) as usize;
-        for step in 0..SLOTS {
-            let Some(slot) = self.slots.get_mut((hash + step) % SLOTS) else {
-                break;
-            };
-            let Some(index) = slot.checked_sub(1).map(usize::from) else {
-                *slot = self.pairs.len() as u8 + 1;
-                break;
-            };
-            if self
-                .pairs
-                .get(index)
-                .is_some_and(|pair| pair.names == names)
-            {
-                return index;
-            }
-        }
-        self.pairs.push(Pair::of(sa, a, sb, b));
-        self.pairs.len() - 1
-    }
-}
-
-impl Pair {
-    fn of(sa: &State, a: Value, sb: &State, b: Value) -> Pair {
-        let apart = b.k - a.k;
-        let stride = common_stride(sa.fact(a.sym).stride, sb.fact(b.sym).stride);
-        let stride = common_stride(stride, apart);
-        let rest = if stride > 1 {
-            a.k.rem_euclid(stride)
-        } else {
-            0
-        };
-        let (ra, rb) = (sa.range(a), sb.range(b));
-        let fact = Fact {
-            lo: ra.0.min(rb.0) - rest,
-            hi: ra.1.max(rb.1) - rest,
-            slack: (sa.slack(a.sym) - a.k).min(sb.slack(b.sym) - b.k) + rest,
-            stride: stride.max(1),
-        };
-        Pair {
-            names: (a.sym, b.sym, apart),
-            less: a.k - rest,
-            fact,
-        }
     }
 }

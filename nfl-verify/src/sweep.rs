@@ -10,11 +10,12 @@ use alloc::vec::Vec;
 use crate::call;
 use crate::certificate::Claim;
 use crate::code::{Code, Flow, Line};
+use crate::join::Joiner;
 use crate::loops::Loop;
 use crate::refine;
 use crate::refusal::{Place, Reason, Refusal};
 use crate::report::Touches;
-use crate::state::{ALL_BYTES, FIRST, Kind, REGS, State, Sym, Value, WORDS};
+use crate::state::{ALL_BYTES, FIRST, Kind, REGS, Space, State, Sym, Value, WORDS};
 use crate::transfer::{self, Passed, World, step};
 
 /// Decides what holds at the heads of loops. The prover checks a certificate; the proposer makes
@@ -75,6 +76,8 @@ pub(crate) struct Sweep<'a, J> {
     pending: Vec<Pending>,
     /// States whose memory can be used again.
     spare: Vec<State>,
+    joiner: Joiner,
+    space: Space,
 }
 
 impl<'a, J: Judge> Sweep<'a, J> {
@@ -94,6 +97,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
             next_loop: 0,
             pending,
             spare,
+            joiner: Joiner::default(),
+            space: Space::default(),
         }
     }
 
@@ -131,7 +136,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         {
             self.open_loop(state)?;
         }
-        state.tidy(self.floor());
+        state.tidy(self.floor(), &mut self.space);
         self.judge.visit(line, state);
         *falls = true;
         match line.flow() {
@@ -170,7 +175,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         }
         let above = core::mem::replace(state, waiting.state);
         if falls {
-            state.join(&above);
+            state.join(&above, self.floor(), &mut self.joiner);
         }
         self.spare.push(above);
         Ok(())
@@ -180,7 +185,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
     fn open_loop(&mut self, state: &mut State) -> Result<(), Reason> {
         let index = self.next_loop;
         self.next_loop += 1;
-        state.compact(self.floor());
+        state.compact(self.floor(), &mut self.space);
         self.judge.enter(index, state)?;
         let Some(one) = self.judge.body(index) else {
             return Ok(());
@@ -273,8 +278,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
         match self.pending.get_mut(at) {
             Some(waiting) if waiting.pc == pc => {
                 waiting.from = waiting.from.min(from);
-                waiting.state.join(&state);
-                waiting.state.tidy(floor);
+                waiting.state.join(&state, floor, &mut self.joiner);
+                waiting.state.tidy(floor, &mut self.space);
                 self.spare.push(state);
             }
             _ => self.pending.insert(at, Pending { pc, from, state }),
