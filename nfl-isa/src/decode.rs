@@ -41,6 +41,8 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// The instruction at the start of `bytes` and its size, 2 or 4. A 16-bit form comes out as the instruction it stands for.
+// Inlined where whole programs are read: an instruction that goes through memory costs more than finding it.
+#[inline]
 pub fn decode(bytes: &[u8]) -> Result<(Inst, u32), DecodeError> {
     match *bytes {
         [a, b, ..] if a & 3 != 3 => Ok((decode_half(u16::from_le_bytes([a, b]))?, 2)),
@@ -69,6 +71,7 @@ fn is_custom_shift(half: u16) -> bool {
 }
 
 /// The instruction of a 32-bit word.
+#[inline]
 pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
     let candidates = CANDIDATES.get(key(word)).into_iter().flatten().flatten();
     let fits = |op: &&Op| word & op.spec().mask() == op.spec().bits();

@@ -316,6 +316,7 @@ impl Inst {
     }
 
     /// True when the word lies in the space of hints: an RV32I computation into `x0`, other than `nop`.
+    #[inline]
     pub const fn is_hint(&self) -> bool {
         let spec = self.op.spec();
         let writes_nothing = self.rd.0 == 0 && matches!(spec.effects, Fx::PURE);
