@@ -78,15 +78,25 @@ pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
     let Some(op) = candidates.copied().find(|op| fits(&op)) else {
         return Err(refusal(word));
     };
-    let inst = match op.spec().fmt {
-        Fmt::R => Inst::r(op, rd(word), rs1(word), rs2(word)),
-        Fmt::I | Fmt::Load => Inst::i(op, rd(word), rs1(word), imm_i(word)),
-        Fmt::Shift => Inst::i(op, rd(word), rs1(word), field(word, 24, 20).cast_signed()),
-        Fmt::S => Inst::s(op, rs2(word), rs1(word), imm_s(word)),
-        Fmt::B => Inst::b(op, rs1(word), rs2(word), imm_b(word)),
-        Fmt::U => Inst::u(op, rd(word), (word & 0xffff_f000).cast_signed()),
-        Fmt::J => Inst::u(op, rd(word), imm_j(word)),
-        Fmt::Bare => Inst::bare(op),
+    // Field by field: an instruction that is put together in several places goes through memory, which takes longer than all
+    // the rest.
+    let fmt = op.spec().fmt;
+    let imm = match fmt {
+        Fmt::I | Fmt::Load => imm_i(word),
+        Fmt::Shift => field(word, 24, 20).cast_signed(),
+        Fmt::S => imm_s(word),
+        Fmt::B => imm_b(word),
+        Fmt::U => (word & 0xffff_f000).cast_signed(),
+        Fmt::J => imm_j(word),
+        Fmt::R | Fmt::Bare => 0,
+    };
+    let named = |has: bool, at: u32| Reg(if has { (word >> at & 31) as u8 } else { 0 });
+    let inst = Inst {
+        op,
+        rd: named(fmt.has_rd(), 7),
+        rs1: named(fmt.has_rs1(), 15),
+        rs2: named(fmt.has_rs2(), 20),
+        imm,
     };
     if inst.is_hint() {
         Err(DecodeError::Hint)
@@ -153,22 +163,6 @@ const fn candidates() -> [[Option<Op>; SHARED_MAX]; 256] {
 )]
 const fn field(word: u32, high: u32, low: u32) -> u32 {
     (word >> low) & ((1 << (high - low + 1)) - 1)
-}
-
-fn register(number: u32) -> Reg {
-    Reg((number & 31) as u8)
-}
-
-fn rd(word: u32) -> Reg {
-    register(field(word, 11, 7))
-}
-
-fn rs1(word: u32) -> Reg {
-    register(field(word, 19, 15))
-}
-
-fn rs2(word: u32) -> Reg {
-    register(field(word, 24, 20))
 }
 
 /// The sign bit of every immediate is bit 31: all bits above the named ones.
