@@ -318,7 +318,7 @@ codes! {
     E902 "the file cannot be written"
         "The directory does not exist or cannot be written, the disk is full, or a file that must not be replaced is there. Outputs are written beside their place and renamed, so nothing partial stays.\n\nWrong:\n\n    nflc build guard.nfl -o missing/guard.nfi\n\nRight:\n\n    mkdir -p out && nflc build guard.nfl --out-dir out\n"
     E903 "the target is unknown"
-        "A target is an instruction set: `--target` and `--march` take its name. Some names are known and not available in this release yet.\n\nWrong:\n\n    nflc build guard.nfl --target rv64gc\n\nRight:\n\n    nflc build guard.nfl --target rv32imc\n"
+        "A target is an instruction set: `--target` and `--march` take its name. `--march` is spelled as for GCC and Clang, and the set must be one for which code is made: `rv32imc`, `rv32ic`, `rv32imc_zba_zbb_zbs_zcb` (in short `rv32-full`), or `nme-2017`, which is `rv32ic` with little room.\n\nWrong:\n\n    nflc build guard.nfl --target rv64gc\n\nRight:\n\n    nflc build guard.nfl --target rv32imc\n"
     E904 "there is no such function"
         "The file has no function of this name, or has several and none was chosen.\n\nWrong:\n\n    nflc build two.nfl    # which holds Guard and Mark\n\nRight:\n\n    nflc build two.nfl --function Guard\n"
     E905 "there is no such handler"

@@ -44,9 +44,9 @@ pub(crate) fn compiler(
 ) -> Result<Compiler, Failure> {
     let target = project::target(target, project);
     Compiler::new(Limits::EDGE).target(target).map_err(|error| {
-        let names: Vec<&str> = UnknownTarget::available().collect();
+        let names: Vec<&str> = UnknownTarget::names().collect();
         Failure::usage(error.code(), error.to_string())
-            .help(format!("available targets: {}", names.join(", ")))
+            .help(format!("the targets are: {}", names.join(", ")))
     })
 }
 

@@ -179,7 +179,7 @@ fn choices_name_what_there_is() {
     let place = Place::furnished();
     let plain = ["build", "contract.nfl", "--out-dir", "."];
     place.fails(&with(&plain, &["--target", "rv64gc"]), 2, "E903");
-    place.fails(&with(&plain, &["--march", "rv32-full"]), 2, "E903");
+    place.fails(&with(&plain, &["--march", "rv32gc"]), 2, "E903");
     let ran = place.fails(&with(&plain, &["--function", "Segmnt"]), 2, "E904");
     assert!(ran.err.contains("`Segment`"), "{ran:?}");
     place.fails(&with(&plain, &["--set", "port"]), 2, "E906");

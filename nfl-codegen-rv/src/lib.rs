@@ -100,11 +100,6 @@ pub enum EmitError {
         /// Where it is needed.
         span: Option<Span>,
     },
-    /// The target is known by name, and this release makes no code for it.
-    TargetUnavailable {
-        /// The target's name.
-        target: &'static str,
-    },
     /// The node's verifier does not accept the code: a mistake of the compiler.
     Unproved {
         /// What it says.
@@ -131,9 +126,6 @@ impl fmt::Display for EmitError {
                     op.spec().text
                 )
             }
-            EmitError::TargetUnavailable { target } => {
-                write!(out, "this release makes no code for the target `{target}`")
-            }
             EmitError::Unproved { refusal, .. } => {
                 write!(out, "the code that was made cannot be proved: {refusal}")
             }
@@ -150,11 +142,6 @@ impl std::error::Error for EmitError {}
 /// When the image would be too large for the platform or the machine, when the target lacks something, or when the code
 /// cannot be proved, which is a mistake of this crate or of `nfl-verify`.
 pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError> {
-    if !options.target.available {
-        return Err(EmitError::TargetUnavailable {
-            target: options.target.name,
-        });
-    }
     let module = verified.module();
     let functions = module.functions.iter();
     let size: usize = functions.map(|f| f.insts.len()).sum();

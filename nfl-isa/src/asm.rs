@@ -194,6 +194,7 @@ fn base(op: Op, operands: &mut Operands<'_>) -> Parsed<Item> {
             operands.reg()?,
             operands.reg()?,
         )),
+        Fmt::Unary => Item::word(Inst::i(op, operands.reg()?, operands.reg()?, 0)),
         Fmt::I | Fmt::Shift => Item::word(Inst::i(
             op,
             operands.reg()?,
@@ -238,6 +239,10 @@ fn compact(form: &'static Form, operands: &mut Operands<'_>) -> Parsed<Item> {
             inst.rd = operands.reg()?;
             repeated = operands.repeated(3)?;
             inst.imm = operands.word()?;
+        }
+        Syntax::Rd => {
+            inst.rd = operands.reg()?;
+            inst.imm = form.imm.fixed();
         }
         Syntax::RdUpper => {
             inst.rd = operands.reg()?;
@@ -291,6 +296,7 @@ fn pseudo(name: &str, operands: &mut Operands<'_>) -> Parsed<Vec<Item>> {
         "mv" => Item::word(Inst::i(Op::Addi, operands.reg()?, operands.reg()?, 0)),
         "not" => Item::word(Inst::i(Op::Xori, operands.reg()?, operands.reg()?, -1)),
         "neg" => Item::word(Inst::r(Op::Sub, operands.reg()?, zero, operands.reg()?)),
+        "zext.b" => Item::word(Inst::i(Op::Andi, operands.reg()?, operands.reg()?, 255)),
         "seqz" => Item::word(Inst::i(Op::Sltiu, operands.reg()?, operands.reg()?, 1)),
         "snez" => Item::word(Inst::r(Op::Sltu, operands.reg()?, zero, operands.reg()?)),
         "sltz" => Item::word(Inst::r(Op::Slt, operands.reg()?, operands.reg()?, zero)),

@@ -1,27 +1,31 @@
 //! From an instruction to its 16-bit form.
 //!
-//! In: an [`Inst`]. Out: a 16-bit pattern, when one does the same. Guaranteed: the pattern decodes to this instruction or
+//! In: an [`Inst`], and the forms to choose from. Out: a 16-bit pattern, when one does the same. Guaranteed: the pattern decodes to this instruction or
 //! to one of equal effect: operands swapped where their order does not matter, or a move written in the other way. Where
 //! two patterns mean the same, the choice is fixed: `addi sp, sp, 16` is `c.addi`, not `c.addi16sp`.
 
-use crate::form::FORMS;
-use crate::{Inst, Op, Reg};
+use crate::form::{FORMS, Form};
+use crate::{Extension, Inst, Op, Reg};
 
-/// The 16-bit form of an instruction, if it has one.
+/// The 16-bit form of an instruction that every target has, if there is one; [`crate::Target::compress`] knows more.
 pub fn compress(inst: &Inst) -> Option<u16> {
-    exactly(inst).or_else(|| exactly(&equal(inst)?))
+    let everywhere =
+        |form: &&Form| form.extension == Extension::I && form.op.spec().extension == Extension::I;
+    among(inst, FORMS.iter().filter(everywhere))
 }
 
-/// The size in bytes of the shortest form: 2 or 4.
+/// The size in bytes of the shortest form that every target has: 2 or 4.
 pub fn size(inst: &Inst) -> u32 {
     if compress(inst).is_some() { 2 } else { 4 }
 }
 
-fn exactly(inst: &Inst) -> Option<u16> {
-    FORMS
-        .iter()
-        .filter(|form| form.op == inst.op)
-        .find_map(|form| form.pack(inst))
+/// The first of some forms that stands for an instruction.
+pub(crate) fn among<'a>(inst: &Inst, forms: impl Iterator<Item = &'a Form> + Clone) -> Option<u16> {
+    let exactly = |inst: &Inst| {
+        let mut forms = forms.clone().filter(|form| form.op == inst.op);
+        forms.find_map(|form| form.pack(inst))
+    };
+    exactly(inst).or_else(|| exactly(&equal(inst)?))
 }
 
 /// Another instruction that does the same and may have a 16-bit form.
@@ -39,7 +43,7 @@ fn equal(inst: &Inst) -> Option<Inst> {
         Op::Add if rs1 == Reg::ZERO && rs2 == Reg::ZERO => {
             Some(Inst::i(Op::Addi, rd, Reg::ZERO, 0))
         }
-        Op::Add | Op::And | Op::Or | Op::Xor | Op::Beq | Op::Bne => Some(Inst {
+        Op::Add | Op::And | Op::Or | Op::Xor | Op::Mul | Op::Beq | Op::Bne => Some(Inst {
             rs1: rs2,
             rs2: rs1,
             ..*inst

@@ -41,6 +41,7 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// The instruction at the start of `bytes` and its size, 2 or 4. A 16-bit form comes out as the instruction it stands for.
+/// All that any target has is read; [`crate::Target::has`] tells what one of them has.
 // Inlined where whole programs are read: an instruction that goes through memory costs more than finding it.
 #[inline]
 pub fn decode(bytes: &[u8]) -> Result<(Inst, u32), DecodeError> {
@@ -88,7 +89,7 @@ pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
         Fmt::B => imm_b(word),
         Fmt::U => (word & 0xffff_f000).cast_signed(),
         Fmt::J => imm_j(word),
-        Fmt::R | Fmt::Bare => 0,
+        Fmt::R | Fmt::Unary | Fmt::Bare => 0,
     };
     let named = |has: bool, at: u32| Reg(if has { (word >> at & 31) as u8 } else { 0 });
     let inst = Inst {
@@ -118,9 +119,9 @@ fn refusal(word: u32) -> DecodeError {
 }
 
 /// More rows than this share opcode and funct3 in no part of the instruction set.
-const SHARED_MAX: usize = 3;
+const SHARED_MAX: usize = 9;
 
-/// The rows that a word can be, by opcode and funct3: decoding compares with three rows at most, not with all of them.
+/// The rows that a word can be, by opcode and funct3: decoding compares with few rows, not with all of them.
 static CANDIDATES: [[Option<Op>; SHARED_MAX]; 256] = candidates();
 
 /// Opcode without its two constant bits, then funct3.

@@ -58,6 +58,7 @@ pub fn encode(inst: &Inst) -> Result<u32, EncodeError> {
     }
     let operands = match spec.fmt {
         Fmt::R => Some(r(inst)),
+        Fmt::Unary => Some(rd(inst) | rs1(inst)),
         Fmt::I | Fmt::Load => i(inst),
         Fmt::Shift => shift(inst),
         Fmt::S => s(inst),

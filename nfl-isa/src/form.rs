@@ -5,7 +5,8 @@
 //! the C extension are therefore written down once. The first row that matches is the one meant.
 
 use crate::DecodeError::{self, Hint, Reserved};
-use crate::{Inst, Op, Reg};
+use crate::Extension::Zcb;
+use crate::{Extension, Inst, Op, Reg};
 
 /// Where a register operand of a 16-bit form stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,29 +25,36 @@ pub(crate) struct Bits {
     pairs: &'static [(u8, u8)],
     /// The number of bits after which the value repeats its sign; 32 for an unsigned value.
     width: u32,
+    /// Bits of the value that stand nowhere in the pattern and are always set.
+    set: i32,
 }
 
 const NONE: Bits = Bits {
     pairs: &[],
     width: 32,
+    set: 0,
 };
 const CI_PAIRS: &[(u8, u8)] = &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 1), (2, 0)];
 const CI: Bits = Bits {
     pairs: CI_PAIRS,
     width: 6,
+    set: 0,
 };
 /// Bit 12 of a shift amount must be zero in RV32 and is part of the row's pattern.
 const SHIFT: Bits = Bits {
     pairs: &[(6, 4), (5, 3), (4, 2), (3, 1), (2, 0)],
     width: 32,
+    set: 0,
 };
 const LUI: Bits = Bits {
     pairs: &[(12, 17), (6, 16), (5, 15), (4, 14), (3, 13), (2, 12)],
     width: 18,
+    set: 0,
 };
 const ADDI16SP: Bits = Bits {
     pairs: &[(12, 9), (6, 4), (5, 6), (4, 8), (3, 7), (2, 5)],
     width: 10,
+    set: 0,
 };
 const CIW: Bits = Bits {
     pairs: &[
@@ -60,18 +68,43 @@ const CIW: Bits = Bits {
         (5, 3),
     ],
     width: 32,
+    set: 0,
 };
 const WORD: Bits = Bits {
     pairs: &[(12, 5), (11, 4), (10, 3), (6, 2), (5, 6)],
     width: 32,
+    set: 0,
 };
 const LWSP: Bits = Bits {
     pairs: &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 7), (2, 6)],
     width: 32,
+    set: 0,
 };
 const SWSP: Bits = Bits {
     pairs: &[(12, 5), (11, 4), (10, 3), (9, 2), (8, 7), (7, 6)],
     width: 32,
+    set: 0,
+};
+/// `c.lbu` and `c.sb`: the two bits stand in the other order than in any other form.
+const BYTE: Bits = Bits {
+    pairs: &[(6, 0), (5, 1)],
+    width: 32,
+    set: 0,
+};
+const HALF: Bits = Bits {
+    pairs: &[(5, 1)],
+    width: 32,
+    set: 0,
+};
+const LOW_BYTE: Bits = Bits {
+    pairs: &[],
+    width: 32,
+    set: 0xff,
+};
+const ALL_ONES: Bits = Bits {
+    pairs: &[],
+    width: 32,
+    set: -1,
 };
 const CB: Bits = Bits {
     pairs: &[
@@ -85,6 +118,7 @@ const CB: Bits = Bits {
         (2, 5),
     ],
     width: 9,
+    set: 0,
 };
 const CJ: Bits = Bits {
     pairs: &[
@@ -101,6 +135,7 @@ const CJ: Bits = Bits {
         (2, 5),
     ],
     width: 12,
+    set: 0,
 };
 
 /// How the operands of a 16-bit form are written in assembly.
@@ -110,6 +145,8 @@ pub(crate) enum Syntax {
     Bare,
     /// `c.li rd, imm`
     RdImm,
+    /// `c.not rd`
+    Rd,
     /// `c.lui rd, imm >> 12`
     RdUpper,
     /// `c.addi4spn rd, sp, imm`
@@ -137,6 +174,8 @@ pub struct Form {
     pub bits: u16,
     /// The instruction it stands for.
     pub op: Op,
+    /// The part of the instruction set the form belongs to, beside that of the instruction: `I` stands for C.
+    pub extension: Extension,
     pub(crate) rd: Place,
     pub(crate) rs1: Place,
     pub(crate) rs2: Place,
@@ -165,6 +204,7 @@ impl Form {
             mask,
             bits,
             op,
+            extension: Extension::I,
             rd: X0,
             rs1: X0,
             rs2: X0,
@@ -189,6 +229,10 @@ impl Form {
 
     const fn imm(self, imm: Bits) -> Form {
         Form { imm, ..self }
+    }
+
+    const fn of(self, extension: Extension) -> Form {
+        Form { extension, ..self }
     }
 
     const fn if_x0(self, why: DecodeError) -> Form {
@@ -279,7 +323,12 @@ impl Bits {
             value | u32::from(half >> from & 1) << to
         });
         let unused = 32 - self.width;
-        (gathered << unused).cast_signed() >> unused
+        (gathered << unused).cast_signed() >> unused | self.set
+    }
+
+    /// The value of a form that has no immediate in its pattern.
+    pub(crate) fn fixed(self) -> i32 {
+        self.set
     }
 
     fn scatter(self, imm: i32) -> u16 {
@@ -289,12 +338,17 @@ impl Bits {
     }
 }
 
-/// The 16-bit forms of RV32C without floating point.
+/// The 16-bit forms of RV32C without floating point, and those of Zcb.
 #[rustfmt::skip] // one row per line
 pub const FORMS: &[Form] = &[
     //         text          mask    bits    op          syntax
     Form::new("c.addi4spn", 0xe003, 0x0000, Op::Addi,   Syntax::RdSpImm).rd(OTHER).rs1(SP).imm(CIW).if_zero(Reserved),
     Form::new("c.lw",       0xe003, 0x4000, Op::Lw,     Syntax::Load).rd(OTHER).rs1(MAIN).imm(WORD),
+    Form::new("c.lbu",      0xfc03, 0x8000, Op::Lbu,    Syntax::Load).rd(OTHER).rs1(MAIN).imm(BYTE).of(Zcb),
+    Form::new("c.lhu",      0xfc43, 0x8400, Op::Lhu,    Syntax::Load).rd(OTHER).rs1(MAIN).imm(HALF).of(Zcb),
+    Form::new("c.lh",       0xfc43, 0x8440, Op::Lh,     Syntax::Load).rd(OTHER).rs1(MAIN).imm(HALF).of(Zcb),
+    Form::new("c.sb",       0xfc03, 0x8800, Op::Sb,     Syntax::Store).rs2(OTHER).rs1(MAIN).imm(BYTE).of(Zcb),
+    Form::new("c.sh",       0xfc43, 0x8c00, Op::Sh,     Syntax::Store).rs2(OTHER).rs1(MAIN).imm(HALF).of(Zcb),
     Form::new("c.sw",       0xe003, 0xc000, Op::Sw,     Syntax::Store).rs2(OTHER).rs1(MAIN).imm(WORD),
     Form::new("c.nop",      0xffff, 0x0001, Op::Addi,   Syntax::Bare),
     Form::new("c.addi",     0xe003, 0x0001, Op::Addi,   Syntax::RdImm).rd(FULL).rs1(FULL).imm(CI).if_x0(Hint).if_zero(Hint),
@@ -309,6 +363,12 @@ pub const FORMS: &[Form] = &[
     Form::new("c.xor",      0xfc63, 0x8c21, Op::Xor,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
     Form::new("c.or",       0xfc63, 0x8c41, Op::Or,     Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
     Form::new("c.and",      0xfc63, 0x8c61, Op::And,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER),
+    Form::new("c.mul",      0xfc63, 0x9c41, Op::Mul,    Syntax::RdRs2).rd(MAIN).rs1(MAIN).rs2(OTHER).of(Zcb),
+    Form::new("c.zext.b",   0xfc7f, 0x9c61, Op::Andi,   Syntax::Rd).rd(MAIN).rs1(MAIN).imm(LOW_BYTE).of(Zcb),
+    Form::new("c.sext.b",   0xfc7f, 0x9c65, Op::Sextb,  Syntax::Rd).rd(MAIN).rs1(MAIN).of(Zcb),
+    Form::new("c.zext.h",   0xfc7f, 0x9c69, Op::Zexth,  Syntax::Rd).rd(MAIN).rs1(MAIN).of(Zcb),
+    Form::new("c.sext.h",   0xfc7f, 0x9c6d, Op::Sexth,  Syntax::Rd).rd(MAIN).rs1(MAIN).of(Zcb),
+    Form::new("c.not",      0xfc7f, 0x9c75, Op::Xori,   Syntax::Rd).rd(MAIN).rs1(MAIN).imm(ALL_ONES).of(Zcb),
     Form::new("c.j",        0xe003, 0xa001, Op::Jal,    Syntax::Target).imm(CJ),
     Form::new("c.beqz",     0xe003, 0xc001, Op::Beq,    Syntax::Rs1Target).rs1(MAIN).imm(CB),
     Form::new("c.bnez",     0xe003, 0xe001, Op::Bne,    Syntax::Rs1Target).rs1(MAIN).imm(CB),

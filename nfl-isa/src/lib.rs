@@ -1,4 +1,4 @@
-//! RV32IMC in one table.
+//! RV32IMC, with Zba, Zbb, Zbs and Zcb, in one table.
 //!
 //! In: bytes, instructions or assembly text. Out: the other two. Every instruction is one row of [`SPECS`]; the 16-bit
 //! forms are one row each of [`FORMS`]. Decoder, encoder, printer, assembler and the compression of instructions read
@@ -16,6 +16,7 @@ mod compress;
 mod decode;
 mod encode;
 mod form;
+mod march;
 mod reg;
 mod table;
 mod target;
@@ -26,7 +27,8 @@ pub use compress::{compress, size};
 pub use decode::{DecodeError, decode, decode_half, decode_word};
 pub use encode::{EncodeError, encode};
 pub use form::{FORMS, Form};
+pub use march::{MarchError, MarchFault};
 pub use reg::Reg;
 pub use table::{Extension, Fmt, Fx, Inst, Op, SPECS, Spec};
-pub use target::{TARGETS, Target};
+pub use target::{Room, TARGETS, Target};
 pub use text::{Line, disassemble};

@@ -10,6 +10,8 @@ pub enum Fmt {
     R,
     /// `addi rd, rs1, imm`
     I,
+    /// `clz rd, rs1`: the row's `f5` stands in the place of `rs2`.
+    Unary,
     /// `slli rd, rs1, amount`: I with a five-bit amount under a funct7.
     Shift,
     /// `lw rd, imm(rs1)`: loads and `jalr`, bits as I.
@@ -44,13 +46,14 @@ impl Fmt {
 
     /// True when the instruction has an immediate.
     pub const fn has_imm(self) -> bool {
-        !matches!(self, Fmt::R | Fmt::Bare)
+        !matches!(self, Fmt::R | Fmt::Unary | Fmt::Bare)
     }
 
     /// The bits of the word that tell one row from another.
     const fn mask(self) -> u32 {
         match self {
             Fmt::R | Fmt::Shift => 0xfe00_707f,
+            Fmt::Unary => 0xfff0_707f,
             Fmt::I | Fmt::Load | Fmt::S | Fmt::B => 0x0000_707f,
             Fmt::U | Fmt::J => 0x0000_007f,
             Fmt::Bare => 0xffff_ffff,
@@ -74,6 +77,11 @@ pub enum Fx {
 pub enum Extension {
     I,
     M,
+    Zba,
+    Zbb,
+    Zbs,
+    /// More 16-bit forms; it has no instruction of its own.
+    Zcb,
 }
 
 /// One row: all that is known about an instruction.
@@ -84,6 +92,8 @@ pub struct Spec {
     pub opcode: u8,
     pub f3: u8,
     pub f7: u8,
+    /// What stands in the place of `rs2` in format Unary.
+    pub f5: u8,
     pub effects: Fx,
     pub extension: Extension,
 }
@@ -97,6 +107,7 @@ impl Spec {
             opcode,
             f3,
             f7,
+            f5: 0,
             effects,
             extension,
         }
@@ -104,6 +115,10 @@ impl Spec {
 
     const fn of(self, extension: Extension) -> Spec {
         Spec { extension, ..self }
+    }
+
+    const fn low(self, f5: u8) -> Spec {
+        Spec { f5, ..self }
     }
 
     /// The bits of the word that this row fixes.
@@ -117,7 +132,7 @@ impl Spec {
             Fmt::Bare => (self.f7 as u32) << 20,
             _ => (self.f7 as u32) << 25,
         };
-        high | (self.f3 as u32) << 12 | self.opcode as u32
+        high | (self.f5 as u32) << 20 | (self.f3 as u32) << 12 | self.opcode as u32
     }
 }
 
@@ -139,7 +154,7 @@ macro_rules! isa {
 
 #[rustfmt::skip] // one row per line
 mod rows {
-use super::{Extension::M, Fmt, Fx, Spec};
+use super::{Extension::{M, Zba, Zbb, Zbs}, Fmt, Fx, Spec};
 isa! {                 // text     format      opcode f3 f7    effects
     Lui    => Spec::new("lui",    Fmt::U,     0x37,  0, 0x00, Fx::PURE);
     Auipc  => Spec::new("auipc",  Fmt::U,     0x17,  0, 0x00, Fx::PURE);
@@ -186,6 +201,35 @@ isa! {                 // text     format      opcode f3 f7    effects
     Divu   => Spec::new("divu",   Fmt::R,     0x33,  5, 0x01, Fx::PURE).of(M);
     Rem    => Spec::new("rem",    Fmt::R,     0x33,  6, 0x01, Fx::PURE).of(M);
     Remu   => Spec::new("remu",   Fmt::R,     0x33,  7, 0x01, Fx::PURE).of(M);
+    Sh1add => Spec::new("sh1add", Fmt::R,     0x33,  2, 0x10, Fx::PURE).of(Zba);
+    Sh2add => Spec::new("sh2add", Fmt::R,     0x33,  4, 0x10, Fx::PURE).of(Zba);
+    Sh3add => Spec::new("sh3add", Fmt::R,     0x33,  6, 0x10, Fx::PURE).of(Zba);
+    Andn   => Spec::new("andn",   Fmt::R,     0x33,  7, 0x20, Fx::PURE).of(Zbb);
+    Orn    => Spec::new("orn",    Fmt::R,     0x33,  6, 0x20, Fx::PURE).of(Zbb);
+    Xnor   => Spec::new("xnor",   Fmt::R,     0x33,  4, 0x20, Fx::PURE).of(Zbb);
+    Min    => Spec::new("min",    Fmt::R,     0x33,  4, 0x05, Fx::PURE).of(Zbb);
+    Minu   => Spec::new("minu",   Fmt::R,     0x33,  5, 0x05, Fx::PURE).of(Zbb);
+    Max    => Spec::new("max",    Fmt::R,     0x33,  6, 0x05, Fx::PURE).of(Zbb);
+    Maxu   => Spec::new("maxu",   Fmt::R,     0x33,  7, 0x05, Fx::PURE).of(Zbb);
+    Rol    => Spec::new("rol",    Fmt::R,     0x33,  1, 0x30, Fx::PURE).of(Zbb);
+    Ror    => Spec::new("ror",    Fmt::R,     0x33,  5, 0x30, Fx::PURE).of(Zbb);
+    Rori   => Spec::new("rori",   Fmt::Shift, 0x13,  5, 0x30, Fx::PURE).of(Zbb);
+    Clz    => Spec::new("clz",    Fmt::Unary, 0x13,  1, 0x30, Fx::PURE).of(Zbb).low(0x00);
+    Ctz    => Spec::new("ctz",    Fmt::Unary, 0x13,  1, 0x30, Fx::PURE).of(Zbb).low(0x01);
+    Cpop   => Spec::new("cpop",   Fmt::Unary, 0x13,  1, 0x30, Fx::PURE).of(Zbb).low(0x02);
+    Sextb  => Spec::new("sext.b", Fmt::Unary, 0x13,  1, 0x30, Fx::PURE).of(Zbb).low(0x04);
+    Sexth  => Spec::new("sext.h", Fmt::Unary, 0x13,  1, 0x30, Fx::PURE).of(Zbb).low(0x05);
+    Zexth  => Spec::new("zext.h", Fmt::Unary, 0x33,  4, 0x04, Fx::PURE).of(Zbb).low(0x00);
+    Orcb   => Spec::new("orc.b",  Fmt::Unary, 0x13,  5, 0x14, Fx::PURE).of(Zbb).low(0x07);
+    Rev8   => Spec::new("rev8",   Fmt::Unary, 0x13,  5, 0x34, Fx::PURE).of(Zbb).low(0x18);
+    Bclr   => Spec::new("bclr",   Fmt::R,     0x33,  1, 0x24, Fx::PURE).of(Zbs);
+    Bclri  => Spec::new("bclri",  Fmt::Shift, 0x13,  1, 0x24, Fx::PURE).of(Zbs);
+    Bext   => Spec::new("bext",   Fmt::R,     0x33,  5, 0x24, Fx::PURE).of(Zbs);
+    Bexti  => Spec::new("bexti",  Fmt::Shift, 0x13,  5, 0x24, Fx::PURE).of(Zbs);
+    Binv   => Spec::new("binv",   Fmt::R,     0x33,  1, 0x34, Fx::PURE).of(Zbs);
+    Binvi  => Spec::new("binvi",  Fmt::Shift, 0x13,  1, 0x34, Fx::PURE).of(Zbs);
+    Bset   => Spec::new("bset",   Fmt::R,     0x33,  1, 0x14, Fx::PURE).of(Zbs);
+    Bseti  => Spec::new("bseti",  Fmt::Shift, 0x13,  1, 0x14, Fx::PURE).of(Zbs);
     Ecall  => Spec::new("ecall",  Fmt::Bare,  0x73,  0, 0x00, Fx::SYSTEM);
     Ebreak => Spec::new("ebreak", Fmt::Bare,  0x73,  0, 0x01, Fx::SYSTEM);
 }

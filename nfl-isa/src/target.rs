@@ -1,8 +1,10 @@
-//! Targets: which rows of the table code may use.
+//! Targets: which rows of the tables code may use.
 //!
-//! In: a name as `--target` and `--march` take it. Out: the target and its number, which images carry.
+//! In: a name as `--target` and `--march` take it. Out: the target and its number, which images carry, and what it has.
 
-use crate::{Extension, Op};
+use crate::form::Form;
+use crate::march::{self, MarchError};
+use crate::{Extension, FORMS, Inst, Op, compress};
 
 /// An instruction set that code can be made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,10 +14,48 @@ pub struct Target {
     pub name: &'static str,
     /// A short name that means the same.
     pub alias: Option<&'static str>,
-    /// False for a target whose name is known but which this release cannot make code for.
-    pub available: bool,
-    extensions: &'static [Extension],
+    /// What an engine of this kind has room for, where that is less than the machine's map.
+    pub room: Option<Room>,
+    pub(crate) extensions: Extensions,
 }
+
+/// What an engine has room for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    pub code_bytes: u32,
+    /// Constants and the carried area together.
+    pub data_bytes: u32,
+}
+
+/// A set of [`Extension`], one bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Extensions(u8);
+
+impl Extensions {
+    pub(crate) const fn of(extensions: &[Extension]) -> Extensions {
+        let (mut set, mut at) = (0, 0);
+        while at < extensions.len() {
+            set |= 1 << extensions[at] as u8;
+            at += 1;
+        }
+        Extensions(set)
+    }
+
+    const fn has(self, extension: Extension) -> bool {
+        self.0 >> extension as u8 & 1 != 0
+    }
+
+    pub(crate) fn add(&mut self, extensions: &[Extension]) {
+        self.0 |= Extensions::of(extensions).0;
+    }
+
+    /// Whether all of these are in `others` too.
+    pub(crate) fn within(self, others: Extensions) -> bool {
+        self.0 & !others.0 == 0
+    }
+}
+
+const BASE: Extensions = Extensions::of(&[Extension::I]);
 
 /// All targets, in the order of their numbers. The first is the default.
 pub const TARGETS: &[Target] = &[
@@ -23,29 +63,40 @@ pub const TARGETS: &[Target] = &[
         id: 0,
         name: "rv32imc",
         alias: None,
-        available: true,
-        extensions: &[Extension::I, Extension::M],
+        room: None,
+        extensions: Extensions::of(&[Extension::I, Extension::M]),
     },
     Target {
         id: 1,
         name: "rv32ic",
         alias: None,
-        available: true,
-        extensions: &[Extension::I],
+        room: None,
+        extensions: BASE,
     },
     Target {
         id: 2,
         name: "rv32imc_zba_zbb_zbs_zcb",
         alias: Some("rv32-full"),
-        available: false,
-        extensions: &[Extension::I, Extension::M],
+        room: None,
+        extensions: Extensions::of(&[
+            Extension::I,
+            Extension::M,
+            Extension::Zba,
+            Extension::Zbb,
+            Extension::Zbs,
+            Extension::Zcb,
+        ]),
     },
+    // The limits of the engine that Bayware published in 2017, not its binary interface.
     Target {
         id: 3,
         name: "nme-2017",
         alias: None,
-        available: false,
-        extensions: &[Extension::I],
+        room: Some(Room {
+            code_bytes: 2044,
+            data_bytes: 124,
+        }),
+        extensions: BASE,
     },
 ];
 
@@ -53,11 +104,16 @@ impl Target {
     /// What code is made for when nobody says otherwise.
     pub const DEFAULT: &'static Target = &TARGETS[0];
 
-    /// The target with a name or alias.
-    pub fn find(name: &str) -> Option<&'static Target> {
-        TARGETS
+    /// The target with a name or alias, or of the instruction set that a name in the spelling of `-march` means.
+    ///
+    /// # Errors
+    ///
+    /// When no target is exactly that; the error has the nearest name.
+    pub fn find(name: &str) -> Result<&'static Target, MarchError> {
+        let named = TARGETS
             .iter()
-            .find(|target| target.name == name || target.alias == Some(name))
+            .find(|target| target.name == name || target.alias == Some(name));
+        named.map_or_else(|| march::find(name), Ok)
     }
 
     /// The target with a number.
@@ -65,9 +121,37 @@ impl Target {
         TARGETS.iter().find(|target| target.id == id)
     }
 
-    /// True when code for this target may use the instruction.
+    /// True when code for this target may use the instruction, in 32 bits at least.
     pub fn allows(&self, op: Op) -> bool {
-        self.extensions.contains(&op.spec().extension)
+        self.extensions.has(op.spec().extension)
+    }
+
+    /// True when code for this target may use a 16-bit form.
+    pub fn allows_form(&self, form: &Form) -> bool {
+        self.extensions.has(form.extension) && self.allows(form.op)
+    }
+
+    /// True when the instruction that [`crate::decode`] found at the start of `bytes` is one of this target, in the form it
+    /// has there.
+    pub fn has(&self, inst: &Inst, bytes: &[u8]) -> bool {
+        self.allows(inst.op)
+            && match *bytes {
+                [a, b, ..] if a & 3 != 3 && !self.extensions.has(Extension::Zcb) => {
+                    Form::find(u16::from_le_bytes([a, b]))
+                        .is_some_and(|form| self.allows_form(form))
+                }
+                _ => true,
+            }
+    }
+
+    /// The 16-bit form of an instruction, if this target has one.
+    pub fn compress(&self, inst: &Inst) -> Option<u16> {
+        compress::among(inst, FORMS.iter().filter(|form| self.allows_form(form)))
+    }
+
+    /// The size in bytes of the shortest form on this target: 2 or 4.
+    pub fn size(&self, inst: &Inst) -> u32 {
+        if self.compress(inst).is_some() { 2 } else { 4 }
     }
 }
 
@@ -79,18 +163,28 @@ mod tests {
     fn names_and_numbers_find_the_same_row() {
         for (at, target) in TARGETS.iter().enumerate() {
             assert_eq!(usize::from(target.id), at);
-            assert_eq!(Target::find(target.name), Some(target));
+            assert_eq!(Target::find(target.name), Ok(target));
             assert_eq!(Target::by_id(target.id), Some(target));
         }
-        assert_eq!(Target::find("rv32-full").map(|target| target.id), Some(2));
-        assert_eq!(Target::find("rv64gc"), None);
+        assert_eq!(Target::find("rv32-full").map(|target| target.id), Ok(2));
+        assert!(Target::find("rv64gc").is_err());
         assert_eq!(Target::by_id(4), None);
     }
 
     #[test]
-    fn the_multiplier_belongs_to_m() {
-        let rv32ic = Target::find("rv32ic").expect("a row of the table");
-        assert!(Target::DEFAULT.allows(Op::Mul) && !rv32ic.allows(Op::Remu));
-        assert!(rv32ic.allows(Op::Ebreak) && Target::DEFAULT.available);
+    fn what_an_extension_adds_belongs_to_it_alone() {
+        let [imc, ic, full, nme] = TARGETS else {
+            panic!("four targets");
+        };
+        assert!(imc.allows(Op::Mul) && !ic.allows(Op::Remu) && !nme.allows(Op::Mul));
+        assert!(ic.allows(Op::Ebreak));
+        for op in [Op::Sh1add, Op::Andn, Op::Rev8, Op::Bexti] {
+            assert!(
+                full.allows(op) && !imc.allows(op) && !ic.allows(op),
+                "{op:?}"
+            );
+        }
+        let forms = |target: &Target| FORMS.iter().filter(|f| target.allows_form(f)).count();
+        assert_eq!([imc, ic, full, nme].map(forms), [27, 27, 38, 27]);
     }
 }

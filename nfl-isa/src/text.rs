@@ -21,6 +21,7 @@ impl<R: fmt::Display> fmt::Display for Inst<R> {
         let text = op.spec().text;
         match op.spec().fmt {
             Fmt::R => write!(f, "{text} {rd}, {rs1}, {rs2}"),
+            Fmt::Unary => write!(f, "{text} {rd}, {rs1}"),
             Fmt::I | Fmt::Shift => write!(f, "{text} {rd}, {rs1}, {imm}"),
             Fmt::Load => write!(f, "{text} {rd}, {imm}({rs1})"),
             Fmt::S => write!(f, "{text} {rs2}, {imm}({rs1})"),

@@ -10,7 +10,7 @@ use proptest::test_runner::RngSeed;
 use std::collections::BTreeMap;
 
 fn oracle() -> Decoder {
-    Decoder::from_march("rv32imc").expect("a name it knows")
+    Decoder::from_march("rv32imc_zba_zbb_zbs_zcb").expect("a name it knows")
 }
 
 /// Its text as our assembler reads it. At `pc` 0 its absolute targets are displacements.

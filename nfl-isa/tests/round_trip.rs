@@ -3,8 +3,8 @@
 //! Generated operands for every row of the table go through encoder, decoder, printer, assembler and the 16-bit forms.
 
 use nfl_isa::{
-    DecodeError, EncodeError, FORMS, Fmt, Inst, Op, Reg, assemble, compress, decode, decode_half,
-    decode_word, encode, size,
+    DecodeError, EncodeError, FORMS, Fmt, Inst, Op, Reg, TARGETS, Target, assemble, compress,
+    decode, decode_half, decode_word, encode, size,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -32,7 +32,7 @@ fn imm(fmt: Fmt) -> BoxedStrategy<i32> {
             .boxed()
     };
     match fmt {
-        Fmt::R | Fmt::Bare => Just(0).boxed(),
+        Fmt::R | Fmt::Unary | Fmt::Bare => Just(0).boxed(),
         Fmt::I | Fmt::Load | Fmt::S => signed(12, 1),
         Fmt::Shift => (0..32_i32).boxed(),
         Fmt::B => signed(13, 2),
@@ -72,13 +72,18 @@ fn meaning(inst: Inst) -> Inst {
         Op::Lui if imm == 0 => Inst::i(Op::Addi, rd, Reg::ZERO, 0),
         Op::Add if rs1 == Reg::ZERO => Inst::i(Op::Addi, rd, rs2, 0),
         Op::Add if rs2 == Reg::ZERO => Inst::i(Op::Addi, rd, rs1, 0),
-        Op::Add | Op::And | Op::Or | Op::Xor | Op::Beq | Op::Bne if rs2 < rs1 => Inst {
+        Op::Add | Op::And | Op::Or | Op::Xor | Op::Mul | Op::Beq | Op::Bne if rs2 < rs1 => Inst {
             rs1: rs2,
             rs2: rs1,
             ..inst
         },
         _ => inst,
     }
+}
+
+/// The target with every row of both tables.
+fn full() -> &'static Target {
+    Target::find("rv32-full").expect("a known target")
 }
 
 #[test]
@@ -98,7 +103,13 @@ fn every_row_survives_every_way_of_writing_it() {
             prop_assert_eq!(decode(&bytes), Ok((inst, 4)));
             prop_assert_eq!(assemble(&inst.to_string()), Ok(bytes.to_vec()), "{}", inst);
             prop_assert_eq!(size(&inst), if compress(&inst).is_some() { 2 } else { 4 });
-            if let Some(half) = compress(&inst) {
+            for target in TARGETS {
+                let half = target.compress(&inst);
+                prop_assert!(half.is_none() || target.allows(op));
+                prop_assert!(half.is_some() || compress(&inst).is_none());
+                prop_assert_eq!(target.size(&inst), if half.is_some() { 2 } else { 4 });
+            }
+            if let Some(half) = full().compress(&inst) {
                 let back = decode_half(half);
                 prop_assert_eq!(back.map(meaning), Ok(meaning(inst)));
                 prop_assert_eq!(decode(&half.to_le_bytes()).map(|(_, size)| size), Ok(2));
@@ -136,7 +147,16 @@ fn every_half_is_refused_or_compresses_back() {
         let row = FORMS.iter().position(|form| half & form.mask == form.bits);
         accepted[row.expect("what decodes is in the table")] += 1;
         assert!(encode(&inst).is_ok(), "{half:04x} {inst}");
-        let canonical = compress(&inst).expect("it came from 16 bits");
+        let canonical = full().compress(&inst).expect("it came from 16 bits");
+        for target in TARGETS {
+            let has = target.has(&inst, &half.to_le_bytes());
+            assert_eq!(
+                has,
+                target.compress(&inst).is_some(),
+                "{half:04x} {}",
+                target.name
+            );
+        }
         assert_eq!(decode_half(canonical), Ok(inst), "{half:04x}");
         if canonical != half {
             aliases.push((half, canonical));
@@ -151,6 +171,11 @@ fn every_half_is_refused_or_compresses_back() {
     let expected = [
         ("c.addi4spn", 255 * 8),
         ("c.lw", 2048),
+        ("c.lbu", 256),
+        ("c.lhu", 128),
+        ("c.lh", 128),
+        ("c.sb", 256),
+        ("c.sh", 128),
         ("c.sw", 2048),
         ("c.nop", 1),
         ("c.addi", 31 * 63),
@@ -165,6 +190,12 @@ fn every_half_is_refused_or_compresses_back() {
         ("c.xor", 64),
         ("c.or", 64),
         ("c.and", 64),
+        ("c.mul", 64),
+        ("c.zext.b", 8),
+        ("c.sext.b", 8),
+        ("c.zext.h", 8),
+        ("c.sext.h", 8),
+        ("c.not", 8),
         ("c.j", 2048),
         ("c.beqz", 2048),
         ("c.bnez", 2048),

@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::map;
-use nfl_isa::{Extension, Inst, Op, Reg, Target};
+use nfl_isa::{Inst, Op, Reg, Target};
 
 use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
@@ -104,12 +104,11 @@ impl Code {
             bytes: bytes.len() as u32,
             imports,
         };
-        let multiplies = target.allows(Op::Mul);
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
             let (inst, size) = nfl_isa::decode(rest).map_err(|e| Reason::Decode(e).at(pc))?;
             let line = Line::new(pc, size, inst);
-            if let Some(reason) = refuse(&line, multiplies) {
+            if let Some(reason) = refuse(&line, target.has(&inst, rest)) {
                 return Err(reason.at(pc));
             }
             if let Some(start) = code.starts.get_mut(pc as usize / 2) {
@@ -190,13 +189,13 @@ fn slot(target: i64) -> u16 {
 }
 
 /// The whitelist beyond decoding: why microcode may not have an instruction.
-fn refuse(line: &Line, multiplies: bool) -> Option<Reason> {
+fn refuse(line: &Line, has: bool) -> Option<Reason> {
     let inst = line.inst;
     match inst.op {
         // Code cannot be read and addresses are small, so nothing needs the program counter.
         Op::Auipc | Op::Ecall | Op::Jalr => Some(Reason::Forbidden(inst)),
         Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA) => Some(Reason::Call(inst)),
-        op if op.spec().extension == Extension::M && !multiplies => Some(Reason::Target(inst)),
+        _ if !has => Some(Reason::Target(inst)),
         _ => match line.writes() {
             Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Some(Reason::Reserved(reg)),
             _ => None,

@@ -5,6 +5,7 @@
 
 use nfl_abi::image::{Image, LateSlot, RESOURCES_MAX, Resource, Role, VerdictKind};
 use nfl_abi::{ImageLimits, map};
+use nfl_isa::Target;
 
 use crate::refusal::{Range, Reason};
 
@@ -69,6 +70,22 @@ fn sizes(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
             limit: limit as usize,
         });
     }
+    fits(parts)
+}
+
+/// What the target's engines have room for.
+pub(crate) fn room(image: &Image, target: &Target) -> Result<(), Reason> {
+    let Some(room) = target.room else {
+        return Ok(());
+    };
+    let data = image.constants.len() + image.manifest.carried.len();
+    fits([
+        ("the code", image.code.len(), room.code_bytes),
+        ("constants and the carried area", data, room.data_bytes),
+    ])
+}
+
+fn fits<const N: usize>(parts: [(&'static str, usize, u32); N]) -> Result<(), Reason> {
     match parts
         .into_iter()
         .find(|&(_, bytes, limit)| bytes > limit as usize)

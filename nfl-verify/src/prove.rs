@@ -87,8 +87,8 @@ fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Vec<LoopClaim>, Re
 pub(crate) fn read(image: &Image, limits: &ImageLimits) -> Result<Code, Refusal> {
     manifest::check(image, limits).map_err(Reason::of_image)?;
     let TargetId(target) = image.manifest.target;
-    let known = Target::by_id(target).filter(|target| target.available);
-    let known = known.ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
+    let known = Target::by_id(target).ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
+    manifest::room(image, known).map_err(Reason::of_image)?;
     let imports = call::imports(&image.manifest).map_err(Reason::of_image)?;
     Code::read(&image.code, known, imports)
 }

@@ -225,6 +225,35 @@ impl Machine<'_> {
             Op::Divu => self.number(i, |a, b| a.checked_div(b).unwrap_or(u32::MAX)),
             Op::Rem => self.number(i, rem),
             Op::Remu => self.number(i, |a, b| a.checked_rem(b).unwrap_or(a)),
+            Op::Sh1add => self.scaled(i, 1),
+            Op::Sh2add => self.scaled(i, 2),
+            Op::Sh3add => self.scaled(i, 3),
+            Op::Andn => self.number(i, |a, b| a & !b),
+            Op::Orn => self.number(i, |a, b| a | !b),
+            Op::Xnor => self.number(i, |a, b| !(a ^ b)),
+            Op::Min => self.number(i, |a, b| (a as i32).min(b as i32) as u32),
+            Op::Minu => self.number(i, u32::min),
+            Op::Max => self.number(i, |a, b| (a as i32).max(b as i32) as u32),
+            Op::Maxu => self.number(i, u32::max),
+            Op::Rol => self.number(i, |a, b| a.rotate_left(b & 31)),
+            Op::Ror => self.number(i, |a, b| a.rotate_right(b & 31)),
+            Op::Rori => self.number_imm(i, |a, b| a.rotate_right(b & 31)),
+            Op::Clz => self.number_imm(i, |a, _| a.leading_zeros()),
+            Op::Ctz => self.number_imm(i, |a, _| a.trailing_zeros()),
+            Op::Cpop => self.number_imm(i, |a, _| a.count_ones()),
+            Op::Sextb => self.number_imm(i, |a, _| a as u8 as i8 as u32),
+            Op::Sexth => self.number_imm(i, |a, _| a as u16 as i16 as u32),
+            Op::Zexth => self.number_imm(i, |a, _| a & 0xffff),
+            Op::Orcb => self.number_imm(i, |a, _| or_bytes(a)),
+            Op::Rev8 => self.number_imm(i, |a, _| a.swap_bytes()),
+            Op::Bclr => self.number(i, |a, b| a & !(1 << (b & 31))),
+            Op::Bclri => self.number_imm(i, |a, b| a & !(1 << (b & 31))),
+            Op::Bext => self.number(i, |a, b| a >> (b & 31) & 1),
+            Op::Bexti => self.number_imm(i, |a, b| a >> (b & 31) & 1),
+            Op::Binv => self.number(i, |a, b| a ^ 1 << (b & 31)),
+            Op::Binvi => self.number_imm(i, |a, b| a ^ 1 << (b & 31)),
+            Op::Bset => self.number(i, |a, b| a | 1 << (b & 31)),
+            Op::Bseti => self.number_imm(i, |a, b| a | 1 << (b & 31)),
             Op::Ebreak => Ok(Next::Finish),
             Op::Auipc | Op::Ecall => Err(Trap::Instruction),
         }
@@ -260,6 +289,13 @@ impl Machine<'_> {
     fn number_imm(&mut self, i: Inst, f: impl Fn(u32, u32) -> u32) -> Result<Next, Trap> {
         let (a, b) = (self.read(i.rs1)?, Word::number(i.imm as u32));
         self.set(i.rd, on_numbers(a, b, f))
+    }
+
+    /// `sh1add` and its kin: a number that is shifted, added to a number or an address.
+    fn scaled(&mut self, i: Inst, shift: u32) -> Result<Next, Trap> {
+        let (a, b) = (self.read(i.rs1)?, self.read(i.rs2)?);
+        let index = on_numbers(a, Word::number(shift), |a, shift| a << shift);
+        self.set(i.rd, b.plus(index))
     }
 
     fn load(&mut self, i: Inst, width: Width, extend: fn(u32) -> u32) -> Result<Next, Trap> {
@@ -415,6 +451,12 @@ fn below(a: Word, b: Word) -> Word {
         Some((a, b)) => Word::number(u32::from(a < b)),
         None => Word::UNDEFINED,
     }
+}
+
+/// `orc.b`: each byte all ones if any of its bits is set.
+fn or_bytes(bits: u32) -> u32 {
+    let bytes = bits.to_le_bytes();
+    u32::from_le_bytes(bytes.map(|byte| if byte == 0 { 0 } else { 0xff }))
 }
 
 fn signed(bits: u32) -> i64 {

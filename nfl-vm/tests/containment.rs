@@ -77,14 +77,15 @@ fn offset() -> impl Strategy<Value = i32> {
 
 fn instruction() -> impl Strategy<Value = Inst> {
     use Op::{
-        Add, Addi, And, Andi, Beq, Bge, Bgeu, Blt, Bltu, Bne, Div, Divu, Lb, Lbu, Lh, Lhu, Lui, Lw,
-        Mul, Mulh, Mulhu, Or, Rem, Remu, Sb, Sh, Sll, Slli, Slt, Sltiu, Sltu, Sra, Srai, Srl, Srli,
-        Sub, Sw, Xor, Xori,
+        Add, Addi, And, Andi, Andn, Bclri, Beq, Bext, Bexti, Bge, Bgeu, Blt, Bltu, Bne, Bseti, Clz,
+        Div, Divu, Lb, Lbu, Lh, Lhu, Lui, Lw, Maxu, Minu, Mul, Mulh, Mulhu, Or, Rem, Remu, Rev8,
+        Rori, Sb, Sextb, Sh, Sh1add, Sh2add, Sh3add, Sll, Slli, Slt, Sltiu, Sltu, Sra, Srai, Srl,
+        Srli, Sub, Sw, Xor, Xori, Zexth,
     };
     let compute = || {
         prop::sample::select(vec![
             Add, Sub, And, Or, Xor, Sll, Srl, Sra, Slt, Sltu, Mul, Mulh, Mulhu, Div, Divu, Rem,
-            Remu,
+            Remu, Sh1add, Sh2add, Sh3add, Andn, Minu, Maxu, Bext,
         ])
     };
     let small = prop::sample::select(vec![
@@ -96,7 +97,8 @@ fn instruction() -> impl Strategy<Value = Inst> {
         2 => (target(), base(), target()).prop_map(|(d, a, b)| Inst::r(Add, d, a, b)),
         2 => (target(), register(), small.clone()).prop_map(|(d, a, k)| Inst::i(Addi, d, a, k)),
         2 => (target(), target(), small.clone()).prop_map(|(d, a, k)| Inst::i(Andi, d, a, k)),
-        1 => (prop::sample::select(vec![Slli, Srli, Srai]), target(), register(), 1i32..32)
+        1 => (prop::sample::select(vec![Zexth, Sextb, Rev8, Clz]), target(), register()).prop_map(|(op, d, a)| Inst::i(op, d, a, 0)),
+        1 => (prop::sample::select(vec![Slli, Srli, Srai, Bexti, Bclri, Bseti, Rori]), target(), register(), 1i32..32)
             .prop_map(|(op, d, a, k)| Inst::i(op, d, a, k)),
         1 => (prop::sample::select(vec![Xori, Sltiu]), target(), register(), small.clone())
             .prop_map(|(op, d, a, k)| Inst::i(op, d, a, k)),

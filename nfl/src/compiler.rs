@@ -38,12 +38,13 @@ impl Compiler {
     ///
     /// # Errors
     ///
-    /// [`UnknownTarget`] when there is none, or none in this release.
+    /// [`UnknownTarget`] when there is none.
     pub fn target(self, name: &str) -> Result<Compiler, UnknownTarget> {
         match Target::find(name) {
-            Some(target) if target.available => Ok(Compiler { target, ..self }),
-            _ => Err(UnknownTarget {
+            Ok(target) => Ok(Compiler { target, ..self }),
+            Err(why) => Err(UnknownTarget {
                 name: name.to_string(),
+                why,
             }),
         }
     }

@@ -3,14 +3,16 @@
 use std::fmt;
 
 use nfl_abi::codes::{self, Code};
-use nfl_isa::TARGETS;
+use nfl_isa::{MarchError, TARGETS};
 
-/// A target's name that is not known, or known and not available.
+/// A target's name that is not known.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct UnknownTarget {
     /// The name.
     pub name: String,
+    /// What is wrong with it, and the nearest target.
+    pub why: MarchError,
 }
 
 impl UnknownTarget {
@@ -20,21 +22,14 @@ impl UnknownTarget {
     }
 
     /// The names that would do.
-    pub fn available() -> impl Iterator<Item = &'static str> {
-        TARGETS.iter().filter(|t| t.available).map(|t| t.name)
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TARGETS.iter().map(|target| target.name)
     }
 }
 
 impl fmt::Display for UnknownTarget {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match nfl_isa::Target::find(&self.name) {
-            Some(_) => write!(
-                out,
-                "code for the target `{}` is not made in this release",
-                self.name
-            ),
-            None => write!(out, "there is no target `{}`", self.name),
-        }
+        write!(out, "there is no target `{}`: {}", self.name, self.why)
     }
 }
 

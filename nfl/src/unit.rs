@@ -244,7 +244,6 @@ impl FunctionUnit<'_> {
     fn emit_diagnostic(&self, image: &str, error: &EmitError) -> Diagnostic {
         let (code, place) = match error {
             EmitError::TargetLacks { span, .. } => (&codes::E702, *span),
-            EmitError::TargetUnavailable { .. } => (&codes::E903, None),
             EmitError::Unproved { span, .. } => (&codes::E703, *span),
             // Whatever else stops the code generator is a size.
             _ => (&codes::E701, None),
