@@ -31,8 +31,8 @@ pub(crate) fn apply<N: Number>(op: Op, a: Span<N>, b: Span<N>) -> Span<N> {
         Op::Slti | Op::Slt if !small => (zero, N::of(1)),
         Op::Slti | Op::Slt | Op::Sltiu | Op::Sltu => less(a, b),
         Op::Andi | Op::And => and(a, b),
-        Op::Ori | Op::Or => (a.0.max(b.0), (a.1 + b.1).min(below_power(a.1 | b.1))),
-        Op::Xori | Op::Xor if b == (last, last) => (last - a.1, last - a.0),
+        Op::Ori | Op::Or => or(a, b),
+        Op::Xori | Op::Xor if b == (last, last) => complement(a),
         Op::Xori | Op::Xor => (zero, (a.1 + b.1).min(below_power(a.1 | b.1))),
         Op::Slli | Op::Sll if b.1 < bits && a.1 << b.1 <= last => (a.0 << b.0, a.1 << b.1),
         Op::Srai | Op::Sra if a.1 > N::signed_last() => shift_signed(a, b),
@@ -45,6 +45,13 @@ pub(crate) fn apply<N: Number>(op: Op, a: Span<N>, b: Span<N>) -> Span<N> {
         Op::Divu if b.0 > zero => (a.0 / b.1, a.1 / b.0),
         Op::Rem if small => remainder(a, b),
         Op::Remu => remainder(a, b),
+        Op::Andn => and(a, complement(b)),
+        Op::Orn => or(a, complement(b)),
+        Op::Min | Op::Max if !small => any(),
+        Op::Min | Op::Minu => (a.0.min(b.0), a.1.min(b.1)),
+        Op::Max | Op::Maxu => (a.0.max(b.0), a.1.max(b.1)),
+        Op::Clz | Op::Ctz | Op::Cpop => (zero, bits),
+        Op::Bext | Op::Bexti => (zero, N::of(1)),
         _ => any(),
     }
 }
@@ -69,6 +76,14 @@ fn less<N: Number>(a: Span<N>, b: Span<N>) -> Span<N> {
     } else {
         (N::of(0), N::of(1))
     }
+}
+
+fn or<N: Number>(a: Span<N>, b: Span<N>) -> Span<N> {
+    (a.0.max(b.0), (a.1 + b.1).min(below_power(a.1 | b.1)))
+}
+
+fn complement<N: Number>(a: Span<N>) -> Span<N> {
+    (N::last() - a.1, N::last() - a.0)
 }
 
 fn and<N: Number>(a: Span<N>, b: Span<N>) -> Span<N> {
@@ -113,7 +128,7 @@ fn remainder<N: Number>(a: Span<N>, b: Span<N>) -> Span<N> {
 /// Whether no result of an operation is above its first operand.
 pub(crate) fn lowers<N: Number>(op: Op, b: Span<N>) -> bool {
     match op {
-        Op::Andi | Op::And | Op::Srli | Op::Srl | Op::Remu => true,
+        Op::Andi | Op::And | Op::Andn | Op::Srli | Op::Srl | Op::Remu | Op::Minu => true,
         // A quotient by zero is all ones.
         Op::Divu => b.0 > N::of(0),
         _ => false,

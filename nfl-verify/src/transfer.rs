@@ -111,7 +111,10 @@ fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
         }
         (Op::Add | Op::Addi, Kind::Number, Kind::Number) => Ok(add(state, a, b)),
         (Op::Sub, Kind::Number, Kind::Number) => Ok(subtract(state, a, b)),
-        (_, Kind::Number, Kind::Number) => Ok(combine(state, inst.op, a, b)),
+        (Op::Sh1add, Kind::Number, _) => scaled(state, a, 1, b),
+        (Op::Sh2add, Kind::Number, _) => scaled(state, a, 2, b),
+        (Op::Sh3add, Kind::Number, _) => scaled(state, a, 3, b),
+        (_, Kind::Number, Kind::Number) => Ok(number(state, inst.op, a, b)),
         (Op::Add | Op::Addi, _, Kind::Number) => move_by(state, a, b, 1),
         (Op::Add, Kind::Number, _) => move_by(state, b, a, 1),
         (Op::Sub, _, Kind::Number) => move_by(state, a, b, -1),
@@ -206,7 +209,38 @@ pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
     state.slack(value.sym) - value.k
 }
 
-/// All other operations on two numbers.
+/// An element's place: a number that is shifted, added to a number or an address.
+fn scaled(state: &mut State, index: Value, shift: i64, base: Value) -> Result<Value, Reason> {
+    let by = combine(state, Op::Slli, index, Value::constant(shift));
+    match base.kind {
+        Kind::Number => Ok(add(state, by, base)),
+        _ => move_by(state, base, by, 1),
+    }
+}
+
+/// All other operations on numbers. Those that are one or two of the others with constants follow their rules.
+fn number(state: &mut State, op: Op, a: Value, b: Value) -> Value {
+    let bit = || exact(state, b).map(|amount| 1 << (amount & 31));
+    let same = match op {
+        Op::Zexth => Some((Op::And, 0xffff)),
+        Op::Bclr | Op::Bclri => bit().map(|bit| (Op::And, WORD_MAX - bit)),
+        Op::Bset | Op::Bseti => bit().map(|bit| (Op::Or, bit)),
+        Op::Binv | Op::Binvi => bit().map(|bit| (Op::Xor, bit)),
+        Op::Sextb => return extended(state, a, 24),
+        Op::Sexth => return extended(state, a, 16),
+        _ => None,
+    };
+    let (op, b) = same.map_or((op, b), |(op, n)| (op, Value::constant(n)));
+    combine(state, op, a, b)
+}
+
+/// The low bits of a number as a signed one: those above them are shifted out and come back as signs.
+fn extended(state: &mut State, a: Value, shift: i64) -> Value {
+    let high = combine(state, Op::Slli, a, Value::constant(shift));
+    combine(state, Op::Srai, high, Value::constant(shift))
+}
+
+/// Operations that have a rule for their range.
 fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
     let (ra, rb) = (state.range(a), state.range(b));
     if matches!(op, Op::Andi | Op::And) {
@@ -218,7 +252,11 @@ fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
         }
     }
     let range = range::apply(op, ra, rb);
-    let slack = distance_to_end(state, a);
+    let slack = match op {
+        // No more than either.
+        Op::Minu => distance_to_end(state, a).max(distance_to_end(state, b)),
+        _ => distance_to_end(state, a),
+    };
     let stride = range::stride(op, ra, state.stride(a), rb);
     let result = state.some(Kind::Number, range);
     if range::lowers(op, rb) && range.1 <= ra.1 {

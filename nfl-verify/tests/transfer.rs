@@ -41,6 +41,22 @@ const OPS: &[Op] = &[
     Op::Divu,
     Op::Rem,
     Op::Remu,
+    Op::Andn,
+    Op::Orn,
+    Op::Xnor,
+    Op::Min,
+    Op::Minu,
+    Op::Max,
+    Op::Maxu,
+    Op::Rol,
+    Op::Ror,
+    Op::Clz,
+    Op::Ctz,
+    Op::Cpop,
+    Op::Bclr,
+    Op::Bext,
+    Op::Binv,
+    Op::Bset,
 ];
 
 /// Operations with an immediate, each with the one that takes it from a register.
@@ -54,6 +70,11 @@ const IMMEDIATE: &[(Op, Op)] = &[
     (Op::Slli, Op::Sll),
     (Op::Srli, Op::Srl),
     (Op::Srai, Op::Sra),
+    (Op::Rori, Op::Ror),
+    (Op::Bclri, Op::Bclr),
+    (Op::Bexti, Op::Bext),
+    (Op::Binvi, Op::Binv),
+    (Op::Bseti, Op::Bset),
 ];
 
 const BRANCHES: &[Op] = &[Op::Beq, Op::Bne, Op::Blt, Op::Bge, Op::Bltu, Op::Bgeu];
@@ -252,7 +273,7 @@ fn branches<const BITS: u32>() -> u64 {
 
 #[test]
 fn operations_on_all_words_of_five_bits() {
-    assert_eq!(operations::<5>(), 18 * 528 * 528);
+    assert_eq!(operations::<5>(), 34 * 528 * 528);
 }
 
 #[test]
@@ -274,7 +295,7 @@ fn branches_on_all_words_of_four_bits() {
 #[cfg(not(debug_assertions))]
 #[test]
 fn all_rules_on_all_words_of_six_bits() {
-    assert_eq!(operations::<6>(), 18 * 2080 * 2080);
+    assert_eq!(operations::<6>(), 34 * 2080 * 2080);
     other_rules::<6>();
     strides::<5>();
     assert_eq!(branches::<5>(), 12 * 528 * 528);

@@ -69,7 +69,7 @@ fn reference(op: Op, a: u32, b: u32) -> Option<u32> {
         Op::Sexth => (ua + 0x8000) % 0x1_0000 - 0x8000,
         Op::Zexth => ua % 0x1_0000,
         Op::Orcb => bytes(ua)
-            .map(|(n, byte)| byte.signum() * 255 << (8 * n))
+            .map(|(n, byte)| (byte.signum() * 255) << (8 * n))
             .sum(),
         Op::Rev8 => bytes(ua).map(|(n, byte)| byte << (24 - 8 * n)).sum(),
         Op::Bclr | Op::Bclri => ua - ua.div_euclid(shift) % 2 * shift,

@@ -141,6 +141,7 @@ fn misuse(step: &Step<'_>) -> Option<&'static str> {
     let allowed = match (inst.op, a, b) {
         (_, None, None) | (Op::Addi | Op::Sub, Some(_), None) => true,
         (Op::Add, a, b) => a.is_none() || b.is_none(),
+        (Op::Sh1add | Op::Sh2add | Op::Sh3add, None, Some(_)) => true,
         (Op::Sub, Some((one, _)), Some((other, _))) => one == other,
         (Op::Sltu | Op::Sltiu, ..) => true,
         _ => false,

@@ -1,6 +1,6 @@
 //! Words of a few bits, and what the machine makes of them.
 //!
-//! In: a width. Out: numbers of that width, for the rules; and the operations of RV32IM on words of that width, written from
+//! In: a width. Out: numbers of that width, for the rules; and the operations of RV32IM, Zbb and Zbs on words of that width, written from
 //! the instruction set's text and not from the verifier: shifts count modulo the width, a quotient by zero is all ones, a
 //! remainder by zero is the dividend, and both wrap where the quotient is too large.
 
@@ -77,6 +77,24 @@ pub(crate) fn machine(op: Op, a: i64, b: i64, bits: u32) -> i64 {
         Op::Rem => sa % sb,
         Op::Remu if ub == 0 => ua,
         Op::Remu => ua % ub,
+        Op::Andn => ua & (size - 1 - ub),
+        Op::Orn => ua | (size - 1 - ub),
+        Op::Xnor => size - 1 - (ua ^ ub),
+        Op::Min => sa.min(sb),
+        Op::Minu => ua.min(ub),
+        Op::Max => sa.max(sb),
+        Op::Maxu => ua.max(ub),
+        Op::Rol => ua << amount | ua >> (bits - amount),
+        Op::Ror => ua >> amount | ua << (bits - amount),
+        Op::Clz => (0..bits)
+            .take_while(|n| ua >> (bits - 1 - n) & 1 == 0)
+            .count() as i128,
+        Op::Ctz => (0..bits).take_while(|n| ua >> n & 1 == 0).count() as i128,
+        Op::Cpop => (0..bits).map(|n| ua >> n & 1).sum(),
+        Op::Bclr => ua - (ua & 1 << amount),
+        Op::Bext => ua >> amount & 1,
+        Op::Binv => ua ^ 1 << amount,
+        Op::Bset => ua | 1 << amount,
         _ => panic!("{op:?} is no operation on two words"),
     };
     result.rem_euclid(size) as i64

@@ -68,6 +68,46 @@ const OPS: &[(Op, Theory, &str)] = &[
         "(ite (= y 0) sx (ite (>= sx 0) (mod sx sy) (- (mod (- sx) sy))))",
     ),
     (Op::Remu, Theory::Integers, "(ite (= y 0) x (mod x y))"),
+    (Op::Andn, Theory::Words, "(bvand x (bvnot y))"),
+    (Op::Orn, Theory::Words, "(bvor x (bvnot y))"),
+    (Op::Xnor, Theory::Words, "(bvnot (bvxor x y))"),
+    (Op::Min, Theory::Words, "(ite (bvslt x y) x y)"),
+    (Op::Minu, Theory::Words, "(ite (bvult x y) x y)"),
+    (Op::Max, Theory::Words, "(ite (bvslt x y) y x)"),
+    (Op::Maxu, Theory::Words, "(ite (bvult x y) y x)"),
+    (
+        Op::Rol,
+        Theory::Words,
+        "(bvor (bvshl x (bvand y #x0000001f)) (bvlshr x (bvsub #x00000020 (bvand y #x0000001f))))",
+    ),
+    (
+        Op::Ror,
+        Theory::Words,
+        "(bvor (bvlshr x (bvand y #x0000001f)) (bvshl x (bvsub #x00000020 (bvand y #x0000001f))))",
+    ),
+    (Op::Clz, Theory::Words, "(leading x)"),
+    (Op::Ctz, Theory::Words, "(trailing x)"),
+    (Op::Cpop, Theory::Words, "(ones x)"),
+    (
+        Op::Bclr,
+        Theory::Words,
+        "(bvand x (bvnot (bvshl #x00000001 (bvand y #x0000001f))))",
+    ),
+    (
+        Op::Bext,
+        Theory::Words,
+        "(bvand (bvlshr x (bvand y #x0000001f)) #x00000001)",
+    ),
+    (
+        Op::Binv,
+        Theory::Words,
+        "(bvxor x (bvshl #x00000001 (bvand y #x0000001f)))",
+    ),
+    (
+        Op::Bset,
+        Theory::Words,
+        "(bvor x (bvshl #x00000001 (bvand y #x0000001f)))",
+    ),
 ];
 
 const BRANCHES: &[(Op, &str)] = &[
@@ -82,13 +122,38 @@ const BRANCHES: &[(Op, &str)] = &[
 const SIGNED: &str =
     "(define-fun signed ((n Int)) Int (ite (>= n 2147483648) (- n 4294967296) n))\n";
 
+/// How many ones a word has, and how many zeros stand before the first one from above and from below, bit by bit.
+fn counts() -> String {
+    let bit = |n: u32| format!("((_ extract {n} {n}) x)");
+    let zeros = |name: &str, bits: [u32; 32]| {
+        let tests = bits.iter().enumerate();
+        let tests: String = tests
+            .map(|(count, n)| format!("(ite (= {} #b1) #x{count:08x} ", bit(*n)))
+            .collect();
+        let close = ")".repeat(bits.len());
+        format!("(define-fun {name} ((x (_ BitVec 32))) (_ BitVec 32) {tests}#x00000020{close})\n")
+    };
+    let ones: Vec<String> = (0..32)
+        .map(|n| format!("((_ zero_extend 31) {})", bit(n)))
+        .collect();
+    format!(
+        "(define-fun ones ((x (_ BitVec 32))) (_ BitVec 32) (bvadd {}))\n{}{}",
+        ones.join(" "),
+        zeros("leading", std::array::from_fn(|n| 31 - n as u32)),
+        zeros("trailing", std::array::from_fn(|n| n as u32)),
+    )
+}
+
 /// What the machine computes, as a function of two numbers that are words.
 fn machine(theory: Theory, text: &str) -> String {
     match theory {
-        Theory::Words => format!(
-            "(define-fun machine ((a (_ BitVec 64)) (b (_ BitVec 64))) (_ BitVec 64)\n  \
+        Theory::Words => {
+            counts()
+                + &format!(
+                    "(define-fun machine ((a (_ BitVec 64)) (b (_ BitVec 64))) (_ BitVec 64)\n  \
              (let ((x ((_ extract 31 0) a)) (y ((_ extract 31 0) b))) ((_ zero_extend 32) {text})))\n"
-        ),
+                )
+        }
         Theory::Integers => format!(
             "{SIGNED}(define-fun machine ((x Int) (y Int)) Int\n  \
              (let ((sx (signed x)) (sy (signed y))) (mod {text} 4294967296)))\n"

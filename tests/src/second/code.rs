@@ -72,8 +72,9 @@ pub(super) fn read(image: &Image) -> Result<Code, String> {
     let mut at = 0;
     while !rest.is_empty() {
         let (inst, size) = nfl_isa::decode(rest).map_err(|why| format!("at {at}: {why}"))?;
-        rest = rest.get(size as usize..).unwrap_or(&[]);
+        targets(image.manifest.target.0, at, &inst, size, rest)?;
         let goes = goes(image, at, &inst)?;
+        rest = rest.get(size as usize..).unwrap_or(&[]);
         let next = at + Int::from(size);
         code.insert(at, Line { inst, next, goes });
         at = next;
@@ -90,6 +91,43 @@ pub(super) fn read(image: &Image) -> Result<Code, String> {
     Ok(code)
 }
 
+/// The instruction is one that the target has: 0 is RV32IMC, 1 and 3 lack M, and 2 has Zba, Zbb, Zbs and Zcb beside.
+fn targets(target: u8, at: Int, inst: &Inst, size: u32, bytes: &[u8]) -> Result<(), String> {
+    let word = bytes.iter().take(size as usize).rev();
+    let word = word.fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+    // What is left of the table's text is all in the opcode, in funct3 and in funct7.
+    let (opcode, funct3, funct7) = (word & 0x7f, word >> 12 & 7, word >> 25);
+    let (is_m, is_b, is_zcb) = match (size, opcode) {
+        (4, 0x33) => (
+            funct7 == 1,
+            !matches!(funct7, 0 | 1) && !(funct7 == 0x20 && matches!(funct3, 0 | 5)),
+            false,
+        ),
+        (4, 0x13) => (
+            false,
+            matches!(funct3, 1 | 5) && !(funct7 == 0 || (funct7 == 0x20 && funct3 == 5)),
+            false,
+        ),
+        // Quadrant 0 with funct3 4; and what quadrant 1 has behind c.and.
+        (2, _) => (
+            inst.op == Op::Mul,
+            false,
+            word & 0xe003 == 0x8000 || word & 0xfc43 == 0x9c41,
+        ),
+        _ => (false, false, false),
+    };
+    let has = match target {
+        0 => !is_b && !is_zcb,
+        2 => true,
+        _ => !is_m && !is_b && !is_zcb,
+    };
+    if has {
+        Ok(())
+    } else {
+        refuse(format!("at {at}: the target has no {inst}"))
+    }
+}
+
 fn goes(image: &Image, at: Int, inst: &Inst) -> Result<Goes, String> {
     if let Some(rd) = inst.written() {
         let node = [Reg::SP, Reg::S0, Reg::S1].contains(&rd);
@@ -98,11 +136,6 @@ fn goes(image: &Image, at: Int, inst: &Inst) -> Result<Goes, String> {
     let target = at + Int::from(inst.imm);
     match inst.op {
         Op::Auipc | Op::Ecall | Op::Jalr => refuse(format!("at {at}: {inst} is not for microcode")),
-        Op::Mul | Op::Mulh | Op::Mulhsu | Op::Mulhu | Op::Div | Op::Divu | Op::Rem | Op::Remu
-            if image.manifest.target.0 != 0 =>
-        {
-            refuse(format!("at {at}: the target has no {inst}"))
-        }
         Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => Ok(Goes::Branch(target)),
         Op::Jal if inst.rd == Reg::ZERO => Ok(Goes::Jump(target)),
         Op::Jal if inst.rd == Reg::RA => {

@@ -37,6 +37,11 @@ fn plain(op: Op) -> Op {
         Op::Slli => Op::Sll,
         Op::Srli => Op::Srl,
         Op::Srai => Op::Sra,
+        Op::Rori => Op::Ror,
+        Op::Bclri => Op::Bclr,
+        Op::Bexti => Op::Bext,
+        Op::Binvi => Op::Binv,
+        Op::Bseti => Op::Bset,
         op => op,
     }
 }
@@ -56,7 +61,19 @@ fn of(state: &mut State, op: Op, a: Term, b: Term, named: Op) -> Result<Term, St
     let result = match (op, a.is_number(), b.is_number()) {
         (Op::Add, true, true) => return Ok(sum(state, a, b)),
         (Op::Sub, true, true) => return Ok(difference(state, a, b)),
-        (_, true, true) => return Ok(operation(state, op, a, b)),
+        (Op::Sh1add | Op::Sh2add | Op::Sh3add, true, is_number) => {
+            let by = match op {
+                Op::Sh1add => 1,
+                Op::Sh2add => 2,
+                _ => 3,
+            };
+            let index = operation(state, Op::Sll, a, Term::constant(by));
+            if is_number {
+                return Ok(sum(state, index, b));
+            }
+            moved_up(state, b, index)
+        }
+        (_, true, true) => return Ok(numbers(state, op, a, b)),
         (Op::Add, false, true) => moved_up(state, a, b),
         (Op::Add, true, false) => moved_up(state, b, a),
         (Op::Sub, false, true) => moved_down(state, a, b),
@@ -193,6 +210,25 @@ fn is_kept(state: &State, x: Term, mask: Term) -> bool {
     mask.is_some_and(|mask| (mask + 1).count_ones() == 1 && hi <= mask)
 }
 
+/// Operations that are told by others, and those others.
+fn numbers(state: &mut State, op: Op, a: Term, b: Term) -> Term {
+    let one = |op, n| (op, Term::constant(n));
+    let bit = state.exact(b).map(|n| 1 << (n % 32));
+    let (op, b) = match (op, bit) {
+        (Op::Sextb | Op::Sexth, _) => {
+            let by = Term::constant(if op == Op::Sextb { 24 } else { 16 });
+            let high = operation(state, Op::Sll, a, by);
+            return operation(state, Op::Sra, high, by);
+        }
+        (Op::Zexth, _) => one(Op::And, 0xffff),
+        (Op::Bclr, Some(bit)) => one(Op::And, M - bit),
+        (Op::Bset, Some(bit)) => one(Op::Or, bit),
+        (Op::Binv, Some(bit)) => one(Op::Xor, bit),
+        _ => (op, b),
+    };
+    operation(state, op, a, b)
+}
+
 fn operation(state: &mut State, op: Op, a: Term, b: Term) -> Term {
     if op == Op::And && is_kept(state, a, b) {
         return a;
@@ -209,11 +245,14 @@ fn operation(state: &mut State, op: Op, a: Term, b: Term) -> Term {
         }
         None => range(op, state.range(a), state.range(b)),
     };
-    let slack = state.dist(a);
+    let slack = match op {
+        Op::Minu => state.dist(a).max(state.dist(b)),
+        _ => state.dist(a),
+    };
     let stride = stride(state, op, a, b);
     let result = state.some(Kind::Number, (lo, hi));
     let lessens = match op {
-        Op::And | Op::Srl | Op::Remu => true,
+        Op::And | Op::Andn | Op::Srl | Op::Remu | Op::Minu => true,
         Op::Divu => b_lo > 0,
         _ => false,
     };

@@ -34,7 +34,12 @@ pub(super) fn check(image: &Image, limits: &ImageLimits) -> Result<(), String> {
         require(fits, "flow handles of another size")?;
     }
     late(image)?;
-    require(manifest.target.0 <= 1, "no such target")
+    require(manifest.target.0 <= 3, "no such target")?;
+    let is_small = image.code.len() <= 2044 && constants + carried <= 124;
+    require(
+        manifest.target.0 != 3 || is_small,
+        "more than the target has room for",
+    )
 }
 
 fn entries(manifest: &Manifest) -> Result<(), String> {

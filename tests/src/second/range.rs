@@ -44,9 +44,35 @@ pub(super) fn exact_result(op: Op, a: Int, b: Int) -> Int {
         Op::Div => sa / sb,
         Op::Divu => a / b,
         Op::Rem => sa % sb,
-        _ => a % b,
+        Op::Remu => a % b,
+        Op::Andn => a & (M - b),
+        Op::Orn => a | (M - b),
+        Op::Xnor => M - (a ^ b),
+        Op::Min => sa.min(sb),
+        Op::Minu => a.min(b),
+        Op::Max => sa.max(sb),
+        Op::Maxu => a.max(b),
+        Op::Rol => a << (b % 32) | a >> (32 - b % 32),
+        Op::Ror => a >> (b % 32) | a << (32 - b % 32),
+        Op::Clz => (0..32).take_while(|n| a >> (31 - n) == 0).count() as Int,
+        Op::Ctz => (1..=32).take_while(|n| a % (1 << n) == 0).count() as Int,
+        Op::Cpop => a.count_ones().into(),
+        Op::Orcb => bytes(a)
+            .map(|(n, byte)| (255 * byte.signum()) << (8 * n))
+            .sum(),
+        Op::Rev8 => bytes(a).map(|(n, byte)| byte << (24 - 8 * n)).sum(),
+        Op::Bclr => a & !(1 << (b % 32)),
+        Op::Bext => a >> (b % 32) & 1,
+        Op::Binv => a ^ 1 << (b % 32),
+        Op::Bset => a | 1 << (b % 32),
+        _ => panic!("{op:?} is done by others"),
     };
     result.rem_euclid(M + 1)
+}
+
+/// The bytes of a word with their numbers, the lowest first.
+fn bytes(word: Int) -> impl Iterator<Item = (u32, Int)> {
+    (0..4).map(move |n| (n, word >> (8 * n) & 255))
 }
 
 /// Where the result lies, unless both operands are exact.
@@ -59,6 +85,8 @@ pub(super) fn range(op: Op, a: Range, b: Range) -> Range {
         Op::Slt | Op::Sltu if a.0 >= b.1 => (0, 0),
         Op::Slt | Op::Sltu => (0, 1),
         Op::And => and(a, b),
+        Op::Andn => and(a, (M - b.1, M - b.0)),
+        Op::Orn => range(Op::Or, a, (M - b.1, M - b.0)),
         Op::Or => (a.0.max(b.0), (a.1 + b.1).min(all_bits(a.1 | b.1))),
         Op::Xor if b == (M, M) => (M - a.1, M - a.0),
         Op::Xor => (0, (a.1 + b.1).min(all_bits(a.1 | b.1))),
@@ -76,6 +104,12 @@ pub(super) fn range(op: Op, a: Range, b: Range) -> Range {
         Op::Div if small && b.0 > 0 => (a.0 / b.1, a.1 / b.0),
         Op::Remu => remainder(a, b),
         Op::Rem if small => remainder(a, b),
+        Op::Minu => (a.0.min(b.0), a.1.min(b.1)),
+        Op::Min if small => (a.0.min(b.0), a.1.min(b.1)),
+        Op::Maxu => (a.0.max(b.0), a.1.max(b.1)),
+        Op::Max if small => (a.0.max(b.0), a.1.max(b.1)),
+        Op::Clz | Op::Ctz | Op::Cpop => (0, 32),
+        Op::Bext => (0, 1),
         _ => ANY,
     }
 }
