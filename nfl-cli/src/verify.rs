@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use nfl::abi::codes;
 use nfl::abi::map::CODE_BASE;
 use nfl::isa::{Fx, Inst, Reg, disassemble};
-use nfl::{EngineError, Image, KeyId, Limits, LoopBound, Proven, Refusal, Trusted};
+use nfl::{
+    EngineError, Image, KeyId, Limits, LoopBound, Proven, Refusal, SubroutineBound, Trusted,
+};
 use serde::Serialize;
 
 use crate::args::Format;
@@ -67,6 +69,7 @@ struct Report {
     not_before: Option<u64>,
     entries: Vec<EntryReport>,
     loops: Vec<LoopReport>,
+    subroutines: Vec<SubroutineReport>,
     imports: Vec<String>,
     late: Vec<LateWord>,
 }
@@ -77,6 +80,14 @@ struct EntryReport {
     steps: u32,
     code: u32,
     touches: String,
+}
+
+#[derive(Serialize)]
+struct SubroutineReport {
+    entry: u32,
+    end: u32,
+    link: String,
+    steps: u32,
 }
 
 #[derive(Serialize)]
@@ -178,6 +189,7 @@ fn report(proven: &Proven, signed: &Signed) -> Report {
             })
             .collect(),
         loops: proven.loops().iter().map(loop_report).collect(),
+        subroutines: proven.subroutines().iter().map(subroutine_report).collect(),
         imports: manifest
             .imports
             .iter()
@@ -197,6 +209,15 @@ fn loop_report(one: &LoopBound) -> LoopReport {
         lo: one.measure.range.0,
         hi: one.measure.range.1,
         step: one.measure.step,
+    }
+}
+
+fn subroutine_report(one: &SubroutineBound) -> SubroutineReport {
+    SubroutineReport {
+        entry: one.entry,
+        end: one.end,
+        link: one.link.to_string(),
+        steps: one.steps,
     }
 }
 
@@ -319,6 +340,15 @@ fn print(report: &Report, shell: &mut Shell) -> Result<(), Failure> {
             l.hi,
             if l.step > 0 { "rises" } else { "falls" },
             l.step.abs()
+        ))?;
+    }
+    for one in &report.subroutines {
+        shell.line(format!(
+            "  subroutine at {:#06x}..{:#06x}: returns through {} after at most {} steps",
+            CODE_BASE + one.entry,
+            CODE_BASE + one.end,
+            one.link,
+            one.steps
         ))?;
     }
     for (slot, import) in report.imports.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The certificate: claims about loops, and their one byte form.
+//! The certificate: claims about loops and subroutines, and their one byte form.
 //!
 //! In: bytes, or claims. Out: the other. Guaranteed: what is read is exactly what would be
 //! written; nothing in it is believed, and memory is bounded by the number of bytes.
@@ -6,14 +6,20 @@
 //! The form is a version, the number of loops, and for each loop in the order of heads: half-words
 //! from the head before, half-words to its end, the place of its measure, the measure's step, the
 //! number of claims and the claims in the order of places. A claim is one number, places skipped
-//! times eight plus form, and what the form needs. Numbers are LEB128, signed ones in zigzag.
+//! times eight plus form, and what the form needs. Numbers are LEB128, signed ones in zigzag. Subroutines, if there are any,
+//! follow in the same way, with their links and the packet's length in place of a measure.
 
 use alloc::vec::Vec;
+
+use nfl_abi::map;
+use nfl_isa::Reg;
 
 use crate::refusal::{Place, Reason};
 use crate::state::{Kind, OFFSET_MAX, REGS, WORD_MAX, WORDS};
 
 const VERSION: u8 = 1;
+/// The version with subroutines.
+const WITH_SUBROUTINES: u8 = 2;
 
 /// What a certificate says about one loop.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +32,26 @@ pub(crate) struct LoopClaim {
     pub(crate) step: i64,
     /// What holds whenever control is at the head, for places that change in the loop.
     pub(crate) claims: Vec<Claim>,
+}
+
+/// What a certificate says about one subroutine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SubClaim {
+    pub(crate) entry: u32,
+    pub(crate) end: u32,
+    /// The register that holds where it was called from.
+    pub(crate) link: Reg,
+    /// The packet has so many bytes at every call.
+    pub(crate) need: i64,
+    /// What holds at every call, of places that the body reads.
+    pub(crate) claims: Vec<Claim>,
+}
+
+/// All that a certificate says.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Claims {
+    pub(crate) loops: Vec<LoopClaim>,
+    pub(crate) subroutines: Vec<SubClaim>,
 }
 
 /// What a place holds at a loop's head.
@@ -54,8 +80,14 @@ const CARRIED: u64 = 6;
 const RUN: u64 = 7;
 
 /// The bytes of claims; `None` when a claim is of a kind that has no form.
-pub(crate) fn write(loops: &[LoopClaim]) -> Option<Vec<u8>> {
-    let mut out = alloc::vec![VERSION];
+pub(crate) fn write(claims: &Claims) -> Option<Vec<u8>> {
+    let Claims { loops, subroutines } = claims;
+    let version = if subroutines.is_empty() {
+        VERSION
+    } else {
+        WITH_SUBROUTINES
+    };
+    let mut out = alloc::vec![version];
     unsigned(&mut out, loops.len() as u64);
     let mut before = 0;
     for one in loops {
@@ -65,6 +97,19 @@ pub(crate) fn write(loops: &[LoopClaim]) -> Option<Vec<u8>> {
         signed(&mut out, one.step);
         write_claims(&mut out, &one.claims)?;
         before = one.head;
+    }
+    if version == VERSION {
+        return Some(out);
+    }
+    unsigned(&mut out, subroutines.len() as u64);
+    let mut before = 0;
+    for one in subroutines {
+        unsigned(&mut out, u64::from(one.entry.checked_sub(before)? / 2));
+        unsigned(&mut out, u64::from(one.end.checked_sub(one.entry)? / 2));
+        out.push(one.link.0);
+        unsigned(&mut out, one.need.cast_unsigned());
+        write_claims(&mut out, &one.claims)?;
+        before = one.end;
     }
     Some(out)
 }
@@ -102,6 +147,7 @@ fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
         next = u64::from(claim.place.0) + count as u64;
         match form {
             ANY_NUMBER => {}
+            RUN if claim.kind == Kind::Context => unsigned(out, claim.lo.cast_unsigned()),
             RUN => unsigned(
                 out,
                 (count as u64 - 1) * 2 + u64::from(claim.kind == Kind::Bytes),
@@ -139,7 +185,7 @@ fn form(claim: &Claim) -> Option<u64> {
         (Kind::Packet, Some(_)) => PACKET_SLACK,
         (Kind::Scratch, None) => SCRATCH,
         (Kind::Carried, None) => CARRIED,
-        (Kind::Bytes | Kind::Uninit, None) => RUN,
+        (Kind::Bytes | Kind::Uninit | Kind::Context, None) => RUN,
         _ => return None,
     })
 }
@@ -157,9 +203,10 @@ fn signed(out: &mut Vec<u8>, n: i64) {
 }
 
 /// The claims in a certificate.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<LoopClaim>, Reason> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Claims, Reason> {
     let mut input = Input { bytes };
-    if input.byte()? != VERSION {
+    let version = input.byte()?;
+    if version != VERSION && version != WITH_SUBROUTINES {
         return Err(Reason::Certificate("unknown version"));
     }
     let count = input.unsigned()?;
@@ -181,7 +228,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<LoopClaim>, Reason> {
         if step == 0 || step.abs() > WORD_MAX {
             return Err(Reason::Certificate("a step out of range"));
         }
-        let claims = input.claims()?;
+        let claims = input.claims(Of::Loop)?;
         loops.push(LoopClaim {
             head,
             end,
@@ -190,13 +237,25 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<LoopClaim>, Reason> {
             claims,
         });
     }
+    let subroutines = match version {
+        WITH_SUBROUTINES => input.subroutines()?,
+        _ => Vec::new(),
+    };
     if !input.bytes.is_empty() {
-        return Err(Reason::Certificate("bytes behind the last loop"));
+        return Err(Reason::Certificate("bytes behind the last claim"));
     }
-    if write(&loops).as_deref() != Some(bytes) {
+    let claims = Claims { loops, subroutines };
+    if write(&claims).as_deref() != Some(bytes) {
         return Err(Reason::Certificate("not the shortest form"));
     }
-    Ok(loops)
+    Ok(claims)
+}
+
+/// What claims are about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Loop,
+    Subroutine,
 }
 
 struct Input<'a> {
@@ -241,17 +300,69 @@ impl Input<'_> {
             .ok_or(Reason::Certificate("an address out of range"))
     }
 
-    fn claims(&mut self) -> Result<Vec<Claim>, Reason> {
+    fn subroutines(&mut self) -> Result<Vec<SubClaim>, Reason> {
+        let count = self.unsigned()?;
+        let mut subroutines: Vec<SubClaim> = Vec::new();
+        for _ in 0..count {
+            let before = subroutines.last().map_or(0, |one| one.end);
+            let entry = self.address(before)?;
+            let end = self.address(entry)?;
+            let link = Reg(self.byte()?);
+            if end == entry || !matches!(link, Reg::RA | Reg::T0) {
+                return Err(Reason::Certificate(
+                    "an empty subroutine, or one that links through another register",
+                ));
+            }
+            let need = self.unsigned()?.cast_signed();
+            if need > map::PACKET_MAX.into() {
+                return Err(Reason::Certificate("a length that no packet has"));
+            }
+            let claims = self.claims(Of::Subroutine)?;
+            if claims.iter().any(|claim| claim.place.0 == link.0) {
+                return Err(Reason::Certificate("a claim about a link"));
+            }
+            subroutines.push(SubClaim {
+                entry,
+                end,
+                link,
+                need,
+                claims,
+            });
+        }
+        Ok(subroutines)
+    }
+
+    fn claims(&mut self, of: Of) -> Result<Vec<Claim>, Reason> {
         let groups = self.unsigned()?;
         let mut claims: Vec<Claim> = Vec::new();
         let mut next = 0u64;
         for _ in 0..groups {
             let head = self.unsigned()?;
             let place = next + head / 8;
-            let count = self.group(&mut claims, place, head % 8)?;
+            let count = if of == Of::Subroutine && head % 8 == RUN && place < REGS as u64 {
+                self.context(&mut claims, place)?
+            } else {
+                self.group(&mut claims, place, head % 8)?
+            };
             next = place + count;
         }
         Ok(claims)
+    }
+
+    /// A register that holds an address in the context.
+    fn context(&mut self, claims: &mut Vec<Claim>, at: u64) -> Result<u64, Reason> {
+        let k = self.unsigned()?.cast_signed();
+        changing(at)?;
+        if k > OFFSET_MAX {
+            return Err(Reason::Certificate("a range out of range"));
+        }
+        claims.push(Claim {
+            kind: Kind::Context,
+            lo: k,
+            hi: k,
+            ..Claim::nothing(Place(at as u8))
+        });
+        Ok(1)
     }
 
     /// One claim, or a run of them; gives back how many.
@@ -280,11 +391,7 @@ impl Input<'_> {
             return Err(Reason::Certificate("a claim about no place"));
         }
         let (lo, hi, stride) = self.range(form)?;
-        if [0, 2, 8, 9].contains(&at) {
-            return Err(Reason::Certificate(
-                "a claim about a register that never changes",
-            ));
-        }
+        changing(at)?;
         let slack = match form {
             NUMBER_SLACK | PACKET_SLACK => Some(self.signed()?),
             _ => None,
@@ -331,6 +438,16 @@ impl Input<'_> {
         hi.map(|hi| (lo, hi, stride))
             .ok_or(Reason::Certificate("a range out of range"))
     }
+}
+
+/// Refuses claims about what is known everywhere.
+fn changing(place: u64) -> Result<(), Reason> {
+    if [0, 2, 8, 9].contains(&place) {
+        return Err(Reason::Certificate(
+            "a claim about a register that never changes",
+        ));
+    }
+    Ok(())
 }
 
 impl LoopClaim {

@@ -15,13 +15,15 @@ use nfl_abi::image::Image;
 use nfl_abi::{ImageLimits, Limits};
 use nfl_isa::Reg;
 
-use crate::certificate::{self, Claim, LoopClaim};
+use crate::certificate::{self, Claim, Claims, LoopClaim, SubClaim};
 use crate::code::{Code, Flow, Line};
 use crate::liveness;
 use crate::loops::{self, Loop};
+use crate::proposal::{self, Called};
 use crate::prove;
 use crate::refusal::{Place, Range, Reason, Refusal};
 use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS, common_stride};
+use crate::subroutine::{self, Subroutine};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::distance_to_end;
 
@@ -40,8 +42,9 @@ const FAR: i64 = 1 << 32;
 
 pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
     let limits = limits.of(image.manifest.profile);
-    let code = prove::read(image, limits)?;
+    let mut code = prove::read(image, limits)?;
     let extents = extents(&code, limits)?;
+    code.subroutines = proposal::subroutines(&code);
     let live = liveness::of(&code);
     let loops = extents.into_iter().map(|(head, end)| {
         let live = code
@@ -51,48 +54,108 @@ pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal
             .unwrap_or(0);
         Proposal::new(&code, head, end, live)
     });
+    let own = code.subroutines.iter();
+    let own = own.map(|one| Called::new(&code, one, &live)).collect();
     let mut proposer = Proposer {
         loops: loops.collect(),
+        own,
         operands: Vec::new(),
         surprised: false,
         early: true,
     };
-    if !proposer.loops.is_empty() {
+    if !proposer.loops.is_empty() || !proposer.own.is_empty() {
         settle(image, limits, &code, &mut proposer)?;
     }
     let claims = proposer.claims()?;
-    let chosen = WAYS
+    let ways = WAYS
         .iter()
-        .map(|way| claims.iter().map(|one| without(one, *way)).collect())
-        .find(|fewer: &Vec<LoopClaim>| is_proved(image, limits, &code, fewer.clone()));
+        .filter(|way| !way.numbers || !claims.subroutines.is_empty());
+    let chosen = ways
+        .map(|way| fewer(&claims, *way))
+        .find(|fewer| is_proved(image, limits, &mut code, fewer.clone()));
     certificate::write(&chosen.unwrap_or(claims))
         .ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
 }
 
-/// What to leave out of a certificate if it can be proved without: slacks, and strides.
-const WAYS: [(bool, bool); 3] = [(true, true), (false, true), (true, false)];
+/// What to leave out of a certificate if it can be proved without.
+#[derive(Clone, Copy)]
+struct Way {
+    /// How large the numbers are that subroutines take.
+    numbers: bool,
+    slacks: bool,
+    strides: bool,
+}
 
-fn is_proved(image: &Image, limits: &ImageLimits, code: &Code, claims: Vec<LoopClaim>) -> bool {
-    let loops = loops::prepare(code, claims, limits);
+const WAYS: [Way; 4] = [
+    Way {
+        numbers: true,
+        slacks: true,
+        strides: true,
+    },
+    Way {
+        numbers: false,
+        slacks: true,
+        strides: true,
+    },
+    Way {
+        numbers: false,
+        slacks: false,
+        strides: true,
+    },
+    Way {
+        numbers: false,
+        slacks: true,
+        strides: false,
+    },
+];
+
+fn is_proved(image: &Image, limits: &ImageLimits, code: &mut Code, claims: Claims) -> bool {
+    let Ok(own) = subroutine::prepare(code, image, &claims.loops, claims.subroutines) else {
+        return false;
+    };
+    code.subroutines = own;
+    let loops = loops::prepare(code, claims.loops, limits);
     loops
         .and_then(|loops| prove::check(image, limits, code, &loops, &mut |_, _| {}))
         .is_ok()
 }
 
-fn without(one: &LoopClaim, (slack, stride): (bool, bool)) -> LoopClaim {
-    let claims = one.claims.iter().map(|claim| Claim {
-        slack: claim.slack.filter(|_| !slack),
-        stride: if stride {
-            claim.stride.min(1)
-        } else {
-            claim.stride
-        },
-        ..*claim
+fn fewer(claims: &Claims, way: Way) -> Claims {
+    let loops = claims.loops.iter().map(|one| LoopClaim {
+        claims: without(&one.claims, way, false),
+        ..*one
     });
-    LoopClaim {
-        claims: claims.collect(),
-        ..one.clone()
+    let subroutines = claims.subroutines.iter().map(|one| SubClaim {
+        claims: without(&one.claims, way, way.numbers),
+        ..*one
+    });
+    Claims {
+        loops: loops.collect(),
+        subroutines: subroutines.collect(),
     }
+}
+
+fn without(claims: &[Claim], way: Way, numbers: bool) -> Vec<Claim> {
+    let without = |claim: &Claim| {
+        if numbers && claim.kind == Kind::Number {
+            return Claim {
+                kind: Kind::Number,
+                hi: WORD_MAX,
+                stride: 1,
+                ..Claim::nothing(claim.place)
+            };
+        }
+        Claim {
+            slack: claim.slack.filter(|_| !way.slacks),
+            stride: if way.strides {
+                claim.stride.min(1)
+            } else {
+                claim.stride
+            },
+            ..*claim
+        }
+    };
+    claims.iter().map(without).collect()
 }
 
 /// Heads and ends of loops, found from backward jumps. A loop that would cross another one is
@@ -146,7 +209,8 @@ fn settle(
         )
         .run(entries)
     };
-    let more = proposer.loops.len() * ROUNDS_OF_A_LOOP;
+    // A subroutine that is called behind another one is met a round later.
+    let more = proposer.loops.len() * ROUNDS_OF_A_LOOP + proposer.own.len();
     for early in [true, false] {
         proposer.early = early;
         for round in 0..WIDENING_ROUNDS + more {
@@ -180,7 +244,7 @@ fn settle(
 
 /// How far a claim grows that does not hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pace {
+pub(crate) enum Pace {
     /// To what was seen.
     Seen,
     /// To the next number that something is compared with in the loop.
@@ -198,7 +262,7 @@ struct Operand {
 
 /// What is going to be said about a place at the head of a loop.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
+pub(crate) enum Word {
     /// Not met yet.
     Open,
     Claim(Claim),
@@ -234,6 +298,8 @@ enum Move {
 
 struct Proposer {
     loops: Vec<Proposal>,
+    /// The subroutines.
+    own: Vec<Called>,
     /// What was compared in this sweep.
     operands: Vec<Operand>,
     /// More words turned out to change, so the sweep was not of the whole truth.
@@ -347,7 +413,7 @@ impl Proposal {
 }
 
 /// What is known about a place, as a claim; kind `Uninit` says that nothing is.
-fn observe(state: &State, place: Place) -> Claim {
+pub(crate) fn observe(state: &State, place: Place) -> Claim {
     let value = state.get(place);
     let nothing = Claim::nothing(place);
     match value.kind {
@@ -364,6 +430,17 @@ fn observe(state: &State, place: Place) -> Claim {
                 slack,
             }
         }
+        Kind::Context => {
+            let (lo, hi) = state.range(value);
+            let claim = Claim {
+                kind: value.kind,
+                lo,
+                hi,
+                ..nothing
+            };
+            // Claims know addresses in the context by one offset.
+            if lo == hi && lo >= 0 { claim } else { nothing }
+        }
         Kind::Bytes if value.number_bytes() == ALL_BYTES => Claim {
             kind: Kind::Bytes,
             ..nothing
@@ -373,7 +450,7 @@ fn observe(state: &State, place: Place) -> Claim {
 }
 
 /// A claim that covers both.
-fn hull(a: Claim, b: Claim) -> Claim {
+pub(crate) fn hull(a: Claim, b: Claim) -> Claim {
     let slack = a.slack.zip(b.slack).map(|(a, b)| a.min(b));
     let is_number = |claim: Claim| matches!(claim.kind, Kind::Number | Kind::Bytes);
     if a.kind == b.kind {
@@ -397,7 +474,7 @@ fn hull(a: Claim, b: Claim) -> Claim {
 }
 
 /// A claim that covers both, where a bound that does not hold yet grows to the next of the `stops`.
-fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
+pub(crate) fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
     let wide = hull(claim, seen);
     if wide.kind != claim.kind {
         return wide;
@@ -438,7 +515,7 @@ fn widen(claim: Claim, seen: Claim, stops: &[i64]) -> Claim {
     }
 }
 
-fn covers(claim: Claim, seen: Claim) -> bool {
+pub(crate) fn covers(claim: Claim, seen: Claim) -> bool {
     hull(claim, seen) == claim
 }
 
@@ -451,6 +528,9 @@ impl Proposer {
             one.moves.fill(Move::Unseen);
             one.len_lo = i64::MAX;
             one.publish();
+        }
+        for one in &mut self.own {
+            one.start();
         }
         self.operands.clear();
     }
@@ -484,6 +564,9 @@ impl Proposer {
                 one.set_word(place, word);
             }
         }
+        for one in &mut self.own {
+            changed |= one.grow(pace);
+        }
         changed
     }
 
@@ -501,6 +584,9 @@ impl Proposer {
                 }
             }
         }
+        for one in &mut self.own {
+            changed |= one.shrink();
+        }
         changed
     }
 
@@ -512,22 +598,30 @@ impl Proposer {
                     _ => true,
                 })
         };
-        !self.surprised && self.loops.iter().all(holds)
+        !self.surprised && self.loops.iter().all(holds) && self.own.iter().all(Called::holds)
     }
 
     fn save(&self) -> Vec<Vec<Word>> {
-        self.loops.iter().map(|one| one.words.clone()).collect()
+        let loops = self.loops.iter().map(|one| one.words.clone());
+        let own = self.own.iter().map(|one| one.words.clone());
+        loops.chain(own).collect()
     }
 
     fn restore(&mut self, saved: Vec<Vec<Word>>) {
-        for (one, words) in self.loops.iter_mut().zip(saved) {
-            one.words = words;
+        let loops = self.loops.iter_mut().map(|one| &mut one.words);
+        let own = self.own.iter_mut().map(|one| &mut one.words);
+        for (kept, words) in loops.chain(own).zip(saved) {
+            *kept = words;
         }
     }
 
     /// The claims in the form of certificates, with the measure that bounds each loop best.
-    fn claims(&self) -> Result<Vec<LoopClaim>, Refusal> {
-        self.loops.iter().map(Proposal::claims).collect()
+    fn claims(&self) -> Result<Claims, Refusal> {
+        let loops = self.loops.iter().map(Proposal::claims);
+        Ok(Claims {
+            loops: loops.collect::<Result<_, _>>()?,
+            subroutines: self.own.iter().map(Called::claim).collect(),
+        })
     }
 }
 
@@ -631,6 +725,17 @@ impl Judge for Proposer {
             if let Some(slot) = one.moves.get_mut(usize::from(claim.place.0)) {
                 *slot = slot.and(here);
             }
+        }
+        Ok(())
+    }
+
+    fn subroutine(&self, index: usize) -> Option<&Subroutine> {
+        self.own.get(index).map(|one| &one.body)
+    }
+
+    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason> {
+        if let Some(one) = self.own.get_mut(index) {
+            one.see(state);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use nfl_isa::{Inst, Op, Reg, Target};
 
 use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
+use crate::subroutine::Subroutine;
 
 /// One instruction and where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,10 @@ pub(crate) enum Flow {
     Jump(u32),
     /// To a slot of the call vector and back.
     Call(u16),
+    /// To a subroutine and back.
+    Enter(u32),
+    /// Behind the call of the subroutine that it ends.
+    Return,
     Finish,
 }
 
@@ -40,6 +45,8 @@ pub(crate) struct Code {
     pub(crate) bytes: u32,
     /// What the slots of the call vector lead to.
     pub(crate) imports: Vec<Import>,
+    /// In the order of addresses; none before the certificate is read.
+    pub(crate) subroutines: Vec<Subroutine>,
 }
 
 const NO_START: u32 = u32::MAX;
@@ -47,11 +54,14 @@ const NO_START: u32 = u32::MAX;
 impl Line {
     fn new(pc: u32, size: u32, inst: Inst) -> Line {
         let target = i64::from(pc) + i64::from(inst.imm);
+        let links = |reg: Reg| matches!(reg, Reg::RA | Reg::T0);
         let flow = match inst.op {
+            Op::Jal if links(inst.rd) && target >= 0 => Flow::Enter(target as u32),
+            Op::Jalr if links(inst.rs1) && inst.rd == Reg::ZERO && inst.imm == 0 => Flow::Return,
             Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => {
                 Flow::Branch(target as u32)
             }
-            Op::Jal if inst.rd == Reg::RA => Flow::Call(slot(target)),
+            Op::Jal if inst.rd != Reg::ZERO => Flow::Call(slot(target)),
             Op::Jal => Flow::Jump(target as u32),
             Op::Ebreak => Flow::Finish,
             _ => Flow::Next,
@@ -83,6 +93,23 @@ impl Line {
         (fmt.has_rd() && self.inst.rd != Reg::ZERO).then_some(self.inst.rd)
     }
 
+    /// The words of scratch that a load or store reaches by `sp`, one bit each.
+    pub(crate) fn words_by_sp(&self) -> u64 {
+        let size = match self.inst.op {
+            Op::Lb | Op::Lbu | Op::Sb => 1,
+            Op::Lh | Op::Lhu | Op::Sh => 2,
+            Op::Lw | Op::Sw => 4,
+            _ => return 0,
+        };
+        if self.inst.rs1 != Reg::SP {
+            return 0;
+        }
+        let imm = self.inst.imm;
+        let reached = [imm >> 2, (imm + size - 1) >> 2];
+        let inside = reached.into_iter().filter(|word| (0..64).contains(word));
+        inside.fold(0, |mask, word| mask | 1 << word)
+    }
+
     /// The registers that have changed when control is at the next instruction, one bit each.
     pub(crate) fn changes(&self) -> u32 {
         match self.flow() {
@@ -103,6 +130,7 @@ impl Code {
             starts: alloc::vec![NO_START; bytes.len() / 2 + 1],
             bytes: bytes.len() as u32,
             imports,
+            subroutines: Vec::new(),
         };
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
@@ -145,6 +173,14 @@ impl Code {
         pc == self.bytes || self.index(pc).is_some()
     }
 
+    /// The index of the subroutine that starts at `pc`.
+    pub(crate) fn subroutine(&self, pc: u32) -> Option<usize> {
+        let found = self
+            .subroutines
+            .binary_search_by_key(&pc, |one| one.claim.entry);
+        found.ok()
+    }
+
     /// What a slot of the call vector leads to.
     pub(crate) fn import(&self, slot: u16) -> Option<&Import> {
         self.imports.get(usize::from(slot))
@@ -165,7 +201,10 @@ impl Code {
                 None => Err(Reason::Call(line.inst)),
             };
         }
-        if !matches!(line.flow(), Flow::Branch(_) | Flow::Jump(_)) {
+        if !matches!(
+            line.flow(),
+            Flow::Branch(_) | Flow::Jump(_) | Flow::Enter(_)
+        ) {
             return Ok(());
         }
         let target = line.target();
@@ -193,8 +232,13 @@ fn refuse(line: &Line, has: bool) -> Option<Reason> {
     let inst = line.inst;
     match inst.op {
         // Code cannot be read and addresses are small, so nothing needs the program counter.
-        Op::Auipc | Op::Ecall | Op::Jalr => Some(Reason::Forbidden(inst)),
-        Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA) => Some(Reason::Call(inst)),
+        Op::Auipc | Op::Ecall => Some(Reason::Forbidden(inst)),
+        Op::Jalr if line.flow() != Flow::Return => Some(Reason::Forbidden(inst)),
+        Op::Jal if !matches!(inst.rd, Reg::ZERO | Reg::RA | Reg::T0) => Some(Reason::Call(inst)),
+        // Services link through `ra`.
+        Op::Jal if inst.rd == Reg::T0 && matches!(line.flow(), Flow::Call(_)) => {
+            Some(Reason::Call(inst))
+        }
         _ if !has => Some(Reason::Target(inst)),
         _ => match line.writes() {
             Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Some(Reason::Reserved(reg)),

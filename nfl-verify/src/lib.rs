@@ -19,7 +19,7 @@
 //! 7. every run ends within the steps that the manifest promises, which the platform allows;
 //! 8. all of this holds for every value that a late parameter may be bound to.
 //!
-//! The certificate announces loops and what holds at their heads. It is checked and never
+//! The certificate announces loops and subroutines, and what holds at their heads. It is checked and never
 //! believed: a wrong one can only make the answer *no*. [`certify`] proposes one.
 //!
 //! In: an [`Image`] and the platform's [`Limits`]. Out: a [`Proven`] image or a [`Refusal`].
@@ -54,12 +54,14 @@ mod loops;
 mod manifest;
 mod memory;
 mod number;
+mod proposal;
 mod prove;
 mod range;
 mod refine;
 mod refusal;
 mod report;
 mod state;
+mod subroutine;
 mod sweep;
 mod transfer;
 
@@ -69,7 +71,7 @@ use nfl_abi::{Image, Limits};
 
 pub use known::{Holds, Known};
 pub use refusal::{Place, Range, Reason, Refusal, Region};
-pub use report::{EntryBound, LoopBound, Measure, Proven, Touches};
+pub use report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touches};
 
 /// Proves an image, or says what could not be proved.
 ///

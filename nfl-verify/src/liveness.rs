@@ -27,6 +27,9 @@ pub(crate) fn of(code: &Code) -> Vec<u128> {
             let target = |pc: u32| code.index(pc).map_or(0, at);
             let after = match line.flow() {
                 Flow::Next | Flow::Call(_) => at(index + 1),
+                // What the subroutine writes may be what was there before: that is left to its own code.
+                Flow::Enter(pc) => at(index + 1) | target(pc),
+                Flow::Return => returned(code, line),
                 Flow::Branch(pc) => at(index + 1) | target(pc),
                 Flow::Jump(pc) => target(pc),
                 Flow::Finish => bit(Reg::A0) | bit(Reg::A1),
@@ -42,6 +45,21 @@ pub(crate) fn of(code: &Code) -> Vec<u128> {
         }
     }
     live
+}
+
+/// What a subroutine changes, as if all of it were read behind its calls.
+fn returned(code: &Code, line: &Line) -> u128 {
+    let ends = |at: usize| {
+        code.subroutines
+            .get(at)
+            .filter(|one| one.claim.end == line.end())
+    };
+    let at = code
+        .subroutines
+        .partition_point(|one| one.claim.end < line.end());
+    ends(at).map_or(0, |one| {
+        u128::from(one.regs) | u128::from(one.words) << REGS
+    })
 }
 
 fn bit(reg: Reg) -> u128 {

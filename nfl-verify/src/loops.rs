@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::ImageLimits;
-use nfl_isa::{Op, Reg};
+use nfl_isa::Op;
 
 use crate::certificate::LoopClaim;
 use crate::code::{Code, Flow};
@@ -30,7 +30,12 @@ pub(crate) struct Loop {
 
 impl Loop {
     pub(crate) fn new(code: &Code, claim: LoopClaim, trips: u32) -> Loop {
-        let (regs, words) = changes(code, &claim);
+        let (regs, mut words) = changes(code, claim.head, claim.end);
+        for claim in &claim.claims {
+            if let Some(word) = usize::from(claim.place.0).checked_sub(REGS) {
+                words |= 1u64 << (word & 63);
+            }
+        }
         let lines = code.extent(claim.head, claim.end);
         Loop {
             resizes: lines.iter().any(|line| code.resizes(line)),
@@ -87,26 +92,21 @@ pub(crate) fn trips(claim: &LoopClaim, limits: &ImageLimits) -> Result<u32, Reas
     Ok(trips as u32)
 }
 
-fn changes(code: &Code, claim: &LoopClaim) -> (u32, u64) {
+/// The registers that the instructions from `head` up to `end` change, and the words of scratch that they reach by `sp`.
+pub(crate) fn changes(code: &Code, head: u32, end: u32) -> (u32, u64) {
     let (mut regs, mut words) = (0, 0);
-    for claim in &claim.claims {
-        if let Some(word) = usize::from(claim.place.0).checked_sub(REGS) {
-            words |= 1u64 << (word & 63);
-        }
-    }
-    for line in code.extent(claim.head, claim.end) {
+    for line in code.extent(head, end) {
         regs |= line.changes();
-        let size = match line.inst.op {
-            Op::Sb => 1,
-            Op::Sh => 2,
-            Op::Sw => 4,
-            _ => continue,
-        };
-        if line.inst.rs1 == Reg::SP {
-            let reached = [line.inst.imm >> 2, (line.inst.imm + size - 1) >> 2];
-            for word in reached.into_iter().filter(|word| (0..64).contains(word)) {
-                words |= 1u64 << word;
-            }
+        if let Flow::Enter(target) = line.flow()
+            && let Some(called) = code
+                .subroutine(target)
+                .and_then(|at| code.subroutines.get(at))
+        {
+            regs |= called.regs;
+            words |= called.words;
+        }
+        if matches!(line.inst.op, Op::Sb | Op::Sh | Op::Sw) {
+            words |= line.words_by_sp();
         }
     }
     (regs, words)
@@ -164,13 +164,13 @@ impl Costs {
                 }
             };
             match line.flow() {
-                Flow::Next | Flow::Call(_) => add_ways(row, behind),
+                Flow::Next | Flow::Call(_) | Flow::Enter(_) => add_ways(row, behind),
                 Flow::Branch(target) => {
                     way(row, target);
                     add_ways(row, behind);
                 }
                 Flow::Jump(target) => way(row, target),
-                Flow::Finish => raise(row.first_mut(), 1),
+                Flow::Finish | Flow::Return => raise(row.first_mut(), 1),
             }
             let price = passed.get(index).map_or(0, |one| one.price);
             if price > 0 {

@@ -10,14 +10,15 @@ use nfl_abi::{ImageLimits, Limits};
 use nfl_isa::Target;
 
 use crate::call;
-use crate::certificate::{self, Claim, LoopClaim};
+use crate::certificate::{self, Claim, Claims};
 use crate::code::{Code, Flow, Line};
 use crate::known::Known;
 use crate::loops::{self, Costs, Loop};
 use crate::manifest;
 use crate::refusal::{Reason, Refusal};
-use crate::report::{EntryBound, LoopBound, Measure, Proven, Touches};
+use crate::report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touches};
 use crate::state::{ALL_BYTES, Kind, State, Sym};
+use crate::subroutine::{self, Subroutine};
 use crate::sweep::{Judge, Open, Sweep};
 use crate::transfer::{Passed, World, distance_to_end};
 
@@ -26,13 +27,22 @@ pub(crate) type Visit<'a> = &'a mut dyn FnMut(u32, &Known<'_>);
 
 pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<Proven, Refusal> {
     let limits = limits.of(image.manifest.profile);
-    let code = read(image, limits)?;
+    let mut code = read(image, limits)?;
     let claims = claims(&image.certificate, limits).map_err(Reason::of_image)?;
-    let loops = loops::prepare(&code, claims, limits)?;
-    let passed = check(image, limits, &code, &loops, visit)?;
+    code.subroutines = subroutine::prepare(&code, image, &claims.loops, claims.subroutines)?;
+    let loops = loops::prepare(&code, claims.loops, limits)?;
+    let mut passed = check(image, limits, &code, &loops, visit)?;
+    let steps = subroutine::price(&code, &mut passed);
     let bounds = bounds(image, limits, &code, &loops, &passed)?;
     let loops = loops.iter().filter_map(loop_bound).collect();
-    Ok(Proven::new(image.clone(), bounds, loops))
+    let bounded = code.subroutines.iter().zip(steps);
+    let subroutines = bounded.map(|(one, steps)| subroutine_bound(one, steps));
+    Ok(Proven::new(
+        image.clone(),
+        bounds,
+        loops,
+        subroutines.collect(),
+    ))
 }
 
 /// A loop has a measure, or `prepare` has refused it.
@@ -52,6 +62,16 @@ fn loop_bound(one: &Loop) -> Option<LoopBound> {
     })
 }
 
+fn subroutine_bound(one: &Subroutine, steps: u64) -> SubroutineBound {
+    let claim = &one.claim;
+    SubroutineBound {
+        entry: claim.entry,
+        end: claim.end,
+        link: claim.link,
+        steps: u32::try_from(steps).unwrap_or(u32::MAX),
+    }
+}
+
 /// Sweeps the code and checks every claim; gives back what each instruction touches and costs.
 pub(crate) fn check(
     image: &Image,
@@ -60,7 +80,11 @@ pub(crate) fn check(
     loops: &[Loop],
     visit: Visit<'_>,
 ) -> Result<Vec<Passed>, Refusal> {
-    let mut prover = Prover { loops, visit };
+    let mut prover = Prover {
+        loops,
+        subroutines: &code.subroutines,
+        visit,
+    };
     let entries = entries(image, code)?;
     Sweep::new(
         code,
@@ -71,7 +95,7 @@ pub(crate) fn check(
     .run(entries)
 }
 
-fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Vec<LoopClaim>, Reason> {
+fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Claims, Reason> {
     let limit = limits.certificate_bytes as usize;
     if certificate.len() > limit {
         return Err(Reason::TooLarge {
@@ -167,6 +191,7 @@ fn reach(code: &Code, start: usize, passed: &[Passed], is_only: bool) -> (u32, T
     };
     mark(&mut reached, Some(start));
     let (mut bytes, mut touched) = (0, Touches::NONE);
+    let mut called = alloc::vec![false; code.subroutines.len()];
     for (index, line) in code.lines.iter().enumerate().skip(start) {
         if !reached.get(index).is_some_and(|&reached| reached) {
             continue;
@@ -180,8 +205,22 @@ fn reach(code: &Code, start: usize, passed: &[Passed], is_only: bool) -> (u32, T
                 mark(&mut reached, code.index(target));
             }
             Flow::Jump(target) => mark(&mut reached, code.index(target)),
-            Flow::Finish => {}
+            Flow::Enter(target) => {
+                mark(&mut reached, Some(index + 1));
+                if let Some(called) = code.subroutine(target).and_then(|at| called.get_mut(at)) {
+                    *called = true;
+                }
+            }
+            Flow::Finish | Flow::Return => {}
         }
+    }
+    let called = code.subroutines.iter().zip(called);
+    for (one, _) in called.filter(|(_, called)| *called) {
+        let (entry, end) = (one.claim.entry, one.claim.end);
+        bytes += end - entry;
+        let from = code.index(entry).unwrap_or(passed.len());
+        let touches = passed.iter().skip(from).take(code.extent(entry, end).len());
+        touched = touches.fold(touched, |touched, one| touched.union(one.touches));
     }
     (bytes, touched)
 }
@@ -189,6 +228,7 @@ fn reach(code: &Code, start: usize, passed: &[Passed], is_only: bool) -> (u32, T
 /// The judge that checks a certificate.
 struct Prover<'a, 'v> {
     loops: &'a [Loop],
+    subroutines: &'a [Subroutine],
     visit: Visit<'v>,
 }
 
@@ -228,6 +268,30 @@ impl Judge for Prover<'_, '_> {
             head: claim.head,
             place: claim.measure,
             step: claim.step,
+        })
+    }
+
+    fn subroutine(&self, index: usize) -> Option<&Subroutine> {
+        self.subroutines.get(index)
+    }
+
+    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason> {
+        let Some(one) = self.subroutines.get(index) else {
+            return Ok(());
+        };
+        let (entry, need) = (one.claim.entry, one.claim.need);
+        if state.len_lo() < need {
+            let len = state.len_lo();
+            return Err(Reason::CallLength { entry, need, len });
+        }
+        let wrong = one.claim.claims.iter().find(|claim| !holds(claim, state));
+        let Some(claim) = wrong else { return Ok(()) };
+        let value = state.get(claim.place);
+        Err(Reason::CallClaim {
+            entry,
+            place: claim.place,
+            claimed: (claim.lo, claim.hi),
+            found: (value.kind == claim.kind).then(|| state.range(value)),
         })
     }
 

@@ -100,6 +100,12 @@ pub enum Reason {
     Forbidden(Inst),
     /// A linking jump that leads to no imported service.
     Call(Inst),
+    /// A linking jump to what the certificate announces as no subroutine with that link, or not below.
+    NoSubroutine(Inst),
+    /// A return that ends no subroutine of the certificate.
+    Return,
+    /// Control comes into a subroutine, or leaves it, other than by call and return.
+    SubroutineJump(u32),
     /// A jump out of the code.
     JumpOutside(i64),
     /// A jump into the middle of an instruction.
@@ -127,6 +133,35 @@ pub enum Reason {
         head: u32,
         /// The first address behind it.
         end: u32,
+    },
+    /// A subroutine that does not fit the code, or does what none may do.
+    Subroutine {
+        /// Its first instruction.
+        entry: u32,
+        /// The first address behind it.
+        end: u32,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A claim that does not hold where a subroutine is called.
+    CallClaim {
+        /// The first instruction of the subroutine.
+        entry: u32,
+        /// The register or word.
+        place: Place,
+        /// What is claimed.
+        claimed: Range,
+        /// What is known, when it is of the claimed kind at all.
+        found: Option<Range>,
+    },
+    /// A subroutine is called with a packet that may be shorter than it needs.
+    CallLength {
+        /// The first instruction of the subroutine.
+        entry: u32,
+        /// The bytes it needs.
+        need: i64,
+        /// How long the packet is at least.
+        len: i64,
     },
     /// Loops nested deeper than the platform allows.
     LoopDepth(usize),
@@ -161,6 +196,13 @@ pub enum Reason {
     },
     /// A loop stores to words of scratch that its certificate does not mention.
     LoopWords {
+        /// The first of them.
+        first: Place,
+        /// The last of them.
+        last: Place,
+    },
+    /// A subroutine stores to words of scratch other than by `sp`.
+    SubroutineWords {
         /// The first of them.
         first: Place,
         /// The last of them.
@@ -409,6 +451,15 @@ impl Reason {
                     "`{inst}` links, and leads to no slot of an imported service"
                 )
             }
+            Reason::NoSubroutine(inst) => write!(
+                out,
+                "`{inst}` links, and leads to no subroutine above it that the certificate announces with this link"
+            ),
+            Reason::Return => write!(out, "a return, but not of a subroutine of the certificate"),
+            Reason::SubroutineJump(target) => write!(
+                out,
+                "control goes to {target} across the border of a subroutine, by neither call nor return"
+            ),
             Reason::JumpOutside(target) => write!(out, "a jump to {target}, outside the code"),
             Reason::JumpMiddle(target) => {
                 write!(out, "a jump to {target}, the middle of an instruction")
@@ -440,6 +491,27 @@ impl Reason {
                     "a loop from {head} to {end} does not fit the code or crosses another"
                 )
             }
+            Reason::Subroutine { entry, end, why } => {
+                write!(out, "the subroutine from {entry} to {end} {why}")
+            }
+            Reason::CallClaim {
+                entry,
+                place,
+                claimed,
+                found,
+            } => write!(
+                out,
+                "the subroutine at {entry} claims {} for {place}, which ",
+                Show(*claimed)
+            )
+            .and_then(|()| match found {
+                Some(range) => write!(out, "is {} here", Show(*range)),
+                None => write!(out, "holds nothing of that kind here"),
+            }),
+            Reason::CallLength { entry, need, len } => write!(
+                out,
+                "the subroutine at {entry} needs a packet of {need} bytes, of which {len} are known to be there"
+            ),
             Reason::LoopDepth(depth) => {
                 write!(
                     out,
@@ -482,6 +554,10 @@ impl Reason {
             Reason::LoopWords { first, last } => write!(
                 out,
                 "a loop stores to {first} to {last}, and its certificate does not mention all of that"
+            ),
+            Reason::SubroutineWords { first, last } => write!(
+                out,
+                "a subroutine stores to {first} to {last} other than by `sp`"
             ),
             Reason::NoMeasure { head } => {
                 write!(

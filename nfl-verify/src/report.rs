@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use nfl_abi::image::Image;
+use nfl_isa::Reg;
 
 use crate::refusal::{Place, Range, Region};
 
@@ -97,6 +98,19 @@ pub struct Measure {
     pub step: i64,
 }
 
+/// A subroutine of the image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SubroutineBound {
+    /// Offset in the code of the first instruction, where it is called.
+    pub entry: u32,
+    /// Offset of the first byte behind its return.
+    pub end: u32,
+    /// The register that holds where it was called from.
+    pub link: Reg,
+    /// Steps from its first instruction to its return, that included, at most.
+    pub steps: u32,
+}
+
 /// What is proved about one entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EntryBound {
@@ -114,14 +128,21 @@ pub struct Proven {
     image: Image,
     entries: Vec<EntryBound>,
     loops: Vec<LoopBound>,
+    subroutines: Vec<SubroutineBound>,
 }
 
 impl Proven {
-    pub(crate) fn new(image: Image, entries: Vec<EntryBound>, loops: Vec<LoopBound>) -> Proven {
+    pub(crate) fn new(
+        image: Image,
+        entries: Vec<EntryBound>,
+        loops: Vec<LoopBound>,
+        subroutines: Vec<SubroutineBound>,
+    ) -> Proven {
         Proven {
             image,
             entries,
             loops,
+            subroutines,
         }
     }
 
@@ -144,6 +165,11 @@ impl Proven {
     /// What is proved about each entry, in the manifest's order.
     pub fn entries(&self) -> &[EntryBound] {
         &self.entries
+    }
+
+    /// The subroutines in the order of their addresses.
+    pub fn subroutines(&self) -> &[SubroutineBound] {
+        &self.subroutines
     }
 
     /// The loops in the order of their heads.

@@ -366,6 +366,21 @@ impl State {
         sym
     }
 
+    /// What is known of a symbol, when the distance from the packet's end that its range says counts too.
+    pub(crate) fn told(&self, sym: Sym) -> Fact {
+        Fact {
+            slack: self.slack(sym),
+            ..self.fact(sym)
+        }
+    }
+
+    /// A symbol of which another state knows this.
+    pub(crate) fn adopt(&mut self, fact: Fact) -> Sym {
+        let sym = self.symbols();
+        self.facts.push(fact);
+        sym
+    }
+
     /// How many symbols there are, which is the name of the next one.
     pub(crate) fn symbols(&self) -> Sym {
         self.facts.len() as Sym

@@ -16,6 +16,7 @@ use crate::refine;
 use crate::refusal::{Place, Reason, Refusal};
 use crate::report::Touches;
 use crate::state::{ALL_BYTES, FIRST, Kind, REGS, Space, State, Sym, Value, WORDS};
+use crate::subroutine::{Subroutine, Summary};
 use crate::transfer::{self, Passed, World, step};
 
 /// Decides what holds at the heads of loops. The prover checks a certificate; the proposer makes
@@ -30,6 +31,12 @@ pub(crate) trait Judge {
     /// Control goes back to the head of a loop in `state`. `first` is the symbol of the first claim
     /// about a range; the others follow it.
     fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason>;
+
+    /// The subroutine with this index in the order of addresses.
+    fn subroutine(&self, index: usize) -> Option<&Subroutine>;
+
+    /// A subroutine is called in `state`.
+    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason>;
 
     /// Something could not be proved. The prover refuses; the proposer goes on without it.
     fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason>;
@@ -57,6 +64,15 @@ pub(crate) struct Open {
     outer_words: u64,
 }
 
+/// The subroutine around the current instruction.
+struct Inside {
+    index: usize,
+    /// The symbol of its first claim.
+    first: Sym,
+    /// Symbols below keep their names in the body.
+    floor: Sym,
+}
+
 /// A state that waits at a forward target.
 struct Pending {
     pc: u32,
@@ -72,6 +88,9 @@ pub(crate) struct Sweep<'a, J> {
     pub(crate) judge: &'a mut J,
     open: Vec<Open>,
     next_loop: usize,
+    inside: Option<Inside>,
+    /// What the subroutines leave that have been passed.
+    summaries: Vec<Summary>,
     /// In falling order of addresses.
     pending: Vec<Pending>,
     /// States whose memory can be used again.
@@ -88,6 +107,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         judge: &'a mut J,
     ) -> Self {
         let (open, pending, spare) = (Vec::new(), Vec::new(), Vec::new());
+        let summaries = Vec::new();
         Sweep {
             code,
             world,
@@ -95,6 +115,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
             judge,
             open,
             next_loop: 0,
+            inside: None,
+            summaries,
             pending,
             spare,
             joiner: Joiner::default(),
@@ -128,7 +150,10 @@ impl<'a, J: Judge> Sweep<'a, J> {
         while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
             self.world.loop_words = open.outer_words;
         }
-        self.arrive(line.pc, state, *falls)?;
+        match self.entered(line.pc) {
+            Some(subroutine) => self.enter(line.pc, state, *falls, subroutine)?,
+            None => self.arrive(line.pc, state, *falls)?,
+        }
         if self
             .judge
             .body(self.next_loop)
@@ -151,6 +176,12 @@ impl<'a, J: Judge> Sweep<'a, J> {
                 Ok(Passed::default())
             }
             Flow::Call(slot) => self.call(slot, state),
+            Flow::Enter(target) => self.call_own(line, target, state),
+            Flow::Return => {
+                *falls = false;
+                self.leave(state);
+                Ok(Passed::default())
+            }
             Flow::Next => self.step(line, state),
             Flow::Finish => {
                 *falls = false;
@@ -160,6 +191,9 @@ impl<'a, J: Judge> Sweep<'a, J> {
     }
 
     fn floor(&self) -> Sym {
+        if let Some(inside) = &self.inside {
+            return inside.floor;
+        }
         self.open.last().map_or(FIRST, |open| open.floor)
     }
 
@@ -199,11 +233,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         for word in (0..WORDS as u8).filter(|word| one.words >> word & 1 != 0) {
             state.set(Place(REGS as u8 + word), Value::UNINIT);
         }
-        let first = state.symbols();
-        for claim in &one.claim.claims {
-            let value = assume(state, claim);
-            state.set(claim.place, value);
-        }
+        let first = assume(state, &one.claim.claims);
         let (head, end) = (one.claim.head, one.claim.end);
         let outer_words = self.world.loop_words;
         self.world.loop_words &= one.words;
@@ -218,8 +248,66 @@ impl<'a, J: Judge> Sweep<'a, J> {
         Ok(())
     }
 
+    /// The index of the subroutine that starts here.
+    fn entered(&self, pc: u32) -> Option<usize> {
+        let next = self.judge.subroutine(self.summaries.len())?;
+        (next.claim.entry == pc).then_some(self.summaries.len())
+    }
+
+    /// Starts on the body of a subroutine with what is claimed about all its calls. No loop is open: none has one inside.
+    fn enter(
+        &mut self,
+        pc: u32,
+        state: &mut State,
+        falls: bool,
+        index: usize,
+    ) -> Result<(), Reason> {
+        if falls || self.pending.last().is_some_and(|waiting| waiting.pc == pc) {
+            return Err(Reason::SubroutineJump(pc));
+        }
+        let Some(one) = self.judge.subroutine(index) else {
+            return Ok(());
+        };
+        let (entered, first) = one.enter();
+        let floor = entered.symbols();
+        self.world.loop_words = one.words;
+        self.inside = Some(Inside {
+            index,
+            first,
+            floor,
+        });
+        *state = entered;
+        Ok(())
+    }
+
+    fn leave(&mut self, state: &State) {
+        let Some(inside) = self.inside.take() else {
+            return;
+        };
+        self.world.loop_words = u64::MAX;
+        if let Some(one) = self.judge.subroutine(inside.index) {
+            self.summaries.push(one.leave(state, inside.first));
+        }
+    }
+
+    fn call_own(&mut self, line: &Line, target: u32, state: &mut State) -> Result<Passed, Reason> {
+        let index = self.code.subroutine(target);
+        let index = index.ok_or(Reason::NoSubroutine(line.inst))?;
+        self.judge.call(index, state)?;
+        if let Some(summary) = self.summaries.get(index) {
+            summary.apply(state, line.inst.rd);
+        }
+        Ok(Passed::default())
+    }
+
     fn step(&mut self, line: &Line, state: &mut State) -> Result<Passed, Reason> {
         let touches = step(state, &line.inst, &self.world).or_else(|reason| {
+            let reason = match reason {
+                Reason::LoopWords { first, last } if self.inside.is_some() => {
+                    Reason::SubroutineWords { first, last }
+                }
+                reason => reason,
+            };
             self.judge.object(&self.open, reason)?;
             transfer::assume(state, &line.inst);
             Ok(Touches::NONE)
@@ -287,8 +375,19 @@ impl<'a, J: Judge> Sweep<'a, J> {
     }
 }
 
+/// Makes every claimed place hold what is claimed of it, and no more; gives back the symbol of the first claim about a range,
+/// which those of the others follow.
+pub(crate) fn assume(state: &mut State, claims: &[Claim]) -> Sym {
+    let first = state.symbols();
+    for claim in claims {
+        let value = claimed(state, claim);
+        state.set(claim.place, value);
+    }
+    first
+}
+
 /// A value of which only the claim is known.
-fn assume(state: &mut State, claim: &Claim) -> Value {
+fn claimed(state: &mut State, claim: &Claim) -> Value {
     match claim.kind {
         Kind::Uninit => Value::UNINIT,
         Kind::Bytes => Value::bytes(ALL_BYTES),

@@ -69,8 +69,8 @@ pub use {
     engine::Engine,
     error::EngineError,
     nfl_verify::{
-        EntryBound, Holds, Known, LoopBound, Measure, Proven, Refusal, Region, Touches, observe,
-        prove,
+        EntryBound, Holds, Known, LoopBound, Measure, Proven, Refusal, Region, SubroutineBound,
+        Touches, observe, prove,
     },
     nfl_vm::{
         Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Instance, Loaded as Program,

@@ -16,6 +16,7 @@ mod memory;
 mod range;
 mod service;
 mod state;
+mod subroutine;
 mod sweep;
 
 use nfl_abi::{Image, Limits};
@@ -49,8 +50,10 @@ pub fn prove(image: &Image, limits: &Limits) -> Result<Vec<u32>, String> {
     manifest::check(image, limits)?;
     let calls = service::calls(&image.manifest)?;
     let code = code::read(image)?;
-    let loops = certificate::read(&image.certificate, limits)?;
+    let (loops, own) = certificate::read(&image.certificate, limits)?;
     certificate::shape(&loops, &code, limits)?;
-    let prices = sweep::sweep(image, limits, &code, &loops, &calls)?;
+    subroutine::shape(&own, &loops, image, &code, &calls)?;
+    let mut prices = sweep::sweep(image, limits, &code, (&loops, &own), &calls)?;
+    subroutine::prices(&own, &code, &mut prices);
     cost::bounds(image, limits, &code, &loops, &prices)
 }

@@ -122,7 +122,7 @@ pub struct Base {
     pcs: Vec<u32>,
     /// The pieces that entries begin with.
     entries: Vec<usize>,
-    has_loops: bool,
+    has_claims: bool,
 }
 
 impl Base {
@@ -150,13 +150,14 @@ impl Base {
         let entries = entries
             .map(|entry| place(entry.pc.cast_signed()).unwrap_or(0))
             .collect();
-        let has_loops = image.certificate.get(1).is_some_and(|&loops| loops > 0);
+        // Without claims it is a version and no loops.
+        let has_claims = image.certificate.len() > 2;
         Base {
             image,
             pieces,
             pcs,
             entries,
-            has_loops,
+            has_claims,
         }
     }
 
@@ -210,7 +211,7 @@ pub fn change(
     limits: &Limits,
 ) -> Change {
     let mut first = pick(rng, &Change::WEIGHTED);
-    if first == Change::Certificate && !base.has_loops {
+    if first == Change::Certificate && !base.has_claims {
         first = Change::Immediate;
     }
     one(rng, first, base, other, image);
@@ -219,7 +220,7 @@ pub fn change(
         let more = pick(rng, &Change::WEIGHTED);
         // The second one is made in place, whatever it is.
         match more {
-            Change::Certificate if base.has_loops => certificate(rng, &mut image.certificate),
+            Change::Certificate if base.has_claims => certificate(rng, &mut image.certificate),
             Change::Manifest if first == Change::Manifest => manifest(rng, image),
             _ => {
                 let at = rng.below(base.len() as u32) as usize;
@@ -231,7 +232,7 @@ pub fn change(
         }
     }
     // With the old certificate nearly every loop that was touched is refused.
-    let recertify = base.has_loops && first != Change::Certificate && rng.below(4) == 0;
+    let recertify = base.has_claims && first != Change::Certificate && rng.below(4) == 0;
     if recertify && let Ok(certificate) = nfl_verify::certify(image, limits) {
         image.certificate = certificate;
     }

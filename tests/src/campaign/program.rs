@@ -59,7 +59,10 @@ pub fn image(rng: &mut Rng, limits: &Limits) -> Option<Image> {
 /// The same, and counts what the verifier was asked about.
 pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image> {
     let mut image = blank(rng);
-    let mut code = Writer::new(rng).program();
+    let (mut code, start) = Writer::new(rng).program();
+    for entry in &mut image.manifest.entries {
+        entry.pc = start;
+    }
     for _ in 0..REPAIRS {
         *asked += 1;
         image.code = bytes(&code);
@@ -75,7 +78,9 @@ pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image
             }
         };
         let at = refusal.pc? as usize / 4;
-        let line = code.get_mut(at).filter(|inst| inst.op != Op::Ebreak)?;
+        let line = code
+            .get_mut(at)
+            .filter(|inst| !matches!(inst.op, Op::Ebreak | Op::Jalr))?;
         *line = match rng.below(4) {
             0 => Inst::r(
                 pick(rng, ON_NUMBERS),
@@ -236,6 +241,8 @@ struct Writer<'r> {
     exits: Vec<usize>,
     /// Branches that skip forward by so many instructions, as far as there are any.
     skips: Vec<(usize, usize)>,
+    /// Subroutines: where they begin, and their links.
+    own: Vec<(usize, Reg)>,
 }
 
 impl<'r> Writer<'r> {
@@ -246,16 +253,24 @@ impl<'r> Writer<'r> {
             open: Vec::new(),
             exits: Vec::new(),
             skips: Vec::new(),
+            own: Vec::new(),
         }
     }
 
-    fn program(mut self) -> Vec<Inst> {
-        let length = 6 + self.rng.below(40) as usize;
+    /// The code, and the address of its entry.
+    fn program(mut self) -> (Vec<Inst>, u32) {
+        if self.chance(3) {
+            for _ in 0..=self.rng.below(2) {
+                self.subroutine();
+            }
+        }
+        let start = self.code.len();
+        let length = start + 6 + self.rng.below(40) as usize;
         if self.chance(3) {
             self.fill_scratch();
         }
         while self.code.len() < length {
-            match self.rng.below(25) {
+            match self.rng.below(28) {
                 0 | 1 if self.open.len() < 3 => self.open_loop(),
                 2 | 3 => self.close_loop(),
                 4..=6 => self.number(),
@@ -269,8 +284,13 @@ impl<'r> Writer<'r> {
                 17 => self.by_moves(),
                 18 => self.perhaps_store(),
                 19..=21 => self.call(),
+                22..=24 => self.call_own(),
                 _ => self.any(),
             }
+        }
+        // Each is called at least once.
+        for at in 0..self.own.len() {
+            self.call_this(at);
         }
         while !self.open.is_empty() {
             self.close_loop();
@@ -285,7 +305,7 @@ impl<'r> Writer<'r> {
         for (at, target) in exits.chain(skips).collect::<Vec<_>>() {
             self.code[at].imm = 4 * (target - at) as i32;
         }
-        self.code
+        (self.code, 4 * start as u32)
     }
 
     fn put(&mut self, inst: Inst) {
@@ -306,6 +326,45 @@ impl<'r> Writer<'r> {
 
     fn chance(&mut self, one_in: u32) -> bool {
         self.rng.below(one_in) == 0
+    }
+
+    /// A few instructions that end with a return.
+    fn subroutine(&mut self) {
+        let link = pick(self.rng, &[Reg::RA, Reg::RA, Reg::T0]);
+        self.own.push((self.code.len(), link));
+        for _ in 0..=self.rng.below(4) {
+            match self.rng.below(10) {
+                0..=2 => self.number(),
+                3..=5 => self.shape(),
+                6 => self.spill(),
+                7 => self.perhaps_store(),
+                8 if link == Reg::T0 => self.call(),
+                _ => self.any(),
+            }
+        }
+        let end = self.code.len();
+        // Ways that leave for the end of the code leave for the return here.
+        let exits = std::mem::take(&mut self.exits);
+        let skips = std::mem::take(&mut self.skips);
+        let skips = skips.into_iter().map(|(at, by)| (at, (at + by).min(end)));
+        for (at, target) in exits.into_iter().map(|at| (at, end)).chain(skips) {
+            self.code[at].imm = 4 * (target - at) as i32;
+        }
+        self.put(Inst::i(Op::Jalr, Reg::ZERO, link, 0));
+    }
+
+    fn call_own(&mut self) {
+        if self.own.is_empty() {
+            return self.any();
+        }
+        let at = self.rng.below(self.own.len() as u32) as usize;
+        self.call_this(at);
+    }
+
+    fn call_this(&mut self, at: usize) {
+        let (to, link) = self.own[at];
+        let here = self.code.len();
+        self.put(Inst::u(Op::Jal, link, 4 * (to as i32 - here as i32)));
     }
 
     /// A call, with arguments that may be right, and often a look at its answer.

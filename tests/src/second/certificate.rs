@@ -20,6 +20,17 @@ pub(super) struct Loop {
     pub(super) claims: BTreeMap<Place, Claim>,
 }
 
+/// A subroutine as the certificate describes it.
+pub(super) struct Subroutine {
+    pub(super) entry: Int,
+    pub(super) end: Int,
+    /// The register that holds where it was called from.
+    pub(super) link: u8,
+    /// Bytes of the packet at every call.
+    pub(super) need: Int,
+    pub(super) claims: BTreeMap<Place, Claim>,
+}
+
 /// What holds at a loop's head of one place.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Claim {
@@ -41,6 +52,16 @@ pub(super) struct Range {
 }
 
 impl Range {
+    fn only(kind: Kind, at: Int) -> Range {
+        Range {
+            kind,
+            lo: at,
+            hi: at,
+            stride: 1,
+            slack: None,
+        }
+    }
+
     /// What the claim's symbol is less than the claimed value.
     pub(super) fn base(&self) -> Int {
         if self.stride >= 2 { self.lo } else { 0 }
@@ -150,7 +171,37 @@ impl Bytes<'_> {
         }))
     }
 
-    fn claims(&mut self) -> Result<BTreeMap<Place, Claim>, String> {
+    fn subroutines(&mut self) -> Result<Vec<Subroutine>, String> {
+        let count = self.unsigned()?;
+        require(count > 0, "a version that is not needed")?;
+        let mut all: Vec<Subroutine> = Vec::new();
+        for _ in 0..count {
+            let before = all.last().map_or(0, |one| one.end);
+            let entry = before + 2 * self.unsigned()?;
+            let len = self.unsigned()?;
+            require(len > 0, "an empty subroutine")?;
+            let end = entry + 2 * len;
+            require(end <= M, "a subroutine behind all addresses")?;
+            let link = self.byte()?;
+            require(link == 1 || link == 5, "another link")?;
+            let need = self.unsigned()?;
+            require(need <= 65_535, "a length that no packet has")?;
+            let claims = self.claims(true)?;
+            let of_link = claims.contains_key(&Place::Register(link));
+            require(!of_link, "a claim about a link")?;
+            all.push(Subroutine {
+                entry,
+                end,
+                link,
+                need,
+                claims,
+            });
+        }
+        Ok(all)
+    }
+
+    /// The groups; those of a subroutine may say where in the context a register leads.
+    fn claims(&mut self, of_subroutine: bool) -> Result<BTreeMap<Place, Claim>, String> {
         let mut claims = BTreeMap::new();
         let mut free = 0;
         let mut last = None;
@@ -162,6 +213,13 @@ impl Bytes<'_> {
             require(place.may_change(), "a claim about what never changes")?;
             if form < 7 {
                 claims.insert(place, self.claim(form)?);
+                (free, last) = (first + 1, None);
+                continue;
+            }
+            if let (true, Place::Register(_)) = (of_subroutine, place) {
+                let at = self.unsigned()?;
+                require(at <= FAR, "a place far from the context")?;
+                claims.insert(place, Claim::Range(Range::only(Kind::Context, at)));
                 (free, last) = (first + 1, None);
                 continue;
             }
@@ -187,12 +245,16 @@ impl Bytes<'_> {
     }
 }
 
-/// The loops of a certificate, in the order of their heads.
-pub(super) fn read(bytes: &[u8], limits: &ImageLimits) -> Result<Vec<Loop>, String> {
+/// The loops and the subroutines of a certificate, in the order of their addresses.
+pub(super) fn read(
+    bytes: &[u8],
+    limits: &ImageLimits,
+) -> Result<(Vec<Loop>, Vec<Subroutine>), String> {
     let most = Int::from(limits.certificate_bytes);
     require(bytes.len() as Int <= most, "a long certificate")?;
     let mut bytes = Bytes { rest: bytes };
-    require(bytes.byte()? == 1, "another version")?;
+    let version = bytes.byte()?;
+    require(version == 1 || version == 2, "another version")?;
     let mut loops: Vec<Loop> = Vec::new();
     for _ in 0..bytes.unsigned()? {
         let from = bytes.unsigned()?;
@@ -205,7 +267,7 @@ pub(super) fn read(bytes: &[u8], limits: &ImageLimits) -> Result<Vec<Loop>, Stri
         let measure = Place::numbered(bytes.byte()?.into()).ok_or("a measure of no place")?;
         let step = bytes.signed()?;
         require(step != 0 && step.abs() <= M, "a step out of range")?;
-        let claims = bytes.claims()?;
+        let claims = bytes.claims(false)?;
         loops.push(Loop {
             head,
             end,
@@ -214,8 +276,12 @@ pub(super) fn read(bytes: &[u8], limits: &ImageLimits) -> Result<Vec<Loop>, Stri
             claims,
         });
     }
-    require(bytes.rest.is_empty(), "bytes behind the last loop")?;
-    Ok(loops)
+    let own = match version {
+        1 => Vec::new(),
+        _ => bytes.subroutines()?,
+    };
+    require(bytes.rest.is_empty(), "bytes behind the last claim")?;
+    Ok((loops, own))
 }
 
 /// Whether the loops fit the code and each other.

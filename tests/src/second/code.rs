@@ -32,6 +32,10 @@ pub(super) enum Goes {
     Jump(Int),
     /// On, after a call of this import.
     Call(usize),
+    /// On, after the subroutine there, which returns through this register.
+    Own(Int, u8),
+    /// To where this register says.
+    Back(u8),
     End,
 }
 
@@ -49,10 +53,10 @@ impl Line {
     /// The addresses to which control goes.
     pub(super) fn targets(&self) -> Vec<Int> {
         match self.goes {
-            Goes::On | Goes::Call(_) => vec![self.next],
+            Goes::On | Goes::Call(_) | Goes::Own(..) => vec![self.next],
             Goes::Branch(target) => vec![target, self.next],
             Goes::Jump(target) => vec![target],
-            Goes::End => vec![],
+            Goes::Back(_) | Goes::End => vec![],
         }
     }
 }
@@ -80,7 +84,7 @@ pub(super) fn read(image: &Image) -> Result<Code, String> {
         at = next;
     }
     for line in code.values() {
-        if let Goes::Branch(target) | Goes::Jump(target) = line.goes {
+        if let Goes::Branch(target) | Goes::Jump(target) | Goes::Own(target, _) = line.goes {
             require(code.contains_key(&target), "a jump to no instruction")?;
         }
     }
@@ -134,7 +138,12 @@ fn goes(image: &Image, at: Int, inst: &Inst) -> Result<Goes, String> {
         require(!node, "a write to a register of the node")?;
     }
     let target = at + Int::from(inst.imm);
+    let is_link = |register: Reg| [reg::RA, reg::T0].contains(&register.0);
     match inst.op {
+        Op::Jal if is_link(inst.rd) && target >= 0 => Ok(Goes::Own(target, inst.rd.0)),
+        Op::Jalr if inst.rd == Reg::ZERO && inst.imm == 0 && is_link(inst.rs1) => {
+            Ok(Goes::Back(inst.rs1.0))
+        }
         Op::Auipc | Op::Ecall | Op::Jalr => refuse(format!("at {at}: {inst} is not for microcode")),
         Op::Beq | Op::Bne | Op::Blt | Op::Bge | Op::Bltu | Op::Bgeu => Ok(Goes::Branch(target)),
         Op::Jal if inst.rd == Reg::ZERO => Ok(Goes::Jump(target)),

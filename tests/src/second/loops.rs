@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_isa::{Fmt, Reg};
 
-use super::certificate::{Claim, Loop, Range};
-use super::code::{Code, Goes, access_bytes};
+use super::certificate::{Claim, Loop, Range, Subroutine};
+use super::code::{Code, Goes, Line, access_bytes};
 use super::service::Call;
 use super::state::{Fact, Holds, Place, State, Symbol, Term, gcd};
+use super::subroutine::changed;
 use super::{Int, require};
 
 /// A loop while its instructions are checked.
@@ -27,11 +28,11 @@ impl<'l> Open<'l> {
     pub(super) fn new(
         shape: &'l Loop,
         code: &Code,
-        calls: &[Call],
+        (calls, own): (&[Call], &[Subroutine]),
         state: &mut State,
     ) -> Result<Open<'l>, String> {
-        claims_hold(shape, state)?;
-        let words = words(shape, code);
+        claims_hold(&shape.claims, state)?;
+        let words = words(shape, code, own);
         if resizes(shape, code, calls) {
             state.move_packet(0, 65_535);
         }
@@ -39,24 +40,14 @@ impl<'l> Open<'l> {
             for register in line.writes() {
                 state.holds.remove(&Place::Register(register));
             }
+            for place in called(line, code, own) {
+                state.holds.remove(&place);
+            }
         }
         for &word in &words {
             state.holds.remove(&Place::Word(word));
         }
-        let mut symbols = BTreeMap::new();
-        for (&place, claim) in &shape.claims {
-            match claim {
-                Claim::Nothing => {
-                    state.holds.remove(&place);
-                }
-                Claim::Bytes => {
-                    state.holds.insert(place, Holds::Bytes((0..4).collect()));
-                }
-                Claim::Range(range) => {
-                    symbols.insert(place, assume(state, place, range));
-                }
-            }
-        }
+        let symbols = assume_all(state, &shape.claims);
         Ok(Open {
             shape,
             symbols,
@@ -66,7 +57,7 @@ impl<'l> Open<'l> {
 
     /// Whether a way back to the head shows what the loop claims, and moves its measure.
     pub(super) fn goes_back(&self, state: &State) -> Result<(), String> {
-        claims_hold(self.shape, state)?;
+        claims_hold(&self.shape.claims, state)?;
         let (measure, step) = (self.shape.measure, self.shape.step);
         let range = self.shape.range().ok_or("a measure without a range")?;
         let moves = state.term(measure).is_some_and(|term| {
@@ -77,6 +68,28 @@ impl<'l> Open<'l> {
         });
         require(moves, "a measure that does not move")
     }
+}
+
+/// Makes all places hold what is claimed of them; gives back the symbols of claims about ranges.
+pub(super) fn assume_all(
+    state: &mut State,
+    claims: &BTreeMap<Place, Claim>,
+) -> BTreeMap<Place, Symbol> {
+    let mut symbols = BTreeMap::new();
+    for (&place, claim) in claims {
+        match claim {
+            Claim::Nothing => {
+                state.holds.remove(&place);
+            }
+            Claim::Bytes => {
+                state.holds.insert(place, Holds::Bytes((0..4).collect()));
+            }
+            Claim::Range(range) => {
+                symbols.insert(place, assume(state, place, range));
+            }
+        }
+    }
+    symbols
 }
 
 /// Makes a place hold what is claimed of it; gives back the claim's symbol.
@@ -91,8 +104,8 @@ fn assume(state: &mut State, place: Place, range: &Range) -> Symbol {
     symbol
 }
 
-fn claims_hold(shape: &Loop, state: &State) -> Result<(), String> {
-    for (&place, claim) in &shape.claims {
+pub(super) fn claims_hold(claims: &BTreeMap<Place, Claim>, state: &State) -> Result<(), String> {
+    for (&place, claim) in claims {
         let holds = match claim {
             Claim::Nothing => true,
             Claim::Bytes => match state.holds.get(&place) {
@@ -128,14 +141,31 @@ fn resizes(shape: &Loop, code: &Code, calls: &[Call]) -> bool {
 }
 
 /// The loop words: those with a claim, and those to which the extent stores through `sp`.
-fn words(shape: &Loop, code: &Code) -> BTreeSet<Int> {
-    let mut words = BTreeSet::new();
+fn words(shape: &Loop, code: &Code, own: &[Subroutine]) -> BTreeSet<Int> {
+    let mut words = stored_words(code, shape.head, shape.end);
     for place in shape.claims.keys() {
         if let &Place::Word(word) = place {
             words.insert(word);
         }
     }
     for (_, line) in code.range(shape.head..shape.end) {
+        words.extend(called(line, code, own).into_iter().filter_map(Place::word));
+    }
+    words
+}
+
+/// The places that a call of a subroutine changes, if the instruction is one.
+fn called(line: &Line, code: &Code, own: &[Subroutine]) -> BTreeSet<Place> {
+    let called = own
+        .iter()
+        .find(|one| matches!(line.goes, Goes::Own(to, _) if to == one.entry));
+    called.map_or(BTreeSet::new(), |one| changed(one, code))
+}
+
+/// The words to which instructions store through `sp`.
+pub(super) fn stored_words(code: &Code, from: Int, to: Int) -> BTreeSet<Int> {
+    let mut words = BTreeSet::new();
+    for (_, line) in code.range(from..to) {
         let inst = &line.inst;
         if inst.op.spec().fmt == Fmt::S && inst.rs1 == Reg::SP {
             let at = Int::from(inst.imm);

@@ -85,6 +85,14 @@ impl Place {
         }
     }
 
+    /// The number of a word.
+    pub(super) fn word(self) -> Option<Int> {
+        match self {
+            Place::Word(word) => Some(word),
+            Place::Register(_) => None,
+        }
+    }
+
     /// All but the registers that code cannot write.
     pub(super) fn may_change(self) -> bool {
         !matches!(self, Place::Register(0 | reg::SP | reg::S0 | reg::S1))

@@ -12,12 +12,13 @@ use nfl_abi::map::reg;
 use nfl_abi::{Entry, Image};
 use nfl_isa::Fx;
 
-use super::certificate::Loop;
+use super::certificate::{Loop, Subroutine};
 use super::code::{Code, Goes, Line};
 use super::join::join;
 use super::loops::Open;
 use super::service::Call;
 use super::state::State;
+use super::subroutine::{Body, around};
 use super::{Int, branch, compute, memory, refuse, require, service};
 
 /// Ways to an address that is not reached yet.
@@ -32,6 +33,9 @@ struct Sweep<'i> {
     limits: &'i ImageLimits,
     code: &'i Code,
     loops: &'i [Loop],
+    own: &'i [Subroutine],
+    /// By their entries.
+    bodies: BTreeMap<Int, Body>,
     calls: &'i [Call],
     names: Rc<Cell<u64>>,
     /// Ways by branches and jumps.
@@ -46,7 +50,7 @@ pub(super) fn sweep(
     image: &Image,
     limits: &ImageLimits,
     code: &Code,
-    loops: &[Loop],
+    (loops, own): (&[Loop], &[Subroutine]),
     calls: &[Call],
 ) -> Result<BTreeMap<Int, Int>, String> {
     let mut sweep = Sweep {
@@ -54,6 +58,8 @@ pub(super) fn sweep(
         limits,
         code,
         loops,
+        own,
+        bodies: BTreeMap::new(),
         calls,
         names: Rc::new(Cell::new(0)),
         waiting: BTreeMap::new(),
@@ -74,6 +80,12 @@ impl Sweep<'_> {
     /// What is known at `pc`, where `behind` is what is known behind the instruction before.
     fn arrive(&mut self, pc: Int, behind: Option<State>) -> Result<State, String> {
         self.open.retain(|open| open.shape.end != pc);
+        if let Some(one) = self.own.iter().find(|one| one.entry == pc) {
+            require(behind.is_none(), "control runs into a subroutine")?;
+            let (body, state) = Body::new(one, self.code, &self.names);
+            self.bodies.insert(pc, body);
+            return Ok(state);
+        }
         let waiting = self.waiting.remove(&pc);
         let from = waiting.as_ref().map(|waiting| waiting.from);
         let entries: Vec<State> = self.entries(pc).collect();
@@ -88,7 +100,7 @@ impl Sweep<'_> {
             .reduce(|a, b| join(&a, &b))
             .ok_or("nothing leads here")?;
         if let Some(shape) = self.loops.iter().find(|one| one.head == pc) {
-            let open = Open::new(shape, self.code, self.calls, &mut state)?;
+            let open = Open::new(shape, self.code, (self.calls, self.own), &mut state)?;
             self.open.push(open);
         }
         state.forget_unheld();
@@ -118,6 +130,19 @@ impl Sweep<'_> {
                 let price = service::pass(&mut state, self.image, &self.calls[k])?;
                 self.prices.insert(pc, price);
             }
+            Goes::Own(to, _) => {
+                let one = self.own.iter().find(|one| one.entry == to);
+                let body = self.bodies.get(&to);
+                let (one, body) = one.zip(body).ok_or("a call of no subroutine")?;
+                body.call(one, &mut state)?;
+            }
+            Goes::Back(_) => {
+                let one = around(self.own, pc).ok_or("a return from nowhere")?;
+                if let Some(body) = self.bodies.get_mut(&one.entry) {
+                    body.end(state);
+                }
+                return Ok(None);
+            }
             Goes::End => {
                 for register in [reg::A0, reg::A1] {
                     let number = state.read(register)?.is_number();
@@ -131,8 +156,10 @@ impl Sweep<'_> {
                     state.write(inst.rd.0, loaded);
                 }
                 Fx::WRITE => {
-                    let words: Vec<&BTreeSet<Int>> =
-                        self.open.iter().map(|open| &open.words).collect();
+                    let body = around(self.own, pc).and_then(|one| self.bodies.get(&one.entry));
+                    let body = body.map(Body::words);
+                    let loops = self.open.iter().map(|open| &open.words);
+                    let words: Vec<&BTreeSet<Int>> = loops.chain(&body).collect();
                     memory::store(&mut state, self.image, inst, &words)?;
                 }
                 _ => {
