@@ -134,6 +134,35 @@ fn generated_code_stays_within_its_proofs() {
     show("code", tally);
 }
 
+/// Whether the certificate announces subroutines.
+fn has_subroutines(image: &Image) -> bool {
+    image.certificate.first() == Some(&2)
+}
+
+#[test]
+fn subroutines_stay_within_their_proofs() {
+    let mut images = described();
+    images.retain(|(_, image)| has_subroutines(image));
+    assert!(images.len() > 20, "{} cases", images.len());
+    let limits = limits();
+    let mut tally = Tally::default();
+    let mut generated = 0;
+    for seed in seeds(40) {
+        let mut rng = Rng::new(seed ^ 0x5ab);
+        let (name, image) = pick_one(&mut rng, &images);
+        tally.add(family(&format!("{name}, seed {seed}"), image, &mut rng));
+        if let Some(image) = program::image(&mut rng, &limits).filter(has_subroutines) {
+            generated += 1;
+            tally.add(family(&format!("code {seed}"), &image, &mut rng));
+        }
+    }
+    assert!(
+        tally.with_loops > 0 && generated > 0,
+        "{generated} {tally:?}"
+    );
+    show("subroutines", tally);
+}
+
 /// A campaign comes to the same totals however many do it, and whether it was interrupted or not.
 #[test]
 fn campaigns_find_nothing_and_are_resumed() {

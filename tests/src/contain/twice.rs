@@ -10,7 +10,7 @@ use nfl_tests::second;
 
 use super::mutant::mutant;
 use super::program;
-use super::{compiled, emit, limits, pick_one, seeds, written};
+use super::{compiled, emit, has_subroutines, limits, pick_one, seeds, written};
 
 /// Images that follow from one another, for each seed.
 const STEPS: u32 = 40;
@@ -178,4 +178,27 @@ fn both_checkers_agree_on_generated_code() {
     }
     assert!(agreed.accepted > 100 && agreed.refused > 100, "{agreed:?}");
     eprintln!("code: {agreed:?}");
+}
+
+#[test]
+fn both_checkers_agree_on_subroutines_and_changed_ones() {
+    let images: Vec<_> = cases()
+        .into_iter()
+        .filter(|(_, image)| has_subroutines(image))
+        .collect();
+    assert!(images.len() > 30, "{} cases", images.len());
+    let limits = limits();
+    let mut agreed = Agreed::default();
+    for seed in seeds(30) {
+        let mut rng = Rng::new(seed ^ 0x25b);
+        let (name, image) = pick_one(&mut rng, &images);
+        agreed.family(&format!("{name}, seed {seed}"), image, &mut rng);
+        let code = program::image(&mut rng, &limits).filter(has_subroutines);
+        if let Some(image) = code {
+            agreed.ask(&format!("code {seed}"), &image, &limits);
+            agreed.family(&format!("code {seed}"), &image, &mut rng);
+        }
+    }
+    assert!(agreed.accepted > 100 && agreed.refused > 100, "{agreed:?}");
+    eprintln!("subroutines: {agreed:?}");
 }
