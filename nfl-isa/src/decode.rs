@@ -42,13 +42,25 @@ impl core::error::Error for DecodeError {}
 
 /// The instruction at the start of `bytes` and its size, 2 or 4. A 16-bit form comes out as the instruction it stands for.
 /// All that any target has is read; [`crate::Target::has`] tells what one of them has.
-// Inlined where whole programs are read: an instruction that goes through memory costs more than finding it.
-#[inline]
 pub fn decode(bytes: &[u8]) -> Result<(Inst, u32), DecodeError> {
     match *bytes {
         [a, b, ..] if a & 3 != 3 => Ok((decode_half(u16::from_le_bytes([a, b]))?, 2)),
         [a, b, c, d, ..] => Ok((decode_word(u32::from_le_bytes([a, b, c, d]))?, 4)),
         _ => Err(DecodeError::Truncated),
+    }
+}
+
+/// As [`decode`], without the reason. For those who read whole programs: a reason overlaps the fields of an instruction, which
+/// then goes through memory in pieces, and that takes longer than finding it.
+#[inline]
+pub fn read(bytes: &[u8]) -> Option<(Inst, u32)> {
+    match *bytes {
+        [a, b, ..] if a & 3 != 3 => Some((decode_half(u16::from_le_bytes([a, b])).ok()?, 2)),
+        [a, b, c, d, ..] => {
+            let inst = row(u32::from_le_bytes([a, b, c, d]))?;
+            (!inst.is_hint()).then_some((inst, 4))
+        }
+        _ => None,
     }
 }
 
@@ -72,15 +84,20 @@ fn is_custom_shift(half: u16) -> bool {
 }
 
 /// The instruction of a 32-bit word.
-#[inline]
 pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
+    match row(word) {
+        Some(inst) if inst.is_hint() => Err(DecodeError::Hint),
+        Some(inst) => Ok(inst),
+        None => Err(refusal(word)),
+    }
+}
+
+/// What the row says that claims a word, be it a hint or not.
+#[inline]
+fn row(word: u32) -> Option<Inst> {
     let candidates = CANDIDATES.get(key(word)).into_iter().flatten().flatten();
-    let fits = |op: &&Op| word & op.spec().mask() == op.spec().bits();
-    let Some(op) = candidates.copied().find(|op| fits(&op)) else {
-        return Err(refusal(word));
-    };
-    // Field by field: an instruction that is put together in several places goes through memory, which takes longer than all
-    // the rest.
+    let fits = |op: &Op| word & op.spec().mask() == op.spec().bits();
+    let op = candidates.copied().find(fits)?;
     let fmt = op.spec().fmt;
     let imm = match fmt {
         Fmt::I | Fmt::Load => imm_i(word),
@@ -92,18 +109,13 @@ pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
         Fmt::R | Fmt::Unary | Fmt::Bare => 0,
     };
     let named = |has: bool, at: u32| Reg(if has { (word >> at & 31) as u8 } else { 0 });
-    let inst = Inst {
+    Some(Inst {
         op,
         rd: named(fmt.has_rd(), 7),
         rs1: named(fmt.has_rs1(), 15),
         rs2: named(fmt.has_rs2(), 20),
         imm,
-    };
-    if inst.is_hint() {
-        Err(DecodeError::Hint)
-    } else {
-        Ok(inst)
-    }
+    })
 }
 
 /// How a word that no row claims is refused: real instructions outside RV32IMC differ from holes in the encoding space.

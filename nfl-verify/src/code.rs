@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::map;
-use nfl_isa::{Inst, Op, Reg, Target};
+use nfl_isa::{DecodeError, Inst, Op, Reg, Target};
 
 use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
@@ -134,7 +134,10 @@ impl Code {
         };
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
-            let (inst, size) = nfl_isa::decode(rest).map_err(|e| Reason::Decode(e).at(pc))?;
+            let Some((inst, size)) = nfl_isa::read(rest) else {
+                let why = nfl_isa::decode(rest).err();
+                return Err(Reason::Decode(why.unwrap_or(DecodeError::Reserved)).at(pc));
+            };
             let line = Line::new(pc, size, inst);
             if let Some(reason) = refuse(&line, target.has(&inst, rest)) {
                 return Err(reason.at(pc));
