@@ -96,8 +96,11 @@ pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
 #[inline]
 fn row(word: u32) -> Option<Inst> {
     let candidates = CANDIDATES.get(key(word)).into_iter().flatten().flatten();
-    let fits = |op: &Op| word & op.spec().mask() == op.spec().bits();
-    let op = candidates.copied().find(fits)?;
+    let fits = |op: &&Op| {
+        let pattern = PATTERNS.get(**op as usize);
+        pattern.is_some_and(|(mask, bits)| word & mask == *bits)
+    };
+    let op = *candidates.into_iter().find(fits)?;
     let fmt = op.spec().fmt;
     let imm = match fmt {
         Fmt::I | Fmt::Load => imm_i(word),
@@ -135,6 +138,25 @@ const SHARED_MAX: usize = 9;
 
 /// The rows that a word can be, by opcode and funct3: decoding compares with few rows, not with all of them.
 static CANDIDATES: [[Option<Op>; SHARED_MAX]; 256] = candidates();
+
+/// For each row the bits of a word that it fixes, and what they are.
+static PATTERNS: [(u32, u32); Op::ALL.len()] = patterns();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated while compiling, over our own table"
+)]
+const fn patterns() -> [(u32, u32); Op::ALL.len()] {
+    let mut patterns = [(0, 0); Op::ALL.len()];
+    let mut row = 0;
+    while row < Op::ALL.len() {
+        let spec = Op::ALL[row].spec();
+        patterns[row] = (spec.mask(), spec.bits());
+        row += 1;
+    }
+    patterns
+}
 
 /// Opcode without its two constant bits, then funct3.
 const fn key(word: u32) -> usize {
