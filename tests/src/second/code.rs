@@ -104,7 +104,7 @@ fn targets(target: u8, at: Int, inst: &Inst, size: u32, bytes: &[u8]) -> Result<
     let (is_m, is_b, is_zcb) = match (size, opcode) {
         (4, 0x33) => (
             funct7 == 1,
-            !matches!(funct7, 0 | 1) && !(funct7 == 0x20 && matches!(funct3, 0 | 5)),
+            !(matches!(funct7, 0 | 1) || funct7 == 0x20 && matches!(funct3, 0 | 5)),
             false,
         ),
         (4, 0x13) => (
