@@ -298,7 +298,7 @@ fn code(
     };
     let handlers = module.functions.iter().enumerate();
     let handlers = handlers.map(|(n, f)| handler(n, f, &parts, (way, care_of(n))));
-    let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?);
+    let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?, options.target);
     tidy::tidy(&mut program, &care_of);
     Ok(link::link(module, &program, &parts))
 }

@@ -11,7 +11,7 @@ use nfl_abi::image::{Claims, Import, Resource, Right, Rights, TargetId, Verdict,
 use nfl_abi::{Entry, Image, LateSlot, Manifest, map};
 use nfl_ir::func::{Function, Module, Origin};
 use nfl_ir::{ImportId, InstData, Op as IrOp, Region, Term, Value};
-use nfl_isa::Reg;
+use nfl_isa::{Inst, Reg, Target as Isa};
 use nfl_syntax::Span;
 use nfl_syntax::arena::Id;
 
@@ -44,7 +44,7 @@ pub(crate) fn link(module: &Module, code: &Program, parts: &Parts) -> Linked {
         .iter()
         .map(|&b| {
             let in_loop = graph.innermost[b].is_some();
-            piece(&code.blocks[b], &places, &vector, in_loop)
+            piece(&code.blocks[b], &places, (&vector, parts.isa), in_loop)
         })
         .collect();
     let relaxed = relax(&pieces);
@@ -111,15 +111,21 @@ impl Vector {
 }
 
 /// A block in its place, with its constants written out.
-fn piece(block: &Block<Reg>, places: &[usize], vector: &Vector, in_loop: bool) -> Piece {
+fn piece(
+    block: &Block<Reg>,
+    places: &[usize],
+    (vector, isa): (&Vector, &Isa),
+    in_loop: bool,
+) -> Piece {
     let mut code = Vec::new();
+    let step = |inst: Inst| Step::Inst(inst, isa.compress(&inst));
     for line in &block.lines {
         match line.code {
-            Code::Inst(inst) => code.push((Step::Inst(inst), line.span)),
+            Code::Inst(inst) => code.push((step(inst), line.span)),
             Code::Call { import, .. } => code.push((Step::Call(vector.target(import)), line.span)),
             Code::Li { rd, value } => {
-                let insts = load_constant(rd, Reg::ZERO, value);
-                code.extend(insts.into_iter().map(|inst| (Step::Inst(inst), line.span)));
+                let insts = load_constant(rd, Reg::ZERO, value, isa);
+                code.extend(insts.into_iter().map(|inst| (step(inst), line.span)));
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use nfl_abi::host::call::ARGS_MAX;
 use nfl_ir::ImportId;
-use nfl_isa::{Inst, Op, Reg};
+use nfl_isa::{Inst, Op, Reg, Target as Isa};
 use nfl_syntax::Span;
 
 use crate::graph::Graph;
@@ -306,6 +306,8 @@ pub(crate) struct Block<R> {
 /// A handler's code; block 0 is its entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Func<R> {
+    /// What its instructions and their sizes are of.
+    pub(crate) isa: &'static Isa,
     pub(crate) blocks: Vec<Block<R>>,
     /// One more than the highest number of a virtual register.
     pub(crate) vregs: u32,
@@ -343,14 +345,16 @@ pub(crate) struct Program {
     pub(crate) blocks: Vec<Block<Reg>>,
     /// The block that each handler starts with.
     pub(crate) entries: Vec<usize>,
+    pub(crate) isa: &'static Isa,
 }
 
 impl Program {
     /// Puts the code of handlers together.
-    pub(crate) fn new(handlers: Vec<Func<Reg>>) -> Program {
+    pub(crate) fn new(handlers: Vec<Func<Reg>>, isa: &'static Isa) -> Program {
         let mut program = Program {
             blocks: Vec::new(),
             entries: Vec::new(),
+            isa,
         };
         for handler in handlers {
             let from = program.blocks.len();
@@ -380,7 +384,8 @@ impl Program {
 }
 
 /// The instructions that put a constant into a register; one or two, never none.
-pub(crate) fn load_constant<R: Copy>(rd: R, zero: R, value: u32) -> Vec<Inst<R>> {
+pub(crate) fn load_constant<R: Copy>(rd: R, zero: R, value: u32, isa: &Isa) -> Vec<Inst<R>> {
+    let bit = value.trailing_zeros().cast_signed();
     let value = value.cast_signed();
     let low = (value << 20) >> 20;
     let high = value.wrapping_sub(low);
@@ -401,26 +406,29 @@ pub(crate) fn load_constant<R: Copy>(rd: R, zero: R, value: u32) -> Vec<Inst<R>>
     match (high, low) {
         (0, _) => vec![lower(zero)],
         (_, 0) => vec![upper],
+        _ if value.count_ones() == 1 && isa.allows(Op::Bseti) => vec![Inst {
+            op: Op::Bseti,
+            imm: bit,
+            ..lower(zero)
+        }],
         _ => vec![upper, lower(rd)],
     }
 }
 
 /// Bytes that a constant takes to load.
-pub(crate) fn constant_bytes(value: u32) -> u32 {
-    load_constant(Reg::A2, Reg::ZERO, value)
-        .iter()
-        .map(nfl_isa::size)
-        .sum()
+pub(crate) fn constant_bytes(value: u32, isa: &Isa) -> u32 {
+    let insts = load_constant(Reg::A2, Reg::ZERO, value, isa);
+    insts.iter().map(|inst| isa.size(inst)).sum()
 }
 
 /// Bytes of a step; a copy of a register to itself takes none.
-pub(crate) fn bytes_of(code: &Code<Reg>) -> u32 {
+pub(crate) fn bytes_of(code: &Code<Reg>, isa: &Isa) -> u32 {
     match code {
         _ if code.as_move().is_some_and(|(rd, rs)| rd == rs) => 0,
-        Code::Inst(inst) => nfl_isa::size(inst),
+        Code::Inst(inst) => isa.size(inst),
         Code::Li { rd, value } => {
-            let insts = load_constant(*rd, Reg::ZERO, *value);
-            insts.iter().map(nfl_isa::size).sum()
+            let insts = load_constant(*rd, Reg::ZERO, *value, isa);
+            insts.iter().map(|inst| isa.size(inst)).sum()
         }
         // As long as the code is within reach of the vector.
         Code::Call { .. } => 2,

@@ -105,6 +105,7 @@ fn apply(f: &Func<VReg>, coloring: &Coloring) -> Func<Reg> {
         }
     });
     Func {
+        isa: f.isa,
         blocks: blocks.collect(),
         vregs: f.vregs,
         given: f.given.clone(),

@@ -14,17 +14,21 @@ use crate::mir::{End, Target, Test};
 /// A step of a block in its place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    Inst(Inst),
+    /// An instruction, and the 16-bit form that the target has of it.
+    Inst(Inst, Option<u16>),
     /// A call of what stands at an offset from the first byte of the code, which lies before it.
     Call(i32),
 }
 
 impl Step {
-    /// As an instruction at this offset.
-    fn inst(self, at: u32) -> Inst {
+    /// As an instruction at this offset, and in 16 bits.
+    fn at(self, at: u32) -> (Inst, Option<u16>) {
         match self {
-            Step::Inst(inst) => inst,
-            Step::Call(target) => Inst::u(Op::Jal, Reg::RA, target - at.cast_signed()),
+            Step::Inst(inst, half) => (inst, half),
+            Step::Call(target) => {
+                let inst = Inst::u(Op::Jal, Reg::RA, target - at.cast_signed());
+                (inst, nfl_isa::compress(&inst))
+            }
         }
     }
 }
@@ -160,7 +164,9 @@ const WORD: u32 = 4;
 /// Bytes of a piece before its end; the further on it starts, the more its calls may take.
 fn body_bytes(piece: &Piece, start: u32) -> u32 {
     let steps = piece.code.iter();
-    let end = steps.fold(start, |at, (step, _)| at + nfl_isa::size(&step.inst(at)));
+    let end = steps.fold(start, |at, (step, _)| {
+        at + step.at(at).1.map_or(WORD, |_| HALF)
+    });
     end - start
 }
 
@@ -269,8 +275,8 @@ fn encode(pieces: &[Piece], tails: &[Tail], offsets: Vec<u32>, exits: &[usize]) 
     let mut out = Relaxed::default();
     for (at, (piece, tail)) in pieces.iter().zip(tails).enumerate() {
         for (step, span) in &piece.code {
-            let inst = step.inst(out.code.len() as u32);
-            out.push(&inst, nfl_isa::size(&inst), *span);
+            let (inst, half) = step.at(out.code.len() as u32);
+            out.put(&inst, half, *span);
         }
         let places = places(pieces, tails, &offsets, at);
         if let Some((test, target)) = tail.branch {
@@ -301,8 +307,13 @@ fn encode(pieces: &[Piece], tails: &[Tail], offsets: Vec<u32>, exits: &[usize]) 
 
 impl Relaxed {
     fn push(&mut self, inst: &Inst, size: u32, span: Option<Span>) {
+        self.put(inst, nfl_isa::compress(inst).filter(|_| size == HALF), span);
+    }
+
+    fn put(&mut self, inst: &Inst, half: Option<u16>, span: Option<Span>) {
+        let size = half.map_or(WORD, |_| HALF);
         self.lines.push((self.code.len() as u32, size, span));
-        match nfl_isa::compress(inst).filter(|_| size == HALF) {
+        match half {
             Some(half) => self.code.extend(half.to_le_bytes()),
             None => {
                 let word =
@@ -322,7 +333,7 @@ mod tests {
         let piece = |code: Vec<Inst>, end| Piece {
             code: code
                 .into_iter()
-                .map(|inst| (Step::Inst(inst), None))
+                .map(|inst| (Step::Inst(inst, nfl_isa::compress(&inst)), None))
                 .collect(),
             end,
             span: None,

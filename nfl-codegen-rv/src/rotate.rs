@@ -81,7 +81,7 @@ fn find(f: &Func<VReg>, graph: &Graph, l: usize) -> Option<Turn> {
     let lines = &f.blocks[head].lines;
     let bytes: u32 = lines
         .iter()
-        .map(|line| bytes_of(&line.code.map(stand_in)))
+        .map(|line| bytes_of(&line.code.map(stand_in), f.isa))
         .sum();
     let goes_back = f.blocks[latch].end == End::Jump(Target::Block(head));
     let is_plain = lines.iter().all(|line| is_pure(&line.code)) && bytes <= HEAD_BYTES_MAX;

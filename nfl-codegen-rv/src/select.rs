@@ -47,7 +47,7 @@ pub(crate) struct Input<'a> {
     pub(crate) calls: &'a Calls,
     pub(crate) constants: &'a Constants,
     pub(crate) scratch: &'a Scratch,
-    pub(crate) isa: &'a Isa,
+    pub(crate) isa: &'static Isa,
     pub(crate) care: Care,
 }
 
@@ -179,6 +179,7 @@ impl<'a> Select<'a> {
             places: places(f, &blocks),
             uses: count_uses(f, &blocks),
             out: Func {
+                isa: input.isa,
                 blocks: Vec::new(),
                 vregs: FIRST_VIRTUAL,
                 given: BTreeMap::new(),

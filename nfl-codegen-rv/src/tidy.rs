@@ -292,7 +292,7 @@ fn shared(p: &Program, a: usize, b: usize, care: &dyn Fn(usize) -> Care) -> Opti
     let (mut lines, mut bytes) = (0, end_bytes(&x.end));
     for (line, _) in equal {
         lines += 1;
-        bytes += bytes_of(&line.code);
+        bytes += bytes_of(&line.code, p.isa);
     }
     let saved = bytes.saturating_sub(JUMP_BYTES);
     (saved > 0).then_some(Shared { a, b, lines, saved })

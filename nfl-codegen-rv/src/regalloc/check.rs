@@ -311,6 +311,7 @@ mod tests {
             span: None,
         };
         Func {
+            isa: nfl_isa::Target::DEFAULT,
             blocks: vec![block],
             vregs: 32 + count,
             given: BTreeMap::new(),

@@ -198,7 +198,7 @@ impl<'a> Painter<'a> {
         let bytes = sites
             .iter()
             .map(|&(b, n)| match self.f.blocks[b].lines.get(n) {
-                Some(line) => bytes_of(&line.code.map(reg)),
+                Some(line) => bytes_of(&line.code.map(reg), self.f.isa),
                 None => match self.f.blocks[b].end.map(reg) {
                     End::Branch { test, .. } => nfl_isa::size(&test.inst(NEAR, Reg::ZERO)),
                     End::Jump(_) => 0,

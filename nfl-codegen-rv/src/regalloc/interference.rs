@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use nfl_isa::{Inst, Op, Reg};
+use nfl_isa::{Inst, Op, Reg, Target as Isa};
 
 use super::live::Live;
 use super::usable;
@@ -112,7 +112,7 @@ impl Interference {
                 continue;
             };
             if let [Some(rs1), rs2] = inst.read()
-                && gains_by_sharing(&inst)
+                && gains_by_sharing(&inst, f.isa)
             {
                 let joined = self.join(inst.rd, rs1);
                 if let Some(rs2) = rs2.filter(|_| !joined && commutes(inst.op)) {
@@ -160,12 +160,12 @@ impl Interference {
 }
 
 /// Whether an instruction is shorter when it overwrites its first operand.
-fn gains_by_sharing(inst: &Inst<VReg>) -> bool {
+fn gains_by_sharing(inst: &Inst<VReg>, isa: &Isa) -> bool {
     if inst.written().is_none() || !inst.rd.is_variable() || !inst.rs1.is_variable() {
         return false;
     }
     let with = |rd, rs1| {
-        nfl_isa::size(&Inst {
+        isa.size(&Inst {
             op: inst.op,
             rd,
             rs1,
@@ -177,5 +177,5 @@ fn gains_by_sharing(inst: &Inst<VReg>) -> bool {
 }
 
 pub(super) fn commutes(op: Op) -> bool {
-    matches!(op, Op::Add | Op::And | Op::Or | Op::Xor)
+    matches!(op, Op::Add | Op::And | Op::Or | Op::Xor | Op::Mul)
 }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use nfl_ir::{Op as IrOp, Term, Value};
-use nfl_isa::Op;
+use nfl_isa::{Inst, Op, Reg, Target as Isa};
 
 use super::value::{fits6, fits12, mask_immediate, width_mask};
 use super::{Care, Select};
@@ -344,12 +344,15 @@ impl Select<'_> {
             plan_shift_right(mask, all, c),
             plan_sign(mask, c),
             plan_field(mask, c),
+            plan_bit(mask, c, self.input.isa),
+            plan_low_half(mask, c, self.input.isa),
         ];
         let keeps = !self.dies(x);
+        let isa = self.input.isa;
         let best = plans
             .into_iter()
             .flatten()
-            .min_by_key(|plan| plan.bytes(keeps))?;
+            .min_by_key(|plan| plan.bytes(keeps, isa))?;
         let mut rs1 = self.reg(x);
         for &(op, imm) in best.steps.iter().filter(|step| !is_identity(**step)) {
             let rd = self.out.fresh();
@@ -358,6 +361,14 @@ impl Select<'_> {
         }
         match best.then {
             Then::Equal(c) => Some(self.difference(op, rs1, c)),
+            Then::Set(set) => {
+                let op = if (op == IrOp::Eq) == set {
+                    Op::Bne
+                } else {
+                    Op::Beq
+                };
+                Some(Test { op, rs1, rs2: ZERO })
+            }
             Then::Negative(negative) => {
                 let op = if (op == IrOp::Eq) == negative {
                     Op::Blt
@@ -387,6 +398,12 @@ pub(super) struct Rest {
     reg: Option<VReg>,
 }
 
+/// The size of an instruction with an immediate, in place or not, over compact registers.
+pub(super) fn step_bytes(isa: &Isa, op: Op, imm: i32, in_place: bool) -> u32 {
+    let from = if in_place { Reg::A2 } else { Reg::A3 };
+    isa.size(&Inst::i(op, Reg::A2, from, imm))
+}
+
 /// A way to test some bits: at most two steps, then a comparison.
 struct Plan {
     steps: [(Op, i32); 2],
@@ -398,33 +415,35 @@ enum Then {
     Equal(u32),
     /// Negative, or not.
     Negative(bool),
+    /// 1, or 0.
+    Set(bool),
 }
 
 const NO_STEP: (Op, i32) = (Op::Addi, 0);
 
 fn is_identity((op, imm): (Op, i32)) -> bool {
-    imm == 0 && op != Op::Andi
+    imm == 0 && !matches!(op, Op::Andi | Op::Zexth | Op::Bexti)
 }
 
 impl Plan {
     /// Its size, when its operand has to be kept or not, and registers are compact ones.
-    fn bytes(&self, keeps: bool) -> u32 {
+    fn bytes(&self, keeps: bool, isa: &Isa) -> u32 {
         let mut bytes = 0;
         let mut in_place = !keeps;
-        let mut step = |fits: bool| {
-            bytes += if fits && in_place { 2 } else { 4 };
+        let mut step = |op: Op, imm: i32| {
+            bytes += step_bytes(isa, op, imm, in_place);
             in_place = true;
         };
         for &(op, imm) in self.steps.iter().filter(|step| !is_identity(**step)) {
-            step(op != Op::Andi || fits6(imm));
+            step(op, imm);
         }
         match self.then {
-            Then::Equal(0) => bytes + 2,
+            Then::Equal(0) | Then::Set(_) => bytes + 2,
             Then::Equal(c) if fits12(c.wrapping_neg().cast_signed()) => {
-                step(fits6(c.wrapping_neg().cast_signed()));
+                step(Op::Addi, c.wrapping_neg().cast_signed());
                 bytes + 2
             }
-            Then::Equal(c) => bytes + crate::mir::constant_bytes(c) + 4,
+            Then::Equal(c) => bytes + crate::mir::constant_bytes(c, isa) + 4,
             Then::Negative(_) => bytes + 4,
         }
     }
@@ -475,6 +494,22 @@ fn plan_field(mask: u32, c: u32) -> Option<Plan> {
             (Op::Srli, (left + low).cast_signed()),
         ],
         then: Then::Equal(c >> low),
+    })
+}
+
+/// One bit: take it out.
+fn plan_bit(mask: u32, c: u32, isa: &Isa) -> Option<Plan> {
+    (mask.is_power_of_two() && isa.allows(Op::Bexti)).then(|| Plan {
+        steps: [(Op::Bexti, mask.trailing_zeros().cast_signed()), NO_STEP],
+        then: Then::Set(c != 0),
+    })
+}
+
+/// The low half: extend it.
+fn plan_low_half(mask: u32, c: u32, isa: &Isa) -> Option<Plan> {
+    (mask == 0xffff && isa.allows(Op::Zexth)).then_some(Plan {
+        steps: [(Op::Zexth, 0), NO_STEP],
+        then: Then::Equal(c),
     })
 }
 

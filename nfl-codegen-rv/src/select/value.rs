@@ -9,7 +9,7 @@ use nfl_isa::Op;
 use nfl_syntax::arena::Id;
 
 use super::Select;
-use super::cond::{Comparison, Other};
+use super::cond::{Comparison, Other, step_bytes};
 use crate::mir::{Code, VReg, ZERO, constant_bytes};
 use crate::scratch::Constants;
 
@@ -113,11 +113,14 @@ impl Select<'_> {
             .then(|| c.trailing_zeros().cast_signed());
         let negative = c.wrapping_neg().cast_signed();
         let amount = (c & 31).cast_signed();
+        let isa = self.input.isa;
         let (op, immediate) = match (inst.op, log) {
             (IrOp::Add, _) if fits12(immediate) => (Op::Addi, immediate),
             (IrOp::Sub, _) if fits12(negative) => (Op::Addi, negative),
             (IrOp::Or, _) if fits12(immediate) => (Op::Ori, immediate),
             (IrOp::Xor, _) if fits12(immediate) => (Op::Xori, immediate),
+            (IrOp::Or, Some(log)) if isa.allows(Op::Bseti) => (Op::Bseti, log),
+            (IrOp::Xor, Some(log)) if isa.allows(Op::Binvi) => (Op::Binvi, log),
             (IrOp::Shl, _) => (Op::Slli, amount),
             (IrOp::Shr, _) => (Op::Srli, amount),
             (IrOp::Sar, _) => (Op::Srai, amount),
@@ -148,16 +151,25 @@ impl Select<'_> {
             self.copy(rd, rs1);
             return true;
         }
-        let immediate = mask_immediate(mask, all);
-        let first = if self.dies(a) { 2 } else { 4 };
+        let isa = self.input.isa;
+        let in_place = self.dies(a);
+        let first = if in_place { 2 } else { 4 };
         let (left, low) = (mask.leading_zeros(), mask.trailing_zeros());
         let is_low = low == 0 && mask == u32::MAX >> left;
         let is_high = mask == all & (u32::MAX << low);
-        let immediate_bytes = immediate.map(|imm| if fits6(imm) { first } else { 4 });
-        if let Some(imm) = immediate
-            && immediate_bytes <= Some(first + 2)
-        {
-            self.i(Op::Andi, rd, rs1, imm);
+        let single = [
+            mask_immediate(mask, all).map(|imm| (Op::Andi, imm)),
+            (mask == 0xffff).then_some((Op::Zexth, 0)),
+            // All bits but one.
+            (all & !mask)
+                .is_power_of_two()
+                .then(|| (Op::Bclri, (all & !mask).trailing_zeros().cast_signed())),
+        ];
+        let single = single.into_iter().flatten();
+        let single = single.filter(|&(op, _)| isa.allows(op));
+        let size = |&(op, imm): &(Op, i32)| step_bytes(isa, op, imm, in_place);
+        if let Some((op, imm)) = single.min_by_key(size).filter(|it| size(it) <= first + 2) {
+            self.i(op, rd, rs1, imm);
         } else if is_low || is_high {
             let (there, back, by) = match is_low {
                 true => (Op::Slli, Op::Srli, left),
@@ -171,7 +183,7 @@ impl Select<'_> {
             let choices = [mask, mask | !all];
             let mask = choices
                 .into_iter()
-                .min_by_key(|&c| constant_bytes(c))
+                .min_by_key(|&c| constant_bytes(c, self.input.isa))
                 .unwrap_or(mask);
             let rs2 = self.constant(mask);
             self.r(Op::And, rd, rs1, rs2);
@@ -181,6 +193,12 @@ impl Select<'_> {
 
     fn swap16(&mut self, v: Value, rd: VReg, inst: &InstData) {
         let x = inst.args[0];
+        if self.input.isa.allows(Op::Rev8) {
+            let (rs1, turned) = (self.reg(x), self.out.fresh());
+            self.i(Op::Rev8, turned, rs1, 0);
+            self.i(Op::Srli, rd, turned, 16);
+            return;
+        }
         if let Some(load) = self
             .absorbed_load(x, v)
             .filter(|load| load.op == IrOp::Load16)
@@ -201,6 +219,11 @@ impl Select<'_> {
 
     fn swap32(&mut self, v: Value, rd: VReg, inst: &InstData) {
         let x = inst.args[0];
+        if self.input.isa.allows(Op::Rev8) {
+            let rs1 = self.reg(x);
+            self.i(Op::Rev8, rd, rs1, 0);
+            return;
+        }
         if let Some(load) = self
             .absorbed_load(x, v)
             .filter(|load| load.op == IrOp::Load32)
