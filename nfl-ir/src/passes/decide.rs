@@ -212,7 +212,8 @@ fn only_tests(f: &Function, b: Block, byte: Value) -> bool {
     let mut insts = block.insts.iter().map(|&i| &f.insts[i]);
     let plain = insts.all(|def| def.op == Op::Const || is_plain(def));
     let tests = match &block.term {
-        Term::Jump(_) => true,
+        // With words to hand over it is a place of its own.
+        Term::Jump(call) => call.args.is_empty(),
         Term::Branch { cond, .. } => {
             f.constant(*cond).is_some() || source(f, *cond, 0) == Some(byte)
         }
