@@ -1,7 +1,8 @@
 //! Uses what the verifier knows: intervals decide comparisons, empty masks and branches.
 //!
 //! An edge into a block that only branches goes straight on when what is known on that edge decides
-//! the branch: tests that a failed pattern has made already are not made again.
+//! the branch: tests that a failed pattern has made already are not made again. A difference that is
+//! compared becomes a sum on the other side, where neither wraps: sums are what other tests compare.
 
 use nfl_syntax::arena::IdMap;
 
@@ -83,6 +84,8 @@ enum Change {
     Const(u32),
     Value(Value),
     Op(Op),
+    /// Compare the first word, itself, with the second one and so much more.
+    Compare(Value, Value, u32),
 }
 
 fn change_inst(
@@ -108,7 +111,40 @@ fn change_inst(
             }
         }
         Change::Op(op) => data.op = op,
+        Change::Compare(x, y, more) => {
+            let sum = add_before(f, inst, y, more);
+            f.insts[inst].args = vec![x, sum];
+        }
     }
+}
+
+/// The sum of a word and a number, computed in front of an instruction.
+fn add_before(f: &mut Function, inst: Inst, x: Value, number: u32) -> Value {
+    let home = |&b: &Block| f.blocks[b].insts.contains(&inst);
+    let Some(b) = f.layout.iter().copied().find(home) else {
+        return x;
+    };
+    let span = f.insts[inst].span;
+    let mut append = |op: Op, args: Vec<Value>, imm: u32| {
+        let data = InstData {
+            op,
+            args,
+            imm,
+            region: None,
+            result: None,
+            span,
+        };
+        let v = f.append(b, data, op.natural_width());
+        v.expect("an operation on numbers has a result")
+    };
+    let number = append(Op::Const, Vec::new(), number);
+    let sum = append(Op::Add, vec![x, number], 0);
+    let insts = &mut f.blocks[b].insts;
+    let new = insts.split_off(insts.len() - 2);
+    if let Some(at) = insts.iter().position(|&i| i == inst) {
+        insts.splice(at..at, new);
+    }
+    sum
 }
 
 fn instruction(a: &Analysis, facts: &Facts, inst: &InstData) -> Option<Change> {
@@ -125,6 +161,13 @@ fn instruction(a: &Analysis, facts: &Facts, inst: &InstData) -> Option<Change> {
     };
     let (rx, ry) = (known.range(facts, x), known.range(facts, y));
     let positive = rx.hi <= i32::MAX as u32 && ry.hi <= i32::MAX as u32;
+    if let (Op::Ltu | Op::Geu, Some((whole, less))) = (inst.op, difference(a, x)) {
+        let (rest, room) = (known.range(facts, whole), u32::MAX - ry.hi);
+        // Sums are compared with what other tests compared, differences with nothing.
+        if rest.lo >= less && room >= less && a.f.constant(y).is_none() {
+            return Some(Change::Compare(whole, y, less));
+        }
+    }
     match inst.op {
         Op::And if known.is_void_mask(facts, inst) => Some(Change::Value(x)),
         Op::Remu if rx.hi < ry.lo => Some(Change::Value(x)),
@@ -133,6 +176,20 @@ fn instruction(a: &Analysis, facts: &Facts, inst: &InstData) -> Option<Change> {
         Op::Div if positive => Some(Change::Op(Op::Divu)),
         Op::Rem if positive => Some(Change::Op(Op::Remu)),
         Op::Sar if rx.hi <= i32::MAX as u32 => Some(Change::Op(Op::Shr)),
+        _ => None,
+    }
+}
+
+/// A word and the number that was taken from it.
+fn difference(a: &Analysis, v: Value) -> Option<(Value, u32)> {
+    let def = a.f.def(v)?;
+    let &[x, y] = def.args.as_slice() else {
+        return None;
+    };
+    let number = a.f.constant(y)?;
+    match def.op {
+        Op::Sub => Some((x, number)),
+        Op::Add if number > i32::MAX as u32 => Some((x, number.wrapping_neg())),
         _ => None,
     }
 }
