@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 
 use nfl_abi::image::VerdictKind;
 use nfl_abi::{Layer, Role};
+use nfl_codegen_rv::Options;
+use nfl_isa::Target;
 use nfl_tests::agree::{After, Engines};
 use nfl_tests::baseline::{Baseline, SIX, directory};
 use nfl_tests::capture::captures;
@@ -455,16 +457,31 @@ fn compare(function: &Baseline, place: &Path, starts: &[Start]) -> Tally {
     let errors = checking.render(&checking.diagnostics);
     assert!(errors.is_empty(), "{errors}");
     let id = checking.function(Some(function.function));
-    let stages = checking.stages(id.expect("the file has the function"), &[]);
-    let stages = stages.unwrap_or_else(|e| panic!("{e}"));
-    let mut engines = Engines::new(&stages[0]).unwrap_or_else(|e| panic!("{e}"));
+    let id = id.expect("the file has the function");
+    let mut tally = Tally::default();
+    for name in ["rv32imc", "rv32-full"] {
+        let options = Options {
+            target: Target::find(name).expect("this is a target"),
+            ..Options::default()
+        };
+        let stages = checking.stages_for(id, &[], &options);
+        let stages = stages.unwrap_or_else(|e| panic!("{e}"));
+        let mut engines = Engines::new(&stages[0]).unwrap_or_else(|e| panic!("{e}"));
+        fill(&mut engines, &entries);
+        tally = over(function, &mut engines, starts, &ended, &counts);
+    }
+    tally
+}
+
+/// Puts the entries into the tables.
+fn fill(engines: &mut Engines<'_>, entries: &[Entry]) {
     engines.each_state(|state| {
         for Entry {
             resource,
             nfl: (key, value),
             bits,
             ..
-        } in &entries
+        } in entries
         {
             let done = match bits {
                 Some(bits) => state.insert_prefix(resource, key, *bits, value),
@@ -473,8 +490,18 @@ fn compare(function: &Baseline, place: &Path, starts: &[Start]) -> Tally {
             done.expect("the entry fits the table");
         }
     });
+}
+
+/// Runs all packets, and compares.
+fn over(
+    function: &Baseline,
+    engines: &mut Engines<'_>,
+    starts: &[Start],
+    ended: &[Ended],
+    counts: &BTreeMap<Vec<u8>, u64>,
+) -> Tally {
     let mut tally = Tally::default();
-    for (index, (start, c)) in starts.iter().zip(&ended).enumerate() {
+    for (index, (start, c)) in starts.iter().zip(ended).enumerate() {
         let after = engines.run(Role::Ingress, &start.bytes, &start.context, &[]);
         let after = after.unwrap_or_else(|e| panic!("{} on packet {index}: {e}", function.c));
         one(function, start, c, &after, &mut tally);
@@ -486,7 +513,7 @@ fn compare(function: &Baseline, place: &Path, starts: &[Start]) -> Tally {
             .expect("there are counters");
         let ours = ours.into_iter().map(|(key, count)| (key, count.packets));
         tally.counts = counts.len();
-        assert_eq!(ours.collect::<BTreeMap<_, _>>(), counts);
+        assert_eq!(&ours.collect::<BTreeMap<_, _>>(), counts);
     }
     tally
 }
@@ -535,7 +562,7 @@ fn the_same_in_c_and_in_nfl() {
     let place = tempfile::tempdir().expect("there is room for a directory");
     let starts = starts();
     let mut report = String::from(
-        "Equal verdicts, ports and bytes in C and in NFL (and in the IR before and after the passes).\n\
+        "Equal verdicts, ports and bytes in C and in NFL: code for rv32imc and rv32-full, and the IR before and after\n         the passes.\n\
          `left out`: segments cut short that the C of nat44 drops; NFL passes them. `counts`: entries that\n\
          packets made, all equal.\n\n\
          function   captured   made    pass    drop   reply forward changed left out counts\n",
