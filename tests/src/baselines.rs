@@ -562,7 +562,7 @@ fn the_same_in_c_and_in_nfl() {
     let place = tempfile::tempdir().expect("there is room for a directory");
     let starts = starts();
     let mut report = String::from(
-        "Equal verdicts, ports and bytes in C and in NFL: code for rv32imc and rv32-full, and the IR before and after\n         the passes.\n\
+        "Equal verdicts, ports and bytes in C and in NFL: code for rv32imc and rv32-full, and the IR before and after the passes.\n\
          `left out`: segments cut short that the C of nat44 drops; NFL passes them. `counts`: entries that\n\
          packets made, all equal.\n\n\
          function   captured   made    pass    drop   reply forward changed left out counts\n",
