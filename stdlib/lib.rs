@@ -43,6 +43,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("nfl/net/Udp.nfl", include_str!("nfl/net/Udp.nfl")),
     ("nfl/net/Vlan.nfl", include_str!("nfl/net/Vlan.nfl")),
     ("nfl/net/Vxlan.nfl", include_str!("nfl/net/Vxlan.nfl")),
+    ("nfl/path/Paths.nfl", include_str!("nfl/path/Paths.nfl")),
     (
         "nfl/table/Counters.nfl",
         include_str!("nfl/table/Counters.nfl"),

@@ -340,6 +340,10 @@ closed_set! {
         Meter = 12, "meter";
         /// A record that is reported to the controller.
         Report = 13, "report";
+        /// Connections of the node by tag; packets read it.
+        Tags = 14, "tags";
+        /// The ports behind which a topic has members; entries age.
+        Topic = 15, "topic";
     }
 }
 

@@ -39,8 +39,8 @@ use nfl_syntax::arena::{Id, IdVec};
 use nfl_syntax::ast::{DeclKind, ExprId};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{
-    CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Konst, LocalId, OneOfId,
-    ReasonId, ResourceId, StageArg, Tail, TemplateId,
+    CarriedId, ConstId, FunctionDef, FunctionId, Handler, HeaderId, Initial, Konst, LocalId,
+    OneOfId, ReasonId, ResourceId, StageArg, Tail, TemplateId,
 };
 use nfl_typeck::ty::Len;
 use nfl_typeck::{Sound, Ty, TyKind};
@@ -204,7 +204,12 @@ impl ImageState<'_> {
             let carried = &self.sound.tables().carried[id];
             let place = (self.stage, id);
             self.carried.insert(place, self.module.carried.len() as u32);
-            let bytes = self.bytes_of(carried.init.as_ref(), carried.ty);
+            let first = match &carried.init {
+                Some(Initial::Known(konst)) => Some(konst.clone()),
+                Some(Initial::Parameter(t)) => self.bindings.values[self.param(*t)].clone(),
+                None => None,
+            };
+            let bytes = self.bytes_of(first.as_ref(), carried.ty);
             self.module.carried.extend_from_slice(&bytes);
             if let TyKind::Array(..) = self.sound.tables().types.kind(carried.ty) {
                 let field = self.module.fields.push(CarriedField {

@@ -313,7 +313,8 @@ impl<'a> Run<'a> {
                 | Intrinsic::LpmGet
                 | Intrinsic::TernaryMatch
                 | Intrinsic::FlowGet
-                | Intrinsic::SlotGet,
+                | Intrinsic::SlotGet
+                | Intrinsic::TagLookup,
                 [key],
             ) => {
                 let key = self.key(named, key)?;
@@ -353,6 +354,10 @@ impl<'a> Run<'a> {
                     state.set_register(name, named.index, &bytes)
                 })?;
                 Ok(Value::Void)
+            }
+            (Intrinsic::TopicMembers, []) => {
+                let group = self.state(named, 0, |state, name| state.group(name))?;
+                Ok(Value::Int(i128::from(group)))
             }
             _ => stop("only handlers do this"),
         }

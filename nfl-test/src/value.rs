@@ -99,6 +99,8 @@ pub(crate) struct Packet {
     pub(crate) content: Content,
     /// The port on which it comes in.
     pub(crate) port: u32,
+    /// The next node on its path; 0 when nobody says.
+    pub(crate) next_hop: u32,
 }
 
 /// What a packet consists of.

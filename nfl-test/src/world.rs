@@ -153,8 +153,14 @@ impl Run<'_> {
             (TestOp::Carried(field), Value::Instance { at, .. }) => self.carried(at, field),
             (TestOp::From, Value::Packet(given)) => {
                 let port = first.map_or(Ok(0), |arg| self.number(arg))? as u32;
-                let content = given.content.clone();
-                Ok(packet(Packet { content, port }))
+                let mut given = Packet::clone(&given);
+                given.port = port;
+                Ok(packet(given))
+            }
+            (TestOp::Towards, Value::Packet(given)) => {
+                let mut given = Packet::clone(&given);
+                given.next_hop = first.map_or(Ok(0), |arg| self.number(arg))? as u32;
+                Ok(packet(given))
             }
             (TestOp::Cut, Value::Packet(given)) => {
                 let keep = first.map_or(Ok(0), |arg| self.number(arg))?;
@@ -163,6 +169,7 @@ impl Run<'_> {
                 Ok(packet(Packet {
                     content: Content::Bytes(Rc::new(bytes[..keep].to_vec()), layer),
                     port: given.port,
+                    next_hop: given.next_hop,
                 }))
             }
             (TestOp::ChecksumsAreGood, Value::Packet(given)) => {
@@ -285,9 +292,7 @@ impl Run<'_> {
                 // The node hands only IPv4 and IPv6 packets to a handler of the network layer.
                 None => {
                     let verdict = Value::Verdict(VerdictKind::Pass, Operand::None);
-                    let content = given.content.clone();
-                    let port = given.port;
-                    let same = Packet { content, port };
+                    let same = given.clone();
                     return Ok(Value::Outcome(Rc::new(Outcome {
                         verdict,
                         packet: Rc::new(same),
@@ -301,6 +306,7 @@ impl Run<'_> {
         let context = Context {
             ingress_port: given.port,
             node_id: node,
+            next_hop: given.next_hop,
             network_offset: offset
                 .map(|offset| offset - front)
                 .and_then(|n| u8::try_from(n).ok()),
@@ -324,6 +330,7 @@ impl Run<'_> {
             Rc::new(Packet {
                 content: Content::Bytes(Rc::new(whole), layer),
                 port: given.port,
+                next_hop: given.next_hop,
             })
         };
         let mirrors = ran.effects.mirrors.iter().map(|mirror| Mirror {
@@ -395,6 +402,10 @@ impl Run<'_> {
             })?;
         }
         self.clock_ns = until;
+        // What the controller sees has grown as old as what packets see.
+        for instance in &self.instances {
+            instance.node.with_state(|state| state.set_clock(until));
+        }
         Ok(())
     }
 
@@ -456,6 +467,7 @@ fn parts(parts: Vec<Part>) -> Value {
     packet(Packet {
         content: Content::Parts(parts),
         port: 0,
+        next_hop: 0,
     })
 }
 

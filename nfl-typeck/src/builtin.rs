@@ -74,6 +74,7 @@ builtins! {
     Max => "max", None, Some(2), "T max(T a, T b)", "The larger of two numbers.";
     PacketSize => "size", Packet, None, "Size size", "Bytes of the packet from the handler's layer on.";
     PacketPort => "port", Packet, None, "Port port", "The port on which the packet came in.";
+    PacketNextHop => "nextHop", Packet, None, "NodeId nextHop", "The next node on the path of the packet's flow.";
     PacketQueue => "queue", Packet, None, "u32 queue", "Packets waiting in the queue it would join.";
     BytesLength => "length", Bytes, None, "u32 length", "How many bytes there are, up to the end of the body.";
     BytesStartsWith => "startsWith", Bytes, Some(1), "boolean startsWith(text)", "Whether the first bytes are these.";
@@ -134,6 +135,9 @@ builtins! {
     CounterCount => "count", Resource, Some(1), "void count(Packet pkt)", "Counts a packet and its bytes.";
     CountersCount => "count", Resource, Some(2), "void count(K key, Packet pkt)", "Counts a packet and its bytes for a key.";
     MeterCharge => "charge", Resource, Some(2), "Color charge(K key, Size bytes)", "Takes bytes from a token bucket.";
+    TagLookup => "lookup", Resource, Some(1), "Lookup<Port> lookup(u32 tag)", "The connection of the node that has a tag.";
+    TopicJoin => "join", Resource, Some(0), "boolean join()", "Adds the port on which the packet came in to the members.";
+    TopicMembers => "members", Resource, Some(0), "Group members()", "The group of the members.";
     LookupIsHit => "isHit", Lookup, Some(0), "boolean isHit()", "Whether there is a value.";
     LookupOrElse => "orElse", Lookup, Some(1), "V orElse(V other)", "The value that was found, or another one.";
 }

@@ -441,6 +441,9 @@ impl Checker<'_> {
             }
             (TyKind::Packet, "size") => self.intrinsic(e, Intrinsic::PacketSize, TyKind::Size),
             (TyKind::Packet, "port") => self.intrinsic(e, Intrinsic::PacketPort, TyKind::Port),
+            (TyKind::Packet, "nextHop") => {
+                self.intrinsic(e, Intrinsic::PacketNextHop, TyKind::NodeId)
+            }
             (TyKind::Packet, "queue") => {
                 self.intrinsic(e, Intrinsic::PacketQueue, TyKind::Unsigned(32))
             }

@@ -6,7 +6,7 @@
 use crate::check::{Body, Checker, Gives, OwnerId, OwnerKind, Summary};
 use crate::konst;
 use crate::tables::{
-    Carried, FunctionId, Handler, Konst, LocalId, Res, Tail, Template, TemplateId,
+    Carried, FunctionId, Handler, Initial, Konst, LocalId, Res, Tail, Template, TemplateId,
 };
 use crate::ty::{Len, Ty, TyKind};
 use nfl_abi::codes;
@@ -194,7 +194,7 @@ impl Checker<'_> {
             if let Some(earlier) = earlier {
                 self.twice(var.name, earlier);
             }
-            let init = var.init.and_then(|init| self.constant(init, resolved));
+            let init = var.init.and_then(|init| self.first_value(init, resolved));
             let id = self.t.carried.push(Carried {
                 name: var.name.name,
                 span: var.name.span,
@@ -202,6 +202,24 @@ impl Checker<'_> {
                 init,
             });
             self.t.functions[f].carried.push(id);
+        }
+    }
+
+    /// What a `carried` field holds at first: a constant, or a parameter that is known before the code is made.
+    fn first_value(&mut self, init: ExprId, ty: Ty) -> Option<Initial> {
+        let errors = self.diags.iter().len();
+        self.initial(init, ty);
+        if let Some(konst) = self.t.konst[init].clone() {
+            return Some(Initial::Known(konst));
+        }
+        match self.t.expr_res[self.bare(init)] {
+            Res::Template(t) if !self.t.templates[t].late => Some(Initial::Parameter(t)),
+            _ => {
+                if self.diags.iter().len() == errors {
+                    self.not_constant(init);
+                }
+                None
+            }
         }
     }
 

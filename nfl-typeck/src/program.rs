@@ -24,6 +24,7 @@ const BUILTIN_PACKAGES: &[&str] = &[
     "nfl.net",
     "nfl.table",
     "nfl.flow",
+    "nfl.path",
     "nfl.time",
     "nfl.text",
     "nfl.test",

@@ -508,6 +508,7 @@ fn home(name: &str) -> Option<&'static str> {
         "Table" | "LpmTable" | "TernaryTable" | "Set" | "RingSet" | "Counter" | "Counters"
         | "Meter" | "Register" => "nfl.table",
         "FlowTable" | "FlowSet" | "FlowState" | "SlotTable" => "nfl.flow",
+        "Tags" | "Topic" => "nfl.path",
         "Clock" => "nfl.time",
         "Hash" | "NameHash" => "nfl.text",
         _ => return None,

@@ -30,6 +30,8 @@ const KINDS: &[(&str, ResourceKind)] = &[
     ("nfl.flow.FlowSet", ResourceKind::FlowSet),
     ("nfl.flow.FlowState", ResourceKind::FlowState),
     ("nfl.flow.SlotTable", ResourceKind::Slots),
+    ("nfl.path.Tags", ResourceKind::Tags),
+    ("nfl.path.Topic", ResourceKind::Topic),
 ];
 
 /// The most resources an image can name.
@@ -212,7 +214,15 @@ impl<'a> Checker<'a> {
                 ));
             self.report(finding);
         }
-        let (mut key, mut value) = (None, None);
+        // Where the library leaves no choice, its methods say the types.
+        let (mut key, mut value) = match written.kind {
+            ResourceKind::Tags => {
+                let tag = self.ty(TyKind::Unsigned(32));
+                (Some(tag), Some(self.ty(TyKind::Port)))
+            }
+            ResourceKind::Topic => (Some(self.ty(TyKind::Port)), None),
+            _ => (None, None),
+        };
         for (index, param) in type_params.iter().enumerate() {
             let is_key = self.text(param.name.name) == "K";
             let ty = match written.args.get(index) {

@@ -54,6 +54,9 @@ fn operation(kind: ResourceKind, method: &str) -> Option<Intrinsic> {
         (K::Counter, "count") => Intrinsic::CounterCount,
         (K::Counters, "count") => Intrinsic::CountersCount,
         (K::Meter, "charge") => Intrinsic::MeterCharge,
+        (K::Tags, "lookup") => Intrinsic::TagLookup,
+        (K::Topic, "join") => Intrinsic::TopicJoin,
+        (K::Topic, "members") => Intrinsic::TopicMembers,
         _ => return None,
     })
 }

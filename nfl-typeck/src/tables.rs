@@ -678,7 +678,16 @@ pub struct Carried {
     /// Its type: a number, boolean, address or an array of them.
     pub ty: Ty,
     /// What it holds when a flow's packet starts; zeros when `None`.
-    pub init: Option<Konst>,
+    pub init: Option<Initial>,
+}
+
+/// What memory that travels with a packet holds at first.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Initial {
+    /// This value.
+    Known(Konst),
+    /// The value of a parameter.
+    Parameter(TemplateId),
 }
 
 /// A reason for dropping or punting.

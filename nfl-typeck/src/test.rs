@@ -48,6 +48,8 @@ pub enum TestOp {
     DnsQuery(HeaderId),
     /// `pkt.from(Port(1))`: the same packet from another port.
     From,
+    /// `pkt.towards(NodeId(5))`: the same packet with another next hop on its path.
+    Towards,
     /// `pkt.cut(23)`: its first bytes.
     Cut,
     /// `pkt.checksumsAreGood()`
@@ -303,7 +305,7 @@ impl Checker<'_> {
                 ..
             } => self.is_packet(*left),
             ExprKind::MethodCall { base, name, .. } => {
-                matches!(self.text(name.name), "from" | "cut") && self.is_packet(*base)
+                matches!(self.text(name.name), "from" | "towards" | "cut") && self.is_packet(*base)
             }
             ExprKind::Field { name, .. } => self.text(name.name) == "packet",
             ExprKind::Name(name) => {
@@ -494,6 +496,16 @@ impl Checker<'_> {
         let (kind, key, value) = (def.kind, def.key, def.value);
         let with_key = |value: Option<Ty>| -> Vec<Ty> { key.into_iter().chain(value).collect() };
         let (control, want) = match (self.text(name.name), kind) {
+            ("add", K::Tags) => (Control::Add, with_key(value)),
+            ("add" | "remove" | "contains", K::Topic) => {
+                let control = match self.text(name.name) {
+                    "add" => Control::Add,
+                    "remove" => Control::Remove,
+                    _ => Control::Contains,
+                };
+                (control, with_key(None))
+            }
+            ("remove", K::Tags) => (Control::Remove, with_key(None)),
             ("add" | "put", K::Table | K::Lpm | K::FlowTable | K::FlowState) => {
                 (Control::Add, with_key(value))
             }
@@ -630,6 +642,10 @@ impl Checker<'_> {
             (TyKind::Packet, "from") => {
                 self.test_args(name, args, &[TyKind::Port]);
                 Some(self.test_op(e, TestOp::From, TyKind::Packet))
+            }
+            (TyKind::Packet, "towards") => {
+                self.test_args(name, args, &[TyKind::NodeId]);
+                Some(self.test_op(e, TestOp::Towards, TyKind::Packet))
             }
             (TyKind::Packet, "cut") => {
                 self.test_args(name, args, &[TyKind::Unsigned(32)]);

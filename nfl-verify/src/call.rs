@@ -12,7 +12,6 @@ use nfl_abi::map;
 use nfl_isa::Reg;
 
 use crate::memory::Access;
-use crate::range;
 use crate::refusal::{Range, Reason};
 use crate::report::Touches;
 use crate::state::{Kind, State, Value};
@@ -153,9 +152,9 @@ fn behind(state: &mut State, import: &Import, len: Range) {
     let (first, second) = match import.shape.answer {
         Answer::Nothing => (Value::UNINIT, Value::UNINIT),
         Answer::Word(most) => (state.some(Kind::Number, (0, most.into())), Value::UNINIT),
-        Answer::Two(most) => (
+        Answer::Two(most, second) => (
             state.some(Kind::Number, (0, most.into())),
-            state.some(Kind::Number, range::any()),
+            state.some(Kind::Number, (0, second.into())),
         ),
         Answer::Value(bytes) => (state.some(Kind::Answer(bytes), (0, 1)), Value::UNINIT),
     };

@@ -395,9 +395,11 @@ impl Machine<'_> {
         let answers = match call.answer {
             Answer::Nothing => (Word::UNDEFINED, Word::UNDEFINED),
             Answer::Word(most) if first <= most => (Word::number(first), Word::UNDEFINED),
-            Answer::Two(most) if first <= most => (Word::number(first), Word::number(second)),
+            Answer::Two(most, other) if first <= most && second <= other => {
+                (Word::number(first), Word::number(second))
+            }
             Answer::Value(_) => (self.memory.answered(first)?, Word::UNDEFINED),
-            Answer::Word(_) | Answer::Two(_) => return Err(Trap::Service),
+            Answer::Word(_) | Answer::Two(..) => return Err(Trap::Service),
         };
         let words = &mut self.registers.0;
         if call.resizes {

@@ -66,6 +66,8 @@ pub struct Services<'a> {
     bound: &'a Bound,
     state: &'a mut State,
     begins: Begins,
+    /// The port on which the packet came in.
+    port: u16,
     flows: Flows,
     values: Vec<Vec<u8>>,
     effects: Effects,
@@ -91,6 +93,7 @@ impl<'a> Services<'a> {
                 Layer::Network => Begins::Network,
                 Layer::Link => Begins::Link(context.network_offset.map(usize::from)),
             },
+            port: context.ingress_port as u16,
             flows: Flows::default(),
             values: Vec::new(),
             effects: Effects::default(),
@@ -145,6 +148,7 @@ impl<'a> Services<'a> {
             }
             _ => {}
         }
+        let port = self.port.to_le_bytes();
         let store = &mut self.state.stores[at];
         match (slot.call.service.name, store) {
             ("counter.count", Store::Counters(counters)) => {
@@ -164,6 +168,12 @@ impl<'a> Services<'a> {
                 let found = table.get(key, now_ns).map(<[u8]>::to_vec);
                 self.found(found)
             }
+            ("tag.lookup", Store::Exact(table)) => match table.get(key, now_ns) {
+                Some(port) => Return::Words(1, le_word(port)),
+                None => Return::Words(0, 0),
+            },
+            ("topic.join", Store::Exact(ports)) => one(ports.put(&port, &[], now_ns).into()),
+            ("topic.members", Store::Exact(_)) => one(topic_group(at)),
             ("flow.put", Store::Exact(table)) => one(table.put(key, second, now_ns).into()),
             ("flow.remove", Store::Exact(table)) => one(table.remove(key, now_ns).into()),
             ("flow.touch", Store::Exact(table)) => one(table.touch(key, now_ns).into()),
@@ -382,6 +392,14 @@ impl Given {
             .for_each(|(to, b)| *to = b);
         Some(given)
     }
+}
+
+/// The first number of the groups that topics have. The controller numbers its own groups below.
+const TOPIC_GROUPS: u32 = 0x8000;
+
+/// The group of a topic, by its place among the resources of the node.
+pub(crate) fn topic_group(at: usize) -> u32 {
+    TOPIC_GROUPS | at as u32 & (TOPIC_GROUPS - 1)
 }
 
 fn nothing() -> Return {

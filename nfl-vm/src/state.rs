@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nfl_abi::image::{Import, Resource, ResourceKind};
 
-use crate::services::{Bound, Slot};
+use crate::services::{Bound, Slot, topic_group};
 use crate::tables::{Colour, Count, PART_MAX, Rates, Store, TernaryRule};
 
 pub use error::StateError;
@@ -394,6 +394,20 @@ impl State {
                 .collect(),
             _ => return Err(self.kind(at)),
         })
+    }
+
+    /// The number of the group that a topic's members are: what `Multicast` to them has as its operand.
+    /// [`State::entries`] lists the members, each the number of a port in two little-endian bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
+    pub fn group(&self, name: &str) -> Result<u16, StateError> {
+        let at = self.at(name)?;
+        match self.declared[at].kind {
+            ResourceKind::Topic => Ok(topic_group(at) as u16),
+            _ => Err(self.kind(at)),
+        }
     }
 
     /// The rules of a ternary table, in the order in which they are asked.

@@ -69,10 +69,13 @@ impl Store {
             idle_ns: 0,
         };
         match kind {
-            ResourceKind::Table | ResourceKind::Set => Store::Exact(Aged::new(lasting)),
-            ResourceKind::FlowTable | ResourceKind::FlowSet | ResourceKind::FlowState => {
-                Store::Exact(Aged::new(ageing))
+            ResourceKind::Table | ResourceKind::Set | ResourceKind::Tags => {
+                Store::Exact(Aged::new(lasting))
             }
+            ResourceKind::FlowTable
+            | ResourceKind::FlowSet
+            | ResourceKind::FlowState
+            | ResourceKind::Topic => Store::Exact(Aged::new(ageing)),
             ResourceKind::Lpm => Store::Lpm(Lpm::new(capacity)),
             ResourceKind::Ternary => Store::Ternary(Ternary::new(capacity)),
             ResourceKind::Ring => Store::Ring(Ring::new(capacity)),

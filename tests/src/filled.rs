@@ -131,6 +131,12 @@ fn fill(state: &mut State, packet: &[u8], index: usize) -> Result<(), StateError
                 };
                 state.insert_rule(name, rule)
             }
+            ResourceKind::Tags => state.insert(
+                name,
+                &(index as u32 % 4).to_le_bytes(),
+                &at(24, value_bytes),
+            ),
+            ResourceKind::Topic => state.insert(name, &at(24, key_bytes), &value),
             ResourceKind::Ring => state.insert(name, &at(12, value_bytes), &[]),
             ResourceKind::Register if index == 0 => {
                 state.set_register(name, 0, &vec![1; value_bytes.into()])

@@ -13,6 +13,7 @@ mod marked;
 mod messages;
 mod mutated;
 mod opinions;
+mod patterns;
 mod prop;
 mod protocols;
 mod seeded;

@@ -381,6 +381,7 @@ impl Script<'_> {
             "port" => self.context.ingress_port = number(value)? as u32,
             "node" => self.context.node_id = number(value)? as u32,
             "queue" => self.context.queue_depth = number(value)? as u32,
+            "next" => self.context.next_hop = number(value)? as u32,
             "clock" => self.context.clock_ns = number(value)?,
             "carried" => self.carried = Some(packet::hex(value)?),
             "room" => {

@@ -14,6 +14,11 @@ use crate::image::{Import, Resource, ResourceKind};
 /// Registers for arguments: `a0` to `a5`.
 pub const ARGS_MAX: usize = 6;
 
+/// The largest number of a slot, a port and a group: each has 16 bits.
+const SLOT_MAX: u32 = 0xffff;
+const PORT_MAX: u32 = 0xffff;
+const GROUP_MAX: u32 = 0xffff;
+
 /// One argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Arg {
@@ -32,8 +37,8 @@ pub enum Answer {
     Nothing,
     /// A number in `a0`, at most this.
     Word(u32),
-    /// Numbers in `a0` (at most this) and `a1`.
-    Two(u32),
+    /// Numbers in `a0` and `a1`, each at most this.
+    Two(u32, u32),
     /// The address of so many read-only bytes, or 0.
     Value(u16),
 }
@@ -122,7 +127,7 @@ pub fn call(import: &Import, resources: &[Resource]) -> Option<Call> {
     };
     let wide = |bytes: u16| match bytes {
         0..=4 => Answer::Word(u32::MAX),
-        _ => Answer::Two(u32::MAX),
+        _ => Answer::Two(u32::MAX, u32::MAX),
     };
     let (args, answer): (&[Arg], Answer) = match service.name {
         "table.get" | "lpm.get" | "ternary.match" => (&[Arg::Block(key)], found(Answer::Nothing)),
@@ -132,7 +137,7 @@ pub fn call(import: &Import, resources: &[Resource]) -> Option<Call> {
         "flow.put" => (&[Arg::Block(key), Arg::Block(value)], Answer::Word(1)),
         "flow.remove" | "flow.touch" => (&[Arg::Block(key)], Answer::Word(1)),
         "slot.get" => (&[Arg::Word], found(Answer::Nothing)),
-        "slot.take" => (&[Arg::Block(value)], Answer::Two(1)),
+        "slot.take" => (&[Arg::Block(value)], Answer::Two(1, SLOT_MAX)),
         "slot.touch" | "slot.remove" => (&[Arg::Word], Answer::Word(1)),
         "register.get" if many => (&[Arg::Word], wide(value)),
         "register.get" => (&[], wide(value)),
@@ -161,6 +166,9 @@ pub fn call(import: &Import, resources: &[Resource]) -> Option<Call> {
         ),
         "bytes.sum" => (&[Arg::Word, Arg::Word], Answer::Word(0xffff)),
         "random" => (&[], Answer::Word(u32::MAX)),
+        "tag.lookup" => (&[Arg::Block(key)], Answer::Two(1, PORT_MAX)),
+        "topic.join" => (&[], Answer::Word(1)),
+        "topic.members" => (&[], Answer::Word(GROUP_MAX)),
         "report" => (&[Arg::Block(value)], Answer::Nothing),
         // The low byte is the format's number, the high byte the words of its arguments.
         "log" => (&[Arg::Block((param >> 8) * 4)], Answer::Nothing),
@@ -209,6 +217,8 @@ fn needs_resource(service: &Service) -> bool {
         K::Counter,
         K::Meter,
         K::Report,
+        K::Tags,
+        K::Topic,
     ]
     .into_iter()
     .any(|kind| takes(service, kind))
@@ -231,6 +241,8 @@ pub fn takes(service: &Service, kind: ResourceKind) -> bool {
         "counter.count" => matches!(kind, K::Counter | K::Counters),
         "meter.charge" => kind == K::Meter,
         "report" => kind == K::Report,
+        "tag.lookup" => kind == K::Tags,
+        "topic.join" | "topic.members" => kind == K::Topic,
         _ => false,
     }
 }

@@ -80,7 +80,7 @@ impl Host for EmptyNode {
             "packet.mirror" | "packet.priority" | "report" | "log" | "random" => room(true),
             "table.get" | "lpm.get" | "ternary.match" | "ring.pick" | "set.contains"
             | "flow.get" | "flow.remove" | "flow.touch" | "slot.get" | "slot.touch"
-            | "slot.remove" | "meter.charge"
+            | "slot.remove" | "meter.charge" | "tag.lookup"
                 if fresh =>
             {
                 Return::Words(0, 0)
@@ -112,7 +112,7 @@ impl Host for EmptyNode {
                 }
                 Return::Words(*register as u32, (*register >> 32) as u32)
             }
-            "flow.put" | "slot.take" if fresh => {
+            "flow.put" | "slot.take" | "topic.join" if fresh => {
                 self.changed.insert(*resource);
                 Return::Words(1, 0)
             }

@@ -43,6 +43,9 @@ impl Lower<'_, '_> {
                     .inst(Op::Context, &[], context::INGRESS_PORT, None, 32);
                 vec![self.b.op2c(Op::And, word, 0xffff, 16)]
             }
+            Intrinsic::PacketNextHop => {
+                vec![self.b.inst(Op::Context, &[], context::NEXT_HOP, None, 32)]
+            }
             Intrinsic::PacketQueue => {
                 vec![
                     self.b

@@ -120,7 +120,7 @@ impl Lower<'_, '_> {
         }
         let import = self.import(import);
         let width = match call.answer {
-            host::Answer::Word(most) | host::Answer::Two(most) => {
+            host::Answer::Word(most) | host::Answer::Two(most, _) => {
                 (32 - most.leading_zeros()).max(1) as u8
             }
             host::Answer::Nothing | host::Answer::Value(_) => 32,
@@ -376,6 +376,7 @@ impl Lower<'_, '_> {
             | I::FlowRemove
             | I::FlowTouch
             | I::CountersCount
+            | I::TagLookup
             | I::FlowPut
             | I::MeterCharge => all.push(self.block(args[0], key_ty, &key)),
             I::RingPick | I::SlotGet | I::SlotTouch | I::SlotRemove => {
@@ -400,10 +401,10 @@ impl Lower<'_, '_> {
                     value: value_ty,
                 };
             }
-            I::SlotTake => {
-                let slot = self.b.inst(Op::Second, &[answer], 0, None, 32);
-                let slot = self.b.op2c(Op::And, slot, 0xffff, 16);
-                vec![self.b.not(answer), slot]
+            I::SlotTake | I::TagLookup => {
+                // Slots and ports have 16 bits, and the contract says so.
+                let number = self.b.inst(Op::Second, &[answer], 0, None, 16);
+                vec![self.b.not(answer), number]
             }
             I::RegisterGet | I::RegisterAdd => {
                 let mut packed = vec![answer];
@@ -452,6 +453,9 @@ fn service_name(which: Intrinsic) -> &'static str {
         Intrinsic::RegisterSet => "register.set",
         Intrinsic::RegisterAdd => "register.add",
         Intrinsic::CounterCount | Intrinsic::CountersCount => "counter.count",
+        Intrinsic::TagLookup => "tag.lookup",
+        Intrinsic::TopicJoin => "topic.join",
+        Intrinsic::TopicMembers => "topic.members",
         _ => "meter.charge",
     }
 }

@@ -48,6 +48,8 @@ pub(crate) const ONLY_ANSWER: &[&str] = &[
     "ternary.match",
     "set.contains",
     "ring.pick",
+    "tag.lookup",
+    "topic.members",
     "register.get",
     "packet.flow",
     "hash.crc32c",

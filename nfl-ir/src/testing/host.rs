@@ -153,7 +153,10 @@ impl Host for Services {
             }
             Answer::Nothing => Return::Words(0, 0),
             Answer::Word(most) => Return::Words(below(&mut rng, most), 0),
-            Answer::Two(most) => Return::Words(below(&mut rng, most), rng.number() as u32),
+            Answer::Two(most, second) => {
+                let first = below(&mut rng, most);
+                Return::Words(first, below(&mut rng, second))
+            }
             Answer::Value(bytes) => Return::Words(self.value_address(&question, bytes), 0),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn check(m: &Module, f: &Function, cfg: &Cfg) -> Result<(), String> {
             let Some(call) = words.call(data) else {
                 continue;
             };
-            if let (Answer::Two(_), Some(v)) = (call.answer, data.result) {
+            if let (Answer::Two(..), Some(v)) = (call.answer, data.result) {
                 called.set(v, true);
             }
             check_places(m, f, data, &call).map_err(|what| format!("{inst} {what}"))?;

@@ -130,7 +130,7 @@ impl<'a> Known<'a> {
             Op::Late => word_range(words.late.get(Id::new(inst.imm as usize))),
             Op::Param => word_range(words.params.get(Id::new(inst.imm as usize))),
             Op::Call => match words.call(inst).map(|call| call.answer) {
-                Some(Answer::Word(most) | Answer::Two(most)) => Range::new(0, most),
+                Some(Answer::Word(most) | Answer::Two(most, _)) => Range::new(0, most),
                 _ => Range::FULL,
             },
             op => match op.spec().fmt {

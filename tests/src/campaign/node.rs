@@ -102,10 +102,14 @@ impl Host for Node {
         }
         let first = match call.answer {
             Answer::Nothing => self.number(u32::MAX),
-            Answer::Word(most) | Answer::Two(most) => self.number(most),
+            Answer::Word(most) | Answer::Two(most, _) => self.number(most),
             Answer::Value(bytes) => self.lookup(bytes),
         };
-        Return::Words(first, self.number(u32::MAX))
+        let second = match call.answer {
+            Answer::Two(_, most) => most,
+            _ => u32::MAX,
+        };
+        Return::Words(first, self.number(second))
     }
 
     fn value(&self, address: u32) -> Option<&[u8]> {

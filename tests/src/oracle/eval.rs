@@ -260,6 +260,7 @@ impl Run<'_> {
             Intrinsic::PacketQueue => number(self.context.queue_depth),
             Intrinsic::QueueDepth => number(self.context.queue_depth.min(0xffff)),
             Intrinsic::NodeIdent => number(self.context.node_id),
+            Intrinsic::PacketNextHop => number(self.context.next_hop),
             Intrinsic::ArrayLength => {
                 let (_, count) = self.elements(self.t.expr_ty[base]);
                 number(count as u32)

@@ -28,7 +28,7 @@ enum Arg {
 enum Answer {
     Nothing,
     Word(Int),
-    Two(Int),
+    Two(Int, Int),
     Found(Int),
 }
 
@@ -101,6 +101,8 @@ fn kinds(service: u8) -> &'static [ResourceKind] {
         15 => &[K::Counter, K::Counters],
         16 => &[K::Meter],
         28 => &[K::Report],
+        30 => &[K::Tags],
+        31 | 32 => &[K::Topic],
         _ => &[],
     }
 }
@@ -126,7 +128,7 @@ fn call(import: &Import, resource: Option<&Resource>) -> Option<Call> {
     let wide = if value <= 4 {
         Answer::Word(M)
     } else {
-        Answer::Two(M)
+        Answer::Two(M, M)
     };
     let indexed_value = || [index, &[Arg::Block(value)]].concat();
     let per_word = words(key) + words(value);
@@ -147,7 +149,7 @@ fn call(import: &Import, resource: Option<&Resource>) -> Option<Call> {
             16 + per_word,
         ),
         8 | 9 => (key_block.to_vec(), Answer::Word(1), 16 + per_word),
-        11 => (vec![Arg::Block(value)], Answer::Two(1), 20),
+        11 => (vec![Arg::Block(value)], Answer::Two(1, LONGEST), 20),
         12 => (index.to_vec(), wide, 4),
         13 => (indexed_value(), Answer::Nothing, 4),
         14 => (indexed_value(), wide, 4),
@@ -172,6 +174,9 @@ fn call(import: &Import, resource: Option<&Resource>) -> Option<Call> {
         27 => (vec![], Answer::Word(M), 4),
         28 => (vec![Arg::Block(value)], Answer::Nothing, 16),
         29 => (vec![Arg::Block(param / 256 * 4)], Answer::Nothing, 16),
+        30 => (key_block.to_vec(), Answer::Two(1, LONGEST), 12),
+        31 => (vec![], Answer::Word(1), 12),
+        32 => (vec![], Answer::Word(LONGEST), 12),
         33 => (vec![Arg::Word], Answer::Nothing, 4),
         34 => (vec![Arg::Word], Answer::Word(M), 8),
         37 => (vec![Arg::Word], Answer::Word(M), 16),
@@ -190,7 +195,7 @@ fn call(import: &Import, resource: Option<&Resource>) -> Option<Call> {
             _ => None,
         },
         right: match import.service {
-            7..=9 | 11 | 13 | 14 | 16 | 35 | 36 => Some(Right::State),
+            7..=9 | 11 | 13 | 14 | 16 | 31 | 35 | 36 => Some(Right::State),
             17..=20 => Some(Right::Resize),
             21 => Some(Right::Replicate),
             27 => Some(Right::Random),
@@ -289,10 +294,10 @@ fn answer(state: &mut State, call: &Call) {
             }
             state.write(reg::A0, word);
         }
-        Answer::Two(most) => {
+        Answer::Two(most, second) => {
             let word = state.some(Kind::Number, (0, most));
             state.write(reg::A0, word);
-            let word = state.some(Kind::Number, (0, M));
+            let word = state.some(Kind::Number, (0, second));
             state.write(reg::A1, word);
         }
         Answer::Found(bytes) => {
