@@ -169,32 +169,49 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
 struct Way {
     sink: bool,
     rotate: Rotate,
+    windows: bool,
 }
 
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 8] = [
     Way {
         sink: true,
         rotate: Rotate::Sure,
+        windows: true,
     },
     Way {
         sink: true,
         rotate: Rotate::All,
+        windows: true,
     },
     Way {
         sink: true,
         rotate: Rotate::None,
+        windows: true,
     },
     Way {
         sink: false,
         rotate: Rotate::Sure,
+        windows: true,
     },
     Way {
         sink: false,
         rotate: Rotate::All,
+        windows: true,
     },
     Way {
         sink: false,
         rotate: Rotate::None,
+        windows: true,
+    },
+    Way {
+        sink: true,
+        rotate: Rotate::Sure,
+        windows: false,
+    },
+    Way {
+        sink: false,
+        rotate: Rotate::Sure,
+        windows: false,
     },
 ];
 
@@ -373,6 +390,7 @@ fn handler(
         scratch: &scratch,
         isa: parts.isa,
         care,
+        windows: way.windows,
     };
     let mut selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
         op: lacks.op,

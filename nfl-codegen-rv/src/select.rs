@@ -49,6 +49,8 @@ pub(crate) struct Input<'a> {
     pub(crate) scratch: &'a Scratch,
     pub(crate) isa: &'static Isa,
     pub(crate) care: Care,
+    /// Whether a register may stand in the middle of a header that many fields of are used.
+    pub(crate) windows: bool,
 }
 
 /// How much code does for the node's prover.
@@ -92,9 +94,11 @@ enum Start {
     Found(Value),
 }
 
-/// The sum of a base and a variable, made in the block that all its users have in common.
+/// The sum of a base, maybe a variable, and a constant, made in the block that all its users have in common.
 struct Sum {
     home: usize,
+    /// The constant: it brings the accesses within the reach of 16-bit forms.
+    bias: i32,
     reg: Option<VReg>,
 }
 
@@ -102,7 +106,7 @@ struct Sum {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Early {
     Constant(u32),
-    Sum(Base, Value),
+    Sum(Base, Option<Value>),
     /// The sum of a start and a variable behind the resizing call of this number, counted from the end.
     Near(u32, Start, Value),
 }
@@ -121,7 +125,7 @@ struct Select<'a> {
     /// How many operands a value is.
     uses: IdMap<Value, u32>,
     regs: IdMap<Value, Option<VReg>>,
-    sums: BTreeMap<(Base, Value), Sum>,
+    sums: BTreeMap<(Base, Option<Value>), Sum>,
     /// Registers of the sums that stay between two calls.
     near: BTreeMap<(u32, Start, Value), VReg>,
     /// Resizing calls and ends of blocks that selection has passed.
@@ -269,6 +273,7 @@ impl<'a> Select<'a> {
             .collect();
         early.sort_by(|a, b| b.cmp(a));
         for (at, what) in early {
+            let mut then = None;
             let code = match what {
                 Early::Constant(value) => Code::Li {
                     rd: self.constants[&value],
@@ -287,25 +292,39 @@ impl<'a> Select<'a> {
                     })
                 }
                 Early::Sum(base, v) => {
-                    let rd = self.sums[&(base, v)]
-                        .reg
-                        .expect("a wanted sum has a register");
+                    let Sum { bias, reg, .. } = self.sums[&(base, v)];
+                    let rd = reg.expect("a wanted sum has a register");
                     let base = self.base(base);
-                    let v = self.reg(v);
-                    Code::Inst(Inst {
-                        op: Op::Add,
+                    let moved = |rs1| Inst {
+                        op: Op::Addi,
                         rd,
-                        rs1: v,
-                        rs2: base,
-                        imm: 0,
-                    })
+                        rs1,
+                        rs2: ZERO,
+                        imm: bias,
+                    };
+                    match v {
+                        None => Code::Inst(moved(base)),
+                        Some(v) => {
+                            then = (bias != 0).then(|| Code::Inst(moved(rd)));
+                            let v = self.reg(v);
+                            Code::Inst(Inst {
+                                op: Op::Add,
+                                rd,
+                                rs1: v,
+                                rs2: base,
+                                imm: 0,
+                            })
+                        }
+                    }
                 }
             };
             let span = self
                 .reversed
                 .get(at.wrapping_sub(1))
                 .and_then(|(_, span)| *span);
-            self.reversed.insert(at, (code, span));
+            for code in [Some(code), then].into_iter().flatten() {
+                self.reversed.insert(at, (code, span));
+            }
         }
         self.constants.clear();
         self.passed += 1;

@@ -328,6 +328,19 @@ impl Select<'_> {
         }
     }
 
+    /// The lowest bit of a number that is shifted by a variable for this alone, where one instruction takes it out.
+    fn bit_extracted(&mut self, x: Value) -> Option<VReg> {
+        let def = self.def(x).filter(|_| self.dies(x))?;
+        let (&a, &by) = (def.args.first()?, def.args.get(1)?);
+        if def.op != IrOp::Shr || !self.input.isa.allows(Op::Bext) || self.constant_of(by).is_some()
+        {
+            return None;
+        }
+        let (rs1, rs2, rd) = (self.reg(a), self.reg(by), self.out.fresh());
+        self.r(Op::Bext, rd, rs1, rs2);
+        Some(rd)
+    }
+
     /// Tests `a == c` where `a` is some bits of a value that is needed for nothing else.
     fn masked(&mut self, op: IrOp, a: Value, c: u32) -> Option<Test<VReg>> {
         let Bits { x, mask, shift } = self.bits_of(a)?;
@@ -338,6 +351,16 @@ impl Select<'_> {
             return None;
         }
         let c = wanted;
+        if mask == 1
+            && let Some(rs1) = self.bit_extracted(x)
+        {
+            let op = if (op == IrOp::Eq) == (c == 1) {
+                Op::Bne
+            } else {
+                Op::Beq
+            };
+            return Some(Test { op, rs1, rs2: ZERO });
+        }
         let plans = [
             plan_mask(mask, all, c),
             plan_shift_left(mask, c),

@@ -4,10 +4,13 @@
 //! that some address adds to a region. Guaranteed: the address is the IR's modulo 2^32, so what is in bounds there is
 //! in bounds here.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use nfl_ir::func::Origin;
 use nfl_ir::{Block as IrBlock, Effect, InstData, Op as IrOp, Region, Value};
-use nfl_isa::{Inst, Op};
+use nfl_isa::{Fx, Inst, Op, Reg};
 
+use super::value::{fits6, fits12};
 use super::{Base, Early, Select, Start, Sum};
 use crate::mir::{Code, PACKET, SP, VReg, ZERO};
 use crate::scratch::touches_memory;
@@ -22,12 +25,29 @@ struct Address {
     found: Option<Value>,
 }
 
+/// A load or a store in a block, so many bytes from what it adds up.
+struct Access {
+    at: usize,
+    op: Op,
+    offset: i32,
+}
+
+/// Bytes of the instruction that makes a register for a window.
+const WINDOW_BYTES: u32 = 4;
+
 /// Largest and smallest immediate of a load or store.
 const REACH: std::ops::RangeInclusive<i32> = -2048..=2047;
 
 impl<'a> Select<'a> {
-    /// Finds every sum of a base and a variable, and the block that dominates its users.
+    /// Finds every sum of a base and a variable, the window into the packet, and the block that dominates their users.
     pub(super) fn find_sums(&mut self) {
+        let insts = || self.blocks.iter().flat_map(|&b| &self.f.blocks[b].insts);
+        let swaps = insts().map(|&i| &self.f.insts[i]).filter(|inst| {
+            let is_swap = matches!(inst.op, IrOp::Bswap16 | IrOp::Bswap32);
+            is_swap && !self.input.isa.allows(Op::Rev8)
+        });
+        let swapped: BTreeSet<Value> = swaps.flat_map(|inst| inst.args.iter().copied()).collect();
+        let mut accesses: BTreeMap<(Base, Option<Value>), Vec<Access>> = BTreeMap::new();
         for at in 0..self.blocks.len() {
             for &i in &self.f.blocks[self.blocks[at]].insts {
                 let inst = &self.f.insts[i];
@@ -36,20 +56,84 @@ impl<'a> Select<'a> {
                     continue;
                 }
                 let address = self.address(inst);
-                let Some((base, v)) = address
-                    .index
-                    .and_then(|v| Some((base_of(address.region)?, v)))
-                else {
-                    continue;
-                };
-                let graph = &self.graph;
-                let sum = self.sums.entry((base, v)).or_insert(Sum {
-                    home: at,
-                    reg: None,
-                });
-                sum.home = graph.common_dominator(sum.home, at);
+                if let Some(base) = base_of(address.region) {
+                    // A number with its most significant byte first is loaded byte by byte.
+                    let op = match inst.result {
+                        Some(v) if swapped.contains(&v) => Op::Lbu,
+                        _ => access_op(inst.op),
+                    };
+                    let offset = address.offset.cast_signed();
+                    let list = accesses.entry((base, address.index)).or_default();
+                    list.push(Access { at, op, offset });
+                }
             }
         }
+        for ((base, index), mut list) in accesses {
+            let bias = match index {
+                Some(_) => self.bias(&list, 0),
+                None if base == Base::Packet && self.input.windows => {
+                    let bias = self.bias(&list, WINDOW_BYTES);
+                    list.retain(|access| self.gains(access, bias));
+                    bias
+                }
+                None => 0,
+            };
+            if index.is_none() && bias == 0 {
+                continue;
+            }
+            let homes = list.iter().map(|access| access.at);
+            let home = homes.reduce(|a, b| self.graph.common_dominator(a, b));
+            let sum = Sum {
+                home: home.unwrap_or(0),
+                bias,
+                reg: None,
+            };
+            self.sums.insert((base, index), sum);
+        }
+    }
+
+    /// How far from an address a register for some accesses to it stands best, when so many bytes are paid for having one at
+    /// all: those that do not gain by it need not use it then.
+    fn bias(&self, list: &[Access], paid: u32) -> i32 {
+        let bytes = |bias: i32| -> Option<u32> {
+            let move_bytes = match bias {
+                0 => 0,
+                _ if paid > 0 => paid,
+                _ if fits6(bias) => 2,
+                _ => 4,
+            };
+            let sizes = list.iter().map(|access| {
+                let size = self.access_bytes(access, bias)?;
+                let stays = if paid > 0 { 4 } else { size };
+                Some(size.min(stays))
+            });
+            sizes.sum::<Option<u32>>().map(|sum| sum + move_bytes)
+        };
+        let offsets = list.iter().map(|access| access.offset);
+        let choices = offsets.flat_map(|offset| (0..4).map(move |by| offset.wrapping_sub(by)));
+        let choices = choices.filter(|&bias| fits12(bias));
+        let choices = std::iter::once(0).chain(choices);
+        let sized = choices.filter_map(|bias| Some((bytes(bias)?, bias)));
+        // The first of the best, and none at all where none is better.
+        sized
+            .min_by_key(|&(bytes, _)| bytes)
+            .map_or(0, |(_, bias)| bias)
+    }
+
+    /// The size of an access through a compact register that stands so far from its address.
+    fn access_bytes(&self, access: &Access, bias: i32) -> Option<u32> {
+        let imm = access.offset.wrapping_sub(bias);
+        REACH.contains(&imm).then(|| {
+            let inst = match access.op.spec().effects {
+                Fx::WRITE => Inst::s(access.op, Reg::A2, Reg::A3, imm),
+                _ => Inst::i(access.op, Reg::A2, Reg::A3, imm),
+            };
+            self.input.isa.size(&inst)
+        })
+    }
+
+    fn gains(&self, access: &Access, bias: i32) -> bool {
+        self.access_bytes(access, bias) < self.access_bytes(access, 0)
     }
 
     /// Puts the sums that belong to a block at its end; a use further up moves them there.
@@ -58,9 +142,11 @@ impl<'a> Select<'a> {
             .sums
             .iter()
             .filter(|(_, sum)| sum.home == at && sum.reg.is_some());
-        let here: Vec<(Base, Value)> = here.map(|(&key, _)| key).collect();
+        let here: Vec<(Base, Option<Value>)> = here.map(|(&key, _)| key).collect();
         for (base, v) in here {
-            self.reg(v);
+            if let Some(v) = v {
+                self.reg(v);
+            }
             self.early.insert(Early::Sum(base, v), self.reversed.len());
         }
     }
@@ -75,14 +161,10 @@ impl<'a> Select<'a> {
     }
 
     pub(super) fn store(&mut self, inst: &InstData) {
-        let op = match inst.op.spec().bytes {
-            1 => Op::Sb,
-            2 => Op::Sh,
-            _ => Op::Sw,
-        };
+        let op = access_op(inst.op);
         let value = self.reg(inst.args[0]);
         let address = self.address(inst);
-        let (rs1, imm) = self.place(address);
+        let (rs1, imm) = self.place(op, address);
         self.pending.push(Code::Inst(Inst {
             op,
             rd: ZERO,
@@ -93,13 +175,9 @@ impl<'a> Select<'a> {
     }
 
     pub(super) fn load(&mut self, rd: VReg, inst: &InstData) {
-        let op = match inst.op.spec().bytes {
-            1 => Op::Lbu,
-            2 => Op::Lhu,
-            _ => Op::Lw,
-        };
+        let op = access_op(inst.op);
         let address = self.address(inst);
-        let (rs1, imm) = self.place(address);
+        let (rs1, imm) = self.place(op, address);
         self.i(op, rd, rs1, imm);
     }
 
@@ -109,10 +187,13 @@ impl<'a> Select<'a> {
         let address = self.address(inst);
         let mut sum: Option<VReg> = None;
         for byte in 0..bytes {
-            let (rs1, imm) = self.place(Address {
-                offset: address.offset.wrapping_add(byte),
-                ..address
-            });
+            let (rs1, imm) = self.place(
+                Op::Lbu,
+                Address {
+                    offset: address.offset.wrapping_add(byte),
+                    ..address
+                },
+            );
             let last = byte + 1 == bytes;
             let part = self.out.fresh();
             self.i(Op::Lbu, part, rs1, imm);
@@ -201,7 +282,8 @@ impl<'a> Select<'a> {
     }
 
     /// A base register and an immediate for an address.
-    fn place(&mut self, address: Address) -> (VReg, i32) {
+    fn place(&mut self, op: Op, address: Address) -> (VReg, i32) {
+        let mut offset = address.offset.cast_signed();
         let base = match (base_of(address.region), address.index) {
             (_, Some(v)) if self.resizes && address.region == Region::Packet => {
                 self.near(Start::Packet, v)
@@ -213,10 +295,18 @@ impl<'a> Select<'a> {
             (None, None) => ZERO,
             // Constants lie at small absolute addresses, so that the index alone is the base.
             (None, Some(v)) => self.reg(v),
-            (Some(base), None) => self.base(base),
-            (Some(base), Some(v)) => self.sum(base, v),
+            (Some(base), index) => {
+                let access = Access { at: 0, op, offset };
+                let sum = self.sums.get(&(base, index)).map(|sum| sum.bias);
+                match sum.filter(|&bias| index.is_some() || self.gains(&access, bias)) {
+                    Some(bias) => {
+                        offset = offset.wrapping_sub(bias);
+                        self.sum(base, index)
+                    }
+                    None => self.base(base),
+                }
+            }
         };
-        let offset = address.offset.cast_signed();
         if REACH.contains(&offset) {
             return (base, offset);
         }
@@ -250,7 +340,7 @@ impl<'a> Select<'a> {
         reg
     }
 
-    fn sum(&mut self, base: Base, v: Value) -> VReg {
+    fn sum(&mut self, base: Base, v: Option<Value>) -> VReg {
         let known = self.sums[&(base, v)].reg;
         let reg = known.unwrap_or_else(|| self.out.fresh());
         let sum = self
@@ -260,10 +350,24 @@ impl<'a> Select<'a> {
         sum.reg = Some(reg);
         // In its home block it stands before its first use; other users find it there.
         if sum.home == self.current {
-            self.reg(v);
+            if let Some(v) = v {
+                self.reg(v);
+            }
             self.wanted.push(Early::Sum(base, v));
         }
         reg
+    }
+}
+
+/// The instruction of a load or a store.
+fn access_op(op: IrOp) -> Op {
+    match op {
+        IrOp::Load8 => Op::Lbu,
+        IrOp::Load16 => Op::Lhu,
+        IrOp::Store8 => Op::Sb,
+        IrOp::Store16 => Op::Sh,
+        IrOp::Store32 => Op::Sw,
+        _ => Op::Lw,
     }
 }
 

@@ -85,6 +85,9 @@ impl Select<'_> {
         {
             return;
         }
+        if inst.op == IrOp::Add && (self.scaled(rd, a, b) || self.scaled(rd, b, a)) {
+            return;
+        }
         let op = match inst.op {
             IrOp::Add => Op::Add,
             IrOp::Sub => Op::Sub,
@@ -103,6 +106,25 @@ impl Select<'_> {
         };
         let (rs1, rs2) = (self.reg(a), self.reg(b));
         self.r(op, rd, rs1, rs2);
+    }
+
+    /// Adds a number that is shifted by 1 to 3 for this alone, where one instruction does both.
+    fn scaled(&mut self, rd: VReg, index: Value, other: Value) -> bool {
+        let Some(def) = self.def(index).filter(|def| def.op == IrOp::Shl) else {
+            return false;
+        };
+        let op = match self.constant_of(def.args[1]) {
+            Some(1) => Op::Sh1add,
+            Some(2) => Op::Sh2add,
+            Some(3) => Op::Sh3add,
+            _ => return false,
+        };
+        if !self.dies(index) || !self.input.isa.allows(op) {
+            return false;
+        }
+        let (rs1, rs2) = (self.reg(def.args[0]), self.reg(other));
+        self.r(op, rd, rs1, rs2);
+        true
     }
 
     /// Makes code with a constant on the right, if there is some that is better than a register for it.
