@@ -209,7 +209,7 @@ pub struct Setting {
 
 /// One image in so many of those accepted changes is run. Changes of images that hardly differ are
 /// accepted alike, and a run takes as long as dozens of proofs.
-const RUN_ONE_IN: u32 = 6;
+const RUN_ONE_IN: u32 = 16;
 
 /// A block that is being done.
 struct Block<'s> {

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use nfl_abi::image::Right;
 use nfl_abi::{Entry, Image, Role, map};
 use nfl_ir::testing::Rng;
-use nfl_isa::{Op, Reg};
+use nfl_isa::{Op, Reg, Target};
 use nfl_vm::{Inputs, Packet, Unproved};
 use serde_json::json;
 
@@ -28,6 +28,8 @@ use crate::packet::digits;
 const PACKETS: u32 = 8;
 /// Changes of one image, of which those that are accepted are repeated.
 const CHANGES: u32 = 24;
+/// The targets that the other machine knows; it is older than Zba, Zbb, Zbs and Zcb.
+const KNOWN: [&str; 3] = ["rv32imc", "rv32ic", "nme-2017"];
 /// Longer packets take long to write and are no different.
 const LEN_MAX: usize = 1600;
 
@@ -112,7 +114,9 @@ fn image_runs(rng: &mut Rng, contained: &Contained, out: &mut impl Write) -> io:
     let Some(entry) = entry.filter(|entry| entry.role != Role::Every) else {
         return Ok(0);
     };
-    if !image.manifest.imports.is_empty() {
+    let known = Target::by_id(image.manifest.target.0);
+    let known = known.is_some_and(|target| KNOWN.contains(&target.name));
+    if !image.manifest.imports.is_empty() || !known {
         return Ok(0);
     }
     let first = contained.start(rng, 0);
