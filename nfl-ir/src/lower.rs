@@ -23,6 +23,7 @@ mod pattern;
 mod payload;
 mod resize;
 mod resource;
+mod run;
 mod service;
 mod ssa;
 mod stmt;
@@ -451,6 +452,8 @@ struct Lower<'i, 'a> {
     exhausted: Block,
     /// The views around what a cursor or bytes read: their checksums cover what is stored there.
     around: BTreeMap<LocalId, payload::Around>,
+    /// In a run of assignments: the checksums that move where it ends.
+    run: Option<Vec<checksum::Cover>>,
     /// Where the packet begins for the stage.
     start: Place,
     /// In a chain: where `Pass` goes on.
@@ -490,6 +493,7 @@ impl<'i, 'a> Lower<'i, 'a> {
             malformed,
             exhausted,
             around: BTreeMap::new(),
+            run: None,
             start: Place::at(0),
             next_stage: None,
         }

@@ -22,7 +22,7 @@ mod slots;
 #[cfg(feature = "testing")]
 pub(crate) use dce::ONLY_ANSWER;
 
-pub(crate) use bytes::width;
+pub(crate) use bytes::{low_zeros, width};
 
 use nfl_syntax::arena::IdMap;
 

@@ -11,6 +11,7 @@ use super::{Lower, View};
 use crate::entity::Value;
 use crate::func::Region;
 use crate::op::Op;
+use crate::passes::low_zeros;
 use nfl_typeck::TyKind;
 use nfl_typeck::tables::{Derived, HeaderId};
 
@@ -34,10 +35,8 @@ pub(super) struct Cover {
     owner: View,
     at: u32,
     optional: Optional,
-    /// The 16-bit words that change.
+    /// The words that change.
     words: Vec<Word>,
-    /// The words lie at an odd distance: whether always, never, or by this bit.
-    odd: Odd,
     /// It is there only when this word is this number: the owner is one of several headers.
     when: Option<(Value, u32)>,
 }
@@ -61,11 +60,14 @@ struct Changed<'v> {
     place: Option<Place>,
 }
 
-/// A 16-bit word that changes, and what it was.
+/// One or two 16-bit words that change: what they were, and are.
 struct Word {
     place: Place,
     bytes: u32,
     old: Value,
+    new: Option<Value>,
+    /// They lie at an odd distance from the checksum: whether always, never, or by this bit.
+    odd: Odd,
 }
 
 #[derive(Clone, Copy)]
@@ -224,9 +226,16 @@ impl Lower<'_, '_> {
         let mut words = Vec::new();
         let view = changed.view;
         let fixed_bytes = self.image.sound.tables().headers[view.header].fixed_bytes;
-        for byte in (changed.first & !1..changed.end).step_by(2) {
+        let odd = self.distance_parity(&owner.view, at, view);
+        let mut next = changed.first & !1;
+        while next < changed.end {
+            let byte = next;
             // A last byte without a partner counts as a word with zero behind it.
-            let bytes = (fixed_bytes - byte).min(2);
+            let bytes = match changed.end - byte {
+                4.. if byte >= changed.first => 4,
+                _ => (fixed_bytes - byte).min(2),
+            };
+            next += bytes.max(2);
             let place = match changed.place {
                 Some(place) => place.plus(byte.wrapping_sub(changed.first)),
                 None => view.base.plus(byte),
@@ -235,16 +244,16 @@ impl Lower<'_, '_> {
                 place,
                 bytes,
                 old: self.b.load(Region::Packet, bytes, place),
+                new: None,
+                odd,
             });
         }
-        let odd = self.distance_parity(&owner.view, at, view);
         covers.push(Cover {
             sum,
             owner: owner.view,
             at,
             optional,
             words,
-            odd,
             when: owner.when,
         });
     }
@@ -281,6 +290,9 @@ impl Lower<'_, '_> {
         if let Some(index) = owner.base.index {
             distance = self.b.op2(Op::Sub, distance, index, 32);
         }
+        if low_zeros(&self.b.f, distance, 6) > 0 {
+            return Odd::Never;
+        }
         Odd::When(self.b.op2c(Op::And, distance, 1, 1))
     }
 
@@ -307,88 +319,108 @@ impl Lower<'_, '_> {
         })
     }
 
-    /// The bytes have changed: moves the checksums.
+    /// The bytes have changed: moves the checksums, now or where the run of assignments ends.
     pub(super) fn settle(&mut self, covers: Vec<Cover>) {
         // All words are read before the first checksum is stored: at an odd place it shares one with
         // the bytes that have changed, and counts as a change of its own.
         let mut changed = Vec::new();
-        for cover in covers {
-            let load = |word: &Word| self.b.load(Region::Packet, word.bytes, word.place);
-            let new: Vec<Value> = cover.words.iter().map(load).collect();
-            changed.push((cover, new));
+        for mut cover in covers {
+            for word in &mut cover.words {
+                word.new = Some(self.b.load(Region::Packet, word.bytes, word.place));
+            }
+            changed.push(cover);
         }
-        for (cover, new) in changed {
-            let Some((tag, number)) = cover.when else {
-                self.move_sum(cover, &new);
-                continue;
-            };
-            let (here, done) = (self.b.block(), self.b.block());
-            self.is_member(tag, number, here, done);
-            self.b.enter(here);
-            self.move_sum(cover, &new);
-            self.b.jump(done);
-            self.b.enter(done);
+        let Some(run) = &mut self.run else {
+            return changed.into_iter().for_each(|cover| self.move_one(cover));
+        };
+        for cover in changed {
+            let same = |c: &&mut Cover| c.sum == cover.sum && c.when == cover.when;
+            match run.iter_mut().find(same) {
+                Some(before) => before.words.extend(cover.words),
+                None => run.push(cover),
+            }
         }
     }
 
-    fn move_sum(&mut self, cover: Cover, new: &[Value]) {
+    /// From here on checksums are only noted.
+    pub(super) fn open_run(&mut self) {
+        self.run = Some(Vec::new());
+    }
+
+    /// Moves all checksums that were noted, each once.
+    pub(super) fn close_run(&mut self) {
+        for cover in self.run.take().unwrap_or_default() {
+            self.move_one(cover);
+        }
+    }
+
+    fn move_one(&mut self, cover: Cover) {
+        let Some((tag, number)) = cover.when else {
+            return self.move_sum(cover);
+        };
+        let (here, done) = (self.b.block(), self.b.block());
+        self.is_member(tag, number, here, done);
+        self.b.enter(here);
+        self.move_sum(cover);
+        self.b.jump(done);
+        self.b.enter(done);
+    }
+
+    /// Equation 3 gives the complement of `fold(S)`, where `S` is `F - c` (`F` is 0xffff and `c` the old
+    /// checksum), and for each word that changes `F - old + new`. With `n` words, `h = c + Σ(old - new)` is
+    /// `(n + 1)·F - S`, a small signed number. `fold(S)` is congruent to `S` modulo `F`, lies in `1..=F`, and is
+    /// 0 where `S` is. So its complement is `h` less as many times `F` as brings it into `0..F`, and `F` where
+    /// `S` is 0, that is, where `h` is as large as it can be. Subtracting `F` is adding 1 in the low half, and how
+    /// often is `(h + (h + n >> 16)) >> 16`: let `S = a·2^16 + b`; then `fold(S)` is the low half of `S + q` with
+    /// `q = (S + a) >> 16`, and complements of sums are differences of complements, shifts included.
+    ///
+    /// A sum that is never 0 (RFC 768) lies in `1..=F`: it is one more than what the same steps make of `h - 1`.
+    fn move_sum(&mut self, cover: Cover) {
         let old_sum = self.b.load(Region::Packet, 2, cover.sum);
         let done = self.b.block();
-        let present = match cover.optional {
+        let never_zero = match cover.optional {
             Optional::Never => None,
-            Optional::Always => Some(old_sum),
-            Optional::When(bit) => {
-                let needed = self.b.not(bit);
-                Some(self.b.op2(Op::Or, old_sum, needed, 16))
-            }
+            Optional::Always => Some(self.b.constant(1)),
+            Optional::When(bit) => Some(bit),
         };
-        if let Some(present) = present {
+        if let Some(bit) = never_zero {
             let here = self.b.block();
-            self.b.branch(present, here, done);
+            let absent = self.b.compare(Op::Ltu, old_sum, bit);
+            self.b.branch(absent, done, here);
             self.b.enter(here);
         }
-        let whole = self.b.op2c(Op::Xor, old_sum, 0xffff, 16);
-        // Addresses have several words and count in several checksums, so their difference comes first.
-        let mut sum = (cover.words.len() == 1).then_some(whole);
-        for (word, &new) in cover.words.iter().zip(new) {
-            let gone = self.b.op2c(Op::Xor, word.old, 0xffff, 16);
-            let gone = self.align(gone, cover.odd);
-            let came = self.align(new, cover.odd);
-            let before = match sum {
-                Some(sum) => self.b.op2(Op::Add, sum, gone, 32),
-                None => gone,
+        // Words that count in several checksums come first, so that their difference is the same everywhere.
+        let mut complements = 0;
+        let mut change: Option<Value> = None;
+        for word in &cover.words {
+            let (odd, halves) = (word.odd, word.bytes.div_ceil(2));
+            let gone = self.difference(word);
+            let gone = match odd {
+                Odd::Never => {
+                    complements += halves;
+                    gone
+                }
+                Odd::Always => self.turned_difference(gone, halves, None),
+                Odd::When(bit) => self.turned_difference(gone, halves, Some(bit)),
             };
-            sum = Some(self.b.op2(Op::Add, before, came, 32));
+            change = Some(match change {
+                Some(before) => self.b.op2(Op::Add, before, gone, 32),
+                None => gone,
+            });
         }
-        let mut sum = match sum {
-            Some(sum) if cover.words.len() == 1 => sum,
-            Some(difference) => self.b.op2(Op::Add, whole, difference, 32),
-            None => whole,
+        let moved = match change {
+            Some(change) => self.b.op2(Op::Add, old_sum, change, 32),
+            None => old_sum,
         };
-        for _ in 0..2 {
-            let low = self.b.op2c(Op::And, sum, 0xffff, 16);
-            let high = self.b.op2c(Op::Shr, sum, 16, 16);
-            sum = self.b.op2(Op::Add, low, high, 17);
-        }
-        let mut new_sum = self.b.op2c(Op::Xor, sum, 0xffff, 17);
-        // All ones where the sum is zero: 0 - 1 has its high half set, nothing else has.
-        let below = |lower: &mut Self| {
-            let below = lower.b.op2c(Op::Sub, new_sum, 1, 32);
-            lower.b.op2c(Op::Shr, below, 16, 16)
+        let folded = match never_zero {
+            Some(bit) => self.b.op2(Op::Sub, moved, bit, 32),
+            None => moved,
         };
-        let ones = match cover.optional {
-            Optional::Never => None,
-            Optional::Always => Some(below(self)),
-            Optional::When(bit) => {
-                let ones = below(self);
-                let zero = self.b.constant(0);
-                let mask = self.b.op2(Op::Sub, zero, bit, 32);
-                Some(self.b.op2(Op::And, ones, mask, 16))
-            }
-        };
-        if let Some(ones) = ones {
-            new_sum = self.b.op2(Op::Or, new_sum, ones, 17);
-        }
+        let high = self.b.op2c(Op::Add, folded, complements, 32);
+        let high = self.b.op2c(Op::Sar, high, 16, 32);
+        let often = self.b.op2(Op::Add, folded, high, 32);
+        let often = self.b.op2c(Op::Sar, often, 16, 32);
+        let new_sum = self.b.op2(Op::Add, moved, often, 32);
         // The checksum itself may be covered by those around its header.
         let owner = cover.owner;
         let mut around = Vec::new();
@@ -405,13 +437,34 @@ impl Lower<'_, '_> {
         self.b.enter(done);
     }
 
-    /// A 16-bit word as it counts at its distance.
-    fn align(&mut self, word: Value, odd: Odd) -> Value {
-        match odd {
-            Odd::Never => word,
-            Odd::Always => self.b.swap(word, 2),
-            Odd::When(bit) => self.turned(word, bit),
+    /// The sum of the 16-bit words that a word was, less those that it is. Of two halves: the difference of
+    /// the whole holds that of the upper ones 2^16 times, which is to count once.
+    fn difference(&mut self, word: &Word) -> Value {
+        let (old, new) = (word.old, word.new.unwrap_or(word.old));
+        let whole = self.b.op2(Op::Sub, old, new, 32);
+        if word.bytes <= 2 {
+            return whole;
         }
+        let was = self.b.op2c(Op::Shr, old, 16, 16);
+        let is = self.b.op2c(Op::Shr, new, 16, 16);
+        let upper = self.b.op2(Op::Sub, was, is, 32);
+        let above = self.b.op2c(Op::Shl, upper, 16, 32);
+        let lower = self.b.op2(Op::Sub, whole, above, 32);
+        self.b.op2(Op::Add, lower, upper, 32)
+    }
+
+    /// A difference of words that lie with their bytes the other way round: exchanging them is multiplying by
+    /// 2^8 modulo 0xffff, here of `F - old + new`, which is 0 only where equation 3 adds 0.
+    fn turned_difference(&mut self, difference: Value, halves: u32, bit: Option<Value>) -> Value {
+        let all = self.b.constant(0xffff * halves);
+        let added = self.b.op2(Op::Sub, all, difference, 32);
+        let zero = self.b.constant(0);
+        let by = match bit {
+            Some(bit) => self.b.op2c(Op::Shl, bit, 3, 4),
+            None => self.b.constant(8),
+        };
+        let added = self.b.op2(Op::Shl, added, by, 32);
+        self.b.op2(Op::Sub, zero, added, 32)
     }
 
     /// A 16-bit word, its bytes exchanged where the bit is set.

@@ -23,10 +23,20 @@ struct Counter {
 
 impl Lower<'_, '_> {
     pub(super) fn stmts(&mut self, stmts: &[StmtId]) {
-        for &stmt in stmts {
-            if self.b.reachable() {
+        let mut rest = stmts;
+        while let (Some(&stmt), true) = (rest.first(), self.b.reachable()) {
+            let run = self.run_length(rest);
+            if run < 2 {
+                self.stmt(stmt);
+                rest = &rest[1..];
+                continue;
+            }
+            self.open_run();
+            for &stmt in &rest[..run] {
                 self.stmt(stmt);
             }
+            self.close_run();
+            rest = &rest[run..];
         }
     }
 
@@ -280,12 +290,7 @@ impl Lower<'_, '_> {
                 };
                 let words = new(self, &old);
                 self.b.span = Some(node.span);
-                let transport = sound.tables().transport[place].and_then(|local| {
-                    match self.locals.get(&local) {
-                        Some(Local::Fixed(Val::View(view))) => Some(view.clone()),
-                        _ => None,
-                    }
-                });
+                let transport = self.transport_of(place);
                 return self.store_field(&view, field, transport, &words);
             }
             (_, Res::Intrinsic(Intrinsic::PacketPriority)) => {

@@ -27,7 +27,7 @@ pub(crate) fn width(f: &Function, v: Value, depth: u8) -> u8 {
 }
 
 /// Low bits of a word that are 0, by the operations that made it: header lengths are multiples of four.
-pub(super) fn low_zeros(f: &Function, v: Value, depth: u8) -> u32 {
+pub(crate) fn low_zeros(f: &Function, v: Value, depth: u8) -> u32 {
     let Some(def) = f.def(v) else {
         return 0;
     };

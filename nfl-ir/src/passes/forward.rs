@@ -89,7 +89,7 @@ impl Change {
     }
 }
 
-/// Words whose only use is to be added, or whose complement's is.
+/// Words whose only use is in a difference.
 fn checksum_words(f: &Function) -> IdMap<Value, bool> {
     let mut uses: IdMap<Value, u32> = IdMap::new();
     let mut sums: IdMap<Value, bool> = IdMap::new();
@@ -99,12 +99,9 @@ fn checksum_words(f: &Function) -> IdMap<Value, bool> {
         }
         for &inst in &f.blocks[b].insts {
             let data = &f.insts[inst];
-            for (at, &v) in data.args.iter().enumerate() {
+            for &v in &data.args {
                 uses[v] += 1;
-                let other = data.args.get(1 - at.min(1)).and_then(|&o| f.constant(o));
-                let summed = data.op == Op::Add && data.args.len() == 2;
-                let complement = data.op == Op::Xor && other == Some(0xffff);
-                sums[v] |= summed || complement;
+                sums[v] |= data.op == Op::Sub;
             }
         }
     }

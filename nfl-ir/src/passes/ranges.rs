@@ -170,6 +170,12 @@ fn instruction(a: &Analysis, facts: &Facts, inst: &InstData) -> Option<Change> {
     }
     match inst.op {
         Op::And if known.is_void_mask(facts, inst) => Some(Change::Value(x)),
+        Op::Shr | Op::Sar if ry.single() == Some(16) => {
+            second_carry(a.f, x, |v| known.range(facts, v).hi).map(Change::Value)
+        }
+        // A truth value is what a comparison would say of it.
+        Op::Eq if rx.hi <= 1 && ry.single() == Some(1) => Some(Change::Value(x)),
+        Op::Ne if rx.hi <= 1 && ry.single() == Some(0) => Some(Change::Value(x)),
         Op::Remu if rx.hi < ry.lo => Some(Change::Value(x)),
         Op::Lt if positive => Some(Change::Op(Op::Ltu)),
         Op::Ge if positive => Some(Change::Op(Op::Geu)),
@@ -191,6 +197,34 @@ fn difference(a: &Analysis, v: Value) -> Option<(Value, u32)> {
         Op::Sub => Some((x, number)),
         Op::Add if number > i32::MAX as u32 => Some((x, number.wrapping_neg())),
         _ => None,
+    }
+}
+
+/// A sum of ones' complement is folded by adding what `(x + (x + 1 >> 16)) >> 16` says: how often it holds 0xffff.
+/// Below twice that, the inner shift says it already.
+fn second_carry(f: &Function, sum: Value, hi: impl Fn(Value) -> u32) -> Option<Value> {
+    const ONCE_AT_MOST: u32 = 2 * 0xffff;
+    let sum = f.def(sum).filter(|d| d.op == Op::Add)?;
+    let &[x, y] = sum.args.as_slice() else {
+        return None;
+    };
+    [(x, y), (y, x)].into_iter().find_map(|(x, carry)| {
+        let shift = f.def(carry).filter(|d| matches!(d.op, Op::Shr | Op::Sar))?;
+        if f.constant(shift.args[1]) != Some(16) || hi(x) > ONCE_AT_MOST {
+            return None;
+        }
+        let ((base, low), (same, high)) = (offset_of(f, x), offset_of(f, shift.args[0]));
+        (base == same && high.wrapping_sub(low) == 1).then_some(carry)
+    })
+}
+
+/// A word as another and a constant.
+fn offset_of(f: &Function, v: Value) -> (Value, u32) {
+    let sum = f.def(v).filter(|d| d.op == Op::Add);
+    let number = sum.and_then(|d| f.constant(d.args[1]));
+    match sum.zip(number) {
+        Some((sum, number)) => (sum.args[0], number),
+        None => (v, 0),
     }
 }
 

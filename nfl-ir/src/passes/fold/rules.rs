@@ -213,51 +213,40 @@ impl Folder<'_> {
         None
     }
 
-    /// A sum in which a word meets its own complement: `(x ^ ones) + (x + c)` is `ones + c`. The two may
-    /// be one sum apart.
-    fn cancel(&mut self, inst: Inst, a: Value, b: Value) -> Option<Edit> {
-        if let Some(met) = self.complements(a, b).or_else(|| self.complements(b, a)) {
-            return match met {
-                (ones, None) => Some(Edit::Const(ones)),
-                (ones, Some(rest)) => self.becomes(inst, Op::Add, rest, ones),
-            };
-        }
-        for (sum, v) in [(a, b), (b, a)] {
-            let Some((Op::Add, [x, y])) = self.pair(sum) else {
-                continue;
-            };
-            for (kept, other) in [(x, y), (y, x)] {
-                let met = self.complements(other, v);
-                let Some((ones, rest)) = met.or_else(|| self.complements(v, other)) else {
-                    continue;
-                };
-                let kept = match rest {
-                    None => kept,
-                    Some(rest) => self.emit(inst, Op::Add, vec![kept, rest], 0),
-                };
-                return self.becomes(inst, Op::Add, kept, ones);
+    /// A difference in which a word meets itself, as in a checksum that a changed field moves.
+    fn difference(&mut self, inst: Inst, a: Value, b: Value) -> Option<Edit> {
+        if let Some((Op::Add, [x, y])) = self.pair(a) {
+            if x == b {
+                return Some(Edit::Value(y));
+            }
+            if y == b {
+                return Some(Edit::Value(x));
             }
         }
-        None
-    }
-
-    /// The sum of a word's complement and of the word plus something: the ones, and that something.
-    fn complements(&self, a: Value, b: Value) -> Option<(u32, Option<Value>)> {
-        let (Op::Xor, x, ones) = self.by_constant(a)? else {
+        let (Op::Add, [x, y]) = self.pair(b)? else {
             return None;
         };
-        let width = u32::from(self.width(x));
-        if ones & ones.wrapping_add(1) != 0 || ones < low(width) {
-            return None;
-        }
-        if x == b {
-            return Some((ones, None));
-        }
-        match self.pair(b)? {
-            (Op::Add, [y, rest]) if x == y => Some((ones, Some(rest))),
-            (Op::Add, [rest, y]) if x == y => Some((ones, Some(rest))),
+        let rest = match a {
+            _ if a == x => y,
+            _ if a == y => x,
+            _ => return None,
+        };
+        let zero = self.number(inst, 0);
+        Some(Edit::Op(Op::Sub, vec![zero, rest]))
+    }
+
+    /// `a + (0 - x)` is `a - x`.
+    fn sum_with_negative(&self, a: Value, b: Value) -> Option<Edit> {
+        let negative = |v: Value| match self.pair(v)? {
+            (Op::Sub, [zero, x]) if self.f.constant(zero) == Some(0) => Some(x),
             _ => None,
-        }
+        };
+        let (kept, x) = match (negative(a), negative(b)) {
+            (_, Some(x)) => (a, x),
+            (Some(x), None) => (b, x),
+            (None, None) => return None,
+        };
+        Some(Edit::Op(Op::Sub, vec![kept, x]))
     }
 
     fn pair(&self, v: Value) -> Option<(Op, [Value; 2])> {
@@ -267,10 +256,13 @@ impl Folder<'_> {
 
     /// Rules for two words of which none is constant.
     pub(super) fn two_words(&mut self, inst: Inst, op: Op, a: Value, b: Value) -> Option<Edit> {
-        if op == Op::Add
-            && let Some(edit) = self.cancel(inst, a, b)
-        {
-            return Some(edit);
+        let edit = match op {
+            Op::Add => self.sum_with_negative(a, b),
+            Op::Sub => self.difference(inst, a, b),
+            _ => None,
+        };
+        if edit.is_some() {
+            return edit;
         }
         let (swap_a, x) = self.def_op(a)?;
         let (swap_b, y) = self.def_op(b)?;
