@@ -3,7 +3,7 @@
 //! In: a type. Out: its numbers in order, each with its place, and its size. Written from the contract
 //! beside the compiler's own, so that a table filled by a test is one that a stranger could have filled:
 //! components lie in order, each at its natural alignment (at most 4); numbers are little-endian in 1, 2,
-//! 4 or 8 bytes; addresses lie in wire order; a record larger than two bytes takes a multiple of 4.
+//! 4 or 8 bytes; addresses lie in wire order, and so do components whose uses agree on it; a record larger than two bytes takes a multiple of 4.
 
 use nfl_typeck::tables::TemplateId;
 use nfl_typeck::ty::{Len, Ty, TyKind};
@@ -68,7 +68,11 @@ impl Layouts<'_> {
                 layout.size = layout.size.next_multiple_of(align);
                 let start = layout.size;
                 for component in &self.t.records[id].components {
+                    let first = layout.leaves.len();
                     self.place(component.ty, layout);
+                    for leaf in &mut layout.leaves[first..] {
+                        leaf.wire |= component.wire;
+                    }
                 }
                 if layout.size - start > 2 {
                     layout.size = start + (layout.size - start).next_multiple_of(align);

@@ -355,6 +355,7 @@ impl<'a> Checker<'a> {
         self.check_annotations();
         self.check_tests();
         if !self.diags.has_errors() {
+            crate::order::settle(self.ast, &mut self.t);
             self.warn_unused();
             self.warn_pointless();
             self.warn_fragments();

@@ -33,6 +33,7 @@ mod method;
 mod name;
 mod one_of;
 mod operator;
+mod order;
 mod pattern;
 mod payload;
 mod pointless;

@@ -126,6 +126,7 @@ impl Checker<'_> {
                 span: p.name.span,
                 ty,
                 default: p.default,
+                wire: false,
             });
         }
         self.t.records[id].components = components;

@@ -367,6 +367,8 @@ pub struct Component {
     pub ty: Ty,
     /// `= …`
     pub default: Option<ExprId>,
+    /// Whether its bytes lie most significant first in memory, which numbers do whose uses all agree on it.
+    pub wire: bool,
 }
 
 /// An enum.

@@ -3,11 +3,13 @@
 //!
 //! In: a type. Out: its [`Layout`]: the numbers in it, in the order of their words, and its size.
 //! Components lie in order, each at its natural alignment (at most 4). Numbers are little-endian in
-//! 1, 2, 4 or 8 bytes; addresses lie in wire order (4, 16 and 6 bytes); prefixes are network and mask.
+//! 1, 2, 4 or 8 bytes, but for components that the checker found to be better off in wire order (`u16be`);
+//! addresses lie in wire order (4, 16 and 6 bytes); prefixes are network and mask.
 //! A record larger than two bytes takes a multiple of 4 in all. The layout has a text, which says the
 //! same to those that fill tables, and whose CRC-32C tells one layout from another.
 
 use super::ImageState;
+use super::value::Memory;
 use nfl_typeck::tables::Konst;
 use nfl_typeck::{Ty, TyKind};
 
@@ -54,6 +56,15 @@ impl ImageState<'_> {
         layout
     }
 
+    /// How a value lies at its place.
+    pub(super) fn layout_at(&self, memory: &Memory) -> Layout {
+        let mut layout = self.layout(memory.ty);
+        for scalar in &mut layout.scalars {
+            scalar.wire |= memory.wire;
+        }
+        layout
+    }
+
     /// Whether a value of this type is rounded up to whole words: records are.
     fn is_whole(&self, ty: Ty) -> bool {
         matches!(self.sound.tables().types.kind(ty), TyKind::Record(_))
@@ -76,7 +87,14 @@ impl ImageState<'_> {
                     } else {
                         format!("{name}.{text}")
                     };
-                    self.place(component.ty, &path, layout, parts);
+                    if component.wire {
+                        let ((bytes, bits, _, align), text) =
+                            self.number(component.ty, tables.types.kind(component.ty));
+                        let shape = (bytes, bits, true, align);
+                        scalar(layout, parts, shape, &path, &format!("{text}be"));
+                    } else {
+                        self.place(component.ty, &path, layout, parts);
+                    }
                 }
                 if layout.size - start > 2 {
                     layout.size = start + (layout.size - start).next_multiple_of(own);

@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub(super) place: Place,
     /// The type of what lies there.
     pub(super) ty: Ty,
+    /// A component that lies in wire order, though its type does not say so.
+    pub(super) wire: bool,
 }
 
 impl Memory {
@@ -33,6 +35,7 @@ impl Memory {
             address: None,
             place,
             ty,
+            wire: false,
         }
     }
 
@@ -239,7 +242,7 @@ impl Lower<'_, '_> {
 
     /// Reads everything that lies at a place.
     pub(super) fn load(&mut self, memory: &Memory) -> Vec<Value> {
-        let layout = self.image.layout(memory.ty);
+        let layout = self.image.layout_at(memory);
         let mut words = Vec::new();
         for scalar in layout.scalars {
             for at in 0..scalar.bits.div_ceil(32) {
@@ -273,7 +276,7 @@ impl Lower<'_, '_> {
 
     /// Writes everything that lies at a place.
     pub(super) fn store(&mut self, memory: &Memory, words: &[Value]) {
-        let layout = self.image.layout(memory.ty);
+        let layout = self.image.layout_at(memory);
         let mut words = words.iter();
         for scalar in layout.scalars {
             for at in 0..scalar.bits.div_ceil(32) {
@@ -312,6 +315,7 @@ impl Lower<'_, '_> {
                 Val::Memory(Memory {
                     place: memory.place.plus(offset),
                     ty,
+                    wire: components[index].wire,
                     ..*memory
                 })
             }
@@ -538,5 +542,6 @@ pub(super) fn found(address: Value, ty: Ty) -> Memory {
         address: Some(address),
         place: Place::at(0),
         ty,
+        wire: false,
     }
 }
