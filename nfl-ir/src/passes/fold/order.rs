@@ -7,7 +7,7 @@ use super::rules::low;
 use super::{Edit, Folder};
 use crate::entity::{Inst, Value};
 use crate::func::{Origin, Region};
-use crate::op::Op;
+use crate::op::{Effect, Op};
 use crate::passes::bytes::{narrower, swapped};
 
 impl Folder<'_> {
@@ -199,6 +199,42 @@ impl Folder<'_> {
         let skipped = self.narrow(w, mask)?;
         let masked = self.with(inst, Op::And, w, mask >> (8 * skipped));
         self.becomes(inst, op, masked, number >> (8 * skipped))
+    }
+
+    /// `low | high << 16` of half-words that lie one behind the other is the word that they are.
+    pub(super) fn halves(&mut self, inst: Inst, low: Value, high: Value) -> Option<Edit> {
+        let (Op::Shl, high, 16) = self.by_constant(high)? else {
+            return None;
+        };
+        let (first, second) = (self.recent_load(low)?, self.recent_load(high)?);
+        let (a, b) = (&self.f.insts[first], &self.f.insts[second]);
+        let adjacent = a.region == b.region && a.args == b.args && b.imm == a.imm.wrapping_add(2);
+        if !adjacent || !matches!(a.region, Some(Region::Packet | Region::Value)) {
+            return None;
+        }
+        let (region, imm, args) = (a.region, a.imm, a.args.clone());
+        let data = &mut self.f.insts[inst];
+        data.op = Op::Load32;
+        data.region = region;
+        data.imm = imm;
+        data.args = args;
+        Some(Edit::Again)
+    }
+
+    /// The load of a half-word that is used once, if it stands in this block and nothing was written since.
+    fn recent_load(&self, v: Value) -> Option<Inst> {
+        let Origin::Inst(load) = self.f.values[v].origin else {
+            return None;
+        };
+        let at = self.out.iter().rposition(|&i| i == load)?;
+        let reads = |&i: &Inst| {
+            matches!(
+                self.f.insts[i].op.spec().effect,
+                Effect::Pure | Effect::Read
+            )
+        };
+        let quiet = self.out[at..].iter().all(reads);
+        (quiet && self.used_once(v) && self.f.insts[load].op == Op::Load16).then_some(load)
     }
 
     /// Shrinks a load that is used once to the bytes that hold these bits; answers how many bytes

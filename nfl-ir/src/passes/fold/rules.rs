@@ -112,6 +112,13 @@ impl Folder<'_> {
                 }
                 inner + number
             }
+            // Places are sums of a word and a constant, and shifted lengths stand in them.
+            (Op::Shl, Op::Add)
+                if self.used_once(v) && (inner as i32).unsigned_abs() << number < 1024 =>
+            {
+                let shifted = self.with(inst, Op::Shl, w, number);
+                return self.becomes(inst, Op::Add, shifted, inner << number);
+            }
             // Bits that are set anyway pass the mask or not; the others can be masked first.
             (Op::And, Op::Or) if self.used_once(v) => {
                 let masked = self.with(inst, Op::And, w, number);
@@ -259,6 +266,7 @@ impl Folder<'_> {
         let edit = match op {
             Op::Add => self.sum_with_negative(a, b),
             Op::Sub => self.difference(inst, a, b),
+            Op::Or => self.halves(inst, a, b).or_else(|| self.halves(inst, b, a)),
             _ => None,
         };
         if edit.is_some() {
