@@ -1,7 +1,7 @@
 //! Uses what the verifier knows: intervals decide comparisons, empty masks and branches.
 //!
-//! An edge into a block that only branches goes straight on when what is known on that edge decides
-//! the branch: tests that a failed pattern has made already are not made again. A difference that is
+//! An edge into a block that only computes a condition and branches goes straight on when what is known on that
+//! edge decides the branch: tests that a failed pattern has made already are not made again. A difference that is
 //! compared becomes a sum on the other side, where neither wraps: sums are what other tests compare.
 
 use nfl_syntax::arena::IdMap;
@@ -20,6 +20,10 @@ pub(super) fn apply(f: &mut Function, words: Words) {
     {
         let a = Analysis::new(f, words);
         let steps = steps_of_loops(f, &a.cfg);
+        let lends = super::lenders(f, &a.cfg.order, |b| {
+            let insts = f.blocks[b].insts.iter();
+            insts.filter_map(|&i| f.insts[i].result).collect()
+        });
         for &b in &a.cfg.order {
             let Some(facts) = a.at(b) else {
                 continue;
@@ -33,7 +37,7 @@ pub(super) fn apply(f: &mut Function, words: Words) {
                     Some(change) => changes.push((inst, change)),
                 }
             }
-            end(&a, b, &mut ends);
+            end(&a, &lends, b, &mut ends);
         }
     }
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
@@ -229,12 +233,12 @@ fn offset_of(f: &Function, v: Value) -> (Value, u32) {
 }
 
 /// The end of a block, where some of its edges lead elsewhere or nowhere.
-fn end(a: &Analysis, b: Block, ends: &mut Vec<(Block, Term)>) {
+fn end(a: &Analysis, lends: &IdMap<Block, bool>, b: Block, ends: &mut Vec<(Block, Term)>) {
     let old = &a.f.blocks[b].term;
     let new = match old {
         Term::Finish { .. } => return,
         Term::Jump(call) => match a.edge(b, 0) {
-            Some(facts) => Term::Jump(further(a, b, call, &facts)),
+            Some(facts) => Term::Jump(further(a, lends, b, call, &facts)),
             None => return,
         },
         Term::Branch {
@@ -244,11 +248,11 @@ fn end(a: &Analysis, b: Block, ends: &mut Vec<(Block, Term)>) {
         } => match (a.edge(b, 0), a.edge(b, 1)) {
             (Some(yes), Some(no)) => Term::Branch {
                 cond: *cond,
-                then: further(a, b, then, &yes),
-                otherwise: further(a, b, otherwise, &no),
+                then: further(a, lends, b, then, &yes),
+                otherwise: further(a, lends, b, otherwise, &no),
             },
-            (Some(yes), None) => Term::Jump(further(a, b, then, &yes)),
-            (None, Some(no)) => Term::Jump(further(a, b, otherwise, &no)),
+            (Some(yes), None) => Term::Jump(further(a, lends, b, then, &yes)),
+            (None, Some(no)) => Term::Jump(further(a, lends, b, otherwise, &no)),
             (None, None) => return,
         },
     };
@@ -258,10 +262,18 @@ fn end(a: &Analysis, b: Block, ends: &mut Vec<(Block, Term)>) {
 }
 
 /// Where an edge leads when what is known on it decides the branch it leads to.
-fn further(a: &Analysis, from: Block, call: &BlockCall, facts: &Facts) -> BlockCall {
+fn further(
+    a: &Analysis,
+    lends: &IdMap<Block, bool>,
+    from: Block,
+    call: &BlockCall,
+    facts: &Facts,
+) -> BlockCall {
     let b = call.block;
     let block = &a.f.blocks[b];
-    let plain = block.insts.is_empty() && block.params.is_empty();
+    let mut insts = block.insts.iter().map(|&i| &a.f.insts[i]);
+    let pure = insts.all(|data| data.op.spec().effect == Effect::Pure);
+    let plain = pure && !lends[b] && block.params.is_empty();
     if !plain || a.cfg.loop_at(b).is_some() || a.cfg.is_back_edge(from, b) {
         return call.clone();
     }
@@ -278,8 +290,12 @@ fn further(a: &Analysis, from: Block, call: &BlockCall, facts: &Facts) -> BlockC
         Some(false) => otherwise,
         None => return call.clone(),
     };
+    let own = |v: &Value| {
+        let mut made = block.insts.iter();
+        made.any(|&i| a.f.insts[i].result == Some(*v))
+    };
     // Ways back stay as many as they are.
-    if a.cfg.is_back_edge(b, target.block) {
+    if a.cfg.is_back_edge(b, target.block) || target.args.iter().any(own) {
         return call.clone();
     }
     target.clone()
