@@ -4,6 +4,7 @@
 //! gives the same verdict, packet and `carried` bytes; what the verifier could prove before, it can
 //! prove afterwards. Every pass is a function of its own and is free to leave dead code to `dce`.
 
+mod adjacent;
 mod bits;
 mod blocks;
 mod bytes;
@@ -100,6 +101,7 @@ fn improve(m: &mut Module) {
 fn finish(m: &mut Module) {
     each(m, counter::add);
     each(m, |f, _| bits::drop_unseen(f));
+    each(m, adjacent::join);
     each(m, |f, _| slots::share(f));
     each(m, |f, _| blocks::simplify(f));
     each(m, gvn::number);
