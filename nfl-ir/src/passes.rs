@@ -16,6 +16,7 @@ mod fold;
 mod forward;
 mod gvn;
 mod late;
+mod meet;
 mod need;
 mod ranges;
 mod slots;
@@ -87,6 +88,7 @@ fn improve(m: &mut Module) {
             each(m, |f, _| chains::join(f));
             decide::decide(m);
 
+            each(m, |f, _| meet::join(f));
             each(m, dce::sweep);
             if text::module(m) == before {
                 break;
