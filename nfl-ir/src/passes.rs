@@ -20,6 +20,7 @@ mod meet;
 mod need;
 mod ranges;
 mod slots;
+mod ways;
 
 #[cfg(feature = "testing")]
 pub(crate) use dce::ONLY_ANSWER;
@@ -89,6 +90,7 @@ fn improve(m: &mut Module) {
             decide::decide(m);
 
             each(m, |f, _| meet::join(f));
+            each(m, |f, _| ways::join(f));
             each(m, dce::sweep);
             if text::module(m) == before {
                 break;
