@@ -6,6 +6,7 @@
 
 mod calls;
 pub mod host;
+mod idioms;
 
 use nfl_abi::image::{Right, Rights, Verdict, VerdictKind};
 use nfl_abi::{Layer, Profile, Role};
@@ -107,15 +108,20 @@ pub fn packet(seed: u64) -> Vec<u8> {
 
 /// A module with one or two handlers that calls nobody.
 pub fn module(seed: u64) -> Module {
-    generate(seed, false)
+    generate(seed, false, false)
+}
+
+/// The same with many of the forms that single passes look for.
+pub fn module_of_idioms(seed: u64) -> Module {
+    generate(seed, false, true)
 }
 
 /// A module with one or two handlers that call services.
 pub fn calling_module(seed: u64) -> Module {
-    generate(seed, true)
+    generate(seed, true, false)
 }
 
-fn generate(seed: u64, calls: bool) -> Module {
+fn generate(seed: u64, calls: bool, idioms: bool) -> Module {
     let mut rng = Rng::new(seed);
     let capsule = rng.chance(30);
     let rights = [Right::Rewrite, Right::Route, Right::Clock];
@@ -178,6 +184,7 @@ fn generate(seed: u64, calls: bool) -> Module {
         let size = if capsule { 8 } else { 6 + rng.below(20) };
         let mut generator = Generator::new(rng.clone(), role, capsule);
         generator.calls = calls;
+        generator.idioms = idioms;
         generator.may_move = calls;
         let f = generator.function(size);
         rng.number();
@@ -198,6 +205,8 @@ struct Generator {
     depth: u32,
     /// Whether services may be called.
     calls: bool,
+    /// Whether forms of single passes are wanted.
+    idioms: bool,
     /// Whether the packet may move here: within a loop that would make void what is known before it.
     may_move: bool,
     /// The local arrays for wide keys.
@@ -217,6 +226,7 @@ impl Generator {
             places: Vec::new(),
             depth: 0,
             calls: false,
+            idioms: false,
             may_move: false,
             wide: Vec::new(),
         }
@@ -360,6 +370,9 @@ impl Generator {
     fn statement(&mut self) {
         if self.calls && self.rng.chance(30) {
             return self.service();
+        }
+        if self.idioms && self.depth < 3 && self.rng.chance(40) {
+            return self.idiom();
         }
         match self.rng.below(12) {
             0 | 1 => self.arithmetic(),

@@ -157,6 +157,11 @@ proptest! {
     }
 
     #[test]
+    fn passes_keep_the_meaning_of_idioms(seed in any::<u64>()) {
+        agree(seed, &testing::module_of_idioms(seed))?;
+    }
+
+    #[test]
     fn passes_keep_the_meaning_of_calls(seed in any::<u64>()) {
         agree(seed, &testing::calling_module(seed))?;
     }
