@@ -88,7 +88,6 @@ fn improve(m: &mut Module) {
             each(m, need::raise);
             each(m, |f, _| chains::join(f));
             decide::decide(m);
-
             each(m, |f, _| meet::join(f));
             each(m, |f, _| ways::join(f));
             each(m, dce::sweep);
