@@ -290,12 +290,10 @@ fn further(
         Some(false) => otherwise,
         None => return call.clone(),
     };
-    let own = |v: &Value| {
-        let mut made = block.insts.iter();
-        made.any(|&i| a.f.insts[i].result == Some(*v))
-    };
+    // What is known of words that are handed over is known by the branch.
+    let hands_over = !block.insts.is_empty() && !target.args.is_empty();
     // Ways back stay as many as they are.
-    if a.cfg.is_back_edge(b, target.block) || target.args.iter().any(own) {
+    if a.cfg.is_back_edge(b, target.block) || hands_over {
         return call.clone();
     }
     target.clone()
