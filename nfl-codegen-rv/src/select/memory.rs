@@ -161,6 +161,9 @@ impl<'a> Select<'a> {
     }
 
     pub(super) fn store(&mut self, inst: &InstData) {
+        if let Some(word) = self.swapped_by(inst) {
+            return self.store_swapped(word, inst);
+        }
         let op = access_op(inst.op);
         let value = self.reg(inst.args[0]);
         let address = self.address(inst);
@@ -172,6 +175,45 @@ impl<'a> Select<'a> {
             rs2: value,
             imm,
         }));
+    }
+
+    /// The word whose swap is stored and of use to nobody else.
+    fn swapped_by(&self, inst: &InstData) -> Option<Value> {
+        let swap = match inst.op {
+            IrOp::Store16 => IrOp::Bswap16,
+            IrOp::Store32 => IrOp::Bswap32,
+            _ => return None,
+        };
+        let stored = inst.args[0];
+        let def = self.def(stored).filter(|def| def.op == swap)?;
+        let alone = self.dies(stored) && !self.input.isa.allows(Op::Rev8);
+        alone.then(|| def.args[0])
+    }
+
+    /// Stores a word most significant byte first, from its lowest byte on: that takes less than to swap it before.
+    fn store_swapped(&mut self, word: Value, inst: &InstData) {
+        let bytes = u32::from(inst.op.spec().bytes);
+        let address = self.address(inst);
+        let mut rest = self.reg(word);
+        for byte in (0..bytes).rev() {
+            let at = Address {
+                offset: address.offset.wrapping_add(byte),
+                ..address
+            };
+            let (rs1, imm) = self.place(Op::Sb, at);
+            self.pending.push(Code::Inst(Inst {
+                op: Op::Sb,
+                rd: ZERO,
+                rs1,
+                rs2: rest,
+                imm,
+            }));
+            if byte > 0 {
+                let next = self.out.fresh();
+                self.i(Op::Srli, next, rest, 8);
+                rest = next;
+            }
+        }
     }
 
     pub(super) fn load(&mut self, rd: VReg, inst: &InstData) {
