@@ -279,19 +279,14 @@ fn flows(starts: &[Start]) -> Vec<Entry> {
     let flow = |(index, (addresses, ports, protocol)): (usize, (Vec<u8>, [u8; 4], u8))| {
         let address = [198, 51, index as u8, (index >> 8) as u8];
         let port = [(index * 7) as u8, index as u8];
-        let [a, b, c, d] = ports;
+        // Ports come from packets and go there, so they lie in wire order, as addresses do.
+        let key = [&addresses[..], &ports, &[protocol, 0, 0, 0]].concat();
+        let value = [&address[..], &port, &[0, 0]].concat();
         Entry {
             map: Map::Nat,
             resource: "nat",
-            c: (
-                [&addresses[..], &ports, &[protocol, 0, 0, 0]].concat(),
-                [&address[..], &port, &[0, 0]].concat(),
-            ),
-            // Numbers lie with the least significant byte first, addresses in wire order.
-            nfl: (
-                [&addresses[..], &[b, a, d, c], &[protocol, 0, 0, 0]].concat(),
-                [&address[..], &[port[1], port[0]], &[0, 0]].concat(),
-            ),
+            c: (key.clone(), value.clone()),
+            nfl: (key, value),
             bits: None,
         }
     };

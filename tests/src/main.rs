@@ -18,6 +18,7 @@ mod prop;
 mod protocols;
 mod seeded;
 mod stage;
+mod sums;
 mod tidy;
 mod witness;
 mod world;
