@@ -140,6 +140,7 @@ pub(crate) fn targets(
             function: Some(target.function.clone()),
             set,
             target: choice.target.clone(),
+            level: choice.level,
         };
         all.push(source::images(&file, &choice, shell)?);
     }

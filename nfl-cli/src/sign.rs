@@ -128,7 +128,7 @@ fn what(args: &Args, shell: &mut Shell) -> Result<What, Failure> {
             None => Err(artifact::unknown(&args.file)),
         };
     }
-    let unit = source::unit(&args.file, args.choice.target.as_deref(), shell)?;
+    let unit = source::unit(&args.file, &args.choice, shell)?;
     if let Some(graph) = source::graph(&unit, args.choice.function.as_deref()) {
         let settings = source::settings(&args.choice.set)?;
         let bundle = Bundle {

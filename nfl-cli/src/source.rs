@@ -7,7 +7,7 @@ use clap::Args;
 use nfl::abi::codes;
 use nfl::{
     BindError, Build, Built, Compiler, Diagnostic, FunctionUnit, GraphConnection, GraphUnit,
-    Limits, Party, Severity, SourceMap, Style, Unit, UnknownTarget, render,
+    Limits, OptLevel, Party, Severity, SourceMap, Style, Unit, UnknownTarget, render,
 };
 
 use crate::failure::{Exit, Failure};
@@ -26,6 +26,27 @@ pub(crate) struct Choice {
     /// The instruction set to make code for: rv32imc if neither this nor the project says
     #[arg(long, visible_alias = "march", value_name = "TARGET")]
     pub(crate) target: Option<String>,
+    /// How long to look for smaller code: `-Os` or `-Oz`
+    #[arg(short = 'O', value_enum, default_value_t = Level::S, value_name = "LEVEL")]
+    pub(crate) level: Level,
+}
+
+/// How long to look for smaller code.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Level {
+    /// A few ways, in milliseconds
+    S,
+    /// Many candidates, in a second or so for each image
+    Z,
+}
+
+impl Level {
+    pub(crate) fn level(self) -> OptLevel {
+        match self {
+            Level::S => OptLevel::S,
+            Level::Z => OptLevel::Z,
+        }
+    }
 }
 
 /// Images with the sources they came from.
@@ -120,9 +141,10 @@ pub(crate) fn summarise(diagnostics: &[Diagnostic], shell: &mut Shell) {
 }
 
 /// Compiles a file, or shows why not.
-pub(crate) fn unit(file: &Path, target: Option<&str>, shell: &mut Shell) -> Result<Unit, Failure> {
+pub(crate) fn unit(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Unit, Failure> {
     let work = project::work(&[file.to_path_buf()], shell)?;
-    let compiler = compiler(target, work.project.as_ref())?;
+    let compiler = compiler(choice.target.as_deref(), work.project.as_ref())?;
+    let compiler = compiler.level(choice.level.level());
     let mut findings = Findings::default();
     let build = build(&work.files[0], &compiler, &mut findings, shell)?;
     summarise(&build.diagnostics, shell);
@@ -132,7 +154,7 @@ pub(crate) fn unit(file: &Path, target: Option<&str>, shell: &mut Shell) -> Resu
 /// Compiles the chosen function of a file.
 pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Compiled, Failure> {
     let settings = settings(&choice.set)?;
-    let unit = unit(file, choice.target.as_deref(), shell)?;
+    let unit = unit(file, choice, shell)?;
     let images = match graph(&unit, choice.function.as_deref()) {
         Some(graph) => {
             let connections = graph_images(graph, &settings, &unit)?;
@@ -248,7 +270,7 @@ pub(crate) fn all_images(
         return images(file, choice, shell);
     }
     let settings = settings(&choice.set)?;
-    let unit = unit(file, choice.target.as_deref(), shell)?;
+    let unit = unit(file, choice, shell)?;
     let functions = unit.functions();
     if let [_] | [] = functions.as_slice() {
         let images = bind(choose(&unit, None)?, &settings, &unit)?;

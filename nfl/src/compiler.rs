@@ -5,6 +5,7 @@
 //! files, the limits and the target alone.
 
 use nfl_abi::{Limits, Severity};
+use nfl_codegen_rv::OptLevel;
 use nfl_ir::verify::Scene;
 use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
@@ -23,6 +24,7 @@ use crate::unit::{HandlerBounds, Unit};
 pub struct Compiler {
     pub(crate) limits: Limits,
     pub(crate) target: &'static Target,
+    pub(crate) level: OptLevel,
 }
 
 impl Compiler {
@@ -31,7 +33,14 @@ impl Compiler {
         Compiler {
             limits,
             target: Target::DEFAULT,
+            level: OptLevel::default(),
         }
+    }
+
+    /// The same that looks so long for smaller code.
+    #[must_use]
+    pub fn level(self, level: OptLevel) -> Compiler {
+        Compiler { level, ..self }
     }
 
     /// The same for the target of this name, as `--target` and `-march` spell it.

@@ -43,6 +43,7 @@ pub use {
     error::{BindError, BuildFailed, NoSuchFunction},
     files::{MemoryFiles, Roots},
     graph::{GraphConnection, GraphUnit},
+    nfl_codegen_rv::OptLevel,
     nfl_stdlib::FILES as LIBRARY,
     nfl_syntax::diag::fix::{Fixed, apply as apply_fixes},
     nfl_syntax::diag::level::{Level, Levels},

@@ -218,10 +218,18 @@ impl FunctionUnit<'_> {
 
 impl FunctionUnit<'_> {
     fn emit(&self, mut module: Module, diags: &mut Diags) -> Option<Built> {
-        let Compiler { limits, target } = self.unit.compiler;
+        let Compiler {
+            limits,
+            target,
+            level,
+        } = self.unit.compiler;
         nfl_ir::passes::run(&mut module);
         let verified = nfl_ir::verify::verify(module, &limits, diags)?;
-        let options = nfl_codegen_rv::Options { target, limits };
+        let options = nfl_codegen_rv::Options {
+            target,
+            limits,
+            level,
+        };
         match nfl_codegen_rv::emit(&verified, &options) {
             Ok(emitted) => Some(Built {
                 party: Party::of(&emitted.image.manifest),
