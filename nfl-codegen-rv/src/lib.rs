@@ -14,21 +14,27 @@
 //! 6. `nfl_verify` proposes the certificate and proves the image.
 //!
 //! Where it refuses, the code is made once more, with tests that the prover learns more from, and then with a guard where it
-//! refused. Small modules are made in several ways, and the smallest image is kept.
+//! refused. Small modules are made in several ways, and the smallest image is kept; at `-Oz`, `search` goes on from there.
 #![forbid(unsafe_code)]
 
 mod calls;
 mod graph;
 mod guard;
+mod held;
+mod hoist;
 mod link;
 mod mir;
+mod noise;
 mod order;
+mod reform;
 mod regalloc;
 mod relax;
 pub mod report;
 mod rotate;
 mod scratch;
+mod search;
 mod select;
+mod share;
 mod sink;
 mod tidy;
 
@@ -45,10 +51,12 @@ use nfl_verify::{Reason, Refusal};
 use calls::Calls;
 use guard::Guards;
 use link::Linked;
-use mir::{Func, Program};
+use mir::{Func, Program, VReg};
+use noise::Noise;
 use order::Lay;
 use rotate::Rotate;
 use scratch::{Constants, Full, Scratch};
+use search::Found;
 use select::Care;
 
 /// What code is made for.
@@ -58,6 +66,18 @@ pub struct Options {
     pub target: &'static Target,
     /// The platform's bounds.
     pub limits: Limits,
+    /// How long to look for smaller code.
+    pub level: OptLevel,
+}
+
+/// How long to look for smaller code. The result depends on the input alone at each level.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum OptLevel {
+    /// `-Os`: a few ways, in a few milliseconds.
+    #[default]
+    S,
+    /// `-Oz`: a fixed number of candidates, in a second or so.
+    Z,
 }
 
 impl Default for Options {
@@ -65,6 +85,7 @@ impl Default for Options {
         Options {
             target: Target::DEFAULT,
             limits: Limits::EDGE,
+            level: OptLevel::default(),
         }
     }
 }
@@ -150,89 +171,109 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         .functions
         .iter()
         .any(|f| !f.loops.is_empty());
-    let mut best = emit_in_way(verified, options, WAYS[0]);
     // What is tried is worth its time where every byte counts.
-    let others = WAYS[1..]
+    let ways = WAYS
         .iter()
-        .filter(|way| has_loops || way.rotate == Rotate::Sure);
-    for &way in others.take_while(|_| size <= TRIED_INSTS_MAX) {
-        let other = emit_in_way(verified, options, way);
-        if cost(&other) < cost(&best) {
-            best = other;
+        .filter(|way| has_loops || way.rotate == Rotate::Sure)
+        .filter(|way| options.level == OptLevel::Z || way.is_usual);
+    let tried = if size > TRIED_INSTS_MAX {
+        1
+    } else {
+        WAYS.len()
+    };
+    let mut refused = None;
+    let mut found = Vec::new();
+    for &way in ways.take(tried) {
+        match emit_in_way(verified, options, way) {
+            Ok((emitted, attempt)) => found.push(Found {
+                emitted,
+                way,
+                attempt,
+            }),
+            Err(error) => refused = refused.or(Some(error)),
         }
     }
-    best
+    let best = match options.level {
+        OptLevel::S => found.into_iter().map(|f| f.emitted).min_by_key(cost),
+        OptLevel::Z => search::search(verified, options, found),
+    };
+    best.ok_or_else(|| refused.expect("a way that is not refused leads to an image"))
 }
 
 /// Choices that make some handlers smaller and others larger.
 #[derive(Clone, Copy, Debug)]
 struct Way {
     sink: bool,
+    /// Constants of so many bytes are made once for all blocks.
+    share_bytes: u32,
     rotate: Rotate,
     windows: bool,
+    /// Whether it is tried when there is little time.
+    is_usual: bool,
 }
 
-const WAYS: [Way; 8] = [
-    Way {
-        sink: true,
-        rotate: Rotate::Sure,
-        windows: true,
-    },
-    Way {
-        sink: true,
-        rotate: Rotate::All,
-        windows: true,
-    },
-    Way {
-        sink: true,
-        rotate: Rotate::None,
-        windows: true,
-    },
-    Way {
-        sink: false,
-        rotate: Rotate::Sure,
-        windows: true,
-    },
-    Way {
-        sink: false,
-        rotate: Rotate::All,
-        windows: true,
-    },
-    Way {
-        sink: false,
-        rotate: Rotate::None,
-        windows: true,
-    },
-    Way {
-        sink: true,
-        rotate: Rotate::Sure,
-        windows: false,
-    },
-    Way {
-        sink: false,
-        rotate: Rotate::Sure,
-        windows: false,
-    },
+impl Way {
+    const fn new(sink: bool, share_bytes: u32, rotate: Rotate, windows: bool) -> Way {
+        Way {
+            sink,
+            share_bytes,
+            rotate,
+            windows,
+            is_usual: share_bytes == USUAL_BYTES,
+        }
+    }
+}
+
+/// Constants that are worth a register for all blocks, as a rule.
+const USUAL_BYTES: u32 = 2;
+
+const WAYS: [Way; 24] = [
+    Way::new(true, USUAL_BYTES, Rotate::Sure, true),
+    Way::new(true, USUAL_BYTES, Rotate::All, true),
+    Way::new(true, USUAL_BYTES, Rotate::None, true),
+    Way::new(false, USUAL_BYTES, Rotate::Sure, true),
+    Way::new(false, USUAL_BYTES, Rotate::All, true),
+    Way::new(false, USUAL_BYTES, Rotate::None, true),
+    Way::new(true, USUAL_BYTES, Rotate::Sure, false),
+    Way::new(false, USUAL_BYTES, Rotate::Sure, false),
+    Way::new(true, 4, Rotate::Sure, true),
+    Way::new(true, 4, Rotate::All, true),
+    Way::new(true, 4, Rotate::None, true),
+    Way::new(false, 4, Rotate::Sure, true),
+    Way::new(false, 4, Rotate::All, true),
+    Way::new(false, 4, Rotate::None, true),
+    Way::new(true, 4, Rotate::Sure, false),
+    Way::new(false, 4, Rotate::Sure, false),
+    Way::new(true, 9, Rotate::Sure, true),
+    Way::new(true, 9, Rotate::All, true),
+    Way::new(true, 9, Rotate::None, true),
+    Way::new(false, 9, Rotate::Sure, true),
+    Way::new(false, 9, Rotate::All, true),
+    Way::new(false, 9, Rotate::None, true),
+    Way::new(true, 9, Rotate::Sure, false),
+    Way::new(false, 9, Rotate::Sure, false),
 ];
 
 /// Above this many instructions of IR, only the first way is tried.
 const TRIED_INSTS_MAX: usize = 1000;
 
-/// Bytes that travel, then steps; what failed costs more than anything.
-fn cost(emitted: &Result<Emitted, EmitError>) -> (bool, usize, u64) {
-    let Ok(Emitted { image, .. }) = emitted else {
-        return (true, 0, 0);
-    };
+/// Bytes that travel, then steps.
+fn cost(emitted: &Emitted) -> (usize, u64) {
+    let image = &emitted.image;
     let bytes = image.code.len() + image.constants.len() + image.certificate.len();
     let steps = image
         .manifest
         .entries
         .iter()
         .map(|entry| u64::from(entry.steps));
-    (false, bytes, steps.sum())
+    (bytes, steps.sum())
 }
 
-fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitted, EmitError> {
+fn emit_in_way(
+    verified: &Verified,
+    options: &Options,
+    way: Way,
+) -> Result<(Emitted, Attempt), EmitError> {
     let (module, bounds) = (verified.module(), verified.bounds());
     let mut attempt = Attempt::default();
     let refused = loop {
@@ -240,10 +281,8 @@ fn emit_in_way(verified: &Verified, options: &Options, way: Way) -> Result<Emitt
         let linked = code(&guarded, options, way, &attempt)?;
         match prove(&linked, options) {
             Ok(image) => {
-                return Ok(Emitted {
-                    image,
-                    lines: linked.lines,
-                });
+                let lines = linked.lines;
+                return Ok((Emitted { image, lines }, attempt));
             }
             Err(refusal)
                 if attempt.tries < TRIES_MAX && attempt.learn(&refusal, &linked, bounds) => {}
@@ -264,9 +303,15 @@ struct Attempt {
     care: BTreeMap<usize, Care>,
     guards: Guards,
     lay: Lay,
+    /// The prover does not take words for written that a test found to be equal.
+    is_literal: bool,
 }
 
 impl Attempt {
+    fn care_of(&self, n: usize) -> Care {
+        self.care.get(&n).copied().unwrap_or_default()
+    }
+
     /// Learns from a refusal; false when there is nothing left to do about it.
     fn learn(&mut self, refusal: &Refusal, linked: &Linked, bounds: &Bounds) -> bool {
         self.tries += 1;
@@ -275,6 +320,10 @@ impl Attempt {
         };
         if matches!(refusal.reason, Reason::PendingJoins(_)) && self.lay == Lay::Falling {
             self.lay = Lay::Narrow;
+            return true;
+        }
+        if matches!(refusal.reason, Reason::Uninit(_)) && !self.is_literal {
+            self.is_literal = true;
             return true;
         }
         let mut before = linked.blocks.iter().rev();
@@ -304,20 +353,33 @@ fn code(
     way: Way,
     attempt: &Attempt,
 ) -> Result<Linked, EmitError> {
-    let constants = Constants::new(module)
-        .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
-    let care_of = |n: usize| attempt.care.get(&n).copied().unwrap_or_default();
-    let parts = Parts {
-        calls: Calls::new(module),
-        constants,
-        isa: options.target,
-        lay: attempt.lay,
-    };
+    let parts = Parts::new(module, options, attempt)?;
+    let selected = select_all(module, &parts, way, attempt)?.into_iter();
+    let allocated = selected.map(|(selected, mut scratch)| {
+        regalloc::allocate(selected, &mut scratch, &Noise::default()).map_err(no_scratch)
+    });
+    let allocated = allocated.collect::<Result<Vec<_>, _>>()?;
+    Ok(assemble(module, allocated, &parts, attempt))
+}
+
+/// The code of all handlers before register allocation, each with its scratch memory.
+fn select_all(
+    module: &Module,
+    parts: &Parts,
+    way: Way,
+    attempt: &Attempt,
+) -> Result<Vec<(Func<VReg>, Scratch)>, EmitError> {
     let handlers = module.functions.iter().enumerate();
-    let handlers = handlers.map(|(n, f)| handler(n, f, &parts, (way, care_of(n))));
-    let mut program = Program::new(handlers.collect::<Result<Vec<_>, _>>()?, options.target);
-    tidy::tidy(&mut program, &care_of);
-    Ok(link::link(module, &program, &parts))
+    let handlers = handlers.map(|(n, f)| handler(n, f, parts, (way, attempt.care_of(n))));
+    handlers.collect()
+}
+
+/// One image of the code of all handlers.
+fn assemble(module: &Module, handlers: Vec<Func<Reg>>, parts: &Parts, attempt: &Attempt) -> Linked {
+    let mut program = Program::new(handlers, parts.isa);
+    let care_of = |n: usize| attempt.care_of(n);
+    tidy::tidy(&mut program, &care_of, !attempt.is_literal);
+    link::link(module, &program, parts)
 }
 
 /// A refusal as an error, with the place in the source that the refused instruction comes from.
@@ -366,21 +428,43 @@ struct Parts {
     constants: Constants,
     isa: &'static Target,
     lay: Lay,
+    /// Other choices of the order of blocks.
+    order: Noise,
 }
 
-/// The code of one handler.
+impl Parts {
+    fn new(module: &Module, options: &Options, attempt: &Attempt) -> Result<Parts, EmitError> {
+        let constants = Constants::new(module)
+            .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
+        Ok(Parts {
+            calls: Calls::new(module),
+            constants,
+            isa: options.target,
+            lay: attempt.lay,
+            order: Noise::default(),
+        })
+    }
+}
+
+fn no_scratch(full: Full) -> EmitError {
+    too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES)
+}
+
+/// The code of one handler before register allocation.
 fn handler(
     n: usize,
     function: &Function,
     parts: &Parts,
     (way, care): (Way, Care),
-) -> Result<Func<Reg>, EmitError> {
-    let full = |full| too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES);
-    let mut scratch = Scratch::new(function).map_err(full)?;
+) -> Result<(Func<VReg>, Scratch), EmitError> {
+    let scratch = Scratch::new(function).map_err(no_scratch)?;
     let mut function = function.clone();
     if way.sink {
         let resizes = parts.calls.resize(&function);
         sink::sink(&mut function, resizes);
+    }
+    if care < Care::Widths {
+        reform::reform(&mut function);
     }
     let input = select::Input {
         handler: n,
@@ -397,8 +481,12 @@ fn handler(
         target: parts.isa.name,
         span: lacks.span,
     })?;
+    share::constants(&mut selected, way.share_bytes);
+    if !parts.calls.resize(&function) {
+        share::bases(&mut selected);
+    }
     rotate::rotate(&mut selected, way.rotate);
-    regalloc::allocate(selected, &mut scratch).map_err(full)
+    Ok((selected, scratch))
 }
 
 /// The image with its certificate and its proved bounds.

@@ -33,7 +33,7 @@ pub(crate) struct Linked {
 pub(crate) fn link(module: &Module, code: &Program, parts: &Parts) -> Linked {
     let successors = code.successors();
     let graph = code.graph();
-    let mut order = order(&graph, &successors, parts.lay);
+    let mut order = order(&graph, &successors, parts.lay, &parts.order);
     order.retain(|&b| b < code.blocks.len());
     let mut places = vec![0; code.blocks.len()];
     for (at, &b) in order.iter().enumerate() {

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use crate::graph::Graph;
+use crate::noise::Noise;
 
 /// Which side of a branch comes behind it.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -23,34 +24,47 @@ pub(crate) enum Lay {
 }
 
 /// The reachable blocks in order.
-pub(crate) fn order(graph: &Graph, successors: &[Vec<usize>], lay: Lay) -> Vec<usize> {
+///
+/// Noise makes other choices among the blocks that may come next.
+pub(crate) fn order(
+    graph: &Graph,
+    successors: &[Vec<usize>],
+    lay: Lay,
+    noise: &Noise,
+) -> Vec<usize> {
     let mut placed = Vec::with_capacity(graph.order.len());
     let belongings = match lay {
         Lay::Falling => vec![0; successors.len()],
         Lay::Narrow => graph.belongings(),
     };
-    place(graph, successors, &belongings, None, &mut placed);
+    let wishes = Wishes {
+        successors,
+        belongings: &belongings,
+        noise,
+    };
+    place(graph, &wishes, None, &mut placed);
     placed
 }
 
+/// What decides which block comes next.
+struct Wishes<'a> {
+    successors: &'a [Vec<usize>],
+    belongings: &'a [usize],
+    noise: &'a Noise,
+}
+
 /// Appends the blocks of a loop, or of the whole handler.
-fn place(
-    graph: &Graph,
-    successors: &[Vec<usize>],
-    belongings: &[usize],
-    region: Option<usize>,
-    placed: &mut Vec<usize>,
-) {
-    let items = Items::new(graph, successors, region);
+fn place(graph: &Graph, wishes: &Wishes<'_>, region: Option<usize>, placed: &mut Vec<usize>) {
+    let items = Items::new(graph, wishes.successors, region);
     let mut waits = items.waits.clone();
     let mut ready = vec![items.first];
-    while let Some(item) = next(successors, belongings, &items, &mut ready, placed) {
+    while let Some(item) = next(wishes, &items, &mut ready, placed) {
         match graph.innermost[item] {
             inner if inner == region => placed.push(item),
             // The item stands for the whole loop that it is the head of.
             inner => {
                 let child = child_of(graph, inner, region);
-                place(graph, successors, belongings, child, placed);
+                place(graph, wishes, child, placed);
             }
         }
         for &to in &items.edges[&item] {
@@ -66,18 +80,21 @@ fn place(
 /// The ready item to go on with: one that the last block falls into, that with the fewest belongings if there are two, else
 /// the one that became ready last.
 fn next(
-    successors: &[Vec<usize>],
-    belongings: &[usize],
+    wishes: &Wishes<'_>,
     items: &Items,
     ready: &mut Vec<usize>,
     placed: &[usize],
 ) -> Option<usize> {
+    let last = placed.last().map_or(0, |&last| last as u64 + 1);
+    if let Some(n) = wishes.noise.of(last).filter(|_| !ready.is_empty()) {
+        return Some(ready.remove(n as usize % ready.len()));
+    }
     let preferred = placed.last().and_then(|&last| {
-        let wanted = successors[last].iter().rev();
+        let wanted = wishes.successors[last].iter().rev();
         wanted
             .copied()
             .filter(|&to| items.edges.contains_key(&to) && ready.contains(&to))
-            .min_by_key(|&to| belongings[to])
+            .min_by_key(|&to| wishes.belongings[to])
     });
     match preferred {
         Some(item) => {

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use nfl_isa::Reg;
 
 use crate::mir::{Func, Tag, VReg, reg_is_constant};
+use crate::noise::Noise;
 use crate::scratch::{Full, Scratch};
 use color::Coloring;
 use interference::Interference;
@@ -30,16 +31,20 @@ const ORDER: [u8; 28] = [
     27, 1, 3, 4,
 ];
 
-/// Chooses registers.
-pub(crate) fn allocate(mut f: Func<VReg>, scratch: &mut Scratch) -> Result<Func<Reg>, Full> {
+/// Chooses registers; noise makes other choices among those that seem as good.
+pub(crate) fn allocate(
+    mut f: Func<VReg>,
+    scratch: &mut Scratch,
+    noise: &Noise,
+) -> Result<Func<Reg>, Full> {
     remove_dead(&mut f);
     let selected = cfg!(debug_assertions).then(|| f.clone());
     let mut pinned = BTreeSet::new();
     let coloring = loop {
         let live = Live::new(&f);
         let mut graph = Interference::new(&f, &live);
-        graph.coalesce(&f);
-        match color::color(&f, &graph, &pinned) {
+        graph.coalesce(&f, noise);
+        match color::color(&f, &graph, &pinned, noise) {
             Ok(coloring) => break coloring,
             Err(crowded) => spill::spill(&mut f, &crowded, scratch, &mut pinned)?,
         }

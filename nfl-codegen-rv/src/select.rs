@@ -130,8 +130,6 @@ struct Select<'a> {
     near: BTreeMap<(u32, Start, Value), VReg>,
     /// Resizing calls and ends of blocks that selection has passed.
     passed: u32,
-    /// Whether the handler moves the packet: then base and length change.
-    resizes: bool,
     /// For each block whether a call may stand before its end.
     called: Vec<bool>,
     /// For each block whether the packet may have moved before its end.
@@ -196,7 +194,6 @@ impl<'a> Select<'a> {
             sums: BTreeMap::new(),
             near: BTreeMap::new(),
             passed: 0,
-            resizes: input.calls.resize(f),
             called: Vec::new(),
             moved: Vec::new(),
             rests: BTreeMap::new(),

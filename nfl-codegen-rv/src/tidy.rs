@@ -9,17 +9,26 @@ use std::collections::BTreeMap;
 use nfl_isa::{Fx, Reg};
 
 use crate::graph::Graph;
+use crate::held::drop_held;
+use crate::hoist::hoist;
 use crate::mir::{Block, Code, End, Line, Program, Target, bytes_of};
 use crate::select::Care;
 
 /// Removes what costs bytes and does nothing.
-pub(crate) fn tidy(p: &mut Program, care: &dyn Fn(usize) -> Care) {
+///
+/// `learns` says whether a register counts as written that a test found to be equal to a constant.
+pub(crate) fn tidy(p: &mut Program, care: &dyn Fn(usize) -> Care, learns: bool) {
     step_over_empty(p);
-    hoist_sides(p);
+    drop_held(p, learns);
     straighten(p, care);
+    while hoist(p) {
+        straighten(p, care);
+    }
     while share_tail(p, care) {
         straighten(p, care);
     }
+    drop_held(p, learns);
+    step_over_empty(p);
 }
 
 fn straighten(p: &mut Program, care: &dyn Fn(usize) -> Care) {
@@ -90,55 +99,6 @@ fn destination(p: &Program, from: usize) -> Target {
         }
     }
     Target::Block(at)
-}
-
-/// Where a branch chooses between two ways of filling the same registers, one of them is done before the branch, and the
-/// other overwrites what it did; that saves the jump between them.
-fn hoist_sides(p: &mut Program) {
-    let graph = p.graph();
-    for b in reachable(p) {
-        let End::Branch {
-            test,
-            then: Target::Block(x),
-            otherwise: Target::Block(y),
-        } = p.blocks[b].end
-        else {
-            continue;
-        };
-        let is_own = |side: usize| graph.predecessors[side].len() == 1;
-        if x == y || !is_own(x) || !is_own(y) || p.blocks[x].end != p.blocks[y].end {
-            continue;
-        }
-        let sides = [(x, y), (y, x)];
-        let side = sides.into_iter().find(|&(first, other)| {
-            let defs: Vec<Reg> = p.blocks[first]
-                .lines
-                .iter()
-                .flat_map(|l| l.code.defs())
-                .collect();
-            let is_plain = p.blocks[first]
-                .lines
-                .iter()
-                .all(|l| l.code.uses().next().is_none() && !l.code.is_call());
-            let keeps_test = !defs.contains(&test.rs1) && !defs.contains(&test.rs2);
-            let is_jump = matches!(p.blocks[first].end, End::Jump(Target::Block(_)));
-            is_plain && keeps_test && is_jump && overwrites(&p.blocks[other], &defs)
-        });
-        let Some((first, _)) = side else { continue };
-        let lines = std::mem::take(&mut p.blocks[first].lines);
-        p.blocks[b].lines.extend(lines);
-    }
-    step_over_empty(p);
-}
-
-/// Whether a block writes all these registers, and before it reads them.
-fn overwrites(block: &Block<Reg>, regs: &[Reg]) -> bool {
-    regs.iter().all(|reg| {
-        let mut lines = block.lines.iter().map(|line| line.code);
-        let names = |code: &Code<Reg>| code.defs().chain(code.uses()).any(|r| r == *reg);
-        let first = lines.find(names);
-        first.is_some_and(|code| code.uses().all(|r| r != *reg))
-    })
 }
 
 /// What may become one.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nfl_abi::image::{Import, ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Image, Limits, Profile};
-use nfl_codegen_rv::{EmitError, Options, emit};
+use nfl_codegen_rv::{EmitError, OptLevel, Options, emit};
 use nfl_ir::{Module, interp, testing, text, verify};
 use nfl_isa::Target;
 use nfl_syntax::Diags;
@@ -230,5 +230,36 @@ fn modules_agree_with_everything_new_cores_have() {
         let mut module = testing::calling_module(seed);
         nfl_ir::passes::run(&mut module);
         check(module, target, &packets(seed, 8), seed);
+    }
+}
+
+/// What the search finds computes the same, is no larger, and is found again.
+#[test]
+fn searched_modules_agree() {
+    let size = |image: &Image| image.code.len() + image.constants.len() + image.certificate.len();
+    for seed in 0..seeds() / 10 {
+        let mut module = testing::calling_module(seed);
+        nfl_ir::passes::run(&mut module);
+        let shown = text::module(&module);
+        let verified = verify(module, &Limits::EDGE, &mut Diags::default());
+        let verified = verified.unwrap_or_else(|| panic!("seed {seed}\n{shown}"));
+        let at = |level| {
+            let options = Options {
+                level,
+                ..Options::default()
+            };
+            emit(&verified, &options).ok()
+        };
+        let Some(usual) = at(OptLevel::S) else {
+            continue;
+        };
+        let searched = at(OptLevel::Z).expect("what -Os makes, -Oz makes");
+        assert!(
+            size(&searched.image) <= size(&usual.image),
+            "seed {seed}\n{shown}"
+        );
+        assert_eq!(at(OptLevel::Z).as_ref(), Some(&searched), "seed {seed}");
+        let packets = packets(seed, 12);
+        compare(verified.module(), &searched.image, &packets, seed);
     }
 }

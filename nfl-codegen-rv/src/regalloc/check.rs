@@ -272,6 +272,7 @@ impl Walk<'_> {
 mod tests {
     use super::*;
     use crate::mir::{Line, PACKET};
+    use crate::noise::Noise;
     use crate::regalloc::allocate;
     use crate::scratch::Scratch;
     use nfl_abi::{Layer, Role};
@@ -325,7 +326,8 @@ mod tests {
             let before = sum_of_bytes(count);
             let mut scratch = Scratch::new(&Function::new(Role::Ingress, Layer::Network))
                 .expect("no arrays take no room");
-            let after = allocate(before.clone(), &mut scratch).expect("there is room");
+            let after =
+                allocate(before.clone(), &mut scratch, &Noise::default()).expect("there is room");
             assert_eq!(check(&before, &after), Ok(()));
             let wrong = Reg::T6;
             for at in 0..after.blocks[0].lines.len() {

@@ -13,6 +13,7 @@ use nfl_isa::Reg;
 use super::ORDER;
 use super::interference::Interference;
 use crate::mir::{End, Func, VReg, bytes_of};
+use crate::noise::Noise;
 
 /// A register for each virtual register.
 pub(super) struct Coloring {
@@ -30,6 +31,10 @@ impl Coloring {
 const CHAIN_NODES_MAX: usize = 1500;
 /// The registers that all 16-bit forms can name, one bit each.
 const COMPACT: u32 = 0xff00;
+/// Tells choices of the sequence from choices of colours.
+const STAKE: u64 = 1 << 41;
+/// Bytes that a node seems to be worth more, below this.
+const SHIFT_MAX: u64 = 8;
 /// How often all nodes are looked at once more.
 const ROUNDS: usize = 8;
 
@@ -38,8 +43,9 @@ pub(super) fn color(
     f: &Func<VReg>,
     graph: &Interference,
     pinned: &BTreeSet<VReg>,
+    noise: &Noise,
 ) -> Result<Coloring, BTreeSet<VReg>> {
-    let mut painter = Painter::new(f, graph);
+    let mut painter = Painter::new(f, graph, noise);
     let mut crowded = BTreeSet::new();
     for node in painter.sequence(pinned) {
         match painter.best(node) {
@@ -71,10 +77,11 @@ struct Painter<'a> {
     colors: Vec<Option<u8>>,
     /// Where each node is named.
     sites: BTreeMap<VReg, BTreeSet<Site>>,
+    noise: &'a Noise,
 }
 
 impl<'a> Painter<'a> {
-    fn new(f: &'a Func<VReg>, graph: &'a Interference) -> Painter<'a> {
+    fn new(f: &'a Func<VReg>, graph: &'a Interference, noise: &'a Noise) -> Painter<'a> {
         let mut sites: BTreeMap<VReg, BTreeSet<Site>> = BTreeMap::new();
         let mut note = |v: VReg, site| {
             sites.entry(graph.leader(v)).or_default().insert(site);
@@ -99,6 +106,7 @@ impl<'a> Painter<'a> {
             graph,
             colors,
             sites,
+            noise,
         }
     }
 
@@ -109,7 +117,12 @@ impl<'a> Painter<'a> {
             graph.nodes().partition(|v| self.f.given.contains_key(v));
         let (mut easy, hard): (Vec<VReg>, Vec<VReg>) =
             free.into_iter().partition(|&v| graph.is_easy(v));
-        easy.sort_by_cached_key(|&v| std::cmp::Reverse(self.stake(v)));
+        let shift = |v: VReg| {
+            self.noise
+                .of(STAKE ^ u64::from(v.0))
+                .map_or(0, |n| n % SHIFT_MAX)
+        };
+        easy.sort_by_cached_key(|&v| std::cmp::Reverse(self.stake(v) + shift(v).cast_signed()));
         let mut sequence = given;
         sequence.extend(self.briggs(hard, pinned));
         sequence.extend(easy);
@@ -167,7 +180,12 @@ impl<'a> Painter<'a> {
         let free = self.free(node);
         let colors = ORDER.iter().copied().filter(|&c| free >> c & 1 != 0);
         let sites = self.sites_of(node);
-        colors.min_by_key(|&color| self.cost(&sites, |v| self.guess(v, node, color)))
+        let noise = self.noise.of(u64::from(node.0));
+        let turn = |color: u8| noise.map_or(0, |n| (u64::from(color) ^ n) % 8);
+        colors.min_by_key(|&color| {
+            let cost = self.cost(&sites, |v| self.guess(v, node, color));
+            (cost, turn(color))
+        })
     }
 
     /// The colours that no neighbour has.

@@ -10,6 +10,7 @@ use nfl_isa::{Inst, Op, Reg, Target as Isa};
 use super::live::Live;
 use super::usable;
 use crate::mir::{Code, FIRST_VIRTUAL, Func, VReg};
+use crate::noise::Noise;
 
 /// The interference graph.
 pub(super) struct Interference {
@@ -99,8 +100,8 @@ impl Interference {
         self.virtual_neighbours(node).take(colors).count() < colors
     }
 
-    /// Joins nodes that copies or two-operand forms connect.
-    pub(super) fn coalesce(&mut self, f: &Func<VReg>) {
+    /// Joins nodes that copies or two-operand forms connect; noise leaves some of the latter apart.
+    pub(super) fn coalesce(&mut self, f: &Func<VReg>, noise: &Noise) {
         let lines = || f.blocks.iter().flat_map(|b| &b.lines);
         for line in lines() {
             if let Some((rd, rs)) = line.code.as_move() {
@@ -113,6 +114,9 @@ impl Interference {
             };
             if let [Some(rs1), rs2] = inst.read()
                 && gains_by_sharing(&inst, f.isa)
+                && noise
+                    .of(APART ^ u64::from(inst.rd.0))
+                    .is_none_or(|n| n % 2 == 0)
             {
                 let joined = self.join(inst.rd, rs1);
                 if let Some(rs2) = rs2.filter(|_| !joined && commutes(inst.op)) {
@@ -158,6 +162,9 @@ impl Interference {
         hard < self.allowed(into).count_ones()
     }
 }
+
+/// Tells choices of this file from others.
+const APART: u64 = 1 << 40;
 
 /// Whether an instruction is shorter when it overwrites its first operand.
 fn gains_by_sharing(inst: &Inst<VReg>, isa: &Isa) -> bool {

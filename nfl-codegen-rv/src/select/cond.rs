@@ -154,6 +154,12 @@ impl Select<'_> {
                 .masked(op, a, c)
                 .unwrap_or_else(|| self.equality(op, a, c)),
             Constant(c) if matches!(op, IrOp::Ltu | IrOp::Geu) => self.order(op, a, c),
+            // `a < 1` is `0 >= a`, and 0 is at hand.
+            Constant(1) => {
+                let op = if op == IrOp::Lt { Op::Bge } else { Op::Blt };
+                let rs2 = self.reg(a);
+                Test { op, rs1: ZERO, rs2 }
+            }
             Constant(c) => {
                 let (rs1, rs2) = (self.reg(a), self.constant(c));
                 Test {

@@ -51,7 +51,7 @@ impl<'a> Select<'a> {
         for at in 0..self.blocks.len() {
             for &i in &self.f.blocks[self.blocks[at]].insts {
                 let inst = &self.f.insts[i];
-                let stays = inst.region != Some(Region::Packet) || !self.resizes;
+                let stays = inst.region != Some(Region::Packet) || !self.moved[at];
                 if !touches_memory(inst.op) || !stays {
                     continue;
                 }
@@ -327,7 +327,7 @@ impl<'a> Select<'a> {
     fn place(&mut self, op: Op, address: Address) -> (VReg, i32) {
         let mut offset = address.offset.cast_signed();
         let base = match (base_of(address.region), address.index) {
-            (_, Some(v)) if self.resizes && address.region == Region::Packet => {
+            (_, Some(v)) if self.moved[self.current] && address.region == Region::Packet => {
                 self.near(Start::Packet, v)
             }
             (None, index) if let Some(found) = address.found => match index {
