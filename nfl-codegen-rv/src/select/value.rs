@@ -230,9 +230,11 @@ impl Select<'_> {
         }
         let rs1 = self.reg(x);
         let (high, low, top) = (self.out.fresh(), self.out.fresh(), self.out.fresh());
-        self.i(Op::Srli, low, rs1, 8);
         if self.width(x) > 16 {
-            self.i(Op::Andi, low, low, 0xff);
+            self.i(Op::Slli, low, rs1, 16);
+            self.i(Op::Srli, low, low, 24);
+        } else {
+            self.i(Op::Srli, low, rs1, 8);
         }
         self.i(Op::Slli, top, rs1, 24);
         self.i(Op::Srli, high, top, 16);
@@ -324,7 +326,7 @@ impl Select<'_> {
             Other::Value(b) => {
                 let rs2 = self.reg(b);
                 let rest = self.out.fresh();
-                self.r(Op::Sub, rest, rs1, rs2);
+                self.r(Op::Xor, rest, rs1, rs2);
                 rest
             }
         };
