@@ -11,7 +11,8 @@
 //! 3. `regalloc` gives them registers, and `scratch` words to those that find none;
 //! 4. `tidy` puts all handlers together, and shares what is equal;
 //! 5. `link` places the blocks as `order` says, `relax` sizes branches and encodes;
-//! 6. `nfl_verify` proposes the certificate and proves the image.
+//! 6. `nfl_verify` proposes the certificate and proves the image;
+//! 7. at `-Oz`, `outline` makes subroutines of what is repeated, as far as that can be proved.
 //!
 //! Where it refuses, the code is made once more, with tests that the prover learns more from, and then with a guard where it
 //! refused. Small modules are made in several ways, and the smallest image is kept; at `-Oz`, `search` goes on from there.
@@ -26,6 +27,7 @@ mod link;
 mod mir;
 mod noise;
 mod order;
+mod outline;
 mod reform;
 mod regalloc;
 mod relax;
@@ -195,7 +197,8 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     }
     let best = match options.level {
         OptLevel::S => found.into_iter().map(|f| f.emitted).min_by_key(cost),
-        OptLevel::Z => search::search(verified, options, found),
+        OptLevel::Z => search::search(verified, options, found)
+            .map(|best| outline::outline(best, &|image| prove(image, options).ok())),
     };
     best.ok_or_else(|| refused.expect("a way that is not refused leads to an image"))
 }
@@ -279,7 +282,7 @@ fn emit_in_way(
     let refused = loop {
         let guarded = attempt.guards.apply(module, bounds);
         let linked = code(&guarded, options, way, &attempt)?;
-        match prove(&linked, options) {
+        match prove(&linked.image, options) {
             Ok(image) => {
                 let lines = linked.lines;
                 return Ok((Emitted { image, lines }, attempt));
@@ -490,8 +493,8 @@ fn handler(
 }
 
 /// The image with its certificate and its proved bounds.
-fn prove(linked: &Linked, options: &Options) -> Result<Image, Refusal> {
-    let mut image = linked.image.clone();
+fn prove(image: &Image, options: &Options) -> Result<Image, Refusal> {
+    let mut image = image.clone();
     for entry in &mut image.manifest.entries {
         entry.steps = u32::MAX;
     }

@@ -55,7 +55,7 @@ pub(crate) fn search(
         }
         let proven = candidates.iter().rev().take(PROOFS_MAX);
         let proven = proven.filter_map(|linked| {
-            let image = prove(linked, options).ok()?;
+            let image = prove(&linked.image, options).ok()?;
             let lines = linked.lines.clone();
             Some(Emitted { image, lines })
         });
