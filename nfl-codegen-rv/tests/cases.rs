@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use nfl_abi::Limits;
-use nfl_codegen_rv::{EmitError, Emitted, Options, emit, report};
+use nfl_codegen_rv::{EmitError, Emitted, OptLevel, Options, emit, report};
 use nfl_ir::{Verified, text, verify};
 use nfl_isa::{Target, disassemble};
 use nfl_syntax::Diags;
@@ -67,17 +67,21 @@ fn cases() -> Vec<PathBuf> {
     paths
 }
 
-/// The target that a case's file name ends with, else the default.
+/// The target that a case's file name has behind a dot, else the default; and whether it has `oz` there.
 fn options(path: &Path) -> Options {
     let stem = path
         .file_stem()
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
-    let target = stem
-        .rsplit_once('.')
-        .and_then(|(_, target)| Target::find(target).ok());
+    let parts = || stem.split('.').skip(1);
+    let target = parts().find_map(|part| Target::find(part).ok());
+    let level = match parts().any(|part| part == "oz") {
+        true => OptLevel::Z,
+        false => OptLevel::S,
+    };
     Options {
         target: target.unwrap_or(Target::DEFAULT),
+        level,
         ..Options::default()
     }
 }
