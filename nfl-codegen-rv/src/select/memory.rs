@@ -330,6 +330,10 @@ impl<'a> Select<'a> {
             (_, Some(v)) if self.moved[self.current] && address.region == Region::Packet => {
                 self.near(Start::Packet, v)
             }
+            // A window from before the call lies elsewhere now.
+            (Some(base), None) if self.moved[self.current] && base == Base::Packet => {
+                self.base(base)
+            }
             (None, index) if let Some(found) = address.found => match index {
                 Some(v) => self.near(Start::Found(found), v),
                 None => self.reg(found),
