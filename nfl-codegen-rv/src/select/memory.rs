@@ -132,6 +132,13 @@ impl<'a> Select<'a> {
         })
     }
 
+    /// Whether an access gains by a window, and stands where that is made. What an access becomes may differ from what was
+    /// expected when the window's place was found.
+    fn serves(&self, window: &Sum, access: &Access) -> bool {
+        let is_made = self.graph.common_dominator(window.home, self.current) == window.home;
+        is_made && self.gains(access, window.bias)
+    }
+
     fn gains(&self, access: &Access, bias: i32) -> bool {
         self.access_bytes(access, bias) < self.access_bytes(access, 0)
     }
@@ -343,8 +350,9 @@ impl<'a> Select<'a> {
             (None, Some(v)) => self.reg(v),
             (Some(base), index) => {
                 let access = Access { at: 0, op, offset };
-                let sum = self.sums.get(&(base, index)).map(|sum| sum.bias);
-                match sum.filter(|&bias| index.is_some() || self.gains(&access, bias)) {
+                let sum = self.sums.get(&(base, index));
+                let sum = sum.filter(|sum| index.is_some() || self.serves(sum, &access));
+                match sum.map(|sum| sum.bias) {
                     Some(bias) => {
                         offset = offset.wrapping_sub(bias);
                         self.sum(base, index)
