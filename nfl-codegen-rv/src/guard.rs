@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nfl_abi::host::Answer;
 use nfl_ir::cfg::Cfg;
 use nfl_ir::func::{BlockCall, Function, Module, Origin};
-use nfl_ir::{Block, Bounds, Inst, InstData, Op, Region, Term, Value};
+use nfl_ir::{Block, Bounds, Inst, Op, Region, Term, Value};
 use nfl_syntax::arena::Id;
 use nfl_verify::Reason;
 
@@ -90,17 +90,7 @@ struct Guarded<'a> {
 
 impl Guarded<'_> {
     fn emit(&mut self, b: Block, op: Op, args: Vec<Value>, imm: u32) -> Value {
-        let data = InstData {
-            op,
-            args,
-            imm,
-            region: None,
-            result: None,
-            span: None,
-        };
-        self.f
-            .append(b, data, 32)
-            .expect("these operations have results")
+        self.f.compute(b, op, &args, imm)
     }
 
     fn constant(&mut self, b: Block, imm: u32) -> Value {

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use nfl_ir::cfg::Cfg;
-use nfl_ir::func::{Function, Origin};
+use nfl_ir::func::Function;
 use nfl_ir::{Block, Inst, InstData, Op, Term, Value};
 
 /// Brings tests into the form that needs the fewest constants.
@@ -27,12 +27,8 @@ pub(crate) fn reform(f: &mut Function) {
             f.blocks[new.from].insts.retain(|&other| other != new.inst);
             f.blocks[b].insts.push(new.inst);
         }
-        let Some(bound) = append(f, b, Op::Const, Vec::new(), new.bound) else {
-            continue;
-        };
-        let Some(tested) = append(f, b, new.op, vec![new.value, bound], 0) else {
-            continue;
-        };
+        let bound = f.compute(b, Op::Const, &[], new.bound);
+        let tested = f.compute(b, new.op, &[new.value, bound], 0);
         if let Term::Branch { cond, .. } = &mut f.blocks[b].term {
             *cond = tested;
         }
@@ -50,9 +46,9 @@ struct Form {
 
 /// A number compared with a constant: whether it is below, or is not.
 fn bounded(f: &Function, cond: Value) -> Option<(Value, bool, u32)> {
-    let inst = def(f, cond)?;
+    let inst = f.def(cond)?;
     let (&a, &b) = (inst.args.first()?, inst.args.get(1)?);
-    match (inst.op, constant(f, a), constant(f, b)) {
+    match (inst.op, f.constant(a), f.constant(b)) {
         (Op::Ltu, None, Some(c)) => Some((a, true, c)),
         (Op::Geu, None, Some(c)) => Some((a, false, c)),
         (Op::Geu, Some(c), None) => Some((b, true, c.checked_add(1)?)),
@@ -74,7 +70,7 @@ fn decremented(f: &Function, b: Block, cond: Value) -> Option<Form> {
             _ => return false,
         };
         let (a, b) = (inst.args.first(), inst.args.get(1));
-        a == Some(&x) && b.and_then(|&b| constant(f, b)) == Some(by)
+        a == Some(&x) && b.and_then(|&b| f.constant(b)) == Some(by)
     })?;
     let op = if below { Op::Lt } else { Op::Ge };
     (from != b).then_some(Form {
@@ -92,7 +88,8 @@ fn scaled(f: &Function, b: Block, cond: Value, bounds: &BTreeSet<u32>) -> Option
     let amount = |inst: &InstData| {
         let is_shift = inst.op == Op::Shl && inst.args.first() == Some(&x);
         let amount = inst.args.get(1).filter(|_| is_shift)?;
-        constant(f, *amount).filter(|&k| u32::from(f.values[x].width) + k < 32)
+        f.constant(*amount)
+            .filter(|&k| u32::from(f.values[x].width) + k < 32)
     };
     let (from, inst, value) = find(f, b, |inst| amount(inst).is_some())?;
     let bound = u64::from(bound) << amount(&f.insts[inst])?;
@@ -136,28 +133,4 @@ fn find(
     wanted.peek()?;
     let cfg = Cfg::new(f);
     wanted.find(|&(from, ..)| cfg.dominates(b, from))
-}
-
-fn append(f: &mut Function, b: Block, op: Op, args: Vec<Value>, imm: u32) -> Option<Value> {
-    let data = InstData {
-        op,
-        args,
-        imm,
-        region: None,
-        result: None,
-        span: None,
-    };
-    f.append(b, data, 32)
-}
-
-fn def(f: &Function, v: Value) -> Option<&InstData> {
-    match f.values[v].origin {
-        Origin::Inst(i) => Some(&f.insts[i]),
-        Origin::Param(..) => None,
-    }
-}
-
-fn constant(f: &Function, v: Value) -> Option<u32> {
-    let inst = def(f, v)?;
-    (inst.op == Op::Const).then_some(inst.imm)
 }

@@ -363,6 +363,20 @@ impl Function {
         result
     }
 
+    /// Appends an operation that computes a number from numbers, or a constant; the number has the operation's width.
+    pub fn compute(&mut self, block: Block, op: Op, args: &[Value], imm: u32) -> Value {
+        let data = InstData {
+            op,
+            args: args.to_vec(),
+            imm,
+            region: None,
+            result: None,
+            span: None,
+        };
+        let v = self.append(block, data, op.natural_width());
+        v.expect("an operation on numbers has a result")
+    }
+
     /// The instruction that makes this word; parameters of blocks have none.
     pub fn def(&self, v: Value) -> Option<&InstData> {
         match self.values[v].origin {

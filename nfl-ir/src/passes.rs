@@ -29,8 +29,10 @@ pub(crate) use bytes::{low_zeros, width};
 
 use nfl_syntax::arena::IdMap;
 
+use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
-use crate::func::{Function, Module};
+use crate::func::{Function, InstData, Module};
+use crate::op::{Effect, Op};
 use crate::text;
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::{claim_widths, proved_widths, structure};
@@ -129,6 +131,33 @@ fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
 fn settle_widths(f: &mut Function, words: Words) {
     let widths = proved_widths(&Analysis::new(f, words));
     claim_widths(f, &widths);
+}
+
+/// Whether a block is entered from one place, takes no words and writes nothing.
+fn is_quiet(f: &Function, cfg: &Cfg, b: Block) -> bool {
+    let block = &f.blocks[b];
+    let quiet = |data: &InstData| matches!(data.op.spec().effect, Effect::Pure | Effect::Read);
+    cfg.preds(b).len() == 1
+        && block.params.is_empty()
+        && block.insts.iter().all(|&i| quiet(&f.insts[i]))
+}
+
+/// At the end of a block the condition that a word, which is `max` at most, lies between two numbers, both included.
+fn within(f: &mut Function, b: Block, x: Value, (lo, hi): (u32, u32), max: u32) -> Value {
+    let mut with = |op: Op, x: Value, number: u32| {
+        let number = f.compute(b, Op::Const, &[], number);
+        f.compute(b, op, &[x, number], 0)
+    };
+    if lo == hi {
+        with(Op::Eq, x, lo)
+    } else if hi == max {
+        with(Op::Geu, x, lo)
+    } else if lo == 0 {
+        with(Op::Ltu, x, hi + 1)
+    } else {
+        let above = with(Op::Sub, x, lo);
+        with(Op::Ltu, above, hi - lo + 1)
+    }
 }
 
 /// Of these blocks, those whose words another of them uses. `made` says which words are meant.

@@ -52,22 +52,13 @@ fn complement(f: &mut Function, inst: Inst) {
     let Some(b) = home else {
         return;
     };
-    let ones = InstData {
-        op: Op::Const,
-        args: Vec::new(),
-        imm: u32::MAX,
-        region: None,
-        result: None,
-        span: f.insts[inst].span,
-    };
-    let Some(v) = f.append(b, ones, 32) else {
-        return;
-    };
+    let v = f.compute(b, Op::Const, &[], u32::MAX);
     f.insts[inst].args[1] = v;
     if let (Some(new), Some(at)) = (
         f.blocks[b].insts.pop(),
         f.blocks[b].insts.iter().position(|&i| i == inst),
     ) {
+        f.insts[new].span = f.insts[inst].span;
         f.blocks[b].insts.insert(at, new);
     }
 }

@@ -11,7 +11,7 @@ use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Origin, Term};
+use crate::func::{BlockCall, Function, Origin, Term};
 use crate::op::Op;
 
 /// Simplifies until nothing changes.
@@ -250,25 +250,13 @@ fn next_of(
 fn finish_block(f: &mut Function, kind: u32, operand: u32) -> BlockCall {
     let b = f.add_block();
     f.layout.push(b);
-    let kind = append_constant(f, b, kind);
-    let operand = append_constant(f, b, operand);
+    let kind = f.compute(b, Op::Const, &[], kind);
+    let operand = f.compute(b, Op::Const, &[], operand);
     f.blocks[b].term = Term::Finish { kind, operand };
     BlockCall {
         block: b,
         args: Vec::new(),
     }
-}
-
-fn append_constant(f: &mut Function, b: Block, number: u32) -> Value {
-    let data = InstData {
-        op: Op::Const,
-        args: Vec::new(),
-        imm: number,
-        region: None,
-        result: None,
-        span: None,
-    };
-    f.append(b, data, 32).expect("a constant has a result")
 }
 
 /// Joins a block with the only one that leads to it and to nothing else.
@@ -409,7 +397,7 @@ fn keep_constants_inside(f: &mut Function, b: Block) {
         if let Some(number) = f.constant(v).filter(|_| !inside)
             && !copies.contains_key(&v)
         {
-            copies.insert(v, append_constant(f, b, number));
+            copies.insert(v, f.compute(b, Op::Const, &[], number));
         }
     }
     let rename = |v: &mut Value| *v = copies.get(v).copied().unwrap_or(*v);

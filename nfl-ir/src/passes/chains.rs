@@ -8,7 +8,7 @@ use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
+use crate::func::{BlockCall, Function, Term};
 use crate::op::{Effect, Op};
 
 /// Joins all such tests.
@@ -151,33 +151,14 @@ fn union(a: Test, b: Test) -> Option<Test> {
 /// The test as a condition at the end of a block.
 fn emit(f: &mut Function, b: Block, test: Test) -> Value {
     let mut with = |op: Op, x: Value, number: u32| {
-        let number = append(f, b, Op::Const, &[], number);
-        append(f, b, op, &[x, number], 0)
+        let number = f.compute(b, Op::Const, &[], number);
+        f.compute(b, op, &[x, number], 0)
     };
     match test {
         Test::AnyOf(x, mask) => {
             let bits = with(Op::And, x, mask);
             with(Op::Ne, bits, 0)
         }
-        Test::Within(x, lo, hi) if lo == hi => with(Op::Eq, x, lo),
-        Test::Within(x, lo, u32::MAX) => with(Op::Geu, x, lo),
-        Test::Within(x, 0, hi) => with(Op::Ltu, x, hi + 1),
-        Test::Within(x, lo, hi) => {
-            let above = with(Op::Sub, x, lo);
-            with(Op::Ltu, above, hi - lo + 1)
-        }
+        Test::Within(x, lo, hi) => super::within(f, b, x, (lo, hi), u32::MAX),
     }
-}
-
-fn append(f: &mut Function, b: Block, op: Op, args: &[Value], imm: u32) -> Value {
-    let data = InstData {
-        op,
-        args: args.to_vec(),
-        imm,
-        region: None,
-        result: None,
-        span: None,
-    };
-    let v = f.append(b, data, op.natural_width());
-    v.expect("an operation on numbers has a result")
 }

@@ -5,7 +5,7 @@
 //! above the proved number of rounds and ends the handler where it reaches 0, which never happens.
 
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
+use crate::func::{BlockCall, Function, Term};
 use crate::op::Op;
 use crate::verify::flow::{Analysis, Words};
 
@@ -38,19 +38,7 @@ pub(super) fn add(f: &mut Function, words: Words) {
 }
 
 fn constant(f: &mut Function, b: Block, number: u32) -> Value {
-    let v = f.append(b, plain(Op::Const, &[], number), 32);
-    v.expect("a constant has a result")
-}
-
-fn plain(op: Op, args: &[Value], imm: u32) -> InstData {
-    InstData {
-        op,
-        args: args.to_vec(),
-        imm,
-        region: None,
-        result: None,
-        span: None,
-    }
+    f.compute(b, Op::Const, &[], number)
 }
 
 fn give(f: &mut Function, pred: Block, edge: usize, v: Value) {
@@ -77,8 +65,7 @@ fn count_down(f: &mut Function, pred: Block, edge: usize, counter: Value) {
         },
     );
     let one = constant(f, test, 1);
-    let next = f.append(test, plain(Op::Sub, &[counter, one], 0), 32);
-    let next = next.expect("a difference has a result");
+    let next = f.compute(test, Op::Sub, &[counter, one], 0);
     let mut then = old;
     then.args.push(next);
     f.blocks[test].term = Term::Branch {

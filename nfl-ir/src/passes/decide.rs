@@ -335,17 +335,11 @@ fn forms(truth: &[bool]) -> Vec<Form> {
 fn emit(f: &mut Function, b: Block, test: &Test) -> Value {
     let byte = test.byte;
     let mut with = |op: Op, x: Value, number: u32| {
-        let number = append(f, b, Op::Const, &[], number);
-        append(f, b, op, &[x, number], 0)
+        let number = f.compute(b, Op::Const, &[], number);
+        f.compute(b, op, &[x, number], 0)
     };
     match test.form {
-        Form::Within(lo, hi) if lo == hi => with(Op::Eq, byte, lo),
-        Form::Within(lo, 255) => with(Op::Geu, byte, lo),
-        Form::Within(0, hi) => with(Op::Ltu, byte, hi + 1),
-        Form::Within(lo, hi) => {
-            let above = with(Op::Sub, byte, lo);
-            with(Op::Ltu, above, hi - lo + 1)
-        }
+        Form::Within(lo, hi) => super::within(f, b, byte, (lo, hi), NUMBERS - 1),
         Form::Bits { mask, bits } => {
             let masked = with(Op::And, byte, mask);
             with(Op::Eq, masked, bits)
@@ -357,23 +351,10 @@ fn emit(f: &mut Function, b: Block, test: &Test) -> Value {
                 with(Op::Shr, byte, shift)
             };
             // A shift takes its amount modulo 32, so the bits above do not matter.
-            let table = append(f, b, Op::Const, &[], table);
-            let bit = append(f, b, Op::Shr, &[table, place], 0);
-            let one = append(f, b, Op::Const, &[], 1);
-            append(f, b, Op::And, &[bit, one], 0)
+            let table = f.compute(b, Op::Const, &[], table);
+            let bit = f.compute(b, Op::Shr, &[table, place], 0);
+            let one = f.compute(b, Op::Const, &[], 1);
+            f.compute(b, Op::And, &[bit, one], 0)
         }
     }
-}
-
-fn append(f: &mut Function, b: Block, op: Op, args: &[Value], imm: u32) -> Value {
-    let data = InstData {
-        op,
-        args: args.to_vec(),
-        imm,
-        region: None,
-        result: None,
-        span: None,
-    };
-    let v = f.append(b, data, op.natural_width());
-    v.expect("an operation on numbers has a result")
 }

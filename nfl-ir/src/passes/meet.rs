@@ -7,8 +7,8 @@
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
-use crate::op::{Effect, Op};
+use crate::func::{BlockCall, Function, Term};
+use crate::op::Op;
 
 /// Joins all such tests.
 pub(super) fn join(f: &mut Function) {
@@ -58,13 +58,10 @@ type Step = (Option<(Value, bool)>, BlockCall);
 
 /// How a block goes on that is part of a row of tests which fail into the same place.
 fn next_test(f: &Function, cfg: &Cfg, b: Block, goal: &BlockCall) -> Option<Step> {
-    let block = &f.blocks[b];
-    let quiet = |data: &InstData| matches!(data.op.spec().effect, Effect::Pure | Effect::Read);
-    let quiet = block.insts.iter().all(|&i| quiet(&f.insts[i]));
-    if cfg.preds(b).len() != 1 || !block.params.is_empty() || !quiet {
+    if !super::is_quiet(f, cfg, b) {
         return None;
     }
-    match &block.term {
+    match &f.blocks[b].term {
         Term::Jump(on) => Some((None, on.clone())),
         Term::Branch {
             cond,
@@ -173,17 +170,9 @@ fn become_one(
 
 /// A new instruction before the one at `at`.
 fn insert(f: &mut Function, b: Block, at: usize, op: Op, args: &[Value], imm: u32) -> Value {
-    let data = InstData {
-        op,
-        args: args.to_vec(),
-        imm,
-        region: None,
-        result: None,
-        span: None,
-    };
-    let v = f.append(b, data, op.natural_width());
+    let v = f.compute(b, op, args, imm);
     if let Some(inst) = f.blocks[b].insts.pop() {
         f.blocks[b].insts.insert(at, inst);
     }
-    v.expect("an operation on numbers has a result")
+    v
 }

@@ -129,22 +129,13 @@ fn add_before(f: &mut Function, inst: Inst, x: Value, number: u32) -> Value {
         return x;
     };
     let span = f.insts[inst].span;
-    let mut append = |op: Op, args: Vec<Value>, imm: u32| {
-        let data = InstData {
-            op,
-            args,
-            imm,
-            region: None,
-            result: None,
-            span,
-        };
-        let v = f.append(b, data, op.natural_width());
-        v.expect("an operation on numbers has a result")
-    };
-    let number = append(Op::Const, Vec::new(), number);
-    let sum = append(Op::Add, vec![x, number], 0);
+    let number = f.compute(b, Op::Const, &[], number);
+    let sum = f.compute(b, Op::Add, &[x, number], 0);
     let insts = &mut f.blocks[b].insts;
     let new = insts.split_off(insts.len() - 2);
+    for &i in &new {
+        f.insts[i].span = span;
+    }
     if let Some(at) = insts.iter().position(|&i| i == inst) {
         insts.splice(at..at, new);
     }

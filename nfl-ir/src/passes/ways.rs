@@ -9,7 +9,7 @@ use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, InstData, Term};
+use crate::func::{BlockCall, Function, Term};
 use crate::op::Effect;
 
 /// Joins all such tests.
@@ -34,7 +34,7 @@ fn join_one(f: &mut Function) -> bool {
             continue;
         };
         let (x, y) = (fork.then.block, fork.otherwise.block);
-        if x == y || !is_quiet(f, &cfg, x) || !is_quiet(f, &cfg, y) {
+        if x == y || !super::is_quiet(f, &cfg, x) || !super::is_quiet(f, &cfg, y) {
             continue;
         }
         let to_head = |c: &Common| cfg.loop_at(c.exit.block).is_some();
@@ -48,7 +48,7 @@ fn join_one(f: &mut Function) -> bool {
             };
             for (behind, exit) in [(&test.then, &test.otherwise), (&test.otherwise, &test.then)] {
                 let far = behind.block;
-                if far == near || !is_quiet(f, &cfg, far) || !is_worth_it(f, near) {
+                if far == near || !super::is_quiet(f, &cfg, far) || !is_worth_it(f, near) {
                     continue;
                 }
                 let common = common_test(f, near, far);
@@ -84,15 +84,6 @@ fn branch(f: &Function, b: Block) -> Option<Test> {
         }),
         _ => None,
     }
-}
-
-/// Whether a block is entered from one place, takes no words and writes nothing.
-fn is_quiet(f: &Function, cfg: &Cfg, b: Block) -> bool {
-    let block = &f.blocks[b];
-    let quiet = |data: &InstData| matches!(data.op.spec().effect, Effect::Pure | Effect::Read);
-    cfg.preds(b).len() == 1
-        && block.params.is_empty()
-        && block.insts.iter().all(|&i| quiet(&f.insts[i]))
 }
 
 /// Parting a second time takes a branch, which a test without a load would not save.
