@@ -75,10 +75,10 @@ pub struct Options {
 /// How long to look for smaller code. The result depends on the input alone at each level.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum OptLevel {
-    /// `-Os`: a few ways, in a few milliseconds.
+    /// `-Os`: a few ways.
     #[default]
     S,
-    /// `-Oz`: a fixed number of candidates, in a second or so.
+    /// `-Oz`: a fixed number of candidates besides, which takes up to some seconds.
     Z,
 }
 
@@ -174,18 +174,16 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         .iter()
         .any(|f| !f.loops.is_empty());
     // What is tried is worth its time where every byte counts.
-    let ways = WAYS
-        .iter()
+    let ways = ways()
         .filter(|way| has_loops || way.rotate == Rotate::Sure)
-        .filter(|way| options.level == OptLevel::Z || way.is_usual);
-    let tried = if size > TRIED_INSTS_MAX {
-        1
-    } else {
-        WAYS.len()
+        .filter(|way| options.level == OptLevel::Z || way.is_usual());
+    let tried = match size {
+        0..=TRIED_INSTS_MAX => usize::MAX,
+        _ => 1,
     };
     let mut refused = None;
     let mut found = Vec::new();
-    for &way in ways.take(tried) {
+    for way in ways.take(tried) {
         match emit_in_way(verified, options, way) {
             Ok((emitted, attempt)) => found.push(Found {
                 emitted,
@@ -211,51 +209,41 @@ struct Way {
     share_bytes: u32,
     rotate: Rotate,
     windows: bool,
-    /// Whether it is tried when there is little time.
-    is_usual: bool,
 }
 
 impl Way {
-    const fn new(sink: bool, share_bytes: u32, rotate: Rotate, windows: bool) -> Way {
-        Way {
-            sink,
-            share_bytes,
-            rotate,
-            windows,
-            is_usual: share_bytes == USUAL_BYTES,
-        }
+    /// Whether it is tried when there is little time.
+    fn is_usual(self) -> bool {
+        self.share_bytes == USUAL_BYTES
     }
 }
 
 /// Constants that are worth a register for all blocks, as a rule.
 const USUAL_BYTES: u32 = 2;
 
-const WAYS: [Way; 24] = [
-    Way::new(true, USUAL_BYTES, Rotate::Sure, true),
-    Way::new(true, USUAL_BYTES, Rotate::All, true),
-    Way::new(true, USUAL_BYTES, Rotate::None, true),
-    Way::new(false, USUAL_BYTES, Rotate::Sure, true),
-    Way::new(false, USUAL_BYTES, Rotate::All, true),
-    Way::new(false, USUAL_BYTES, Rotate::None, true),
-    Way::new(true, USUAL_BYTES, Rotate::Sure, false),
-    Way::new(false, USUAL_BYTES, Rotate::Sure, false),
-    Way::new(true, 4, Rotate::Sure, true),
-    Way::new(true, 4, Rotate::All, true),
-    Way::new(true, 4, Rotate::None, true),
-    Way::new(false, 4, Rotate::Sure, true),
-    Way::new(false, 4, Rotate::All, true),
-    Way::new(false, 4, Rotate::None, true),
-    Way::new(true, 4, Rotate::Sure, false),
-    Way::new(false, 4, Rotate::Sure, false),
-    Way::new(true, 9, Rotate::Sure, true),
-    Way::new(true, 9, Rotate::All, true),
-    Way::new(true, 9, Rotate::None, true),
-    Way::new(false, 9, Rotate::Sure, true),
-    Way::new(false, 9, Rotate::All, true),
-    Way::new(false, 9, Rotate::None, true),
-    Way::new(true, 9, Rotate::Sure, false),
-    Way::new(false, 9, Rotate::Sure, false),
-];
+/// All ways, the best guess first.
+fn ways() -> impl Iterator<Item = Way> {
+    let shapes = [
+        (true, Rotate::Sure, true),
+        (true, Rotate::All, true),
+        (true, Rotate::None, true),
+        (false, Rotate::Sure, true),
+        (false, Rotate::All, true),
+        (false, Rotate::None, true),
+        (true, Rotate::Sure, false),
+        (false, Rotate::Sure, false),
+    ];
+    // Four bytes are those of a constant that takes more than 16 bits to load; nine are never reached.
+    let shares = [USUAL_BYTES, 4, 9].into_iter();
+    shares.flat_map(move |share_bytes| {
+        shapes.map(|(sink, rotate, windows)| Way {
+            sink,
+            share_bytes,
+            rotate,
+            windows,
+        })
+    })
+}
 
 /// Above this many instructions of IR, only the first way is tried.
 const TRIED_INSTS_MAX: usize = 1000;
