@@ -203,6 +203,13 @@ impl Example {
         check_files(&texts(), self.path)
     }
 
+    /// Its values for parameters, as binding takes them.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let sets = self.sets.iter();
+        sets.map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect()
+    }
+
     /// Its images.
     ///
     /// # Errors
@@ -211,11 +218,6 @@ impl Example {
     pub fn stages(&self) -> Result<Vec<Stages>, String> {
         let checking = self.check();
         let function = checking.function(Some(self.function))?;
-        let sets: Vec<(String, String)> = self
-            .sets
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
-        checking.stages(function, &sets)
+        checking.stages(function, &self.settings())
     }
 }

@@ -116,11 +116,7 @@ fn six(out: &mut String) {
 fn examples(out: &mut String) {
     let _ = writeln!(out, "\n[examples]");
     for example in EXAMPLES {
-        let sets: Vec<(String, String)> = example
-            .sets
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        let sets = example.settings();
         let given: String = example
             .sets
             .iter()

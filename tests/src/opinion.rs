@@ -4,7 +4,7 @@
 //! engine that is not ours. Guaranteed: all forms gave the same verdict, packet and `carried` bytes, or
 //! the first difference is told.
 
-use nfl_abi::{Entry, Layer, Limits, Role};
+use nfl_abi::{Entry, Image, Layer, Limits, Role};
 use nfl_codegen_rv::{EmitError, Options};
 use nfl_syntax::Diags;
 use nfl_typeck::bind::bind;
@@ -163,7 +163,8 @@ fn over(
     let manifest = &stages.image.manifest;
     let lines = lines && manifest.imports.is_empty() && entry.role != Role::Every;
     if lines {
-        done.lines.push_str(&head(stages, entry));
+        done.lines
+            .push_str(&head(&manifest.name, &stages.image, entry));
     }
     let mut carried = manifest.carried.clone();
     for number in 0..EACH {
@@ -233,11 +234,10 @@ fn same(plain: &After, optimised: &After) -> Result<(), String> {
     ))
 }
 
-/// An image's line for another engine.
-pub fn head(stages: &Stages, entry: &Entry) -> String {
-    let image = &stages.image;
+/// An image's line for another engine, under a name.
+pub fn head(name: &str, image: &Image, entry: &Entry) -> String {
     let head = json!({
-        "image": image.manifest.name,
+        "image": name,
         "on": entry.role.text(),
         "code": digits(&image.code),
         "constants": digits(&image.constants),

@@ -33,11 +33,7 @@ fn examples_mean_what_their_source_says() {
         let checking = example.check();
         let function = checking.function(Some(example.function));
         let function = function.unwrap_or_else(|e| panic!("{}: {e}", example.path));
-        let sets: Vec<(String, String)> = example
-            .sets
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
+        let sets = example.settings();
         let done = with_both(&checking, function, &sets, |both| {
             let mut done = 0;
             for stages in both.stages {

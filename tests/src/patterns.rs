@@ -26,11 +26,7 @@ fn bytes(function: &str) -> (Vec<u8>, usize) {
     let checking = example.check();
     let id = checking.function(Some(function));
     let id = id.unwrap_or_else(|e| panic!("{function}: {e}"));
-    let sets: Vec<(String, String)> = example
-        .sets
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect();
+    let sets = example.settings();
     let options = Options {
         target: Target::find("rv32ic").expect("a row of the table"),
         ..Options::default()

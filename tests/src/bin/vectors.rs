@@ -60,7 +60,7 @@ fn write_entry(
     let mut engines = Engines::new(stages)?;
     let manifest = &stages.image.manifest;
     let wrong = |e: io::Error| e.to_string();
-    out.write_all(head(stages, entry).as_bytes())
+    out.write_all(head(&manifest.name, &stages.image, entry).as_bytes())
         .map_err(wrong)?;
     for capture in captures {
         let mut carried = manifest.carried.clone();

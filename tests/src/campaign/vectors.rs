@@ -22,6 +22,7 @@ use super::node::{Node, Tables};
 use super::run::Contained;
 use super::totals::Totals;
 use crate::agree::context_words;
+use crate::opinion::head;
 use crate::packet::digits;
 
 /// Packets for each image.
@@ -122,18 +123,7 @@ fn image_runs(rng: &mut Rng, contained: &Contained, out: &mut impl Write) -> io:
     let first = contained.start(rng, 0);
     let mut program = Unproved::new(image.clone());
     first.bind(image, program.constants_mut());
-    let malformed = &entry.malformed;
-    let head = json!({
-        "image": "changed",
-        "on": entry.role.text(),
-        "code": digits(&image.code),
-        "constants": digits(&program.image().constants),
-        "pc": entry.pc,
-        "need": entry.need,
-        "malformed": [malformed.kind.number(), malformed.operand],
-        "window": image.manifest.window,
-    });
-    writeln!(out, "{head}")?;
+    out.write_all(head("changed", program.image(), entry).as_bytes())?;
     let lengths = contained.lengths();
     for number in 0..PACKETS {
         let len = lengths[rng.below(lengths.len() as u32) as usize].min(LEN_MAX);
