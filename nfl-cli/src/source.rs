@@ -34,9 +34,9 @@ pub(crate) struct Choice {
 /// How long to look for smaller code.
 #[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Level {
-    /// A few ways, in milliseconds
+    /// A few ways
     S,
-    /// Many candidates, in a second or so for each image
+    /// Many candidates besides, which takes up to some seconds
     Z,
 }
 
