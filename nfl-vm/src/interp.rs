@@ -4,12 +4,14 @@
 //! the code finishes, and the steps it took, or the first rule that was broken. A step is one
 //! instruction, the finishing `ebreak` included; a service costs its price on top of its call.
 
+use std::fmt;
+
 use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{Answer, Arg, Call, Host, Return};
 use nfl_abi::map::{self, reg};
 use nfl_isa::{Inst, Op, Reg};
 
-use crate::memory::{Kind, Memory, Region, Width, Word};
+use crate::memory::{Kind, Memory, Region, Regions, Width, Word};
 use crate::outcome::{Fault, Trap};
 use crate::program::Program;
 
@@ -32,17 +34,54 @@ impl Registers {
             _ => None,
         }
     }
+
+    /// Puts a number into a register; answers whether code may write it.
+    pub fn set_number(&mut self, reg: Reg, number: u32) -> bool {
+        let own = !matches!(reg.0, 0 | reg::S0 | reg::S1 | reg::SP);
+        if own {
+            self.0[usize::from(reg.0 & 31)] = Word::number(number);
+        }
+        own
+    }
 }
 
 /// An instruction that is about to run.
-#[derive(Debug)]
 pub struct Step<'a> {
     /// Its offset in the code.
     pub pc: u32,
     /// The instruction.
     pub inst: Inst,
     /// The registers before it runs.
-    pub registers: &'a Registers,
+    pub registers: &'a mut Registers,
+    memory: &'a mut (dyn Regions + 'a),
+    host: &'a dyn Host,
+}
+
+impl Step<'_> {
+    /// The bytes of a region before the instruction runs; none of a value that no lookup found.
+    /// Scratch that nothing wrote is zero here, and an address in it is its offset in its region.
+    pub fn bytes(&self, region: Region) -> &[u8] {
+        self.memory.bytes(region, self.host)
+    }
+
+    /// Replaces bytes of a region that code may write.
+    ///
+    /// # Errors
+    ///
+    /// As a store of these bytes: [`Trap::ReadOnly`], [`Trap::NoRight`], [`Trap::OutOfBounds`].
+    pub fn write(&mut self, region: Region, offset: u32, bytes: &[u8]) -> Result<(), Trap> {
+        self.memory.write(region, offset, bytes)
+    }
+}
+
+impl fmt::Debug for Step<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Step")
+            .field("pc", &self.pc)
+            .field("inst", &self.inst)
+            .field("registers", &self.registers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a handler left behind when it finished.
@@ -80,7 +119,7 @@ pub(crate) fn run<'a>(
     memory: Memory<'a>,
     host: &'a mut dyn Host,
     budget: u32,
-    mut trace: impl FnMut(&Step<'_>),
+    mut trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Finish, Fault> {
     let mut machine = Machine {
         registers: at_entry(memory.packet_len()),
@@ -97,10 +136,12 @@ pub(crate) fn run<'a>(
         let slot = program.at(pc).ok_or(stop(Trap::OutsideCode))?;
         let (inst, size) = (*slot).map_err(|error| stop(Trap::Undecodable(error)))?;
         machine.size = size;
-        trace(&Step {
+        trace(&mut Step {
             pc,
             inst,
-            registers: &machine.registers,
+            registers: &mut machine.registers,
+            memory: &mut machine.memory,
+            host: &*machine.host,
         });
         match machine.step(inst).map_err(stop)? {
             Next::Fall => machine.pc = pc.wrapping_add(size),

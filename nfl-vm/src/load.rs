@@ -253,6 +253,23 @@ impl Instance {
         carried: &mut [u8],
         budget: Budget,
     ) -> Result<Outcome, Fault> {
+        let inputs = (packet, context, carried);
+        self.run_traced(index, inputs, budget, |_| {})
+    }
+
+    /// The same for a packet, its context and its `carried` area, and shows each instruction to
+    /// `trace` before it runs. What `trace` writes is as if the code had written it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::run`].
+    pub fn run_traced(
+        &mut self,
+        index: usize,
+        (packet, context, carried): (&mut Packet, &Context, &mut [u8]),
+        budget: Budget,
+        trace: impl FnMut(&mut Step<'_>),
+    ) -> Result<Outcome, Fault> {
         let Shared { proven, program } = &*self.loaded.shared;
         let image = proven.image();
         let entry = image.manifest.entries.get(index);
@@ -269,7 +286,7 @@ impl Instance {
             carried,
             host: &mut services,
         };
-        let outcome = run_entry(image, program, entry, inputs, steps, |_| {})?;
+        let outcome = run_entry(image, program, entry, inputs, steps, trace)?;
         Ok(Outcome {
             effects: services.into_effects(),
             ..outcome
@@ -311,7 +328,7 @@ pub fn run_unverified(
     entry: &Entry,
     inputs: Inputs<'_>,
     steps_max: u32,
-    trace: impl FnMut(&Step<'_>),
+    trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
     run_entry(image, &Program::new(image), entry, inputs, steps_max, trace)
 }
@@ -350,7 +367,7 @@ impl Unproved {
         entry: &Entry,
         inputs: Inputs<'_>,
         steps_max: u32,
-        trace: impl FnMut(&Step<'_>),
+        trace: impl FnMut(&mut Step<'_>),
     ) -> Result<Outcome, Fault> {
         run_entry(&self.image, &self.program, entry, inputs, steps_max, trace)
     }
@@ -362,7 +379,7 @@ fn run_entry(
     entry: &Entry,
     inputs: Inputs<'_>,
     steps_max: u32,
-    trace: impl FnMut(&Step<'_>),
+    trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
     let manifest = &image.manifest;
     let Inputs {

@@ -351,6 +351,40 @@ impl<'a> Memory<'a> {
     }
 }
 
+/// Memory as whoever watches a run sees it; the lifetimes of the regions do not matter to them.
+pub(crate) trait Regions {
+    /// The bytes of a region.
+    fn bytes<'s>(&'s self, region: Region, host: &'s dyn Host) -> &'s [u8];
+
+    /// Writes bytes as a store of them would.
+    fn write(&mut self, region: Region, offset: u32, bytes: &[u8]) -> Result<(), Trap>;
+}
+
+impl Regions for Memory<'_> {
+    fn bytes<'s>(&'s self, region: Region, host: &'s dyn Host) -> &'s [u8] {
+        match region {
+            Region::Constants => self.constants,
+            Region::Context => &self.context,
+            Region::Packet => self.packet.bytes(),
+            Region::Scratch => &self.scratch,
+            Region::Carried => self.carried,
+            Region::Value(number) => self.value(number, host),
+        }
+    }
+
+    fn write(&mut self, region: Region, offset: u32, bytes: &[u8]) -> Result<(), Trap> {
+        for (at, &byte) in (offset..).zip(bytes) {
+            let base = Word {
+                bits: at,
+                ..region.start()
+            };
+            let value = Word::number(u32::from(byte));
+            self.store((base, Reg(0)), 0, Width::Byte, value)?;
+        }
+        Ok(())
+    }
+}
+
 /// Where the network header is after the packet has grown by so many bytes in front, or shrunk; none
 /// when it is gone, or further away than handlers are told.
 fn network_offset_after(offset: Option<u32>, by: i64) -> Option<u32> {

@@ -119,7 +119,7 @@ impl Host for Reader {
 /// What an instruction does with addresses that the contract does not allow, though a run goes on: they are moved by numbers,
 /// subtracted within a region, compared near it, and none is left in `a0` or `a1` at the end.
 fn misuse(step: &Step<'_>) -> Option<&'static str> {
-    let (inst, registers) = (step.inst, step.registers);
+    let (inst, registers) = (step.inst, &*step.registers);
     let spec = inst.op.spec();
     let address = |reg: Reg| registers.address(reg);
     if inst.op == Op::Ebreak {
@@ -212,7 +212,7 @@ fn run(
         .min(entry.steps);
     let mut node = Reader::new(&image, rng.number());
     let (mut steps, mut misused) = (0, None);
-    let see = |step: &Step<'_>| {
+    let see = |step: &mut Step<'_>| {
         steps += 1;
         misused = misused.or_else(|| misuse(step));
     };
