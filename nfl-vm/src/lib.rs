@@ -48,7 +48,7 @@ pub use interp::{Registers, Step};
 pub use load::{Inputs, Instance, LoadError, Loaded, Policy, Unproved, load, run_unverified};
 pub use memory::Region;
 pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
-pub use packet::{Context, HEAD_ROOM, Packet, TAIL_ROOM};
+pub use packet::{Context, Frame, HEAD_ROOM, Packet, TAIL_ROOM};
 pub use services::{Bound, Services};
 pub use state::{KeyValue, Logged, Reported, SharedState, State, StateError, TOLD_MAX};
 pub use tables::{Colour, Count, Part, Rates, TernaryRule};

@@ -16,7 +16,7 @@ use nfl_verify::Proven;
 use crate::interp::{self, Finish, Step};
 use crate::memory::{Kind, Memory, Word};
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
-use crate::packet::{Context, Packet};
+use crate::packet::{Context, Frame, Packet, View};
 use crate::program::Program;
 use crate::services::{Bound, Services, Slot};
 use crate::state::{SharedState, State, StateError};
@@ -189,7 +189,13 @@ impl Loaded {
             loaded: self.clone(),
             bound,
             state: state.clone(),
+            spare: Vec::new(),
         })
+    }
+
+    /// Bytes of a packet that loads may reach, however short it is.
+    fn window(&self) -> u32 {
+        u32::from(self.image().manifest.window)
     }
 
     fn position(&self, role: Role) -> Option<usize> {
@@ -204,6 +210,8 @@ pub struct Instance {
     loaded: Loaded,
     bound: Bound,
     state: SharedState,
+    /// Takes packets whose buffers end before the window.
+    spare: Vec<u8>,
 }
 
 impl Instance {
@@ -253,8 +261,9 @@ impl Instance {
         carried: &mut [u8],
         budget: Budget,
     ) -> Result<Outcome, Fault> {
-        let inputs = (packet, context, carried);
-        self.run_traced(index, inputs, budget, |_| {})
+        let view = packet.view(self.loaded.window());
+        let parts = (&self.loaded, &self.bound, &self.state);
+        run_view(parts, index, (view, context, carried), budget, |_| {})
     }
 
     /// The same for a packet, its context and its `carried` area, and shows each instruction to
@@ -270,28 +279,59 @@ impl Instance {
         budget: Budget,
         trace: impl FnMut(&mut Step<'_>),
     ) -> Result<Outcome, Fault> {
-        let Shared { proven, program } = &*self.loaded.shared;
-        let image = proven.image();
-        let entry = image.manifest.entries.get(index);
-        let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
-        let steps = match budget {
-            Budget::Proven => proven.steps(index),
-            Budget::Steps(steps) => steps,
-        };
-        let mut state = self.state.lock();
-        let mut services = Services::new(&self.bound, &mut state, entry.layer, context);
-        let inputs = Inputs {
-            packet,
-            context,
-            carried,
-            host: &mut services,
-        };
-        let outcome = run_entry(image, program, entry, inputs, steps, trace)?;
-        Ok(Outcome {
-            effects: services.into_effects(),
-            ..outcome
-        })
+        let view = packet.view(self.loaded.window());
+        let parts = (&self.loaded, &self.bound, &self.state);
+        run_view(parts, index, (view, context, carried), budget, trace)
     }
+
+    /// Run the handler of `role` on a packet in a buffer of the caller's, in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::run`].
+    pub fn run_frame(
+        &mut self,
+        role: Role,
+        frame: &mut Frame<'_>,
+        context: &Context,
+        carried: &mut [u8],
+        budget: Budget,
+    ) -> Result<Outcome, Fault> {
+        let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
+        let view = frame.view(self.loaded.window(), &mut self.spare);
+        let parts = (&self.loaded, &self.bound, &self.state);
+        run_view(parts, index, (view, context, carried), budget, |_| {})
+    }
+}
+
+fn run_view(
+    (loaded, bound, state): (&Loaded, &Bound, &SharedState),
+    index: usize,
+    (view, context, carried): (View<'_>, &Context, &mut [u8]),
+    budget: Budget,
+    trace: impl FnMut(&mut Step<'_>),
+) -> Result<Outcome, Fault> {
+    let Shared { proven, program } = &*loaded.shared;
+    let image = proven.image();
+    let entry = image.manifest.entries.get(index);
+    let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    let steps = match budget {
+        Budget::Proven => proven.steps(index),
+        Budget::Steps(steps) => steps,
+    };
+    let mut state = state.lock();
+    let mut services = Services::new(bound, &mut state, entry.layer, context);
+    let given = Given {
+        view,
+        context,
+        carried,
+        host: &mut services,
+    };
+    let outcome = run_entry(image, program, entry, given, steps, trace)?;
+    Ok(Outcome {
+        effects: services.into_effects(),
+        ..outcome
+    })
 }
 
 /// What a run is given.
@@ -316,6 +356,25 @@ impl fmt::Debug for Inputs<'_> {
     }
 }
 
+impl<'a> Inputs<'a> {
+    fn viewed(self, image: &Image) -> Given<'a> {
+        Given {
+            view: self.packet.view(u32::from(image.manifest.window)),
+            context: self.context,
+            carried: self.carried,
+            host: self.host,
+        }
+    }
+}
+
+/// The same with the packet as a run works on it.
+struct Given<'a> {
+    view: View<'a>,
+    context: &'a Context,
+    carried: &'a mut [u8],
+    host: &'a mut dyn Host,
+}
+
 /// Run an entry of an image that nobody proved, for at most `steps_max` steps, and show each
 /// instruction to `trace` before it runs. What the run does beside its verdict is the host's to
 /// know, so the outcome has no effects.
@@ -330,7 +389,15 @@ pub fn run_unverified(
     steps_max: u32,
     trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
-    run_entry(image, &Program::new(image), entry, inputs, steps_max, trace)
+    let program = Program::new(image);
+    run_entry(
+        image,
+        &program,
+        entry,
+        inputs.viewed(image),
+        steps_max,
+        trace,
+    )
 }
 
 /// An image that nobody proved, decoded once for many runs.
@@ -369,7 +436,15 @@ impl Unproved {
         steps_max: u32,
         trace: impl FnMut(&mut Step<'_>),
     ) -> Result<Outcome, Fault> {
-        run_entry(&self.image, &self.program, entry, inputs, steps_max, trace)
+        let Unproved { image, program } = self;
+        run_entry(
+            image,
+            program,
+            entry,
+            inputs.viewed(image),
+            steps_max,
+            trace,
+        )
     }
 }
 
@@ -377,22 +452,23 @@ fn run_entry(
     image: &Image,
     program: &Program,
     entry: &Entry,
-    inputs: Inputs<'_>,
+    given: Given<'_>,
     steps_max: u32,
     trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
     let manifest = &image.manifest;
-    let Inputs {
-        packet,
+    let Given {
+        view,
         context,
         carried,
         host,
-    } = inputs;
-    if entry.role == Role::Every && !packet.is_empty() {
-        return Err(Fault::TimerPacket { len: packet.len() });
+    } = given;
+    let len = view.len();
+    if entry.role == Role::Every && len > 0 {
+        return Err(Fault::TimerPacket { len });
     }
-    if packet.len() > map::PACKET_MAX as usize {
-        return Err(Fault::PacketTooLong { len: packet.len() });
+    if len > map::PACKET_MAX as usize {
+        return Err(Fault::PacketTooLong { len });
     }
     if carried.len() != manifest.carried.len() {
         return Err(Fault::CarriedSize {
@@ -400,7 +476,7 @@ fn run_entry(
             must: manifest.carried.len(),
         });
     }
-    if packet.len() < usize::from(entry.need) {
+    if len < usize::from(entry.need) {
         return Ok(Outcome {
             verdict: as_profile_has_it(manifest.profile, entry.malformed),
             steps: 0,
@@ -413,9 +489,8 @@ fn run_entry(
     let memory = Memory::new(
         &image.constants[..constants],
         context.to_bytes(manifest.rights.has(Right::Clock)),
-        packet,
+        view,
         carried,
-        u32::from(manifest.window),
         manifest.rights.has(Right::Rewrite),
     );
     let finish = interp::run(program, entry.pc, memory, host, steps_max, trace)?;

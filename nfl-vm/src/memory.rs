@@ -11,7 +11,7 @@ use nfl_abi::map;
 use nfl_isa::Reg;
 
 use crate::outcome::Trap;
-use crate::packet::{NETWORK_OFFSET_MAX, Packet};
+use crate::packet::{NETWORK_OFFSET_MAX, View};
 
 /// A part of memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -175,8 +175,7 @@ const NO_OWNER: Owner = Owner {
 pub(crate) struct Memory<'a> {
     constants: &'a [u8],
     context: [u8; map::CONTEXT_BYTES as usize],
-    packet: &'a mut Packet,
-    window: u32,
+    packet: View<'a>,
     rewrite: bool,
     carried: &'a mut [u8],
     scratch: [u8; map::SCRATCH_BYTES as usize],
@@ -192,16 +191,14 @@ impl<'a> Memory<'a> {
     pub(crate) fn new(
         constants: &'a [u8],
         context: [u8; map::CONTEXT_BYTES as usize],
-        packet: &'a mut Packet,
+        packet: View<'a>,
         carried: &'a mut [u8],
-        window: u32,
         rewrite: bool,
     ) -> Memory<'a> {
         Memory {
             constants,
             context,
             packet,
-            window: window.min(map::WINDOW_MAX),
             rewrite,
             carried,
             scratch: [0; map::SCRATCH_BYTES as usize],
@@ -231,7 +228,7 @@ impl<'a> Memory<'a> {
         }
         let limit = match region {
             Region::Constants => self.constants.len() as u32,
-            Region::Packet => self.packet_len().max(self.window),
+            Region::Packet => self.packet.readable().len() as u32,
             Region::Carried => self.carried.len() as u32,
             Region::Context => map::CONTEXT_BYTES,
             Region::Scratch => map::SCRATCH_BYTES,
@@ -241,7 +238,7 @@ impl<'a> Memory<'a> {
         match region {
             Region::Constants => Ok(Word::number(read(self.constants, at, width))),
             Region::Context => Ok(Word::number(read(&self.context, at, width))),
-            Region::Packet => Ok(Word::number(read(self.packet.bytes(), at, width))),
+            Region::Packet => Ok(Word::number(read(self.packet.readable(), at, width))),
             Region::Carried => Ok(Word::number(read(self.carried, at, width))),
             Region::Scratch => {
                 let kind = self.scratch_kind(at, width)?;

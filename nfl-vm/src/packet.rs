@@ -1,19 +1,43 @@
 //! What a run works on: the packet from the handler's layer on, and the context of the node.
+//!
+//! In: a packet with room around it, in a buffer of its own ([`Packet`]) or of the caller's
+//! ([`Frame`]). Guaranteed: a run copies no packet whose buffer reaches up to the image's window;
+//! services that move the packet move its ends only; the bytes from the packet's end up to the window
+//! are zero at every instruction.
+
+use std::fmt;
+use std::mem;
+use std::ops::Range;
 
 use nfl_abi::map;
-
-/// The bytes of a packet from the first byte of the handler's layer, and the room around them.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Packet {
-    bytes: Vec<u8>,
-    head_room: u32,
-    tail_room: u32,
-}
 
 /// Bytes that a packet may grow by in front, unless a node says otherwise.
 pub const HEAD_ROOM: u32 = 128;
 /// Bytes that a packet may grow by at its end, unless a node says otherwise.
 pub const TAIL_ROOM: u32 = 256;
+
+/// Where a packet lies in its buffer: from `start`, so many bytes, and it may grow up to `end`.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    start: usize,
+    len: usize,
+    end: usize,
+}
+
+impl Ends {
+    fn bytes(self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+}
+
+/// A packet in a buffer of its own: the bytes from the first of the handler's layer on, and the room
+/// around them.
+#[derive(Clone)]
+pub struct Packet {
+    /// Behind the room at the end are as many bytes as the largest window has.
+    buffer: Vec<u8>,
+    ends: Ends,
+}
 
 impl Default for Packet {
     fn default() -> Packet {
@@ -23,91 +47,297 @@ impl Default for Packet {
 
 impl From<&[u8]> for Packet {
     fn from(bytes: &[u8]) -> Packet {
-        Packet::from(bytes.to_vec())
+        Packet::with(bytes, HEAD_ROOM, TAIL_ROOM)
     }
 }
 
 impl From<Vec<u8>> for Packet {
     fn from(bytes: Vec<u8>) -> Packet {
-        Packet {
-            bytes,
-            head_room: HEAD_ROOM,
-            tail_room: TAIL_ROOM,
-        }
+        Packet::from(&bytes[..])
+    }
+}
+
+impl PartialEq for Packet {
+    fn eq(&self, other: &Packet) -> bool {
+        let room = |packet: &Packet| (packet.head_room(), packet.tail_room());
+        self.bytes() == other.bytes() && room(self) == room(other)
+    }
+}
+
+impl Eq for Packet {}
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet")
+            .field("bytes", &self.bytes())
+            .field("head_room", &self.head_room())
+            .field("tail_room", &self.tail_room())
+            .finish()
     }
 }
 
 impl Packet {
-    /// The same bytes with other room around them: in front and at the end, in bytes.
+    fn with(bytes: &[u8], head: u32, tail: u32) -> Packet {
+        let room = |bytes: u32| bytes.min(map::PACKET_MAX) as usize;
+        let start = room(head);
+        let end = start + bytes.len() + room(tail);
+        let mut buffer = vec![0; end + map::WINDOW_MAX as usize];
+        let len = bytes.len();
+        let ends = Ends { start, len, end };
+        buffer[ends.bytes()].copy_from_slice(bytes);
+        Packet { buffer, ends }
+    }
+
+    /// The same bytes with other room around them: in front and at the end, in bytes. More than the
+    /// longest packet has counts as that many.
     #[must_use]
     pub fn with_room(self, head: u32, tail: u32) -> Packet {
-        Packet {
-            bytes: self.bytes,
-            head_room: head,
-            tail_room: tail,
-        }
+        Packet::with(self.bytes(), head, tail)
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.buffer[self.ends.bytes()]
     }
 
     /// The bytes, for the node to change between two runs.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes
+        &mut self.buffer[self.ends.bytes()]
     }
 
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.ends.len
     }
 
     /// Whether there is no byte, as in a timer.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.ends.len == 0
+    }
+
+    /// Bytes that it may grow by in front.
+    pub fn head_room(&self) -> usize {
+        self.ends.start
+    }
+
+    /// Bytes that it may grow by at its end.
+    pub fn tail_room(&self) -> usize {
+        self.ends.end - self.ends.bytes().end
+    }
+
+    /// The packet as a run works on it, with so many bytes open to loads at least.
+    pub(crate) fn view(&mut self, window: u32) -> View<'_> {
+        View::new(&mut self.buffer, &mut self.ends, window, None)
+    }
+}
+
+/// A packet in a buffer of the caller's, which runs work on in place: a run moves the ends only, and
+/// what lies around the packet is room for it to grow. Runs leave the bytes in front of the packet
+/// as they were and may overwrite those behind it.
+///
+/// Loads may reach behind the end of a short packet, up to the image's window (128 bytes at most). A
+/// buffer that ends before that is no error: the packet is then copied, once, for the run.
+pub struct Frame<'a> {
+    buffer: &'a mut [u8],
+    ends: Ends,
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("bytes", &self.bytes())
+            .field("head_room", &self.head_room())
+            .field("tail_room", &self.tail_room())
+            .finish()
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The packet that lies in `buffer` from byte `start` on and has `len` bytes; nothing when that
+    /// is not inside the buffer. What is in front of it and behind it is room.
+    pub fn new(buffer: &'a mut [u8], start: usize, len: usize) -> Option<Frame<'a>> {
+        let end = buffer.len();
+        let inside = start.checked_add(len).is_some_and(|behind| behind <= end);
+        let ends = Ends { start, len, end };
+        inside.then_some(Frame { buffer, ends })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.ends.bytes()]
+    }
+
+    /// The bytes, for the node to change between two runs.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.ends.bytes()]
+    }
+
+    /// Where the packet begins in the buffer; this is the room in front of it, in bytes.
+    pub fn head_room(&self) -> usize {
+        self.ends.start
+    }
+
+    /// Bytes of the buffer behind the packet.
+    pub fn tail_room(&self) -> usize {
+        self.ends.end - self.ends.bytes().end
+    }
+
+    /// How many bytes the packet has.
+    pub fn len(&self) -> usize {
+        self.ends.len
+    }
+
+    /// Whether it has none, as in a timer.
+    pub fn is_empty(&self) -> bool {
+        self.ends.len == 0
+    }
+
+    /// The packet as a run works on it; `spare` takes it where the buffer is too short.
+    pub(crate) fn view<'v>(&'v mut self, window: u32, spare: &'v mut Vec<u8>) -> View<'v> {
+        View::new(self.buffer, &mut self.ends, window, Some(spare))
+    }
+}
+
+/// A packet during a run. The bytes from its end up to the window are there and zero.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    buffer: &'a mut [u8],
+    ends: &'a mut Ends,
+    window: usize,
+    /// Where the packet goes when its buffer ends before the window, which that of a [`Packet`]
+    /// never does.
+    spare: Option<&'a mut Vec<u8>>,
+    /// The buffer it came from when it went there.
+    home: Option<&'a mut [u8]>,
+}
+
+impl<'a> View<'a> {
+    fn new(
+        buffer: &'a mut [u8],
+        ends: &'a mut Ends,
+        window: u32,
+        spare: Option<&'a mut Vec<u8>>,
+    ) -> View<'a> {
+        let mut view = View {
+            buffer,
+            ends,
+            window: window.min(map::WINDOW_MAX) as usize,
+            spare,
+            home: None,
+        };
+        view.open_window();
+        view
+    }
+
+    /// The bytes of the packet.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.ends.bytes()]
+    }
+
+    /// The same, to be written.
+    #[inline]
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.ends.bytes()]
+    }
+
+    /// How many bytes the packet has.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len
+    }
+
+    /// What loads may read: the packet and, behind a short one, zeros up to the window.
+    #[inline]
+    pub(crate) fn readable(&self) -> &[u8] {
+        let start = self.ends.start;
+        &self.buffer[start..start + self.ends.len.max(self.window)]
     }
 
     /// So many zero bytes in front; answers whether there was room.
     pub(crate) fn push(&mut self, bytes: u32) -> bool {
-        if bytes > self.head_room || !self.may_grow(bytes) {
+        let many = bytes as usize;
+        if many > self.ends.start || !self.may_grow(bytes) {
             return false;
         }
-        self.head_room -= bytes;
-        self.bytes
-            .splice(0..0, std::iter::repeat_n(0, bytes as usize));
+        let behind = self.ends.start;
+        self.ends.start -= many;
+        self.ends.len += many;
+        self.buffer[self.ends.start..behind].fill(0);
         true
     }
 
     /// Removes so many bytes in front; answers whether there were as many.
     pub(crate) fn pop(&mut self, bytes: u32) -> bool {
-        if bytes as usize > self.bytes.len() {
+        let many = bytes as usize;
+        if many > self.ends.len {
             return false;
         }
-        self.head_room = self.head_room.saturating_add(bytes);
-        self.bytes.drain(..bytes as usize);
+        self.ends.start += many;
+        self.ends.len -= many;
+        self.open_window();
         true
     }
 
     /// So many zero bytes at the end; answers whether there was room.
     pub(crate) fn append(&mut self, bytes: u32) -> bool {
-        if bytes > self.tail_room || !self.may_grow(bytes) {
+        let many = bytes as usize;
+        let behind = self.ends.bytes().end;
+        if many > self.ends.end - behind || !self.may_grow(bytes) {
             return false;
         }
-        self.tail_room -= bytes;
-        self.bytes.resize(self.bytes.len() + bytes as usize, 0);
+        self.buffer[behind..behind + many].fill(0);
+        self.ends.len += many;
         true
     }
 
     /// Keeps the first so many bytes; a shorter packet stays as it is.
     pub(crate) fn cut(&mut self, bytes: u32) {
-        let gone = self.bytes.len().saturating_sub(bytes as usize);
-        self.bytes.truncate(bytes as usize);
-        self.tail_room = self.tail_room.saturating_add(gone as u32);
+        self.ends.len = self.ends.len.min(bytes as usize);
+        self.open_window();
     }
 
     fn may_grow(&self, bytes: u32) -> bool {
-        self.bytes.len() as u64 + u64::from(bytes) <= u64::from(map::PACKET_MAX)
+        self.ends.len as u64 + u64::from(bytes) <= u64::from(map::PACKET_MAX)
+    }
+
+    /// Zeroes what is open to loads behind the packet.
+    #[inline]
+    fn open_window(&mut self) {
+        if self.ends.len >= self.window {
+            return;
+        }
+        let open = self.ends.start + self.window;
+        if open > self.buffer.len() {
+            self.move_to_spare();
+        }
+        self.buffer[self.ends.bytes().end..open].fill(0);
+    }
+
+    /// Packets keep their offsets there, so that they can come back.
+    #[cold]
+    fn move_to_spare(&mut self) {
+        let Some(spare) = self.spare.take() else {
+            return;
+        };
+        // Wherever the packet moves to within its room, the window has place behind it.
+        let needed = self.ends.end + self.window;
+        if spare.len() < needed {
+            spare.resize(needed, 0);
+        }
+        let at = self.ends.bytes();
+        spare[at.clone()].copy_from_slice(&self.buffer[at]);
+        self.home = Some(mem::replace(&mut self.buffer, spare));
+    }
+}
+
+impl Drop for View<'_> {
+    /// The packet goes home, whatever ended the run.
+    fn drop(&mut self) {
+        if let Some(home) = &mut self.home {
+            let at = self.ends.bytes();
+            home[at.clone()].copy_from_slice(&self.buffer[at]);
+        }
     }
 }
 

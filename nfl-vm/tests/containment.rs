@@ -9,7 +9,7 @@ use nfl_abi::image::{Image, LateSlot};
 use nfl_abi::{Limits, Profile, Role};
 use nfl_isa::{Inst, Op, Reg, encode};
 use nfl_verify::{Proven, certify, prove};
-use nfl_vm::{Budget, Context, Fault, Inputs, Packet, Policy, Trap, load, run_unverified};
+use nfl_vm::{Budget, Context, Fault, Frame, Inputs, Packet, Policy, Trap, load, run_unverified};
 use proptest::prelude::*;
 
 mod common;
@@ -300,8 +300,24 @@ fn check_one(proven: &Proven, bytes: &[u8]) -> Result<(), TestCaseError> {
         &mut carried_again,
         Budget::Proven,
     );
-    prop_assert_eq!(same, result);
-    prop_assert_eq!((packet, carried), (again, carried_again));
+    prop_assert_eq!(&same, &result);
+    prop_assert_eq!((&packet, &carried), (&again, &carried_again));
+    // In place, in a buffer that ends with the packet.
+    let mut buffer = bytes.to_vec();
+    let mut frame = Frame::new(&mut buffer, 0, bytes.len()).expect("all of the buffer");
+    let mut carried_in_place = image.manifest.carried.clone();
+    let in_place = instance.run_frame(
+        Role::Transit,
+        &mut frame,
+        &context,
+        &mut carried_in_place,
+        Budget::Proven,
+    );
+    prop_assert_eq!(in_place, result);
+    prop_assert_eq!(
+        (packet.bytes(), &carried),
+        (frame.bytes(), &carried_in_place)
+    );
     Ok(())
 }
 

@@ -74,8 +74,8 @@ pub use {
         Touches, observe, prove,
     },
     nfl_vm::{
-        Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Instance, Loaded as Program,
-        Logged, Mirror, Outcome, Packet, Part, Policy, Rates, Reported, SharedState, State,
-        StateError, TernaryRule, Trap,
+        Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Frame, Instance,
+        Loaded as Program, Logged, Mirror, Outcome, Packet, Part, Policy, Rates, Reported,
+        SharedState, State, StateError, TernaryRule, Trap,
     },
 };
