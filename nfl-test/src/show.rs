@@ -174,9 +174,9 @@ impl Run<'_> {
         };
         format!(
             "{}:{} -> {}:{} protocol {}",
-            address(&flow.source),
+            address(flow.source()),
             flow.source_port,
-            address(&flow.destination),
+            address(flow.destination()),
             flow.destination_port,
             flow.protocol
         )

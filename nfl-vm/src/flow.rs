@@ -5,18 +5,49 @@
 //! ends before them.
 
 /// The tuple of a flow as it stands on the wire.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct FlowTuple {
-    /// Source address: 4 or 16 bytes, none when the packet is not IP.
-    pub source: Vec<u8>,
-    /// Destination address, as long.
-    pub destination: Vec<u8>,
+    /// Source, then destination, each in the first so many bytes.
+    addresses: [[u8; ADDRESS_MAX]; 2],
+    /// 4 or 16, or 0 when the packet is not IP.
+    address_bytes: u8,
     /// Source port, or 0.
     pub source_port: u16,
     /// Destination port, or 0.
     pub destination_port: u16,
     /// Protocol number of the transport.
     pub protocol: u8,
+}
+
+/// Bytes of the longest address.
+const ADDRESS_MAX: usize = 16;
+
+/// Bytes of ports and protocol.
+const REST: usize = 5;
+
+/// Bytes of the key that a flow has in every table: the length of its tuple, and the tuple with zeros
+/// behind it.
+pub(crate) const FLOW_KEY_BYTES: usize = 1 + 2 * ADDRESS_MAX + REST;
+
+/// The key of a flow in tables.
+pub(crate) type FlowKey = [u8; FLOW_KEY_BYTES];
+
+/// The key for the bytes of a tuple; nothing when no tuple has so many.
+pub(crate) fn flow_key(tuple: &[u8]) -> Option<FlowKey> {
+    let has = |address: usize| tuple.len() == 2 * address + REST;
+    if ![0, 4, ADDRESS_MAX].into_iter().any(has) {
+        return None;
+    }
+    let mut key = [0; FLOW_KEY_BYTES];
+    key[0] = tuple.len() as u8;
+    key[1..=tuple.len()].copy_from_slice(tuple);
+    Some(key)
+}
+
+/// The bytes of the tuple that a key stands for.
+pub(crate) fn flow_of(key: &[u8]) -> &[u8] {
+    let (&len, rest) = key.split_first().unwrap_or((&0, &[]));
+    rest.get(..usize::from(len)).unwrap_or(rest)
 }
 
 const TCP: u8 = 6;
@@ -50,24 +81,61 @@ impl FlowTuple {
     /// The tuple of packets in the other direction.
     #[must_use]
     pub fn reversed(self) -> FlowTuple {
+        let [source, destination] = self.addresses;
         FlowTuple {
-            source: self.destination,
-            destination: self.source,
+            addresses: [destination, source],
             source_port: self.destination_port,
             destination_port: self.source_port,
-            protocol: self.protocol,
+            ..self
         }
+    }
+
+    /// Source address: 4 or 16 bytes, none when the packet is not IP.
+    pub fn source(&self) -> &[u8] {
+        &self.addresses[0][..usize::from(self.address_bytes)]
+    }
+
+    /// Destination address, as long.
+    pub fn destination(&self) -> &[u8] {
+        &self.addresses[1][..usize::from(self.address_bytes)]
     }
 
     /// Addresses, ports and protocol in wire order, source before destination: 13 bytes for IPv4, 37
     /// for IPv6. These are the keys of tables over flows, and what `hash(flow)` covers.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.source.clone();
-        bytes.extend_from_slice(&self.destination);
-        bytes.extend_from_slice(&self.source_port.to_be_bytes());
-        bytes.extend_from_slice(&self.destination_port.to_be_bytes());
-        bytes.push(self.protocol);
-        bytes
+        flow_of(&self.key()).to_vec()
+    }
+
+    /// The key of the flow in tables.
+    pub(crate) fn key(&self) -> FlowKey {
+        let address = usize::from(self.address_bytes);
+        let (source, destination, ports) = (1, 1 + address, 1 + 2 * address);
+        let mut key = [0; FLOW_KEY_BYTES];
+        key[0] = (2 * address + REST) as u8;
+        // A shorter address writes zeros behind itself, which the next field covers.
+        key[source..][..ADDRESS_MAX].copy_from_slice(&self.addresses[0]);
+        key[destination..][..ADDRESS_MAX].copy_from_slice(&self.addresses[1]);
+        key[ports..ports + 2].copy_from_slice(&self.source_port.to_be_bytes());
+        key[ports + 2..ports + 4].copy_from_slice(&self.destination_port.to_be_bytes());
+        key[ports + 4] = self.protocol;
+        key
+    }
+
+    fn new<const N: usize>(
+        (source, destination): ([u8; N], [u8; N]),
+        (source_port, destination_port): (u16, u16),
+        protocol: u8,
+    ) -> FlowTuple {
+        let mut addresses = [[0; ADDRESS_MAX]; 2];
+        addresses[0][..N].copy_from_slice(&source);
+        addresses[1][..N].copy_from_slice(&destination);
+        FlowTuple {
+            addresses,
+            address_bytes: N as u8,
+            source_port,
+            destination_port,
+            protocol,
+        }
     }
 }
 
@@ -77,13 +145,9 @@ fn of_ipv4(packet: &[u8]) -> Option<FlowTuple> {
     let header_bytes = usize::from(header[0] & 15) * 4;
     let protocol = header[9];
     let ports = ports(protocol, packet.get(header_bytes..), later_fragment);
-    Some(FlowTuple {
-        source: header[12..16].to_vec(),
-        destination: header[16..20].to_vec(),
-        source_port: ports.0,
-        destination_port: ports.1,
-        protocol,
-    })
+    let source = [header[12], header[13], header[14], header[15]];
+    let destination = [header[16], header[17], header[18], header[19]];
+    Some(FlowTuple::new((source, destination), ports, protocol))
 }
 
 fn of_ipv6(packet: &[u8]) -> Option<FlowTuple> {
@@ -108,13 +172,12 @@ fn of_ipv6(packet: &[u8]) -> Option<FlowTuple> {
         }
     }
     let ports = ports(protocol, packet.get(at..), later_fragment);
-    Some(FlowTuple {
-        source: header[8..24].to_vec(),
-        destination: header[24..40].to_vec(),
-        source_port: ports.0,
-        destination_port: ports.1,
-        protocol,
-    })
+    let (source, destination) = header[8..].split_at(ADDRESS_MAX);
+    let (source, destination) = (
+        source.first_chunk::<ADDRESS_MAX>()?,
+        destination.first_chunk()?,
+    );
+    Some(FlowTuple::new((*source, *destination), ports, protocol))
 }
 
 fn ports(protocol: u8, transport: Option<&[u8]>, later_fragment: bool) -> (u16, u16) {
@@ -148,11 +211,17 @@ pub(crate) fn network_offset(frame: &[u8]) -> Option<usize> {
     }
 }
 
-/// The flows that a run has met. A handle is the place of a tuple here, counted from 1.
+/// The flows that a run has met. A handle is the place of a tuple here, counted from 1. The memory is
+/// kept from run to run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flows(Vec<FlowTuple>);
 
 impl Flows {
+    /// Forgets the flows of the run before.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// The handle of a tuple; equal tuples have equal handles.
     pub(crate) fn handle(&mut self, tuple: FlowTuple) -> u32 {
         let known = self.0.iter().position(|other| *other == tuple);

@@ -4,8 +4,8 @@
 //! of services in the contract says. Guaranteed: every call with arguments that the byte verifier
 //! accepts has an answer, and the same calls on equal states have the same. So an index behind the
 //! end, an unknown flow and a region behind the packet's end are answered, not faulted: with zero,
-//! with a miss, and with what lies before the end. A value is copied when a lookup finds it, and
-//! stays the same until the run is over.
+//! with a miss, and with what lies before the end. A value that a lookup finds stays the same, where it
+//! stands, until the run is over. No call asks for memory, but for what packets tell and mirror.
 
 use nfl_abi::Layer;
 use nfl_abi::hash::{crc32c, siphash32};
@@ -13,7 +13,7 @@ use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{self, Arg, Call, Host, Memory, Return};
 use nfl_abi::image::{Import, Resource};
 
-use crate::flow::{FlowTuple, Flows, network_offset};
+use crate::flow::{FLOW_KEY_BYTES, FlowKey, FlowTuple, Flows, flow_of, network_offset};
 use crate::outcome::{Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
@@ -23,15 +23,20 @@ use crate::tables::Store;
 #[derive(Clone, Debug)]
 pub struct Bound {
     pub(crate) slots: Vec<Slot>,
-    pub(crate) stores: Vec<usize>,
 }
 
 /// One import.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     call: Call,
+    op: Op,
+    by_address: bool,
+    /// Whether entries have no values.
+    bare: bool,
     param: u16,
-    resource: Option<u8>,
+    pub(crate) resource: Option<u8>,
+    /// The place of its resource in the state.
+    pub(crate) store: Option<usize>,
     flow_key: bool,
 }
 
@@ -40,13 +45,114 @@ impl Slot {
     pub(crate) fn new(import: &Import, resources: &[Resource]) -> Option<Slot> {
         let resource = import.resource.map(usize::from);
         let resource = resource.and_then(|at| resources.get(at));
+        let call = host::call(import, resources)?;
         Some(Slot {
-            call: host::call(import, resources)?,
+            op: Op::of(call.service.name)?,
+            by_address: call.by_address(),
+            bare: !matches!(call.answer, host::Answer::Value(_)),
             param: import.param,
             resource: import.resource,
+            store: None,
             flow_key: resource.is_some_and(|resource| resource.flow_key),
+            call,
         })
     }
+}
+
+/// What a service does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Op {
+    Get,
+    Contains,
+    Pick,
+    Put,
+    Remove,
+    Touch,
+    SlotGet,
+    SlotTake,
+    SlotTouch,
+    SlotRemove,
+    RegisterGet,
+    RegisterSet,
+    RegisterAdd,
+    Count,
+    Charge,
+    Push,
+    Pop,
+    Append,
+    Cut,
+    Mirror,
+    Flow,
+    Crc,
+    Sip,
+    Find,
+    Sum,
+    Random,
+    Report,
+    Log,
+    Tag,
+    Join,
+    Members,
+    Priority,
+    Reverse,
+    FlowHash,
+}
+
+impl Op {
+    fn of(service: &str) -> Option<Op> {
+        Some(match service {
+            "table.get" | "lpm.get" | "ternary.match" | "flow.get" => Op::Get,
+            "set.contains" => Op::Contains,
+            "ring.pick" => Op::Pick,
+            "flow.put" => Op::Put,
+            "flow.remove" => Op::Remove,
+            "flow.touch" => Op::Touch,
+            "slot.get" => Op::SlotGet,
+            "slot.take" => Op::SlotTake,
+            "slot.touch" => Op::SlotTouch,
+            "slot.remove" => Op::SlotRemove,
+            "register.get" => Op::RegisterGet,
+            "register.set" => Op::RegisterSet,
+            "register.add" => Op::RegisterAdd,
+            "counter.count" => Op::Count,
+            "meter.charge" => Op::Charge,
+            "packet.push" => Op::Push,
+            "packet.pop" => Op::Pop,
+            "packet.append" => Op::Append,
+            "packet.cut" => Op::Cut,
+            "packet.mirror" => Op::Mirror,
+            "packet.flow" => Op::Flow,
+            "hash.crc32c" => Op::Crc,
+            "hash.siphash" => Op::Sip,
+            "bytes.find" => Op::Find,
+            "bytes.sum" => Op::Sum,
+            "random" => Op::Random,
+            "report" => Op::Report,
+            "log" => Op::Log,
+            "tag.lookup" => Op::Tag,
+            "topic.join" => Op::Join,
+            "topic.members" => Op::Members,
+            "packet.priority" => Op::Priority,
+            "flow.reverse" => Op::Reverse,
+            "flow.hash" => Op::FlowHash,
+            _ => return None,
+        })
+    }
+}
+
+/// Memory that runs use one after another, so that none has to ask for it.
+#[derive(Debug, Default)]
+pub(crate) struct RunMemory {
+    flows: Flows,
+    found: Vec<Found>,
+    given: Given,
+}
+
+/// A value that a lookup found: in which store, and where there.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    store: usize,
+    at: u32,
 }
 
 /// Where the packet of a run begins.
@@ -68,8 +174,6 @@ pub struct Services<'a> {
     begins: Begins,
     /// The port on which the packet came in.
     port: u16,
-    flows: Flows,
-    values: Vec<Vec<u8>>,
     effects: Effects,
 }
 
@@ -86,6 +190,9 @@ impl<'a> Services<'a> {
         context: &Context,
     ) -> Services<'a> {
         state.set_clock(context.clock_ns);
+        state.run.number += 1;
+        state.run.memory.flows.clear();
+        state.run.memory.found.clear();
         Services {
             bound,
             state,
@@ -94,8 +201,6 @@ impl<'a> Services<'a> {
                 Layer::Link => Begins::Link(context.network_offset.map(usize::from)),
             },
             port: context.ingress_port as u16,
-            flows: Flows::default(),
-            values: Vec::new(),
             effects: Effects::default(),
         }
     }
@@ -105,106 +210,132 @@ impl<'a> Services<'a> {
         self.effects
     }
 
-    fn answer(&mut self, import: usize, args: [u32; ARGS_MAX], memory: &mut dyn Memory) -> Return {
-        let bound = self.bound;
-        let Some(slot) = bound.slots.get(import) else {
-            return Return::Fault;
-        };
-        let Some(given) = Given::read(&slot.call, args, memory) else {
-            return Return::Fault;
-        };
-        let at = slot
-            .resource
-            .and_then(|at| bound.stores.get(usize::from(at)));
-        match at {
-            Some(&at) => {
-                let bytes = memory.packet().len() as u32;
-                self.on_resource(slot, at, &given, bytes)
+    /// What a lookup through this import finds under a key: `table.get`, `lpm.get`, `ternary.match` and
+    /// `flow.get`, for engines that have the key at hand. A flow is four bytes, its handle. The value
+    /// stays where it is until the run is over.
+    pub fn lookup(&mut self, import: usize, key: &[u8]) -> Option<&[u8]> {
+        let slot = self.bound.slots.get(import)?;
+        let Found { store, at } = self.find(slot, slot.store?, key)?;
+        Some(self.state.stores[store].value(at))
+    }
+
+    #[inline]
+    fn find(&mut self, slot: &Slot, store: usize, key: &[u8]) -> Option<Found> {
+        let now = self.state.now();
+        let tuple;
+        let key = match slot.flow_key {
+            true => {
+                tuple = self.state.run.memory.flows.tuple(le_word(key))?.key();
+                &tuple[..]
             }
-            None => self
+            false => key,
+        };
+        let at = match &mut self.state.stores[store] {
+            Store::Exact(table) => table.find(key, now),
+            Store::Lpm(lpm) => lpm.find(key),
+            // The parts of a rule lie in the tuple itself.
+            Store::Ternary(ternary) if slot.flow_key => ternary.find(flow_of(key)),
+            Store::Ternary(ternary) => ternary.find(key),
+            _ => None,
+        };
+        Some(Found { store, at: at? })
+    }
+
+    fn answer(&mut self, import: usize, args: [u32; ARGS_MAX], memory: &mut dyn Memory) -> Return {
+        let Some(slot) = self.bound.slots.get(import) else {
+            return Return::Fault;
+        };
+        let mut given = std::mem::take(&mut self.state.run.memory.given);
+        let answer = match (given.read(slot, args, memory), slot.store) {
+            (None, _) => Return::Fault,
+            (Some(()), Some(store)) => {
+                let bytes = memory.packet().len() as u32;
+                self.on_resource(slot, store, &given, bytes)
+            }
+            (Some(()), None) => self
                 .on_packet(slot, &given, memory)
                 .unwrap_or_else(|| self.on_words(slot, &given)),
-        }
+        };
+        self.state.run.memory.given = given;
+        answer
     }
 
     /// Services that work on a resource.
     fn on_resource(&mut self, slot: &Slot, at: usize, given: &Given, packet_bytes: u32) -> Return {
-        let now_ns = self.state.clock_ns();
-        let word = given.words[0];
         let [block, second] = &given.blocks;
-        let tuple;
-        let (key, known) = match slot.flow_key {
-            true => {
-                tuple = self.flows.tuple(le_word(block)).map(FlowTuple::to_bytes);
-                (tuple.as_deref().unwrap_or(&[]), tuple.is_some())
+        match slot.op {
+            Op::Get if slot.bare => return one(self.find(slot, at, block).is_some().into()),
+            Op::Get => {
+                let found = self.find(slot, at, block);
+                return self.found(found);
             }
-            false => (&block[..], true),
-        };
-        match slot.call.service.name {
-            "meter.charge" => return one(self.state.charge(at, key, word) as u32),
-            "report" => {
-                self.state.report(at, block.clone());
+            Op::Report => {
+                self.state.report(at, block);
                 return nothing();
             }
             _ => {}
         }
-        let port = self.port.to_le_bytes();
-        let store = &mut self.state.stores[at];
-        match (slot.call.service.name, store) {
-            ("counter.count", Store::Counters(counters)) => {
+        let now = self.state.now();
+        let word = given.words[0];
+        let mut tuple: FlowKey = [0; FLOW_KEY_BYTES];
+        let (key, known) = match slot.flow_key {
+            true => {
+                let of = self.state.run.memory.flows.tuple(le_word(block));
+                tuple = of.map_or(tuple, FlowTuple::key);
+                (&tuple[..], of.is_some())
+            }
+            false => (&block[..], true),
+        };
+        match (slot.op, &mut self.state.stores[at]) {
+            (Op::Count, Store::Counters(counters)) => {
                 counters.count(word, packet_bytes);
                 nothing()
             }
-            ("counter.count", Store::KeyedCounters(counters)) => {
-                counters.count(key, packet_bytes, now_ns);
+            (Op::Count, Store::KeyedCounters(counters)) => {
+                counters.count(key, packet_bytes, now);
                 nothing()
             }
+            (Op::Charge, Store::Meter(meter)) => one(meter.charge(key, word, now) as u32),
             (_, Store::Exact(_)) if !known => one(0),
-            ("set.contains", Store::Exact(table)) => one(table.get(key, now_ns).is_some().into()),
-            ("flow.get", Store::Exact(table)) if slot.is_bare() => {
-                one(table.get(key, now_ns).is_some().into())
-            }
-            ("table.get" | "flow.get", Store::Exact(table)) => {
-                let found = table.get(key, now_ns).map(<[u8]>::to_vec);
-                self.found(found)
-            }
-            ("tag.lookup", Store::Exact(table)) => match table.get(key, now_ns) {
+            (Op::Contains, Store::Exact(table)) => one(table.find(key, now).is_some().into()),
+            (Op::Tag, Store::Exact(table)) => match table.peek(key, now.ns) {
                 Some(port) => Return::Words(1, le_word(port)),
                 None => Return::Words(0, 0),
             },
-            ("topic.join", Store::Exact(ports)) => one(ports.put(&port, &[], now_ns).into()),
-            ("topic.members", Store::Exact(_)) => one(topic_group(at)),
-            ("flow.put", Store::Exact(table)) => one(table.put(key, second, now_ns).into()),
-            ("flow.remove", Store::Exact(table)) => one(table.remove(key, now_ns).into()),
-            ("flow.touch", Store::Exact(table)) => one(table.touch(key, now_ns).into()),
-            ("lpm.get", Store::Lpm(lpm)) => {
-                let found = lpm.get(key).map(<[u8]>::to_vec);
+            (Op::Join, Store::Exact(ports)) => {
+                one(ports.put(&self.port.to_le_bytes(), &[], now).into())
+            }
+            (Op::Members, Store::Exact(_)) => one(topic_group(at)),
+            (Op::Put, Store::Exact(table)) => one(table.put(key, second, now).into()),
+            (Op::Remove, Store::Exact(table)) => one(table.remove(key, now).into()),
+            (Op::Touch, Store::Exact(table)) => one(table.touch(key, now).into()),
+            (Op::Pick, Store::Ring(ring)) => {
+                let found = ring.find(word).map(|member| Found {
+                    store: at,
+                    at: member,
+                });
                 self.found(found)
             }
-            ("ternary.match", Store::Ternary(ternary)) => {
-                let found = ternary.get(key).map(<[u8]>::to_vec);
+            (Op::SlotGet, Store::Slots(slots)) => {
+                let cell = slots.find(word, now);
+                let found = cell.map(|cell| Found {
+                    store: at,
+                    at: cell,
+                });
                 self.found(found)
             }
-            ("ring.pick", Store::Ring(ring)) => {
-                let found = ring.pick(word).map(<[u8]>::to_vec);
-                self.found(found)
-            }
-            ("slot.get", Store::Slots(slots)) => {
-                let found = slots.get(word, now_ns).map(<[u8]>::to_vec);
-                self.found(found)
-            }
-            ("slot.take", Store::Slots(slots)) => match slots.take(block, now_ns) {
+            (Op::SlotTake, Store::Slots(slots)) => match slots.take(block, now) {
                 Some(slot) => Return::Words(1, slot),
                 None => Return::Words(0, 0),
             },
-            ("slot.touch", Store::Slots(slots)) => one(slots.touch(word, now_ns).into()),
-            ("slot.remove", Store::Slots(slots)) => one(slots.remove(word, now_ns).into()),
-            ("register.get", Store::Registers(registers)) => two(&registers.get(word)),
-            ("register.set", Store::Registers(registers)) => {
+            (Op::SlotTouch, Store::Slots(slots)) => one(slots.touch(word, now).into()),
+            (Op::SlotRemove, Store::Slots(slots)) => one(slots.remove(word, now).into()),
+            (Op::RegisterGet, Store::Registers(registers)) => two(registers.number(word)),
+            (Op::RegisterSet, Store::Registers(registers)) => {
                 registers.set(word, block);
                 nothing()
             }
-            ("register.add", Store::Registers(registers)) => two(&registers.add(word, block)),
+            (Op::RegisterAdd, Store::Registers(registers)) => two(registers.add(word, block)),
             _ => Return::Fault,
         }
     }
@@ -214,13 +345,13 @@ impl<'a> Services<'a> {
         let [first, second, _] = given.words;
         let param = u32::from(slot.param);
         let room = |there| if there { nothing() } else { Return::NoRoom };
-        Some(match slot.call.service.name {
-            "packet.push" => {
+        Some(match slot.op {
+            Op::Push => {
                 let done = memory.push(param);
                 self.pushed(param);
                 room(done)
             }
-            "packet.pop" => {
+            Op::Pop => {
                 let network = self.network_at(memory.packet());
                 let done = memory.pop(first);
                 self.begins = match network {
@@ -230,12 +361,12 @@ impl<'a> Services<'a> {
                 };
                 room(done)
             }
-            "packet.append" => room(memory.append(param)),
-            "packet.cut" => {
+            Op::Append => room(memory.append(param)),
+            Op::Cut => {
                 memory.cut(first);
                 nothing()
             }
-            "packet.mirror" => {
+            Op::Mirror => {
                 let packet = memory.packet().to_vec();
                 let mirror = Mirror {
                     port: first,
@@ -244,13 +375,13 @@ impl<'a> Services<'a> {
                 self.effects.mirrors.push(mirror);
                 nothing()
             }
-            "packet.flow" => {
+            Op::Flow => {
                 let packet = memory.packet();
                 let at = self.network_at(packet);
                 let packet = at.and_then(|at| packet.get(at..)).unwrap_or(&[]);
-                one(self.flows.handle(FlowTuple::of(packet)))
+                one(self.state.run.memory.flows.handle(FlowTuple::of(packet)))
             }
-            "bytes.find" => {
+            Op::Find => {
                 let pattern = &given.blocks[0];
                 let region = region(memory.packet(), first, second);
                 let found = match pattern.len() {
@@ -260,7 +391,7 @@ impl<'a> Services<'a> {
                 let behind = |at: usize| first + (at + pattern.len()) as u32;
                 one(found.map_or(0, behind))
             }
-            "bytes.sum" => one(ones_complement_sum(region(memory.packet(), first, second))),
+            Op::Sum => one(ones_complement_sum(region(memory.packet(), first, second))),
             _ => return None,
         })
     }
@@ -269,26 +400,26 @@ impl<'a> Services<'a> {
     fn on_words(&mut self, slot: &Slot, given: &Given) -> Return {
         let [first, second, _] = given.words;
         let block = &given.blocks[0];
-        match slot.call.service.name {
-            "packet.priority" => {
+        match slot.op {
+            Op::Priority => {
                 self.effects.priority = Some(first);
                 nothing()
             }
-            "flow.reverse" => match self.flows.tuple(first).cloned() {
-                Some(tuple) => one(self.flows.handle(tuple.reversed())),
+            Op::Reverse => match self.state.run.memory.flows.tuple(first).copied() {
+                Some(tuple) => one(self.state.run.memory.flows.handle(tuple.reversed())),
                 None => one(0),
             },
-            "flow.hash" => {
-                let tuple = self.flows.tuple(first);
-                one(crc32c(&tuple.map(FlowTuple::to_bytes).unwrap_or_default()))
+            Op::FlowHash => {
+                let tuple = self.state.run.memory.flows.tuple(first);
+                one(tuple.map_or(crc32c(&[]), |tuple| crc32c(flow_of(&tuple.key()))))
             }
-            "hash.crc32c" => one(crc32c(block)),
-            "hash.siphash" => {
+            Op::Crc => one(crc32c(block)),
+            Op::Sip => {
                 let key = u64::from(first) | u64::from(second) << 32;
                 one(siphash32(key, block))
             }
-            "random" => one(self.state.random()),
-            "log" => {
+            Op::Random => one(self.state.random()),
+            Op::Log => {
                 let (words, _) = block.as_chunks();
                 let words = words.iter().map(|&word| u32::from_le_bytes(word));
                 self.state.log(slot.param as u8, words.collect());
@@ -298,13 +429,15 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// Keeps a value for the rest of the run; answers its address, or 0.
-    fn found(&mut self, value: Option<Vec<u8>>) -> Return {
-        let Some(value) = value else {
+    /// Keeps for the rest of the run where a value stands; answers its address, or 0.
+    #[inline]
+    fn found(&mut self, found: Option<Found>) -> Return {
+        let Some(found) = found else {
             return one(0);
         };
-        self.values.push(value);
-        match u32::try_from(self.values.len()) {
+        let known = &mut self.state.run.memory.found;
+        known.push(found);
+        match u32::try_from(known.len()) {
             Ok(number) if number <= u32::MAX >> VALUE_SHIFT => one(number << VALUE_SHIFT),
             _ => Return::Fault,
         }
@@ -328,13 +461,6 @@ impl<'a> Services<'a> {
     }
 }
 
-impl Slot {
-    /// Whether entries have no values.
-    fn is_bare(&self) -> bool {
-        !matches!(self.call.answer, host::Answer::Value(_))
-    }
-}
-
 impl Host for Services<'_> {
     fn call(&mut self, import: usize, args: [u32; ARGS_MAX], memory: &mut dyn Memory) -> Return {
         self.answer(import, args, memory)
@@ -342,55 +468,49 @@ impl Host for Services<'_> {
 
     fn value(&self, address: u32) -> Option<&[u8]> {
         let number = (address >> VALUE_SHIFT).checked_sub(1)?;
-        let value = self.values.get(number as usize)?;
+        let &Found { store, at } = self.state.run.memory.found.get(number as usize)?;
+        let value = self.state.stores.get(store)?.value(at);
         value.get((address & u32::MAX >> VALUE_SHIFT) as usize..)
     }
 }
 
 /// The arguments of a call: its words in order, and its blocks in order.
+#[derive(Debug, Default)]
 struct Given {
     words: [u32; 3],
     blocks: [Vec<u8>; 2],
 }
 
 impl Given {
-    fn read(call: &Call, args: [u32; ARGS_MAX], memory: &dyn Memory) -> Option<Given> {
+    fn read(&mut self, slot: &Slot, args: [u32; ARGS_MAX], memory: &dyn Memory) -> Option<()> {
+        self.words = [0; 3];
+        let mut words = self.words.iter_mut();
+        let mut blocks = self.blocks.iter_mut();
         let mut registers = args.into_iter();
-        let (mut words, mut blocks) = (Vec::new(), Vec::new());
-        for &arg in call.args() {
+        for &arg in slot.call.args() {
             match arg {
-                Arg::Word => words.push(registers.next()?),
-                Arg::Block(bytes) if !call.by_address() => {
-                    let many = usize::from(bytes).div_ceil(4);
-                    let packed = registers.by_ref().take(many).flat_map(u32::to_le_bytes);
-                    let mut block: Vec<u8> = packed.collect();
+                Arg::Word => *words.next()? = registers.next()?,
+                Arg::Block(bytes) if !slot.by_address => {
+                    let block = blocks.next()?;
+                    block.clear();
+                    for word in registers.by_ref().take(usize::from(bytes).div_ceil(4)) {
+                        block.extend_from_slice(&word.to_le_bytes());
+                    }
                     block.truncate(bytes.into());
-                    blocks.push(block);
                 }
                 Arg::Block(bytes) | Arg::Address(bytes) => {
-                    let mut block = vec![0; bytes.into()];
-                    if !memory.read(registers.next()?, &mut block) {
+                    let block = blocks.next()?;
+                    block.clear();
+                    block.resize(bytes.into(), 0);
+                    if !memory.read(registers.next()?, block) {
                         return None;
                     }
-                    blocks.push(block);
                 }
             }
         }
-        let mut given = Given {
-            words: [0; 3],
-            blocks: [Vec::new(), Vec::new()],
-        };
-        given
-            .words
-            .iter_mut()
-            .zip(words)
-            .for_each(|(to, w)| *to = w);
-        given
-            .blocks
-            .iter_mut()
-            .zip(blocks)
-            .for_each(|(to, b)| *to = b);
-        Some(given)
+        // What a call before had given is no argument of this one.
+        blocks.for_each(Vec::clear);
+        Some(())
     }
 }
 
@@ -410,9 +530,8 @@ fn one(word: u32) -> Return {
     Return::Words(word, 0)
 }
 
-/// A number of at most eight little-endian bytes.
-fn two(bytes: &[u8]) -> Return {
-    Return::Words(le_word(bytes), le_word(bytes.get(4..).unwrap_or(&[])))
+fn two(number: u64) -> Return {
+    Return::Words(number as u32, (number >> 32) as u32)
 }
 
 fn le_word(bytes: &[u8]) -> u32 {

@@ -6,15 +6,20 @@
 
 mod error;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nfl_abi::image::{Import, Resource, ResourceKind};
 
-use crate::services::{Bound, Slot, topic_group};
-use crate::tables::{Colour, Count, PART_MAX, Rates, Store, TernaryRule};
+use crate::flow::{flow_key, flow_of};
+use crate::services::{Bound, RunMemory, Slot, topic_group};
+use crate::tables::{Count, Now, PART_MAX, PORT_BYTES, Rates, Store, TernaryRule};
 
 pub use error::StateError;
+
+/// Bytes of the tuple of a flow over IPv4.
+const IPV4_TUPLE_BYTES: usize = 13;
 
 /// Reports that a state keeps at most, and log lines.
 pub const TOLD_MAX: usize = 65_536;
@@ -52,7 +57,34 @@ pub struct State {
     logs: Vec<Logged>,
     /// Reports and lines that found no room.
     lost: u64,
+    pub(crate) run: Run,
 }
+
+/// What belongs to the run that goes on, or was the last. Equal states may differ in it.
+#[derive(Debug, Default)]
+pub(crate) struct Run {
+    /// The runs and edits so far.
+    pub(crate) number: u64,
+    /// Memory that runs use one after another.
+    pub(crate) memory: RunMemory,
+}
+
+impl Clone for Run {
+    fn clone(&self) -> Run {
+        Run {
+            number: self.number,
+            memory: RunMemory::default(),
+        }
+    }
+}
+
+impl PartialEq for Run {
+    fn eq(&self, _: &Run) -> bool {
+        true
+    }
+}
+
+impl Eq for Run {}
 
 /// Images and the places of their resources.
 impl State {
@@ -95,6 +127,13 @@ impl State {
         Ok(())
     }
 
+    /// Takes the memory that the resources need when they are full, so that packets never wait for it.
+    /// Without it memory grows with what is stored. Entries of tables that only the controller fills
+    /// take theirs when they are stored.
+    pub fn reserve(&mut self) {
+        self.stores.iter_mut().for_each(Store::reserve);
+    }
+
     /// The resources, in the order in which they were declared.
     pub fn resources(&self) -> &[Resource] {
         &self.declared
@@ -114,11 +153,14 @@ impl State {
             let slot = Slot::new(import, resources);
             slot.ok_or(StateError::Service(import.service))
         });
-        let slots = slots.collect::<Result<Vec<Slot>, StateError>>()?;
+        let mut slots = slots.collect::<Result<Vec<Slot>, StateError>>()?;
         self.declare(resources)?;
-        let at = |resource: &Resource| self.by_name[&resource.name];
-        let stores = resources.iter().map(at).collect();
-        Ok(Bound { slots, stores })
+        let stores: Vec<usize> = resources.iter().map(|r| self.by_name[&r.name]).collect();
+        for slot in &mut slots {
+            let store = slot.resource.and_then(|at| stores.get(usize::from(at)));
+            slot.store = store.copied();
+        }
+        Ok(Bound { slots })
     }
 }
 
@@ -137,6 +179,21 @@ impl State {
     /// Lets so many nanoseconds pass.
     pub fn advance(&mut self, ns: u64) {
         self.clock_ns = self.clock_ns.saturating_add(ns);
+    }
+
+    /// When something happens that is no part of a run that went before.
+    pub(crate) fn next(&mut self) -> Now {
+        self.run.number += 1;
+        self.now()
+    }
+
+    /// The time of the run.
+    #[inline]
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            ns: self.clock_ns,
+            run: self.run.number,
+        }
     }
 
     /// Starts the random numbers anew: the same seed gives the same numbers.
@@ -181,9 +238,10 @@ impl State {
         std::mem::take(&mut self.logs)
     }
 
-    pub(crate) fn report(&mut self, store: usize, bytes: Vec<u8>) {
+    pub(crate) fn report(&mut self, store: usize, bytes: &[u8]) {
         if self.reports.len() < TOLD_MAX {
             let record = self.declared[store].name.clone();
+            let bytes = bytes.to_vec();
             self.reports.push(Reported { record, bytes });
         } else {
             self.lost += 1;
@@ -209,7 +267,7 @@ impl State {
     /// Any but [`StateError::Prefix`] and [`StateError::Index`].
     pub fn insert(&mut self, name: &str, key: &[u8], value: &[u8]) -> Result<(), StateError> {
         let at = self.at(name)?;
-        self.check_key(at, key)?;
+        let key = &*self.key(at, key)?;
         let is_ring = self.declared[at].kind == ResourceKind::Ring;
         let value_bytes = if is_ring {
             0
@@ -217,9 +275,9 @@ impl State {
             self.declared[at].value_bytes
         };
         self.check_value(at, value, value_bytes)?;
-        let now_ns = self.clock_ns;
+        let now = self.next();
         let room = match &mut self.stores[at] {
-            Store::Exact(table) => table.put(key, value, now_ns),
+            Store::Exact(table) => table.put(key, value, now),
             Store::Ring(ring) => ring.insert(key),
             _ => return Err(self.kind(at)),
         };
@@ -239,15 +297,16 @@ impl State {
         value: &[u8],
     ) -> Result<(), StateError> {
         let at = self.at(name)?;
-        self.check_key(at, address)?;
+        let address = &*self.key(at, address)?;
         self.check_value(at, value, self.declared[at].value_bytes)?;
+        let now = self.next();
         if usize::from(bits) > address.len() * 8 {
             return Err(StateError::Prefix(name.to_string()));
         }
         let Store::Lpm(lpm) = &mut self.stores[at] else {
             return Err(self.kind(at));
         };
-        let room = lpm.insert(address, bits, value);
+        let room = lpm.insert(address, bits, value, now);
         self.room(at, room)
     }
 
@@ -282,12 +341,12 @@ impl State {
     /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
     pub fn remove(&mut self, name: &str, key: &[u8]) -> Result<bool, StateError> {
         let at = self.at(name)?;
-        self.check_key(at, key)?;
-        let now_ns = self.clock_ns;
+        let key = &*self.key(at, key)?;
+        let now = self.next();
         Ok(match &mut self.stores[at] {
-            Store::Exact(table) => table.remove(key, now_ns),
+            Store::Exact(table) => table.remove(key, now),
             Store::Ring(ring) => ring.remove(key),
-            Store::Slots(slots) => slots.remove(word(key), now_ns),
+            Store::Slots(slots) => slots.remove(word(key), now),
             _ => return Err(self.kind(at)),
         })
     }
@@ -304,9 +363,10 @@ impl State {
         bits: u16,
     ) -> Result<bool, StateError> {
         let at = self.at(name)?;
-        self.check_key(at, address)?;
+        let address = &*self.key(at, address)?;
+        let now = self.next();
         match &mut self.stores[at] {
-            Store::Lpm(lpm) => Ok(lpm.remove(address, bits)),
+            Store::Lpm(lpm) => Ok(lpm.remove(address, bits, now)),
             _ => Err(self.kind(at)),
         }
     }
@@ -354,7 +414,7 @@ impl State {
     /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
     pub fn get(&self, name: &str, key: &[u8]) -> Result<Option<&[u8]>, StateError> {
         let at = self.at(name)?;
-        self.check_key(at, key)?;
+        let key = &*self.key(at, key)?;
         Ok(match &self.stores[at] {
             Store::Exact(table) => table.peek(key, self.clock_ns),
             Store::Lpm(lpm) => lpm.get(key),
@@ -375,12 +435,10 @@ impl State {
         let at = self.at(name)?;
         let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
         Ok(match &self.stores[at] {
-            Store::Exact(table) => table
-                .entries(self.clock_ns)
-                .map(|(key, value)| pair(key, value))
-                .collect(),
+            Store::Exact(table) => self.in_order(at, table.entries(self.clock_ns)),
             Store::Lpm(lpm) => lpm
                 .entries()
+                .into_iter()
                 .map(|(key, bits, value)| pair(&[key, &bits.to_le_bytes()].concat(), value))
                 .collect(),
             Store::Ring(ring) => ring.members().map(|member| pair(member, &[])).collect(),
@@ -474,7 +532,7 @@ impl State {
     /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
     pub fn counter_of(&self, name: &str, key: &[u8]) -> Result<Count, StateError> {
         let at = self.at(name)?;
-        self.check_key(at, key)?;
+        let key = &*self.key(at, key)?;
         match &self.stores[at] {
             Store::KeyedCounters(counters) => Ok(counters.get(key, self.clock_ns)),
             _ => Err(self.kind(at)),
@@ -493,10 +551,13 @@ impl State {
                 .entries()
                 .map(|(index, count)| (index.to_le_bytes().to_vec(), count))
                 .collect(),
-            Store::KeyedCounters(counters) => counters
-                .entries(self.clock_ns)
-                .map(|(key, count)| (key.to_vec(), count))
-                .collect(),
+            Store::KeyedCounters(counters) => {
+                let entries = counters.entries(self.clock_ns);
+                let own = entries.map(|(key, count)| (self.own_key(at, key).to_vec(), count));
+                let mut own: Vec<_> = own.collect();
+                own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+                own
+            }
             _ => return Err(self.kind(at)),
         })
     }
@@ -513,13 +574,6 @@ impl State {
         };
         meter.set_rates(rates);
         Ok(())
-    }
-
-    pub(crate) fn charge(&mut self, store: usize, key: &[u8], bytes: u32) -> Colour {
-        match &mut self.stores[store] {
-            Store::Meter(meter) => meter.charge(key, bytes, self.clock_ns),
-            _ => Colour::Green,
-        }
     }
 }
 
@@ -541,23 +595,44 @@ impl State {
         }
     }
 
-    fn check_key(&self, at: usize, key: &[u8]) -> Result<(), StateError> {
+    /// A key as its store has it.
+    fn key<'k>(&self, at: usize, key: &'k [u8]) -> Result<Cow<'k, [u8]>, StateError> {
         let resource = &self.declared[at];
         let must = match resource.kind {
             ResourceKind::Ring => usize::from(resource.value_bytes),
             ResourceKind::Slots => 4,
+            ResourceKind::Topic => PORT_BYTES,
             // Flows are known by their tuples, which are longer for IPv6.
-            _ if resource.flow_key => return Ok(()),
+            _ if resource.flow_key => match flow_key(key) {
+                Some(key) => return Ok(Cow::Owned(key.to_vec())),
+                None => IPV4_TUPLE_BYTES,
+            },
             _ => usize::from(resource.key_bytes),
         };
         if key.len() == must {
-            return Ok(());
+            return Ok(Cow::Borrowed(key));
         }
         Err(StateError::KeySize {
             name: self.name(at),
             is: key.len(),
             must,
         })
+    }
+
+    /// The key that the controller knows.
+    fn own_key<'k>(&self, at: usize, key: &'k [u8]) -> &'k [u8] {
+        match self.declared[at].flow_key {
+            true => flow_of(key),
+            false => key,
+        }
+    }
+
+    /// Entries with the keys that the controller knows, in their order.
+    fn in_order(&self, at: usize, entries: Vec<(&[u8], &[u8])>) -> Vec<KeyValue> {
+        let own = |(key, value): (&[u8], &[u8])| (self.own_key(at, key).to_vec(), value.to_vec());
+        let mut own: Vec<KeyValue> = entries.into_iter().map(own).collect();
+        own.sort_unstable();
+        own
     }
 
     fn check_value(&self, at: usize, value: &[u8], must: u16) -> Result<(), StateError> {

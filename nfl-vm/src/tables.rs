@@ -6,14 +6,21 @@
 
 mod aged;
 mod counter;
+mod index;
+mod lowest;
 mod lpm;
 mod meter;
+mod pages;
+mod records;
 mod register;
 mod ring;
 mod slots;
 mod ternary;
+mod uses;
 
 use nfl_abi::image::{Resource, ResourceKind};
+
+use crate::flow::FLOW_KEY_BYTES;
 
 pub(crate) use aged::{Aged, Ageing};
 pub use counter::Count;
@@ -26,6 +33,21 @@ pub(crate) use ring::Ring;
 pub(crate) use slots::Slots;
 pub(crate) use ternary::{PART_MAX, Ternary};
 pub use ternary::{Part, TernaryRule};
+
+/// The bytes of a key, and of its value.
+pub(crate) type KeyAndValue<'a> = (&'a [u8], &'a [u8]);
+
+/// When an operation happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Now {
+    /// The node's clock, in nanoseconds.
+    pub(crate) ns: u64,
+    /// The run. What is found in a run stays where it is until the next begins.
+    pub(crate) run: u64,
+}
+
+/// Bytes of the keys of topics: the numbers of ports.
+pub(crate) const PORT_BYTES: usize = 2;
 
 /// The state of one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,10 +79,12 @@ impl Store {
     pub(crate) fn new(resource: &Resource) -> Store {
         let &Resource {
             kind,
+            key_bytes,
             value_bytes,
             capacity,
             idle_ns,
             first,
+            flow_key,
             ..
         } = resource;
         let ageing = Ageing { capacity, idle_ns };
@@ -68,23 +92,56 @@ impl Store {
             capacity,
             idle_ns: 0,
         };
+        let key = match flow_key {
+            true => FLOW_KEY_BYTES,
+            false => usize::from(key_bytes),
+        };
+        let value = usize::from(value_bytes);
         match kind {
             ResourceKind::Table | ResourceKind::Set | ResourceKind::Tags => {
-                Store::Exact(Aged::new(lasting))
+                Store::Exact(Aged::new(lasting, key, value))
             }
-            ResourceKind::FlowTable
-            | ResourceKind::FlowSet
-            | ResourceKind::FlowState
-            | ResourceKind::Topic => Store::Exact(Aged::new(ageing)),
-            ResourceKind::Lpm => Store::Lpm(Lpm::new(capacity)),
+            ResourceKind::FlowTable | ResourceKind::FlowSet | ResourceKind::FlowState => {
+                Store::Exact(Aged::new(ageing, key, value))
+            }
+            ResourceKind::Topic => Store::Exact(Aged::new(ageing, PORT_BYTES, 0)),
+            ResourceKind::Lpm => Store::Lpm(Lpm::new(capacity, key, value)),
             ResourceKind::Ternary => Store::Ternary(Ternary::new(capacity)),
             ResourceKind::Ring => Store::Ring(Ring::new(capacity)),
-            ResourceKind::Slots => Store::Slots(Slots::new(first, ageing)),
+            ResourceKind::Slots => Store::Slots(Slots::new(first, ageing, value)),
             ResourceKind::Register => Store::Registers(Registers::new(value_bytes, capacity)),
             ResourceKind::Counter => Store::Counters(Counters::new(capacity)),
-            ResourceKind::Counters => Store::KeyedCounters(KeyedCounters::new(ageing)),
-            ResourceKind::Meter => Store::Meter(Meter::new(capacity)),
+            ResourceKind::Counters => Store::KeyedCounters(KeyedCounters::new(ageing, key)),
+            ResourceKind::Meter => Store::Meter(Meter::new(capacity, key)),
             ResourceKind::Report => Store::Report,
+        }
+    }
+
+    /// Makes room for all that this store may hold, so that no packet has to wait for it.
+    pub(crate) fn reserve(&mut self) {
+        match self {
+            Store::Exact(table) => {
+                table.reserve();
+            }
+            Store::Slots(slots) => slots.reserve(),
+            Store::Registers(registers) => registers.reserve(),
+            Store::Counters(counters) => counters.reserve(),
+            Store::KeyedCounters(counters) => counters.reserve(),
+            Store::Meter(meter) => meter.reserve(),
+            Store::Lpm(_) | Store::Ternary(_) | Store::Ring(_) | Store::Report => {}
+        }
+    }
+
+    /// The bytes of what a lookup found.
+    #[inline]
+    pub(crate) fn value(&self, at: u32) -> &[u8] {
+        match self {
+            Store::Exact(table) => table.value(at),
+            Store::Lpm(lpm) => lpm.value(at),
+            Store::Ternary(ternary) => ternary.value(at),
+            Store::Ring(ring) => ring.value(at),
+            Store::Slots(slots) => slots.value(at),
+            _ => &[],
         }
     }
 }

@@ -436,8 +436,8 @@ fn tuples_are_those_of_the_packet() {
         tuple.to_bytes(),
         [10, 0, 0, 1, 10, 0, 0, 2, 0x12, 0x34, 0, 53, 17]
     );
-    assert_eq!(tuple.clone().reversed().destination_port, 0x1234);
-    assert_eq!(tuple.clone().reversed().reversed(), tuple);
+    assert_eq!(tuple.reversed().destination_port, 0x1234);
+    assert_eq!(tuple.reversed().reversed(), tuple);
 
     let mut later = packet.clone();
     later[7] = 1;

@@ -2,9 +2,18 @@
 //!
 //! In: keys and values as bytes, and the time of each operation. Out: values. Guaranteed: never more
 //! entries than the capacity; an entry that was not used for the idle time is as good as gone; such
-//! entries make room first, and nothing live is ever displaced.
+//! entries make room first, and nothing live is ever displaced. Every operation takes a bounded number of
+//! steps, whatever the table holds, once it was [reserved](Aged::reserve); before that it also grows
+//! now and then. What was found stays where it is until the run is over, even when the entry is
+//! replaced or removed meanwhile.
+//!
+//! Times never go back, so the entries stand in one list by the time of their last use, and the oldest
+//! tells whether there is one to displace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::index::{HashKey, Index, same};
+use super::records::Records;
+use super::uses::Uses;
+use super::{KeyAndValue, Now};
 
 /// How much a store holds, and for how long.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,107 +31,225 @@ impl Ageing {
     }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Entry {
-    value: Vec<u8>,
-    used_ns: u64,
-}
-
-/// A table with exact keys.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A table with exact keys of one length.
+#[derive(Clone, Debug)]
 pub(crate) struct Aged {
     ageing: Ageing,
-    entries: BTreeMap<Vec<u8>, Entry>,
-    /// The keys by the time of their last use, oldest first.
-    by_use: BTreeSet<(u64, Vec<u8>)>,
+    key_bytes: usize,
+    value_bytes: usize,
+    hash: HashKey,
+    index: Index,
+    /// Keys with their values behind them.
+    records: Records,
+    uses: Uses,
+    len: u32,
 }
 
 impl Aged {
-    pub(crate) fn new(ageing: Ageing) -> Aged {
+    pub(crate) fn new(ageing: Ageing, key_bytes: usize, value_bytes: usize) -> Aged {
         Aged {
             ageing,
-            entries: BTreeMap::new(),
-            by_use: BTreeSet::new(),
+            key_bytes,
+            value_bytes,
+            hash: HashKey::new(key_bytes),
+            index: Index::with_room(0),
+            records: Records::new(key_bytes + value_bytes, ageing.capacity),
+            uses: Uses::new(),
+            len: 0,
         }
+    }
+
+    /// Makes room for all entries now, so that no operation has to; answers how many cells that are.
+    pub(crate) fn reserve(&mut self) -> usize {
+        let capacity = self.ageing.capacity;
+        let cells = self.records.reserve(capacity);
+        self.uses.reserve(cells);
+        if self.index.room() < capacity as usize {
+            self.index_again(capacity as usize);
+        }
+        cells
+    }
+
+    /// Whether as many entries are there as it holds, those among them that are over.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= self.ageing.capacity
+    }
+
+    /// The entry in a cell is used now, though entries may not age.
+    pub(crate) fn renew(&mut self, cell: u32, now_ns: u64) {
+        self.uses.renew(cell, now_ns);
+    }
+
+    /// Removes the entry in a cell.
+    pub(crate) fn forget(&mut self, cell: u32, now: Now) {
+        let hash = self.hash.hash(self.used(cell).0);
+        self.drop_cell(hash, cell, now.run);
+    }
+
+    /// How many entries there are, those among them that are over.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// The cell of a key, without touching its age.
+    #[inline]
+    pub(crate) fn seek(&self, key: &[u8], now_ns: u64) -> Option<u32> {
+        let cell = self.cell(key)?;
+        (!self.is_over(cell, now_ns)).then_some(cell)
+    }
+
+    /// The cell of a key, which counts as used now.
+    #[inline]
+    pub(crate) fn find(&mut self, key: &[u8], now: Now) -> Option<u32> {
+        let cell = self.seek(key, now.ns)?;
+        if self.ageing.idle_ns > 0 {
+            self.uses.renew(cell, now.ns);
+        }
+        Some(cell)
+    }
+
+    /// The value in a cell.
+    #[inline]
+    pub(crate) fn value(&self, cell: u32) -> &[u8] {
+        &self.records.get(cell)[self.key_bytes..]
+    }
+
+    /// The same, to be changed in place by those who hand out no values.
+    pub(crate) fn value_mut(&mut self, cell: u32) -> &mut [u8] {
+        &mut self.records.get_mut(cell)[self.key_bytes..]
     }
 
     /// The value of a key, without touching its age.
     pub(crate) fn peek(&self, key: &[u8], now_ns: u64) -> Option<&[u8]> {
-        let entry = self.entries.get(key)?;
-        let live = !self.ageing.is_over(entry.used_ns, now_ns);
-        live.then_some(&entry.value[..])
-    }
-
-    /// The value of a key, which counts as used now.
-    pub(crate) fn get(&mut self, key: &[u8], now_ns: u64) -> Option<&[u8]> {
-        self.touch(key, now_ns);
-        self.peek(key, now_ns)
+        Some(self.value(self.seek(key, now_ns)?))
     }
 
     /// Renews an entry; answers whether there is one.
-    pub(crate) fn touch(&mut self, key: &[u8], now_ns: u64) -> bool {
-        let Some(entry) = self.entries.get_mut(key) else {
-            return false;
-        };
-        if self.ageing.is_over(entry.used_ns, now_ns) {
-            return false;
-        }
-        if self.ageing.idle_ns > 0 && entry.used_ns != now_ns {
-            self.by_use.remove(&(entry.used_ns, key.to_vec()));
-            self.by_use.insert((now_ns, key.to_vec()));
-            entry.used_ns = now_ns;
-        }
-        true
+    pub(crate) fn touch(&mut self, key: &[u8], now: Now) -> bool {
+        self.find(key, now).is_some()
     }
 
     /// Stores a value; answers false, and stores nothing, when there is no room.
-    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], now_ns: u64) -> bool {
-        self.remove(key, now_ns);
-        if self.entries.len() >= self.ageing.capacity as usize && !self.reclaim(now_ns) {
-            return false;
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8], now: Now) -> bool {
+        self.place(key, value, now).is_some()
+    }
+
+    /// The same; answers the cell.
+    pub(crate) fn place(&mut self, key: &[u8], value: &[u8], now: Now) -> Option<u32> {
+        let hash = self.hash.hash(key);
+        if let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) {
+            self.drop_cell(hash, cell, now.run);
+        } else if self.is_full() && !self.reclaim(now) {
+            return None;
         }
-        if self.ageing.idle_ns > 0 {
-            self.by_use.insert((now_ns, key.to_vec()));
+        if self.index.must_grow() {
+            self.index_again(self.index.room() * 2);
         }
-        let entry = Entry {
-            value: value.to_vec(),
-            used_ns: now_ns,
-        };
-        self.entries.insert(key.to_vec(), entry);
-        true
+        let cell = self.records.take(now.run);
+        let record = self.records.get_mut(cell);
+        record[..self.key_bytes].copy_from_slice(key);
+        record[self.key_bytes..].copy_from_slice(value);
+        self.index.insert(hash, cell);
+        self.uses.add(cell, now.ns);
+        self.len += 1;
+        Some(cell)
     }
 
     /// Removes an entry; answers whether there was one.
-    pub(crate) fn remove(&mut self, key: &[u8], now_ns: u64) -> bool {
-        let Some(entry) = self.entries.remove(key) else {
+    pub(crate) fn remove(&mut self, key: &[u8], now: Now) -> bool {
+        let hash = self.hash.hash(key);
+        let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) else {
             return false;
         };
-        self.by_use.remove(&(entry.used_ns, key.to_vec()));
-        !self.ageing.is_over(entry.used_ns, now_ns)
+        let live = !self.is_over(cell, now.ns);
+        self.drop_cell(hash, cell, now.run);
+        live
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-        self.by_use.clear();
+        *self = Aged::new(self.ageing, self.key_bytes, self.value_bytes);
     }
 
-    /// Keys and values in the order of the keys.
-    pub(crate) fn entries(&self, now_ns: u64) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let live = self
-            .entries
-            .iter()
-            .filter(move |(_, entry)| !self.ageing.is_over(entry.used_ns, now_ns));
-        live.map(|(key, entry)| (&key[..], &entry.value[..]))
+    /// The entries that are not over, in the order of their keys.
+    pub(crate) fn entries(&self, now_ns: u64) -> Vec<KeyAndValue<'_>> {
+        let live = self.cells().filter(|&cell| !self.is_over(cell, now_ns));
+        let mut entries: Vec<_> = live
+            .map(|cell| self.records.get(cell).split_at(self.key_bytes))
+            .collect();
+        entries.sort_unstable();
+        entries
+    }
+
+    /// The cells of all entries, the least recently used first.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = u32> {
+        self.uses.iter()
+    }
+
+    /// The key in a cell, and when it was last used.
+    pub(crate) fn used(&self, cell: u32) -> (&[u8], u64) {
+        (
+            &self.records.get(cell)[..self.key_bytes],
+            self.uses.used_ns(cell),
+        )
+    }
+
+    #[inline]
+    fn cell(&self, key: &[u8]) -> Option<u32> {
+        self.index
+            .find(self.hash.hash(key), |cell| self.holds(cell, key))
+    }
+
+    #[inline]
+    fn holds(&self, cell: u32, key: &[u8]) -> bool {
+        same(&self.records.get(cell)[..self.key_bytes], key)
+    }
+
+    #[inline]
+    fn is_over(&self, cell: u32, now_ns: u64) -> bool {
+        self.ageing.idle_ns > 0 && self.ageing.is_over(self.uses.used_ns(cell), now_ns)
     }
 
     /// Drops the oldest entry if it is over; answers whether it did.
-    fn reclaim(&mut self, now_ns: u64) -> bool {
-        let oldest = self.by_use.first();
-        let over = oldest.is_some_and(|&(used_ns, _)| self.ageing.is_over(used_ns, now_ns));
-        if over && let Some((_, key)) = self.by_use.pop_first() {
-            self.entries.remove(&key);
+    fn reclaim(&mut self, now: Now) -> bool {
+        let oldest = self.uses.oldest();
+        let oldest = oldest.filter(|&cell| self.is_over(cell, now.ns));
+        if let Some(oldest) = oldest {
+            self.forget(oldest, now);
         }
-        over
+        oldest.is_some()
+    }
+
+    fn drop_cell(&mut self, hash: u64, cell: u32, run: u64) {
+        self.index.remove(hash, cell);
+        self.uses.remove(cell);
+        self.records.free(cell, run);
+        self.len -= 1;
+    }
+
+    /// Builds the index anew for so many entries.
+    fn index_again(&mut self, room: usize) {
+        let mut index = Index::with_room(room);
+        for cell in self.cells() {
+            index.insert(self.hash.hash(self.used(cell).0), cell);
+        }
+        self.index = index;
     }
 }
+
+/// Equal tables have the same entries and ages.
+impl PartialEq for Aged {
+    fn eq(&self, other: &Aged) -> bool {
+        let shape = |of: &Aged| (of.ageing, of.key_bytes, of.value_bytes, of.len);
+        shape(self) == shape(other)
+            && self.cells().all(|cell| {
+                let (key, used_ns) = self.used(cell);
+                other.cell(key).is_some_and(|at| {
+                    let ages = self.ageing.idle_ns > 0;
+                    (!ages || other.used(at).1 == used_ns) && other.value(at) == self.value(cell)
+                })
+            })
+    }
+}
+
+impl Eq for Aged {}

@@ -3,9 +3,8 @@
 //! In: which counter, and the length of a packet. Out: counts. Guaranteed: counts wrap at 64 bits; an index
 //! behind the end and a key without room are not counted.
 
-use std::collections::BTreeMap;
-
-use super::{Aged, Ageing};
+use super::pages::Pages;
+use super::{Aged, Ageing, Now};
 
 /// What was counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -17,11 +16,6 @@ pub struct Count {
 }
 
 impl Count {
-    fn add(&mut self, bytes: u32) {
-        self.packets = self.packets.wrapping_add(1);
-        self.bytes = self.bytes.wrapping_add(u64::from(bytes));
-    }
-
     fn to_bytes(self) -> [u8; 16] {
         let both = u128::from(self.packets) | u128::from(self.bytes) << 64;
         both.to_le_bytes()
@@ -39,44 +33,64 @@ impl Count {
     }
 }
 
+/// Bytes of a count in memory.
+const COUNT_BYTES: usize = 16;
+
+/// Counts a packet of so many bytes.
+#[inline]
+fn add(count: &mut [u8], bytes: u32) {
+    let Count {
+        packets,
+        bytes: so_far,
+    } = Count::from_bytes(count);
+    let count_now = Count {
+        packets: packets.wrapping_add(1),
+        bytes: so_far.wrapping_add(u64::from(bytes)),
+    };
+    count.copy_from_slice(&count_now.to_bytes());
+}
+
 /// An array of counters, or one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Counters {
-    len: u32,
-    counts: BTreeMap<u32, Count>,
-}
+pub(crate) struct Counters(Pages);
 
 impl Counters {
     pub(crate) fn new(len: u32) -> Counters {
-        Counters {
-            len: len.max(1),
-            counts: BTreeMap::new(),
-        }
+        Counters(Pages::new(COUNT_BYTES, len))
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> u32 {
-        self.len
+        self.0.len()
     }
 
+    /// Takes all memory now.
+    pub(crate) fn reserve(&mut self) {
+        self.0.reserve();
+    }
+
+    #[inline]
     pub(crate) fn count(&mut self, index: u32, bytes: u32) {
-        if index < self.len {
-            self.counts.entry(index).or_default().add(bytes);
+        if let Some(count) = self.0.get_mut(index) {
+            add(count, bytes);
         }
     }
 
     pub(crate) fn get(&self, index: u32) -> Count {
-        self.counts.get(&index).copied().unwrap_or_default()
+        self.0
+            .get(index)
+            .map_or(Count::default(), Count::from_bytes)
     }
 
     /// All zero again.
     pub(crate) fn clear(&mut self) {
-        self.counts.clear();
+        self.0.clear();
     }
 
     /// Those that counted something, in the order of their indices.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, Count)> {
-        self.counts.iter().map(|(&index, &count)| (index, count))
+        let counts = self.0.entries();
+        counts.map(|(index, count)| (index, Count::from_bytes(count)))
     }
 }
 
@@ -85,14 +99,21 @@ impl Counters {
 pub(crate) struct KeyedCounters(Aged);
 
 impl KeyedCounters {
-    pub(crate) fn new(ageing: Ageing) -> KeyedCounters {
-        KeyedCounters(Aged::new(ageing))
+    pub(crate) fn new(ageing: Ageing, key_bytes: usize) -> KeyedCounters {
+        KeyedCounters(Aged::new(ageing, key_bytes, COUNT_BYTES))
     }
 
-    pub(crate) fn count(&mut self, key: &[u8], bytes: u32, now_ns: u64) {
-        let mut count = self.get(key, now_ns);
-        count.add(bytes);
-        self.0.put(key, &count.to_bytes(), now_ns);
+    /// Makes room for all keys now.
+    pub(crate) fn reserve(&mut self) {
+        self.0.reserve();
+    }
+
+    pub(crate) fn count(&mut self, key: &[u8], bytes: u32, now: Now) {
+        let known = self.0.find(key, now);
+        let zero = [0; COUNT_BYTES];
+        if let Some(cell) = known.or_else(|| self.0.place(key, &zero, now)) {
+            add(self.0.value_mut(cell), bytes);
+        }
     }
 
     pub(crate) fn get(&self, key: &[u8], now_ns: u64) -> Count {
@@ -108,7 +129,7 @@ impl KeyedCounters {
 
     /// Keys and their counts in the order of the keys.
     pub(crate) fn entries(&self, now_ns: u64) -> impl Iterator<Item = (&[u8], Count)> {
-        let entries = self.0.entries(now_ns);
+        let entries = self.0.entries(now_ns).into_iter();
         entries.map(|(key, value)| (key, Count::from_bytes(value)))
     }
 }

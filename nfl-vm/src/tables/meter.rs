@@ -1,10 +1,11 @@
 //! Token buckets by key: the two-rate three-colour marker of RFC 2698, colour-blind.
 //!
 //! In: a key, a size and a time. Out: a colour. Guaranteed: while no rates are set everything is
-//! green; buckets start full; a bucket that is full again makes room for another key, and a key that
-//! finds no room is red.
+//! green; buckets start full; when there is no room, a bucket that is full again makes room for another
+//! key, if it is among those that were not charged for longest; a key that finds no room is red. A charge
+//! takes a bounded number of steps.
 
-use std::collections::BTreeMap;
+use super::{Aged, Ageing, Now};
 
 /// What a meter lets pass. For a single bucket set both pairs to the same numbers: then nothing is
 /// yellow.
@@ -42,38 +43,59 @@ struct Bucket {
     filled_ns: u64,
 }
 
+/// Buckets that a key without one looks at, those first that were not charged for longest.
+const LOOKS: usize = 8;
+
 /// Buckets by key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Meter {
-    capacity: u32,
     rates: Option<Rates>,
-    buckets: BTreeMap<Vec<u8>, Bucket>,
+    /// The keys, by the time of their last charge.
+    keys: Aged,
+    /// The buckets of the keys, by their cells.
+    buckets: Vec<Bucket>,
 }
 
 impl Meter {
-    pub(crate) fn new(capacity: u32) -> Meter {
-        Meter {
+    pub(crate) fn new(capacity: u32, key_bytes: usize) -> Meter {
+        let ageing = Ageing {
             capacity: capacity.max(1),
+            idle_ns: 0,
+        };
+        Meter {
             rates: None,
-            buckets: BTreeMap::new(),
+            keys: Aged::new(ageing, key_bytes, 0),
+            buckets: Vec::new(),
         }
+    }
+
+    /// Makes room for all keys now.
+    pub(crate) fn reserve(&mut self) {
+        let cells = self.keys.reserve();
+        self.buckets
+            .reserve(cells.saturating_sub(self.buckets.len()));
     }
 
     /// Sets the rates; all buckets are full again.
     pub(crate) fn set_rates(&mut self, rates: Option<Rates>) {
         self.rates = rates;
-        self.buckets.clear();
+        self.clear();
     }
 
     /// The colour of so many bytes under a key.
-    pub(crate) fn charge(&mut self, key: &[u8], bytes: u32, now_ns: u64) -> Colour {
+    pub(crate) fn charge(&mut self, key: &[u8], bytes: u32, now: Now) -> Colour {
         let Some(rates) = self.rates else {
             return Colour::Green;
         };
-        let mut bucket = match self.buckets.get(key).copied() {
-            Some(bucket) => bucket.at(rates, now_ns),
-            None if self.has_room(rates, now_ns) => Bucket::full(rates, now_ns),
-            None => return Colour::Red,
+        let (cell, mut bucket) = match self.keys.seek(key, now.ns) {
+            Some(cell) => {
+                self.keys.renew(cell, now.ns);
+                (cell, self.buckets[cell as usize].at(rates, now.ns))
+            }
+            None => match self.place(key, rates, now) {
+                Some(cell) => (cell, Bucket::full(rates, now.ns)),
+                None => return Colour::Red,
+            },
         };
         let cost = u128::from(bytes) * UNITS_PER_BYTE;
         let colour = match (
@@ -91,25 +113,47 @@ impl Meter {
                 Colour::Green
             }
         };
-        self.buckets.insert(key.to_vec(), bucket);
+        self.buckets[cell as usize] = bucket;
         colour
     }
 
     /// Full buckets, and no rates changed.
     pub(crate) fn clear(&mut self) {
+        self.keys.clear();
         self.buckets.clear();
     }
 
-    /// Whether a new key has room, if need be in the place of buckets that are full again.
-    fn has_room(&mut self, rates: Rates, now_ns: u64) -> bool {
-        if self.buckets.len() >= self.capacity as usize {
-            let full = Bucket::full(rates, now_ns);
-            self.buckets
-                .retain(|_, bucket| bucket.at(rates, now_ns) != full);
+    /// A cell for a new key, if need be that of a bucket that is full again.
+    fn place(&mut self, key: &[u8], rates: Rates, now: Now) -> Option<u32> {
+        if self.keys.is_full() {
+            let full = Bucket::full(rates, now.ns);
+            let is_full = |&cell: &u32| self.buckets[cell as usize].at(rates, now.ns) == full;
+            let gone = self.keys.cells().take(LOOKS).find(is_full)?;
+            self.keys.forget(gone, now);
         }
-        self.buckets.len() < self.capacity as usize
+        let cell = self.keys.place(key, &[], now)?;
+        if self.buckets.len() <= cell as usize {
+            let full = Bucket::full(rates, now.ns);
+            self.buckets.resize(cell as usize + 1, full);
+        }
+        Some(cell)
     }
 }
+
+/// Equal meters have the same rates and buckets.
+impl PartialEq for Meter {
+    fn eq(&self, other: &Meter) -> bool {
+        self.rates == other.rates
+            && self.keys == other.keys
+            && self.keys.cells().all(|cell| {
+                let (key, _) = self.keys.used(cell);
+                let at = other.keys.seek(key, 0);
+                at.map(|at| other.buckets[at as usize]) == Some(self.buckets[cell as usize])
+            })
+    }
+}
+
+impl Eq for Meter {}
 
 impl Bucket {
     fn full(rates: Rates, now_ns: u64) -> Bucket {

@@ -3,73 +3,89 @@
 //! In: indices and bytes. Out: bytes. Guaranteed: all bytes are zero at first; an index behind the
 //! end reads as zero and writes nothing.
 
-use std::collections::BTreeMap;
+use super::pages::Pages;
 
-/// Registers of one width; those that are zero take no memory.
+/// The widest register that is added to, in bytes.
+const NUMBER_BYTES: usize = 8;
+
+/// Registers of one width.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Registers {
     bytes: u16,
-    len: u32,
-    written: BTreeMap<u32, Vec<u8>>,
+    pages: Pages,
 }
 
 impl Registers {
     pub(crate) fn new(bytes: u16, len: u32) -> Registers {
         Registers {
             bytes,
-            len: len.max(1),
-            written: BTreeMap::new(),
+            pages: Pages::new(bytes.into(), len),
         }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> u32 {
-        self.len
+        self.pages.len()
+    }
+
+    /// Takes all memory now.
+    pub(crate) fn reserve(&mut self) {
+        self.pages.reserve();
     }
 
     /// The bytes of one.
     pub(crate) fn get(&self, index: u32) -> Vec<u8> {
-        let written = self.written.get(&index).cloned();
-        written.unwrap_or_else(|| vec![0; usize::from(self.bytes)])
+        let written = self.pages.get(index).filter(|_| index < self.len());
+        written.map_or_else(|| vec![0; self.bytes.into()], <[u8]>::to_vec)
+    }
+
+    /// The number in one, of at most eight bytes.
+    #[inline]
+    pub(crate) fn number(&self, index: u32) -> u64 {
+        let written = self.pages.get(index).filter(|_| index < self.len());
+        written.map_or(0, number)
     }
 
     /// Replaces the bytes of one.
+    #[inline]
     pub(crate) fn set(&mut self, index: u32, value: &[u8]) {
-        if index >= self.len {
-            return;
-        }
-        if value.iter().all(|&byte| byte == 0) {
-            self.written.remove(&index);
-        } else {
-            self.written.insert(index, value.to_vec());
+        if let Some(bytes) = self.pages.get_mut(index) {
+            bytes.copy_from_slice(value);
         }
     }
 
-    /// Adds little-endian numbers, wrapping at the register's width; answers the sum.
-    pub(crate) fn add(&mut self, index: u32, value: &[u8]) -> Vec<u8> {
-        let mut sum = self.get(index);
-        let mut carry = 0;
-        for (byte, &more) in sum.iter_mut().zip(value) {
-            let wide = u16::from(*byte) + u16::from(more) + carry;
-            *byte = wide as u8;
-            carry = wide >> 8;
+    /// Adds a little-endian number of at most eight bytes, wrapping at the register's width; answers the
+    /// sum.
+    #[inline]
+    pub(crate) fn add(&mut self, index: u32, value: &[u8]) -> u64 {
+        let Some(bytes) = self.pages.get_mut(index) else {
+            return 0;
+        };
+        let sum = number(bytes).wrapping_add(number(value));
+        for (byte, sum) in bytes.iter_mut().zip(sum.to_le_bytes()) {
+            *byte = sum;
         }
-        if index >= self.len {
-            return self.get(index);
-        }
-        self.set(index, &sum);
-        sum
+        number(bytes)
     }
 
     /// All zero again.
     pub(crate) fn clear(&mut self) {
-        self.written.clear();
+        self.pages.clear();
     }
 
     /// Those that are not zero, in the order of their indices.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        self.written
-            .iter()
-            .map(|(&index, value)| (index, &value[..]))
+        self.pages.entries()
+    }
+}
+
+#[inline]
+fn number(bytes: &[u8]) -> u64 {
+    match *bytes {
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        _ => {
+            let bytes = bytes.iter().take(NUMBER_BYTES).rev();
+            bytes.fold(0, |number, &byte| number << 8 | u64::from(byte))
+        }
     }
 }

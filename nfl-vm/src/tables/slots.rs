@@ -2,121 +2,148 @@
 //!
 //! In: values, slot numbers and the time of each operation. Out: the lowest slot that is free.
 //! Guaranteed: slots lie from the first number up, as many as the capacity; a slot is free when
-//! nobody took it, when it was removed, or when it was not used for the idle time.
+//! nobody took it, when it was removed, or when it was not used for the idle time. Each operation takes a
+//! bounded number of steps, but for `take`, which frees what is over: at most one slot for each that was
+//! taken before. What was found stays where it is until the run is over.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::Ageing;
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Entry {
-    value: Vec<u8>,
-    used_ns: u64,
-}
+use super::index::NONE;
+use super::lowest::Lowest;
+use super::records::Records;
+use super::uses::Uses;
+use super::{Ageing, Now};
 
 /// Slots with values.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Slots {
     first: u32,
     ageing: Ageing,
-    taken: BTreeMap<u32, Entry>,
-    /// The slots that are taken by the time of their last use, oldest first.
-    by_use: BTreeSet<(u64, u32)>,
-    /// Free slots below `fresh`.
-    freed: BTreeSet<u32>,
-    /// How many slots, from the first up, were ever taken.
-    fresh: u32,
+    value_bytes: usize,
+    values: Records,
+    /// The values of the slots that were ever taken, from the first up.
+    cells: Vec<u32>,
+    uses: Uses,
+    /// Those of them that are free.
+    freed: Lowest,
 }
 
 impl Slots {
-    pub(crate) fn new(first: u32, ageing: Ageing) -> Slots {
+    pub(crate) fn new(first: u32, ageing: Ageing, value_bytes: usize) -> Slots {
         Slots {
             first,
             ageing,
-            taken: BTreeMap::new(),
-            by_use: BTreeSet::new(),
-            freed: BTreeSet::new(),
-            fresh: 0,
+            value_bytes,
+            values: Records::new(value_bytes, ageing.capacity),
+            cells: Vec::new(),
+            uses: Uses::new(),
+            freed: Lowest::default(),
         }
+    }
+
+    /// Makes room for all slots now.
+    pub(crate) fn reserve(&mut self) {
+        let slots = self.ageing.capacity as usize;
+        self.values.reserve(self.ageing.capacity);
+        self.uses.reserve(slots);
+        self.cells.reserve(slots.saturating_sub(self.cells.len()));
+    }
+
+    /// The cell of a slot, without touching its age.
+    pub(crate) fn seek(&self, slot: u32, now_ns: u64) -> Option<u32> {
+        let at = slot.checked_sub(self.first)?;
+        let &cell = self.cells.get(at as usize)?;
+        let live = cell != NONE && !self.ageing.is_over(self.uses.used_ns(at), now_ns);
+        live.then_some(cell)
+    }
+
+    /// The cell of a slot, which counts as used now.
+    pub(crate) fn find(&mut self, slot: u32, now: Now) -> Option<u32> {
+        let cell = self.seek(slot, now.ns)?;
+        self.uses.renew(slot - self.first, now.ns);
+        Some(cell)
+    }
+
+    /// The value in a cell.
+    pub(crate) fn value(&self, cell: u32) -> &[u8] {
+        &self.values.get(cell)[..self.value_bytes]
     }
 
     /// The value in a slot, without touching its age.
     pub(crate) fn peek(&self, slot: u32, now_ns: u64) -> Option<&[u8]> {
-        let entry = self.taken.get(&slot)?;
-        let live = !self.ageing.is_over(entry.used_ns, now_ns);
-        live.then_some(&entry.value[..])
-    }
-
-    /// The value in a slot, which counts as used now.
-    pub(crate) fn get(&mut self, slot: u32, now_ns: u64) -> Option<&[u8]> {
-        self.touch(slot, now_ns);
-        self.peek(slot, now_ns)
+        self.seek(slot, now_ns).map(|cell| self.value(cell))
     }
 
     /// Renews a slot; answers whether it is taken.
-    pub(crate) fn touch(&mut self, slot: u32, now_ns: u64) -> bool {
-        let Some(entry) = self.taken.get_mut(&slot) else {
-            return false;
-        };
-        if self.ageing.is_over(entry.used_ns, now_ns) {
-            return false;
-        }
-        self.by_use.remove(&(entry.used_ns, slot));
-        self.by_use.insert((now_ns, slot));
-        entry.used_ns = now_ns;
-        true
+    pub(crate) fn touch(&mut self, slot: u32, now: Now) -> bool {
+        self.find(slot, now).is_some()
     }
 
     /// Puts a value into the lowest slot that is free, if there is one.
-    pub(crate) fn take(&mut self, value: &[u8], now_ns: u64) -> Option<u32> {
-        while let Some(&(used_ns, slot)) = self.by_use.first()
-            && self.ageing.is_over(used_ns, now_ns)
+    pub(crate) fn take(&mut self, value: &[u8], now: Now) -> Option<u32> {
+        while let Some(at) = self.uses.oldest()
+            && self.ageing.is_over(self.uses.used_ns(at), now.ns)
         {
-            self.free(slot);
+            self.free(at, now.run);
         }
-        let slot = match self.freed.pop_first() {
-            Some(slot) => slot,
-            None if self.fresh < self.ageing.capacity => {
-                let slot = self.first.checked_add(self.fresh)?;
-                self.fresh += 1;
-                slot
+        let fresh = self.cells.len() as u32;
+        let at = match self.freed.pop() {
+            Some(at) => at,
+            None if fresh < self.ageing.capacity => {
+                self.first.checked_add(fresh)?;
+                self.cells.push(NONE);
+                fresh
             }
             None => return None,
         };
-        self.by_use.insert((now_ns, slot));
-        let entry = Entry {
-            value: value.to_vec(),
-            used_ns: now_ns,
-        };
-        self.taken.insert(slot, entry);
-        Some(slot)
+        let cell = self.values.take(now.run);
+        self.values.get_mut(cell)[..self.value_bytes].copy_from_slice(value);
+        self.cells[at as usize] = cell;
+        self.uses.add(at, now.ns);
+        Some(self.first + at)
     }
 
     /// Frees a slot; answers whether it was taken.
-    pub(crate) fn remove(&mut self, slot: u32, now_ns: u64) -> bool {
-        let live = self.peek(slot, now_ns).is_some();
-        self.free(slot);
+    pub(crate) fn remove(&mut self, slot: u32, now: Now) -> bool {
+        let live = self.seek(slot, now.ns).is_some();
+        if let Some(at) = slot.checked_sub(self.first)
+            && self
+                .cells
+                .get(at as usize)
+                .is_some_and(|&cell| cell != NONE)
+        {
+            self.free(at, now.run);
+        }
         live
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = Slots::new(self.first, self.ageing);
+        *self = Slots::new(self.first, self.ageing, self.value_bytes);
     }
 
     /// The slots that are taken, with their values, in the order of their numbers.
     pub(crate) fn entries(&self, now_ns: u64) -> impl Iterator<Item = (u32, &[u8])> {
-        let live = self
-            .taken
-            .iter()
-            .filter(move |(_, entry)| !self.ageing.is_over(entry.used_ns, now_ns));
-        live.map(|(&slot, entry)| (slot, &entry.value[..]))
+        let slots = (0..self.cells.len() as u32).map(|at| self.first + at);
+        slots.filter_map(move |slot| Some((slot, self.peek(slot, now_ns)?)))
     }
 
-    fn free(&mut self, slot: u32) {
-        if let Some(entry) = self.taken.remove(&slot) {
-            self.by_use.remove(&(entry.used_ns, slot));
-            self.freed.insert(slot);
-        }
+    fn free(&mut self, at: u32, run: u64) {
+        self.uses.remove(at);
+        self.values.free(self.cells[at as usize], run);
+        self.cells[at as usize] = NONE;
+        self.freed.insert(at);
     }
 }
+
+/// Equal slots are taken with the same values at the same times, and take the same ones next.
+impl PartialEq for Slots {
+    fn eq(&self, other: &Slots) -> bool {
+        let shape = |of: &Slots| (of.first, of.ageing, of.value_bytes, of.cells.len());
+        let at = |of: &Slots, at: usize| match of.cells[at] {
+            NONE => None,
+            cell => Some((of.uses.used_ns(at as u32), of.value(cell).to_vec())),
+        };
+        shape(self) == shape(other) && (0..self.cells.len()).all(|n| at(self, n) == at(other, n))
+    }
+}
+
+impl Eq for Slots {}

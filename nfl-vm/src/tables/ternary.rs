@@ -67,13 +67,23 @@ impl Ternary {
         }
     }
 
+    /// The first rule that fits.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
+        let fits = |rule: &TernaryRule| rule.parts.iter().all(|part| part.fits(key));
+        let first = self.rules.iter().position(fits);
+        first.map(|at| at as u32)
+    }
+
+    /// The value of a rule.
+    pub(crate) fn value(&self, rule: u32) -> &[u8] {
+        self.rules
+            .get(rule as usize)
+            .map_or(&[], |rule| &rule.value)
+    }
+
     /// The value of the first rule that fits.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        let fits = |rule: &&TernaryRule| rule.parts.iter().all(|part| part.fits(key));
-        self.rules
-            .iter()
-            .find(fits)
-            .map(|rule| rule.value.as_slice())
+        self.find(key).map(|rule| self.value(rule))
     }
 
     /// Adds a rule behind those of its priority; answers whether there was room.
