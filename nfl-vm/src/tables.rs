@@ -55,7 +55,7 @@ pub(crate) enum Store {
     /// Exact match; sets have empty values, and tables that packets do not write do not age.
     Exact(Aged),
     /// Longest prefix match.
-    Lpm(Lpm),
+    Lpm(Box<Lpm>),
     /// First match by priority.
     Ternary(Ternary),
     /// Members by consistent hash.
@@ -105,7 +105,7 @@ impl Store {
                 Store::Exact(Aged::new(ageing, key, value))
             }
             ResourceKind::Topic => Store::Exact(Aged::new(ageing, PORT_BYTES, 0)),
-            ResourceKind::Lpm => Store::Lpm(Lpm::new(capacity, key, value)),
+            ResourceKind::Lpm => Store::Lpm(Box::new(Lpm::new(capacity, key, value))),
             ResourceKind::Ternary => Store::Ternary(Ternary::new(capacity)),
             ResourceKind::Ring => Store::Ring(Ring::new(capacity)),
             ResourceKind::Slots => Store::Slots(Slots::new(first, ageing, value)),
