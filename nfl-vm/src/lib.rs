@@ -29,11 +29,13 @@
 //!    undefined, and the context tells where the network header went.
 //! 8. A run ends at `ebreak` with a verdict that the manifest allows, within its budget of steps;
 //!    or with `Drop(NO_ROOM)` in a service that finds no room for the packet to grow.
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "jit"), forbid(unsafe_code))]
 #![warn(missing_docs)]
 
 mod flow;
 mod interp;
+#[cfg(feature = "jit")]
+mod jit;
 mod load;
 mod memory;
 mod outcome;
@@ -45,6 +47,8 @@ mod tables;
 
 pub use flow::FlowTuple;
 pub use interp::{Registers, Step};
+#[cfg(feature = "jit")]
+pub use jit::{Jit, Unsupported};
 pub use load::{Inputs, Instance, LoadError, Loaded, Policy, Unproved, load, run_unverified};
 pub use memory::Region;
 pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};

@@ -185,7 +185,7 @@ pub(crate) struct Memory<'a> {
 }
 
 /// The address of scratch memory as services see it; code cannot learn it.
-const SCRATCH_BASE: u32 = 0x8000_0000;
+pub(crate) const SCRATCH_BASE: u32 = 0x8000_0000;
 
 impl<'a> Memory<'a> {
     pub(crate) fn new(
@@ -320,11 +320,7 @@ impl<'a> Memory<'a> {
                 *owner = NO_OWNER;
             }
         }
-        let at = map::context::NETWORK_OFFSET as usize;
-        let word = &mut self.context[at..at + 4];
-        let offset = word.iter().rev().fold(0, |n, &b| n << 8 | u32::from(b));
-        let moved = network_offset_after((offset != u32::MAX).then_some(offset), by);
-        word.copy_from_slice(&moved.unwrap_or(u32::MAX).to_le_bytes());
+        network_moved(&mut self.context, by);
     }
 
     fn scratch_kind(&self, at: usize, width: Width) -> Result<Kind, Trap> {
@@ -380,6 +376,16 @@ impl Regions for Memory<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes the context tell where the network header is once the packet has grown by so many bytes in
+/// front, or shrunk.
+pub(crate) fn network_moved(context: &mut [u8; map::CONTEXT_BYTES as usize], by: i64) {
+    let at = map::context::NETWORK_OFFSET as usize;
+    let word = &mut context[at..at + 4];
+    let offset = word.iter().rev().fold(0, |n, &b| n << 8 | u32::from(b));
+    let moved = network_offset_after((offset != u32::MAX).then_some(offset), by);
+    word.copy_from_slice(&moved.unwrap_or(u32::MAX).to_le_bytes());
 }
 
 /// Where the network header is after the packet has grown by so many bytes in front, or shrunk; none

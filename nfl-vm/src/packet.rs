@@ -254,6 +254,18 @@ impl<'a> View<'a> {
         &self.buffer[start..start + self.ends.len.max(self.window)]
     }
 
+    /// The address of the first byte; from the last byte up to the window there are zeros, until the
+    /// packet is changed otherwise than through this address.
+    #[cfg(feature = "jit")]
+    pub(crate) fn open(&mut self, window: u32) -> *mut u8 {
+        let len = self.bytes.len();
+        if len < window as usize {
+            self.bytes.resize(window as usize, 0);
+            self.bytes.truncate(len);
+        }
+        self.bytes.as_mut_ptr()
+    }
+
     /// So many zero bytes in front; answers whether there was room.
     pub(crate) fn push(&mut self, bytes: u32) -> bool {
         let many = bytes as usize;

@@ -1,0 +1,302 @@
+//! Services, as host code calls them.
+//!
+//! In: a call of a service and what its arguments hold. Out: host code that puts the arguments into the frame and calls
+//! [`serve`], which asks the run's [`Host`]. Guaranteed: a service sees what it would see from the interpreter; a panic of a
+//! service ends the run with a fault and never unwinds into host code.
+
+use std::ffi::c_void;
+use std::mem::{MaybeUninit, offset_of};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value};
+use cranelift_codegen::isa::CallConv;
+use nfl_abi::host::call::ARGS_MAX;
+use nfl_abi::host::{Answer, Arg, Call, Host, Memory, Return};
+use nfl_abi::map;
+use nfl_isa::Reg;
+use nfl_verify::{Holds, Region};
+
+use super::Unsupported;
+use super::facts::Line;
+use super::translate::{FRAME, Translator};
+use crate::memory::{SCRATCH_BASE, network_moved};
+use crate::packet::Packet;
+
+/// What a run and its host code share.
+#[repr(C)]
+pub(super) struct Frame<'a> {
+    /// The packet's first byte, and behind its last one zeros up to the window.
+    pub(super) packet: *mut u8,
+    pub(super) len: u32,
+    /// How a service has ended the run: [`GOING`] while none has.
+    pub(super) status: u32,
+    pub(super) context: *const u8,
+    pub(super) carried: *mut u8,
+    pub(super) constants: *const u8,
+    pub(super) run: *mut Run<'a>,
+    /// The words of a call.
+    args: [u32; ARGS_MAX],
+    /// The instruction that finished the run, where the verdict may be a fault.
+    pub(super) pc: u32,
+    scratch: MaybeUninit<[u8; map::SCRATCH_BYTES as usize]>,
+}
+
+/// No service has ended the run.
+pub(super) const GOING: u32 = 0;
+/// A service found no room.
+pub(super) const NO_ROOM: u32 = 1;
+/// A service refused its arguments.
+pub(super) const REFUSED: u32 = 2;
+
+impl Frame<'_> {
+    const PACKET: i32 = offset_of!(Frame<'_>, packet) as i32;
+    const LEN: i32 = offset_of!(Frame<'_>, len) as i32;
+    const STATUS: i32 = offset_of!(Frame<'_>, status) as i32;
+    const ARGS: i32 = offset_of!(Frame<'_>, args) as i32;
+    pub(super) const CONTEXT: i32 = offset_of!(Frame<'_>, context) as i32;
+    pub(super) const CARRIED: i32 = offset_of!(Frame<'_>, carried) as i32;
+    pub(super) const CONSTANTS: i32 = offset_of!(Frame<'_>, constants) as i32;
+    pub(super) const PC: i32 = offset_of!(Frame<'_>, pc) as i32;
+    pub(super) const SCRATCH: i32 = offset_of!(Frame<'_>, scratch) as i32;
+}
+
+/// What services work on during a run.
+pub(super) struct Run<'a> {
+    pub(super) host: &'a mut dyn Host,
+    pub(super) packet: &'a mut Packet,
+    pub(super) context: [u8; map::CONTEXT_BYTES as usize],
+    pub(super) constants: &'a [u8],
+    pub(super) calls: &'a [Call],
+    pub(super) window: u32,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a run. It holds pointers into `run` and `carried`, so both must outlive its use.
+    pub(super) fn new(run: &mut Run<'a>, carried: &mut [u8]) -> Frame<'a> {
+        Frame {
+            packet: run.packet.open(run.window),
+            len: run.packet.len() as u32,
+            status: GOING,
+            context: run.context.as_ptr(),
+            carried: carried.as_mut_ptr(),
+            constants: run.constants.as_ptr(),
+            run,
+            args: [0; ARGS_MAX],
+            pc: 0,
+            scratch: MaybeUninit::uninit(),
+        }
+    }
+}
+
+/// What a service sees of memory.
+struct Seen<'r> {
+    packet: &'r mut Packet,
+    context: &'r mut [u8; map::CONTEXT_BYTES as usize],
+    constants: &'r [u8],
+    scratch: *const u8,
+}
+
+impl Memory for Seen<'_> {
+    fn packet(&self) -> &[u8] {
+        self.packet.bytes()
+    }
+
+    fn packet_mut(&mut self) -> &mut [u8] {
+        self.packet.bytes_mut()
+    }
+
+    fn push(&mut self, bytes: u32) -> bool {
+        let done = self.packet.push(bytes);
+        if done {
+            network_moved(self.context, i64::from(bytes));
+        }
+        done
+    }
+
+    fn pop(&mut self, bytes: u32) -> bool {
+        let done = self.packet.pop(bytes);
+        if done {
+            network_moved(self.context, -i64::from(bytes));
+        }
+        done
+    }
+
+    fn append(&mut self, bytes: u32) -> bool {
+        network_moved(self.context, 0);
+        self.packet.append(bytes)
+    }
+
+    fn cut(&mut self, bytes: u32) {
+        network_moved(self.context, 0);
+        self.packet.cut(bytes);
+    }
+
+    fn read(&self, address: u32, into: &mut [u8]) -> bool {
+        if let Some(start) = address.checked_sub(SCRATCH_BASE) {
+            let end = u64::from(start) + into.len() as u64;
+            if end > u64::from(map::SCRATCH_BYTES) {
+                return false;
+            }
+            // SAFETY: the bytes lie inside the scratch of the frame, and the proof says of each argument that they are written.
+            unsafe {
+                std::ptr::copy_nonoverlapping(
+                    self.scratch.add(start as usize),
+                    into.as_mut_ptr(),
+                    into.len(),
+                );
+            }
+            return true;
+        }
+        let Some(start) = address.checked_sub(map::CONSTANTS_BASE) else {
+            return false;
+        };
+        let rest = self.constants.get(start as usize..);
+        let Some(bytes) = rest.and_then(|rest| rest.get(..into.len())) else {
+            return false;
+        };
+        into.copy_from_slice(bytes);
+        true
+    }
+}
+
+/// Calls a service for host code; answers the words of `a0` and `a1`, or the host address of a value.
+extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
+    let frame: *mut Frame<'_> = frame.cast();
+    // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
+    let (frame, run) = unsafe { (&mut *frame, &mut *(*frame).run) };
+    let answer = catch_unwind(AssertUnwindSafe(|| answer(frame, run, slot as usize)));
+    match answer.unwrap_or(Err(REFUSED)) {
+        Ok(words) => words,
+        Err(status) => {
+            (frame.status, frame.pc) = (status, pc);
+            0
+        }
+    }
+}
+
+fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, u32> {
+    let call = run.calls.get(slot).ok_or(REFUSED)?;
+    let mut seen = Seen {
+        packet: run.packet,
+        context: &mut run.context,
+        constants: run.constants,
+        scratch: frame.scratch.as_ptr().cast(),
+    };
+    let (first, second) = match run.host.call(slot, frame.args, &mut seen) {
+        Return::Words(first, second) => (first, second),
+        Return::NoRoom if call.resizes => return Err(NO_ROOM),
+        Return::NoRoom | Return::Fault => return Err(REFUSED),
+    };
+    if call.resizes {
+        frame.packet = run.packet.open(run.window);
+        frame.len = run.packet.len() as u32;
+    }
+    match call.answer {
+        Answer::Nothing => Ok(0),
+        Answer::Word(most) if first <= most => Ok(first.into()),
+        Answer::Two(most, other) if first <= most && second <= other => {
+            Ok(u64::from(first) | u64::from(second) << 32)
+        }
+        Answer::Value(_) if first == 0 => Ok(0),
+        Answer::Value(bytes) => match run.host.value(first) {
+            Some(value) if value.len() >= usize::from(bytes) => {
+                Ok(value.as_ptr().expose_provenance() as u64)
+            }
+            _ => Err(REFUSED),
+        },
+        Answer::Word(_) | Answer::Two(..) => Err(REFUSED),
+    }
+}
+
+impl Translator<'_, '_> {
+    /// Translates a call of a service.
+    pub(super) fn call(&mut self, line: &Line, slot: usize) -> Result<(), Unsupported> {
+        let call = *self.calls.get(slot).ok_or(Unsupported::Fact(line.pc))?;
+        self.arguments(line, &call)?;
+        let answer = self.ask(line, slot);
+        let status = self.b.ins().load(I32, FRAME, self.frame, Frame::STATUS);
+        let goes_on = self.b.create_block();
+        let stopped = self.stopped();
+        self.b.ins().brif(status, stopped, &[], goes_on, &[]);
+        self.b.switch_to_block(goes_on);
+        self.b.seal_block(goes_on);
+        let low = self.b.ins().ireduce(I32, answer);
+        match call.answer {
+            Answer::Nothing => {}
+            Answer::Word(_) => self.set_number(Reg::A0, low),
+            Answer::Two(..) => {
+                let high = self.b.ins().ushr_imm_u(answer, 32);
+                let high = self.b.ins().ireduce(I32, high);
+                self.set_number(Reg::A0, low);
+                self.set_number(Reg::A1, high);
+            }
+            Answer::Value(_) => self.set_address(Reg::A0, answer),
+        }
+        if call.resizes {
+            let packet = self.b.ins().load(I64, FRAME, self.frame, Frame::PACKET);
+            let len = self.b.ins().load(I32, FRAME, self.frame, Frame::LEN);
+            self.packet_is(packet, len);
+        }
+        Ok(())
+    }
+
+    /// Puts the words of a call into the frame.
+    fn arguments(&mut self, line: &Line, call: &Call) -> Result<(), Unsupported> {
+        let holds = self.facts.words[&line.pc];
+        let mut at = 0;
+        for &arg in call.args() {
+            let (many, is_address) = match arg {
+                Arg::Word => (1, false),
+                Arg::Address(_) => (1, true),
+                Arg::Block(_) if call.by_address() => (1, true),
+                Arg::Block(bytes) => (usize::from(bytes).div_ceil(4), false),
+            };
+            for _ in 0..many {
+                let holds = *holds.get(at).ok_or(Unsupported::Fact(line.pc))?;
+                let reg = Reg(map::reg::A0 + at as u8);
+                let word = match holds {
+                    Holds::Address(Region::Scratch, _) if is_address => {
+                        self.scratch_word(line, reg, holds)?
+                    }
+                    _ => self.number(line, reg, holds)?,
+                };
+                self.b
+                    .ins()
+                    .store(FRAME, word, self.frame, Frame::ARGS + at as i32 * 4);
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// An address of scratch as services see it.
+    fn scratch_word(&mut self, line: &Line, reg: Reg, holds: Holds) -> Result<Value, Unsupported> {
+        let address = self.address(line, reg, holds)?;
+        let start = self.start(Region::Scratch);
+        let offset = self.b.ins().isub(address, start);
+        let offset = self.b.ins().ireduce(I32, offset);
+        Ok(self.b.ins().iadd_imm_u(offset, i64::from(SCRATCH_BASE)))
+    }
+
+    fn ask(&mut self, line: &Line, slot: usize) -> Value {
+        let signature = match self.service {
+            Some(signature) => signature,
+            None => {
+                let mut signature = Signature::new(CallConv::SystemV);
+                signature.params.extend([I64, I32, I32].map(AbiParam::new));
+                signature.returns.push(AbiParam::new(I64));
+                *self.service.insert(self.b.import_signature(signature))
+            }
+        };
+        let serve: extern "C" fn(*mut c_void, u32, u32) -> u64 = serve;
+        let service = self.b.ins().iconst(I64, serve as usize as i64);
+        let slot = self.b.ins().iconst(I32, slot as i64);
+        let pc = self.b.ins().iconst(I32, i64::from(line.pc));
+        let asked = self
+            .b
+            .ins()
+            .call_indirect(signature, service, &[self.frame, slot, pc]);
+        self.b.inst_results(asked)[0]
+    }
+}

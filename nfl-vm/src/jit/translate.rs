@@ -1,0 +1,482 @@
+//! From proven microcode to functions of Cranelift's intermediate form.
+//!
+//! In: an image, what is known before each of its instructions, and one entry. Out: a function that does
+//! what the entry does. Guaranteed: every load and store is one that the proof covers, and nothing is
+//! checked again; where a fact is missing that host code needs, there is no function.
+//!
+//! A register is two variables: the number it holds, of 32 bits, and the host address, of 64. The proof
+//! says at each use which of them counts. A word of scratch that is always read and written whole is two
+//! variables too; the others lie in the frame.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::{
+    AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value,
+};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, Switch, Variable};
+use nfl_abi::Image;
+use nfl_abi::host::Call;
+use nfl_abi::map;
+use nfl_isa::{Op, Reg};
+use nfl_verify::{Holds, Range, Region};
+
+use super::Unsupported;
+use super::call::Frame;
+use super::facts::{Facts, Flow, Line};
+
+/// Addresses stay this near to their region, so that sums of 32 bits and of 64 say the same.
+const NEAR: i64 = 1 << 30;
+
+/// Registers, then words of scratch.
+const PLACES: usize = 32 + WORDS;
+const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
+
+/// A function that is being built.
+pub(super) struct Translator<'a, 'f> {
+    pub(super) b: FunctionBuilder<'f>,
+    pub(super) image: &'a Image,
+    pub(super) facts: &'a Facts,
+    pub(super) calls: &'a [Call],
+    pub(super) frame: Value,
+    numbers: [Option<Variable>; PLACES],
+    addresses: [Option<Variable>; PLACES],
+    blocks: BTreeMap<u32, Block>,
+    /// Blocks that control reaches from further down.
+    open: BTreeSet<u32>,
+    /// For each subroutine where its calls go on.
+    behind: BTreeMap<u32, Vec<u32>>,
+    regions: [MemFlagsData; 6],
+    /// The signature of services, once one is called.
+    pub(super) service: Option<SigRef>,
+    /// Where a run ends that a service has ended.
+    stopped: Option<Block>,
+}
+
+/// Builds the function of an entry. Its arguments are the frame, the packet and the packet's length.
+pub(super) fn entry(
+    mut builder: FunctionBuilder<'_>,
+    image: &Image,
+    facts: &Facts,
+    calls: &[Call],
+    pc: u32,
+    config: TargetFrontendConfig,
+) -> Result<(), Unsupported> {
+    let start = builder.create_block();
+    builder.append_block_params_for_function_params(start);
+    builder.switch_to_block(start);
+    builder.seal_block(start);
+    let &[frame, packet, len] = builder.block_params(start) else {
+        return Err(Unsupported::Compiler(
+            "the function has other arguments".into(),
+        ));
+    };
+    let regions = core::array::from_fn(|n| {
+        let data = AliasRegionData {
+            user_id: n as u32,
+            description: "".into(),
+        };
+        let region = builder.func.dfg.alias_regions.insert(data);
+        MemFlagsData::new()
+            .with_notrap()
+            .with_alias_region(Some(region))
+    });
+    let mut t = Translator {
+        b: builder,
+        image,
+        facts,
+        calls,
+        frame,
+        numbers: [None; PLACES],
+        addresses: [None; PLACES],
+        blocks: BTreeMap::new(),
+        open: BTreeSet::new(),
+        behind: BTreeMap::new(),
+        regions,
+        service: None,
+        stopped: None,
+    };
+    let reached = t.reach(pc);
+    t.at_entry(packet, len);
+    let first = t.block(pc);
+    t.b.ins().jump(first, &[]);
+    t.body(&reached)?;
+    if let Some(stopped) = t.stopped {
+        t.b.switch_to_block(stopped);
+        t.stop();
+    }
+    t.b.seal_all_blocks();
+    t.b.finalize(config);
+    Ok(())
+}
+
+impl Translator<'_, '_> {
+    /// Makes a block for every place that control jumps to from `entry` on; answers which instructions it reaches.
+    fn reach(&mut self, entry: u32) -> Vec<bool> {
+        let facts = self.facts;
+        let mut reached = vec![false; facts.lines.len()];
+        let mut next = vec![(None, entry)];
+        while let Some((from, pc)) = next.pop() {
+            if from.is_none_or(|from| from >= pc) && pc != entry {
+                self.open.insert(pc);
+            }
+            let Some(mut at) = facts.index(pc) else {
+                continue;
+            };
+            if !self.blocks.contains_key(&pc) {
+                let block = self.b.create_block();
+                self.blocks.insert(pc, block);
+            }
+            while !std::mem::replace(&mut reached[at], true) {
+                let line = &facts.lines[at];
+                let from = Some(line.pc);
+                match line.flow {
+                    Flow::Next | Flow::Call(_) => {
+                        at += 1;
+                        continue;
+                    }
+                    Flow::Branch(target) => next.extend([(from, line.end()), (from, target)]),
+                    Flow::Jump(target) => next.push((from, target)),
+                    Flow::Enter(target) => {
+                        self.behind.entry(target).or_default().push(line.end());
+                        next.extend([(from, line.end()), (from, target)]);
+                    }
+                    Flow::Return(_) | Flow::Finish => {}
+                }
+                break;
+            }
+        }
+        reached
+    }
+
+    fn block(&self, pc: u32) -> Block {
+        self.blocks[&pc]
+    }
+
+    fn at_entry(&mut self, packet: Value, len: Value) {
+        for reg in [Reg::A0, Reg::A1] {
+            let zero = self.b.ins().iconst(I32, 0);
+            self.set_number(reg, zero);
+        }
+        self.packet_is(packet, len);
+        for (reg, region) in [
+            (Reg::GP, Region::Context),
+            (Reg::A5, Region::Context),
+            (Reg::TP, Region::Carried),
+            (Reg::A4, Region::Carried),
+            (Reg::SP, Region::Scratch),
+        ] {
+            let start = self.start(region);
+            self.set_address(reg, start);
+        }
+    }
+
+    /// The packet begins here and is so long.
+    pub(super) fn packet_is(&mut self, packet: Value, len: Value) {
+        self.set_address(Reg::S0, packet);
+        self.set_number(Reg::S1, len);
+    }
+
+    fn body(&mut self, reached: &[bool]) -> Result<(), Unsupported> {
+        let facts = self.facts;
+        let mut falls = true;
+        for (line, _) in facts
+            .lines
+            .iter()
+            .zip(reached)
+            .filter(|(_, reached)| **reached)
+        {
+            if let Some(&block) = self.blocks.get(&line.pc) {
+                // The function's start jumps to its entry by itself.
+                if falls && self.b.current_block() != Some(block) && !self.is_ended() {
+                    self.b.ins().jump(block, &[]);
+                }
+                self.b.switch_to_block(block);
+                if !self.open.contains(&line.pc) {
+                    self.b.seal_block(block);
+                }
+            }
+            falls = self.line(line)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the block has its last instruction.
+    fn is_ended(&self) -> bool {
+        let block = self.b.current_block();
+        let last = block.and_then(|block| self.b.func.layout.last_inst(block));
+        last.is_some_and(|last| self.b.func.dfg.insts[last].opcode().is_terminator())
+    }
+
+    /// Translates one instruction; answers whether control falls to the next one.
+    fn line(&mut self, line: &Line) -> Result<bool, Unsupported> {
+        match line.flow {
+            Flow::Next => self.step(line)?,
+            Flow::Call(slot) => self.call(line, slot)?,
+            Flow::Branch(target) => {
+                let taken = self.is_taken(line)?;
+                let (to, next) = (self.block(target), self.block(line.end()));
+                self.b.ins().brif(taken, to, &[], next, &[]);
+                return Ok(false);
+            }
+            Flow::Jump(target) => {
+                let to = self.block(target);
+                self.b.ins().jump(to, &[]);
+                return Ok(false);
+            }
+            Flow::Enter(target) => {
+                let calls = &self.behind[&target];
+                let at = calls.iter().position(|&behind| behind == line.end());
+                let at = self.b.ins().iconst(I32, at.map_or(0, |at| at as i64));
+                self.set_number(line.inst.rd, at);
+                let to = self.block(target);
+                self.b.ins().jump(to, &[]);
+                return Ok(false);
+            }
+            Flow::Return(entry) => {
+                self.go_back(line, entry);
+                return Ok(false);
+            }
+            Flow::Finish => {
+                self.finish(line)?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The link holds the number of the call among those of its subroutine.
+    fn go_back(&mut self, line: &Line, entry: u32) {
+        let calls = self.behind.get(&entry).cloned().unwrap_or_default();
+        let Some((&last, others)) = calls.split_last() else {
+            // No call leads here, so nothing does.
+            self.stop();
+            return;
+        };
+        let last = self.block(last);
+        if others.is_empty() {
+            self.b.ins().jump(last, &[]);
+            return;
+        }
+        let mut switch = Switch::new();
+        for (n, &behind) in others.iter().enumerate() {
+            switch.set_entry(n as u128, self.block(behind));
+        }
+        let link = self.number_variable(place(line.inst.rs1));
+        let link = self.b.use_var(link);
+        switch.emit(&mut self.b, link, last);
+    }
+
+    /// Verdict and operand are the low and the high half of the answer. Where the verdict may be a fault, it is
+    /// noted which instruction it was.
+    fn finish(&mut self, line: &Line) -> Result<(), Unsupported> {
+        let [a0, a1, ..] = self.facts.words[&line.pc];
+        let allowed = |n: i64| n < 8 && self.image.manifest.verdicts >> n & 1 != 0;
+        if !matches!(a0, Holds::Number((lo, hi)) if lo == hi && allowed(lo)) {
+            let pc = self.b.ins().iconst(I32, i64::from(line.pc));
+            self.b.ins().store(FRAME, pc, self.frame, Frame::PC);
+        }
+        let verdict = self.number(line, Reg::A0, a0)?;
+        let operand = self.number(line, Reg::A1, a1)?;
+        let verdict = self.b.ins().uextend(I64, verdict);
+        let operand = self.b.ins().uextend(I64, operand);
+        let operand = self.b.ins().ishl_imm_u(operand, 32);
+        let both = self.b.ins().bor(verdict, operand);
+        self.b.ins().return_(&[both]);
+        Ok(())
+    }
+
+    /// Where the run ends once a service has ended it.
+    pub(super) fn stopped(&mut self) -> Block {
+        if let Some(block) = self.stopped {
+            return block;
+        }
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        *self.stopped.insert(block)
+    }
+
+    /// Ends the run; the frame says how.
+    fn stop(&mut self) {
+        let zero = self.b.ins().iconst(I64, 0);
+        self.b.ins().return_(&[zero]);
+    }
+
+    fn is_taken(&mut self, line: &Line) -> Result<Value, Unsupported> {
+        let order = match line.inst.op {
+            Op::Beq => IntCC::Equal,
+            Op::Bne => IntCC::NotEqual,
+            Op::Blt => IntCC::SignedLessThan,
+            Op::Bge => IntCC::SignedGreaterThanOrEqual,
+            Op::Bltu => IntCC::UnsignedLessThan,
+            _ => IntCC::UnsignedGreaterThanOrEqual,
+        };
+        self.compare(line, order, line.b)
+    }
+
+    /// Compares the operands of an instruction, of which the second holds `b`: in `rs2`, or else as its immediate.
+    pub(super) fn compare(
+        &mut self,
+        line: &Line,
+        order: IntCC,
+        b: Holds,
+    ) -> Result<Value, Unsupported> {
+        let (rs1, rs2) = (line.inst.rs1, line.inst.rs2);
+        let is_number = |holds| matches!(holds, Holds::Number(_));
+        Ok(if is_number(line.a) && is_number(b) {
+            let x = self.number(line, rs1, line.a)?;
+            let y = self.number(line, rs2, b)?;
+            self.b.ins().icmp(order, x, y)
+        } else {
+            let x = self.address(line, rs1, line.a)?;
+            let y = self.address(line, rs2, b)?;
+            self.b.ins().icmp(order, x, y)
+        })
+    }
+}
+
+/// Registers and words of scratch.
+impl Translator<'_, '_> {
+    /// The number in a register that holds one.
+    pub(super) fn number(
+        &mut self,
+        line: &Line,
+        reg: Reg,
+        holds: Holds,
+    ) -> Result<Value, Unsupported> {
+        match holds {
+            Holds::Number((lo, hi)) if lo == hi => {
+                Ok(self.b.ins().iconst(I32, i64::from(lo as u32)))
+            }
+            Holds::Number(_) => {
+                let variable = self.number_variable(place(reg));
+                Ok(self.b.use_var(variable))
+            }
+            _ => Err(Unsupported::Fact(line.pc)),
+        }
+    }
+
+    /// The host address in a register that holds an address, or nothing.
+    pub(super) fn address(
+        &mut self,
+        line: &Line,
+        reg: Reg,
+        holds: Holds,
+    ) -> Result<Value, Unsupported> {
+        match holds {
+            Holds::Number((lo @ (0 | 1), hi)) if lo == hi => Ok(self.b.ins().iconst(I64, lo)),
+            Holds::Address(Region::Scratch | Region::Context | Region::Carried, (lo, hi))
+                if lo == hi =>
+            {
+                let Holds::Address(region, _) = holds else {
+                    return Err(Unsupported::Fact(line.pc));
+                };
+                let start = self.start(region);
+                Ok(self.b.ins().iadd_imm_s(start, lo))
+            }
+            Holds::Address(..) | Holds::Answer => {
+                let variable = self.address_variable(place(reg));
+                Ok(self.b.use_var(variable))
+            }
+            _ => Err(Unsupported::Fact(line.pc)),
+        }
+    }
+
+    pub(super) fn set_number(&mut self, reg: Reg, value: Value) {
+        if reg != Reg::ZERO {
+            self.define_number(place(reg), value);
+        }
+    }
+
+    pub(super) fn set_address(&mut self, reg: Reg, value: Value) {
+        if reg != Reg::ZERO {
+            self.define_address(place(reg), value);
+        }
+    }
+
+    /// A number that may be 0 may stand for no address where ways meet.
+    pub(super) fn define_number(&mut self, place: usize, value: Value) {
+        let variable = self.number_variable(place);
+        self.b.def_var(variable, value);
+        if self.facts.finds {
+            let wide = self.b.ins().uextend(I64, value);
+            self.define_address(place, wide);
+        }
+    }
+
+    pub(super) fn define_address(&mut self, place: usize, value: Value) {
+        let variable = self.address_variable(place);
+        self.b.def_var(variable, value);
+    }
+
+    pub(super) fn number_variable(&mut self, place: usize) -> Variable {
+        variable(&mut self.b, &mut self.numbers[place], I32)
+    }
+
+    pub(super) fn address_variable(&mut self, place: usize) -> Variable {
+        variable(&mut self.b, &mut self.addresses[place], I64)
+    }
+
+    /// Whether a word of scratch lies in the frame.
+    pub(super) fn is_in_memory(&self, word: u8) -> bool {
+        self.facts.in_memory >> (word & 63) & 1 != 0
+    }
+
+    /// The host address of the first byte of a region that does not move.
+    pub(super) fn start(&mut self, region: Region) -> Value {
+        let field = match region {
+            Region::Scratch => {
+                return self
+                    .b
+                    .ins()
+                    .iadd_imm_s(self.frame, i64::from(Frame::SCRATCH));
+            }
+            Region::Carried => Frame::CARRIED,
+            Region::Constants => Frame::CONSTANTS,
+            Region::Context | Region::Packet | Region::Value => Frame::CONTEXT,
+        };
+        let flags = FRAME.with_readonly().with_can_move();
+        self.b.ins().load(I64, flags, self.frame, field)
+    }
+
+    /// How to access memory of a region.
+    pub(super) fn flags(&self, region: Region) -> MemFlagsData {
+        let n = match region {
+            Region::Packet => 0,
+            Region::Scratch => 1,
+            Region::Context => 2,
+            Region::Carried => 3,
+            Region::Constants => return self.regions[4].with_readonly(),
+            Region::Value => return self.regions[5].with_readonly(),
+        };
+        self.regions[n]
+    }
+}
+
+/// How to access the frame beside its scratch.
+pub(super) const FRAME: MemFlagsData = MemFlagsData::new().with_notrap().with_aligned();
+
+/// The place of a register among the variables.
+pub(super) fn place(reg: Reg) -> usize {
+    usize::from(reg.0 & 31)
+}
+
+/// The place of a word of scratch among the variables.
+pub(super) fn word_place(word: u8) -> usize {
+    32 + usize::from(word) % WORDS
+}
+
+fn variable(b: &mut FunctionBuilder<'_>, known: &mut Option<Variable>, ty: Type) -> Variable {
+    *known.get_or_insert_with(|| b.declare_var(ty))
+}
+
+/// Refuses addresses that lie too far from their region for sums of 32 bits.
+pub(super) fn near(line: &Line, (lo, hi): Range) -> Result<(), Unsupported> {
+    if lo > -NEAR && hi < NEAR {
+        Ok(())
+    } else {
+        Err(Unsupported::Fact(line.pc))
+    }
+}
