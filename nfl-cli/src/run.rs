@@ -310,7 +310,7 @@ fn line(
         verdict: outcome.map_or("Skip", |o| o.verdict.kind.text()),
         operand,
         reason,
-        steps: outcome.map(|o| o.steps),
+        steps: outcome.and_then(|o| o.steps),
         out: hex(&frame.data),
         priority: outcome.and_then(|o| o.effects.priority),
         mirrors: outcome.map_or(Vec::new(), mirrors),

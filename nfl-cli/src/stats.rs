@@ -23,7 +23,9 @@ impl Stats {
         let kind = outcome.verdict.kind;
         let key = (kind, reason.map(str::to_string));
         *self.verdicts.entry(key).or_default() += 1;
-        *self.steps.entry(outcome.steps).or_default() += 1;
+        if let Some(steps) = outcome.steps {
+            *self.steps.entry(steps).or_default() += 1;
+        }
     }
 
     /// A packet that the handler was not run for.
@@ -37,7 +39,8 @@ impl Stats {
 
     /// The lower median.
     fn median(&self) -> u32 {
-        let middle = self.run().saturating_sub(1) / 2;
+        let counted: u64 = self.steps.values().sum();
+        let middle = counted.saturating_sub(1) / 2;
         let mut seen = 0;
         let mut counts = self.steps.iter();
         let found = counts.find(|(_, count)| {
@@ -76,6 +79,7 @@ impl Stats {
                 "steps  min {min}, median {}, max {max}; proved at most {steps_max}",
                 self.median()
             ),
+            _ if self.run() > 0 => format!("steps  not counted; proved at most {steps_max}"),
             _ => format!("steps  no packet was run; proved at most {steps_max}"),
         };
         let bytes = format!(

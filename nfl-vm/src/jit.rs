@@ -12,7 +12,7 @@
 //!    the bytes when they are compiled, says of each access that it lies inside the packet, its window, the context, the
 //!    `carried` area, the constants, a value that a lookup has found, or scratch; and the translator refuses what the proof does
 //!    not say. Host addresses are those regions' plus the same offset, which is known to be far below 2^31.
-//! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window ([`Packet::open`]), the
+//! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` keeps them), the
 //!    context and the host's services in [`Run`](call::Run), `carried` and the constants by borrows that outlive the call, and
 //!    scratch in the [`Frame`]. A value stays put until the run is over, because services keep what they answered.
 //! 3. *Control.* Host code leaves a function by its return or into [`call::serve`], which catches panics. A run ends because the
@@ -47,7 +47,8 @@ use nfl_abi::Image;
 use nfl_abi::host::{self, Call};
 
 use self::arena::{Arena, Code};
-use self::call::{Frame, GOING, NO_ROOM, Run};
+pub(crate) use self::call::Run;
+use self::call::{Frame, GOING, NO_ROOM};
 use self::facts::Facts;
 use crate::load::Loaded;
 use crate::outcome::{Fault, Trap};

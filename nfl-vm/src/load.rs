@@ -14,6 +14,8 @@ use nfl_isa::Reg;
 use nfl_verify::Proven;
 
 use crate::interp::{self, Finish, Step};
+#[cfg(feature = "jit")]
+use crate::jit::{Ended, Native, Run};
 use crate::memory::{Kind, Memory, Word};
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{Context, Frame, Packet, View};
@@ -103,6 +105,9 @@ pub struct Loaded {
 struct Shared {
     proven: Proven,
     program: Program,
+    /// Host code, once it is compiled.
+    #[cfg(feature = "jit")]
+    native: std::sync::OnceLock<Native>,
 }
 
 /// Load a proven image if the policy grants all it asks for.
@@ -136,7 +141,12 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
     }
     let program = Program::new(proven.image());
     Ok(Loaded {
-        shared: Arc::new(Shared { proven, program }),
+        shared: Arc::new(Shared {
+            proven,
+            program,
+            #[cfg(feature = "jit")]
+            native: std::sync::OnceLock::new(),
+        }),
     })
 }
 
@@ -196,6 +206,17 @@ impl Loaded {
     /// Bytes of a packet that loads may reach, however short it is.
     fn window(&self) -> u32 {
         u32::from(self.image().manifest.window)
+    }
+
+    /// Whether its instances run host code.
+    #[cfg(feature = "jit")]
+    pub fn is_compiled(&self) -> bool {
+        self.native().get().is_some()
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn native(&self) -> &std::sync::OnceLock<Native> {
+        &self.shared.native
     }
 
     fn position(&self, role: Role) -> Option<usize> {
@@ -263,7 +284,7 @@ impl Instance {
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
         let parts = (&self.loaded, &self.bound, &self.state);
-        run_view(parts, index, (view, context, carried), budget, |_| {})
+        run_fast(parts, index, (view, context, carried), budget)
     }
 
     /// The same for a packet, its context and its `carried` area, and shows each instruction to
@@ -300,18 +321,76 @@ impl Instance {
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);
         let parts = (&self.loaded, &self.bound, &self.state);
-        run_view(parts, index, (view, context, carried), budget, |_| {})
+        run_fast(parts, index, (view, context, carried), budget)
     }
 }
 
+/// A program, where its resources are, and the state.
+type Parts<'a> = (&'a Loaded, &'a Bound, &'a SharedState);
+
+/// Runs host code where there is some and nobody counts.
+fn run_fast(
+    parts: Parts<'_>,
+    index: usize,
+    given: (View<'_>, &Context, &mut [u8]),
+    budget: Budget,
+) -> Result<Outcome, Fault> {
+    #[cfg(feature = "jit")]
+    if let Some(native) = parts.0.native().get()
+        && budget.covers(parts.0.proven().steps(index))
+    {
+        return run_native(native, parts, index, given);
+    }
+    run_view(parts, index, given, budget, |_| {})
+}
+
+#[cfg(feature = "jit")]
+fn run_native(
+    native: &Native,
+    (loaded, bound, state): Parts<'_>,
+    index: usize,
+    (view, context, carried): (View<'_>, &Context, &mut [u8]),
+) -> Result<Outcome, Fault> {
+    let image = loaded.image();
+    let manifest = &image.manifest;
+    let entry = manifest.entries.get(index);
+    let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
+        return Ok(outcome);
+    }
+    let mut state = state.lock();
+    let mut services = Services::new(bound, &mut state, entry.layer, context);
+    let mut run = Run {
+        host: &mut services,
+        packet: view,
+        context: context.to_bytes(manifest.rights.has(Right::Clock)),
+        constants: &image.constants,
+        calls: native.calls(),
+    };
+    let outcome = match native.run(index, &mut run, carried)? {
+        Ended::Finished { a0, a1, pc } => {
+            let words = (Word::number(a0), Word::number(a1));
+            outcome(image, pc, Some(words), None)?
+        }
+        Ended::NoRoom => outcome(image, 0, None, None)?,
+    };
+    drop(run);
+    Ok(Outcome {
+        effects: services.into_effects(),
+        ..outcome
+    })
+}
+
 fn run_view(
-    (loaded, bound, state): (&Loaded, &Bound, &SharedState),
+    (loaded, bound, state): Parts<'_>,
     index: usize,
     (view, context, carried): (View<'_>, &Context, &mut [u8]),
     budget: Budget,
     trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
-    let Shared { proven, program } = &*loaded.shared;
+    let Shared {
+        proven, program, ..
+    } = &*loaded.shared;
     let image = proven.image();
     let entry = image.manifest.entries.get(index);
     let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
@@ -463,27 +542,8 @@ fn run_entry(
         carried,
         host,
     } = given;
-    let len = view.len();
-    if entry.role == Role::Every && len > 0 {
-        return Err(Fault::TimerPacket { len });
-    }
-    if len > map::PACKET_MAX as usize {
-        return Err(Fault::PacketTooLong { len });
-    }
-    if carried.len() != manifest.carried.len() {
-        return Err(Fault::CarriedSize {
-            is: carried.len(),
-            must: manifest.carried.len(),
-        });
-    }
-    if len < usize::from(entry.need) {
-        return Ok(Outcome {
-            verdict: as_profile_has_it(manifest.profile, entry.malformed),
-            steps: 0,
-            by_need: true,
-            no_room: false,
-            effects: Effects::default(),
-        });
+    if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
+        return Ok(outcome);
     }
     let constants = image.constants.len().min(map::CONSTANTS_BYTES as usize);
     let memory = Memory::new(
@@ -495,9 +555,48 @@ fn run_entry(
     );
     let finish = interp::run(program, entry.pc, memory, host, steps_max, trace)?;
     let Finish { pc, words, steps } = finish;
+    outcome(image, pc, words, Some(steps))
+}
+
+/// Whether a run may begin: it may, or the packet is too short for the entry and this is the outcome.
+fn admit(
+    image: &Image,
+    entry: &Entry,
+    len: usize,
+    carried: usize,
+) -> Result<Option<Outcome>, Fault> {
+    let manifest = &image.manifest;
+    if entry.role == Role::Every && len > 0 {
+        return Err(Fault::TimerPacket { len });
+    }
+    if len > map::PACKET_MAX as usize {
+        return Err(Fault::PacketTooLong { len });
+    }
+    if carried != manifest.carried.len() {
+        return Err(Fault::CarriedSize {
+            is: carried,
+            must: manifest.carried.len(),
+        });
+    }
+    Ok((len < usize::from(entry.need)).then(|| Outcome {
+        verdict: as_profile_has_it(manifest.profile, entry.malformed),
+        steps: Some(0),
+        by_need: true,
+        no_room: false,
+        effects: Effects::default(),
+    }))
+}
+
+/// The outcome of a run that finished at `pc` with these words, or found no room.
+fn outcome(
+    image: &Image,
+    pc: u32,
+    words: Option<(Word, Word)>,
+    steps: Option<u32>,
+) -> Result<Outcome, Fault> {
     let verdict = match words {
         Some(words) => verdict(image, words).map_err(|trap| Fault::Trap { pc, trap })?,
-        None => as_profile_has_it(manifest.profile, no_room()),
+        None => as_profile_has_it(image.manifest.profile, no_room()),
     };
     Ok(Outcome {
         verdict,

@@ -21,13 +21,24 @@ pub enum Budget {
     Steps(u32),
 }
 
+#[cfg(feature = "jit")]
+impl Budget {
+    /// Whether a run that takes at most so many steps stays within it.
+    pub(crate) fn covers(self, steps: u32) -> bool {
+        match self {
+            Budget::Proven => true,
+            Budget::Steps(budget) => steps <= budget,
+        }
+    }
+}
+
 /// What a handler decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
     /// What becomes of the packet. A capsule has one `Drop`, so its operand is 0 there.
     pub verdict: Verdict,
-    /// Instructions that ran, and the prices of services.
-    pub steps: u32,
+    /// Instructions that ran, and the prices of services; nothing when nobody counted, as in host code.
+    pub steps: Option<u32>,
     /// Whether the packet was shorter than the entry's `need`, so that no code ran.
     pub by_need: bool,
     /// Whether the run ended because the packet had no room to grow.
@@ -62,7 +73,7 @@ impl Outcome {
                 kind: VerdictKind::Drop,
                 operand: u32::from(REASON_FAULT),
             },
-            steps: 0,
+            steps: Some(0),
             by_need: false,
             no_room: false,
             effects: Effects::default(),

@@ -254,16 +254,10 @@ impl<'a> View<'a> {
         &self.buffer[start..start + self.ends.len.max(self.window)]
     }
 
-    /// The address of the first byte; from the last byte up to the window there are zeros, until the
-    /// packet is changed otherwise than through this address.
+    /// The address of the first byte of what loads may read.
     #[cfg(feature = "jit")]
-    pub(crate) fn open(&mut self, window: u32) -> *mut u8 {
-        let len = self.bytes.len();
-        if len < window as usize {
-            self.bytes.resize(window as usize, 0);
-            self.bytes.truncate(len);
-        }
-        self.bytes.as_mut_ptr()
+    pub(crate) fn start(&mut self) -> *mut u8 {
+        self.buffer[self.ends.start..].as_mut_ptr()
     }
 
     /// So many zero bytes in front; answers whether there was room.

@@ -148,6 +148,7 @@ fn show(outcome: &Outcome) -> String {
         (_, true) => " without room",
         _ => "",
     };
+    let steps = steps.expect("the interpreter counts");
     format!(
         "{}({:#x}) in {steps}{by}",
         verdict.kind.text(),

@@ -10,7 +10,11 @@ use nfl_abi::{Limits, Profile, Role};
 use nfl_isa::{Inst, Op, Reg, encode};
 use nfl_verify::{Proven, certify, prove};
 use nfl_vm::{Budget, Context, Fault, Frame, Inputs, Packet, Policy, Trap, load, run_unverified};
+#[cfg(feature = "jit")]
+use nfl_vm::{Jit, Loaded, Outcome, Unsupported};
 use proptest::prelude::*;
+#[cfg(feature = "jit")]
+use std::sync::LazyLock;
 
 mod common;
 
@@ -265,7 +269,9 @@ fn check_one(proven: &Proven, bytes: &[u8]) -> Result<(), TestCaseError> {
         |_| {},
     );
     match result {
-        Ok(ref outcome) => prop_assert!(outcome.steps <= proven.steps(0)),
+        Ok(ref outcome) => {
+            prop_assert!(outcome.steps.is_some_and(|steps| steps <= proven.steps(0)))
+        }
         Err(Fault::Trap {
             trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),
             ..
@@ -313,11 +319,48 @@ fn check_one(proven: &Proven, bytes: &[u8]) -> Result<(), TestCaseError> {
         &mut carried_in_place,
         Budget::Proven,
     );
-    prop_assert_eq!(in_place, result);
+    prop_assert_eq!(&in_place, &result);
     prop_assert_eq!(
         (packet.bytes(), &carried),
         (frame.bytes(), &carried_in_place)
     );
+    #[cfg(feature = "jit")]
+    natively(
+        instance.loaded(),
+        bytes,
+        &context,
+        (&same, &packet, &carried),
+    )?;
+    Ok(())
+}
+
+/// Host code leaves what the interpreter leaves; it counts no steps.
+#[cfg(feature = "jit")]
+fn natively(
+    loaded: &Loaded,
+    bytes: &[u8],
+    context: &Context,
+    (result, packet, carried): (&Result<Outcome, Fault>, &Packet, &[u8]),
+) -> Result<(), TestCaseError> {
+    static JIT: LazyLock<Jit> = LazyLock::new(|| Jit::new().expect("a host that is supported"));
+    match JIT.compile(loaded) {
+        // Sums that may leave the regions far behind.
+        Err(Unsupported::Fact(_)) => return Ok(()),
+        compiled => prop_assert_eq!(compiled, Ok(())),
+    }
+    let mut again = Packet::from(bytes);
+    let mut carried_again = loaded.image().manifest.carried.clone();
+    let budget = Budget::Proven;
+    let role = Role::Transit;
+    let native = loaded
+        .instance()
+        .run(role, &mut again, context, &mut carried_again, budget);
+    let uncounted = result.clone().map(|outcome| Outcome {
+        steps: outcome.steps.filter(|_| outcome.by_need),
+        ..outcome
+    });
+    prop_assert_eq!(native, uncounted);
+    prop_assert_eq!((packet, carried), (&again, &carried_again[..]));
     Ok(())
 }
 

@@ -74,7 +74,7 @@ fn a_handler_is_handed_what_it_takes() {
     let outcome = run(Role::Ingress, 65_535, 0, Budget::Proven).expect("a verdict");
     assert_eq!(
         (outcome.verdict.kind, outcome.steps),
-        (VerdictKind::Pass, 2)
+        (VerdictKind::Pass, Some(2))
     );
     let fault = |role, packet, carried, budget| run(role, packet, carried, budget).err();
     assert_eq!(

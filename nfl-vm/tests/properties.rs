@@ -233,7 +233,7 @@ proptest! {
         );
         prop_assert_eq!(packet.len(), len);
         match result {
-            Ok(outcome) => prop_assert_eq!(outcome.steps, steps),
+            Ok(outcome) => prop_assert_eq!(outcome.steps, Some(steps)),
             Err(Fault::Trap { trap: Trap::StepLimit(limit), .. }) => prop_assert_eq!(steps, limit),
             Err(_) => prop_assert!(steps <= 300),
         }

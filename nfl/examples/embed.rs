@@ -57,7 +57,7 @@ fn controller(key: &PrivateKey) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 /// What became of a packet: what it was, the verdict, the steps.
-type Seen = (&'static str, &'static str, u32);
+type Seen = (&'static str, &'static str, Option<u32>);
 
 /// A capsule from the network to verdicts.
 fn node(controller: PublicKey, capsule: &[u8]) -> Result<Vec<Seen>, Box<dyn Error>> {

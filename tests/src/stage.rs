@@ -447,7 +447,8 @@ impl Script<'_> {
         let given = Packet::from(&bytes[..]);
         let after = engines.run_in(role, given, &context, before, self.room)?;
         let mut shown = verdict(&stages.image, &after);
-        let _ = write!(shown, ", {} steps", after.outcome.steps);
+        let steps = after.outcome.steps.ok_or("no steps were counted")?;
+        let _ = write!(shown, ", {steps} steps");
         if after.outcome.by_need {
             shown.push_str(", too short to start");
         }

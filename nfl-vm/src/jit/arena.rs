@@ -131,11 +131,6 @@ impl Code {
         let code = &self.executable[self.at..self.at + self.len];
         code[offset..].as_ptr()
     }
-
-    /// How many bytes it takes.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
 }
 
 impl Drop for Code {
@@ -187,6 +182,5 @@ mod tests {
             second.address(1),
             second.executable[second.at + 1..].as_ptr()
         );
-        assert_eq!(second.len(), ALIGNMENT);
     }
 }

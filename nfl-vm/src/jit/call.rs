@@ -21,7 +21,7 @@ use super::Unsupported;
 use super::facts::Line;
 use super::translate::{FRAME, Translator};
 use crate::memory::{SCRATCH_BASE, network_moved};
-use crate::packet::Packet;
+use crate::packet::View;
 
 /// What a run and its host code share.
 #[repr(C)]
@@ -62,20 +62,19 @@ impl Frame<'_> {
 }
 
 /// What services work on during a run.
-pub(super) struct Run<'a> {
-    pub(super) host: &'a mut dyn Host,
-    pub(super) packet: &'a mut Packet,
-    pub(super) context: [u8; map::CONTEXT_BYTES as usize],
-    pub(super) constants: &'a [u8],
-    pub(super) calls: &'a [Call],
-    pub(super) window: u32,
+pub(crate) struct Run<'a> {
+    pub(crate) host: &'a mut dyn Host,
+    pub(crate) packet: View<'a>,
+    pub(crate) context: [u8; map::CONTEXT_BYTES as usize],
+    pub(crate) constants: &'a [u8],
+    pub(crate) calls: &'a [Call],
 }
 
 impl<'a> Frame<'a> {
     /// The frame of a run. It holds pointers into `run` and `carried`, so both must outlive its use.
     pub(super) fn new(run: &mut Run<'a>, carried: &mut [u8]) -> Frame<'a> {
         Frame {
-            packet: run.packet.open(run.window),
+            packet: run.packet.start(),
             len: run.packet.len() as u32,
             status: GOING,
             context: run.context.as_ptr(),
@@ -90,14 +89,14 @@ impl<'a> Frame<'a> {
 }
 
 /// What a service sees of memory.
-struct Seen<'r> {
-    packet: &'r mut Packet,
+struct Seen<'r, 'p> {
+    packet: &'r mut View<'p>,
     context: &'r mut [u8; map::CONTEXT_BYTES as usize],
     constants: &'r [u8],
     scratch: *const u8,
 }
 
-impl Memory for Seen<'_> {
+impl Memory for Seen<'_, '_> {
     fn packet(&self) -> &[u8] {
         self.packet.bytes()
     }
@@ -178,7 +177,7 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
 fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, u32> {
     let call = run.calls.get(slot).ok_or(REFUSED)?;
     let mut seen = Seen {
-        packet: run.packet,
+        packet: &mut run.packet,
         context: &mut run.context,
         constants: run.constants,
         scratch: frame.scratch.as_ptr().cast(),
@@ -189,7 +188,7 @@ fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, 
         Return::NoRoom | Return::Fault => return Err(REFUSED),
     };
     if call.resizes {
-        frame.packet = run.packet.open(run.window);
+        frame.packet = run.packet.start();
         frame.len = run.packet.len() as u32;
     }
     match call.answer {

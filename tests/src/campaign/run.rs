@@ -270,11 +270,11 @@ impl Contained {
         }
         let wrong = |oracle, what| Err(Wrong { oracle, what });
         match result {
-            Ok(outcome) if outcome.steps > budget => {
-                wrong("o2", format!("{} steps of {budget}", outcome.steps))
+            Ok(outcome) if outcome.steps.is_none_or(|steps| steps > budget) => {
+                wrong("o2", format!("{:?} steps of {budget}", outcome.steps))
             }
             Ok(outcome) if outcome.by_need => Ok(None),
-            Ok(outcome) => Ok(Some(outcome.steps)),
+            Ok(outcome) => Ok(outcome.steps),
             // A node drops on a verdict that the manifest does not allow; nobody proves that.
             Err(Fault::Trap {
                 trap: Trap::UnknownVerdict(_) | Trap::ForbiddenVerdict(_),

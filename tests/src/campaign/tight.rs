@@ -155,7 +155,7 @@ impl Search<'_> {
         };
         let budget = self.contained.proven.steps(self.index);
         let ran = self.program.run(&self.entry, inputs, budget, |_| {});
-        let Ok(steps) = ran.map(|outcome| outcome.steps) else {
+        let Some(steps) = ran.ok().and_then(|outcome| outcome.steps) else {
             return;
         };
         let at = self.kept.partition_point(|kept| kept.0 < steps);

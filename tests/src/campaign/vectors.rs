@@ -171,5 +171,5 @@ fn run(contained: &Contained, program: &Unproved, entry: &Entry, start: &Start) 
     });
     // A verdict that the manifest does not allow is the node's affair.
     let outcome = ran.ok()?;
-    Some((words, packet.bytes().to_vec(), carried, outcome.steps))
+    Some((words, packet.bytes().to_vec(), carried, outcome.steps?))
 }
