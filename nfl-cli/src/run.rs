@@ -10,8 +10,8 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nfl::abi::codes;
 use nfl::{
-    Budget, Built, Context, Engine, Entry, Fault, Image, Instance, Mirror, Outcome, Packet, Policy,
-    Role, Trap, VerdictKind,
+    Budget, Built, Context, Engine, Entry, Fault, Image, Instance, Jit, Mirror, Outcome, Packet,
+    Policy, Role, Trap, VerdictKind,
 };
 use serde::Serialize;
 
@@ -84,6 +84,8 @@ pub(crate) struct Args {
 enum EngineName {
     /// The reference interpreter, which counts steps
     Interp,
+    /// Host code, which counts none; the interpreter where there is no host code
+    Jit,
 }
 
 /// A packet in the JSON report.
@@ -116,10 +118,13 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let role = args.on.as_deref().map(role).transpose()?;
     let images = images(args, shell)?;
     let (Runnable { image, formats }, entry) = handler(images, role)?;
-    let program = match args.engine {
-        EngineName::Interp => Engine::interp().load_unsigned(image.clone(), &Policy::ALL),
-    };
+    let program = Engine::interp().load_unsigned(image.clone(), &Policy::ALL);
     let program = program.map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
+    if args.engine == EngineName::Jit
+        && let Err(why) = Jit::new().and_then(|jit| jit.compile(&program))
+    {
+        shell.note(format_args!("the program is interpreted: {why}"));
+    }
     let steps_max = program.steps_max(entry.role).unwrap_or(entry.steps);
     let mut node = Node {
         timers: Timers::of(&image),

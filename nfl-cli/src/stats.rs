@@ -129,7 +129,7 @@ mod tests {
         for (steps, median) in [(9, 9), (3, 3), (5, 5), (5, 5), (1, 5), (1, 3)] {
             let outcome = Outcome {
                 verdict,
-                steps,
+                steps: Some(steps),
                 ..Outcome::from_fault()
             };
             stats.count(&outcome, None);

@@ -57,7 +57,7 @@ fn controller(key: &PrivateKey) -> Result<Vec<u8>, Box<dyn Error>> {
 }
 
 /// What became of a packet: what it was, the verdict, the steps.
-type Seen = (&'static str, &'static str, Option<u32>);
+type Seen = (&'static str, &'static str, u32);
 
 /// A capsule from the network to verdicts.
 fn node(controller: PublicKey, capsule: &[u8]) -> Result<Vec<Seen>, Box<dyn Error>> {
@@ -80,7 +80,8 @@ fn node(controller: PublicKey, capsule: &[u8]) -> Result<Vec<Seen>, Box<dyn Erro
         let context = Context::default();
         let role = Role::Originator;
         let outcome = worker.run(role, &mut packet, &context, &mut carried, Budget::Proven)?;
-        seen.push((what, outcome.verdict.kind.text(), outcome.steps));
+        let steps = outcome.steps.ok_or("the interpreter counts steps")?;
+        seen.push((what, outcome.verdict.kind.text(), steps));
     }
     Ok(seen)
 }

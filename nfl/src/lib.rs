@@ -65,6 +65,8 @@ pub use nfl_sign::{
     SignError, Signer, TrustError, TrustStore, Trusted, peek, sign,
 };
 
+#[cfg(feature = "jit")]
+pub use nfl_vm::{Jit, Unsupported};
 #[cfg(feature = "vm")]
 pub use {
     engine::Engine,

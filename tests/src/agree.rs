@@ -1,16 +1,18 @@
-//! One packet on all engines: the IR interpreter before and after the passes, and the machine.
+//! One packet on all engines: the IR interpreter before and after the passes, and the machine, interpreted and as host code.
 //!
 //! In: an image with its modules, a packet and what the node adds. Out: what the machine did.
 //! Guaranteed: all engines came to the same verdict and left the same bytes, or the first
 //! difference is told.
 
+use std::sync::LazyLock;
+
 use nfl_abi::image::Right;
-use nfl_abi::{Limits, Profile, Role, map};
+use nfl_abi::{Image, Limits, Profile, Role, map};
 use nfl_ir::Module;
 use nfl_ir::interp::{self, Inputs, Room};
 use nfl_vm::{
-    Bound, Budget, Context, Effects, HEAD_ROOM, Instance, Outcome, Packet, Policy, Services,
-    SharedState, State, TAIL_ROOM,
+    Bound, Budget, Context, Effects, HEAD_ROOM, Instance, Jit, Outcome, Packet, Policy, Services,
+    SharedState, State, TAIL_ROOM, Unsupported,
 };
 
 use crate::pipeline::Stages;
@@ -20,6 +22,8 @@ use crate::pipeline::Stages;
 pub struct Engines<'s> {
     stages: &'s Stages,
     instance: Instance,
+    /// The same as host code.
+    native: Instance,
     lowered: Node,
     optimised: Node,
     late: Vec<u32>,
@@ -66,10 +70,11 @@ impl<'s> Engines<'s> {
             Ok::<Node, String>(Node { state, bound })
         };
         let (lowered, optimised) = (node(&stages.lowered)?, node(&stages.optimised)?);
-        let instance = loaded.instance_on(&SharedState::new(state));
+        let instance = loaded.instance_on(&SharedState::new(state.clone()));
         Ok(Engines {
             stages,
             instance: instance.map_err(|e| e.to_string())?,
+            native: native(&stages.image, state)?,
             lowered,
             optimised,
             late,
@@ -79,6 +84,7 @@ impl<'s> Engines<'s> {
     /// Does the same to all states.
     pub fn each_state(&mut self, mut change: impl FnMut(&mut State)) {
         change(&mut self.instance.state_mut());
+        change(&mut self.native.state_mut());
         change(&mut self.lowered.state);
         change(&mut self.optimised.state);
     }
@@ -129,6 +135,8 @@ impl<'s> Engines<'s> {
             packet: packet.bytes().to_vec(),
             carried: area,
         };
+        let room = Room { head, tail };
+        self.compare_native(role, (&bytes, context, carried), room, &after)?;
         let given = Given {
             role,
             bytes: &bytes,
@@ -136,7 +144,7 @@ impl<'s> Engines<'s> {
             clock: self.stages.image.manifest.rights.has(Right::Clock),
             carried,
             late: &self.late,
-            room: Room { head, tail },
+            room,
         };
         let state = self.instance.shared_state().lock();
         for (name, module, node) in [
@@ -166,6 +174,56 @@ impl<'s> Engines<'s> {
         }
         Ok(after)
     }
+
+    /// Host code leaves what the interpreter leaves.
+    fn compare_native(
+        &mut self,
+        role: Role,
+        (bytes, context, carried): (&[u8], &Context, &[u8]),
+        room: Room,
+        after: &After,
+    ) -> Result<(), String> {
+        let mut packet = Packet::from(bytes).with_room(room.head, room.tail);
+        let mut area = carried.to_vec();
+        let outcome = self
+            .native
+            .run(role, &mut packet, context, &mut area, Budget::Proven);
+        let outcome = outcome.map_err(|fault| format!("host code faults: {fault}"))?;
+        let counted = Outcome {
+            steps: after.outcome.steps,
+            ..outcome
+        };
+        let native = After {
+            outcome: counted,
+            packet: packet.bytes().to_vec(),
+            carried: area,
+        };
+        if native != *after {
+            return Err(format!(
+                "host code answers {native:x?}, the machine {after:x?}"
+            ));
+        }
+        let (is, must) = (self.native.shared_state(), self.instance.shared_state());
+        if *is.lock() != *must.lock() {
+            return Err(format!("host code leaves {is:x?}, the machine {must:x?}"));
+        }
+        Ok(())
+    }
+}
+
+/// An image as host code. All that the compiler emits can be compiled.
+fn native(image: &Image, state: State) -> Result<Instance, String> {
+    static JIT: LazyLock<Result<Jit, Unsupported>> = LazyLock::new(Jit::new);
+    let proven = nfl_verify::prove(image, &Limits::EDGE).map_err(|e| e.to_string())?;
+    let loaded = nfl_vm::load(proven, &Policy::ALL).map_err(|e| e.to_string())?;
+    match &*JIT {
+        Ok(jit) => jit.compile(&loaded).map_err(|e| e.to_string())?,
+        // Other hosts interpret.
+        Err(Unsupported::Host) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    let instance = loaded.instance_on(&SharedState::new(state));
+    instance.map_err(|e| e.to_string())
 }
 
 #[derive(PartialEq, Debug)]
