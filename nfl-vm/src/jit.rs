@@ -11,7 +11,7 @@
 //! 1. *Accesses.* Host code reads and writes memory only where the microcode it comes from does. The proof, made anew from
 //!    the bytes when they are compiled, says of each access that it lies inside the packet, its window, the context, the
 //!    `carried` area, the constants, a value that a lookup has found, or scratch; and the translator refuses what the proof does
-//!    not say. Host addresses are those regions' plus the same offset, which is known to be far below 2^31.
+//!    not say. Host addresses are those regions' plus the same offset: sums of 64 bits are as exact as those of the proof.
 //! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` keeps them), the
 //!    context and the host's services in [`Run`](call::Run), `carried` and the constants by borrows that outlive the call, and
 //!    scratch in the [`Frame`]. A value stays put until the run is over, because services keep what they answered.

@@ -355,11 +355,11 @@ fn run_native(
     let manifest = &image.manifest;
     let entry = manifest.entries.get(index);
     let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    let mut state = state.lock();
+    let mut services = Services::new(bound, &mut state, entry.layer, context);
     if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
         return Ok(outcome);
     }
-    let mut state = state.lock();
-    let mut services = Services::new(bound, &mut state, entry.layer, context);
     let mut run = Run {
         host: &mut services,
         packet: view,

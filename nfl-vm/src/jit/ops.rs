@@ -96,12 +96,16 @@ impl Translator<'_, '_> {
             (Op::Sh1add | Op::Sh2add | Op::Sh3add, Holds::Number(index), Holds::Address(_, at)) => {
                 let shift = scale(inst.op).ok_or(missing)?;
                 let address = self.address(line, inst.rs2, b)?;
-                let scaled = (index.0 << shift, index.1 << shift);
-                near(line, (at.0 + scaled.0, at.1 + scaled.1))?;
-                let index = self.number(line, inst.rs1, line.a)?;
-                let index = self.b.ins().uextend(I64, index);
-                let index = self.b.ins().ishl_imm_u(index, shift);
-                self.b.ins().iadd(address, index)
+                near(line, at)?;
+                let number = self.number(line, inst.rs1, line.a)?;
+                let offset = if index.1 << shift <= i64::from(u32::MAX) {
+                    let wide = self.b.ins().uextend(I64, number);
+                    self.b.ins().ishl_imm_u(wide, shift)
+                } else {
+                    let wrapped = self.b.ins().ishl_imm_u(number, shift);
+                    self.b.ins().uextend(I64, wrapped)
+                };
+                self.b.ins().iadd(address, offset)
             }
             _ => return Err(missing),
         };

@@ -27,8 +27,9 @@ use super::Unsupported;
 use super::call::Frame;
 use super::facts::{Facts, Flow, Line};
 
-/// Addresses stay this near to their region, so that sums of 32 bits and of 64 say the same.
-const NEAR: i64 = 1 << 30;
+/// Addresses stay this near to their region. The sums of the proof are exact integers, and so are those of 64 bits
+/// while no address comes near the end of the host's.
+const NEAR: i64 = 1 << 34;
 
 /// Registers, then words of scratch.
 const PLACES: usize = 32 + WORDS;
@@ -472,7 +473,7 @@ fn variable(b: &mut FunctionBuilder<'_>, known: &mut Option<Variable>, ty: Type)
     *known.get_or_insert_with(|| b.declare_var(ty))
 }
 
-/// Refuses addresses that lie too far from their region for sums of 32 bits.
+/// Refuses addresses that lie too far from their region.
 pub(super) fn near(line: &Line, (lo, hi): Range) -> Result<(), Unsupported> {
     if lo > -NEAR && hi < NEAR {
         Ok(())
