@@ -249,6 +249,43 @@ fn builds_write_what_is_asked_for() {
     assert_eq!(place.ok(&["-q", "build", "mark.nfl"]).out, "");
 }
 
+/// Host code says what the interpreter says, but for the steps.
+#[test]
+fn host_code_runs_captures() {
+    let place = Place::furnished();
+    let json = ["run", "--pcap", "in.pcap", "--format", "json"];
+    for source in [
+        ["contract.nfl", "--on", "originator"],
+        ["mark.nfl", "--on", "ingress"],
+    ] {
+        let with_steps = place.ok(&with(&json, &source)).out;
+        let lines = with_steps.lines().map(|line| {
+            let (head, rest) = line.split_once("\"steps\":").expect("a line has steps");
+            let (_, tail) = rest.split_once(',').expect("more follows");
+            format!("{head}\"steps\":null,{tail}\n")
+        });
+        let without: String = lines.collect();
+        let args = with(&json, &["--engine", "jit"]);
+        let native = place.ok(&with(&args, &source));
+        // Packets that are too short for the handler run no code, and so take no steps.
+        assert_eq!(
+            native.out.replace("\"steps\":0,", "\"steps\":null,"),
+            without
+        );
+        assert_ne!(without, with_steps);
+    }
+    let human = [
+        "run",
+        "contract.nfl",
+        "--on",
+        "originator",
+        "--pcap",
+        "in.pcap",
+    ];
+    let ran = place.ok(&with(&human, &["--engine", "jit"]));
+    assert!(ran.out.contains("steps  "), "{ran:?}");
+}
+
 #[test]
 fn runs_say_a_line_for_each_packet() {
     let place = Place::furnished();
