@@ -27,6 +27,7 @@
 
 mod arena;
 mod call;
+mod direct;
 mod facts;
 mod mem;
 mod ops;

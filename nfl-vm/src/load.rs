@@ -355,13 +355,16 @@ fn run_native(
     let manifest = &image.manifest;
     let entry = manifest.entries.get(index);
     let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
-    let mut state = state.lock();
-    let mut services = Services::new(bound, &mut state, entry.layer, context);
+    // Who imports nothing has no use for the state.
+    let mut state = (!bound.slots.is_empty()).then(|| state.lock());
+    let services = state
+        .as_mut()
+        .map(|state| Services::new(bound, state, entry.layer, context));
     if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
         return Ok(outcome);
     }
     let mut run = Run {
-        host: &mut services,
+        services,
         packet: view,
         context: context.to_bytes(manifest.rights.has(Right::Clock)),
         constants: &image.constants,
@@ -374,10 +377,12 @@ fn run_native(
         }
         Ended::NoRoom => outcome(image, 0, None, None)?,
     };
-    drop(run);
-    Ok(Outcome {
-        effects: services.into_effects(),
-        ..outcome
+    Ok(match run.services {
+        Some(services) => Outcome {
+            effects: services.into_effects(),
+            ..outcome
+        },
+        None => outcome,
     })
 }
 

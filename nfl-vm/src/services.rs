@@ -219,6 +219,62 @@ impl<'a> Services<'a> {
         Some(self.state.stores[store].value(at))
     }
 
+    /// Whether a set, or a flow table without values, has a key.
+    #[cfg(feature = "jit")]
+    pub(crate) fn has(&mut self, import: usize, key: &[u8]) -> bool {
+        let bound = self.bound;
+        let Some((slot, store)) = bound
+            .slots
+            .get(import)
+            .and_then(|slot| Some((slot, slot.store?)))
+        else {
+            return false;
+        };
+        self.find(slot, store, key).is_some()
+    }
+
+    /// Counts a packet of so many bytes by an index.
+    #[cfg(feature = "jit")]
+    pub(crate) fn count(&mut self, import: usize, index: u32, bytes: u32) {
+        if let Some(Store::Counters(counters)) = self.store(import) {
+            counters.count(index, bytes);
+        }
+    }
+
+    /// The same by a key.
+    #[cfg(feature = "jit")]
+    pub(crate) fn count_key(&mut self, import: usize, key: &[u8], bytes: u32) {
+        let now = self.state.now();
+        let by_flow = self
+            .bound
+            .slots
+            .get(import)
+            .is_some_and(|slot| slot.flow_key);
+        let tuple = match by_flow {
+            true => self.state.run.memory.flows.tuple(le_word(key)),
+            false => None,
+        };
+        let tuple = tuple.map_or([0; FLOW_KEY_BYTES], FlowTuple::key);
+        if let Some(Store::KeyedCounters(counters)) = self.store(import) {
+            counters.count(if by_flow { &tuple } else { key }, bytes, now);
+        }
+    }
+
+    /// The number in a register of at most eight bytes.
+    #[cfg(feature = "jit")]
+    pub(crate) fn register(&mut self, import: usize, index: u32) -> u64 {
+        match self.store(import) {
+            Some(Store::Registers(registers)) => registers.number(index),
+            _ => 0,
+        }
+    }
+
+    #[cfg(feature = "jit")]
+    fn store(&mut self, import: usize) -> Option<&mut Store> {
+        let store = self.bound.slots.get(import)?.store?;
+        self.state.stores.get_mut(store)
+    }
+
     #[inline]
     fn find(&mut self, slot: &Slot, store: usize, key: &[u8]) -> Option<Found> {
         let now = self.state.now();

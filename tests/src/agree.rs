@@ -203,6 +203,8 @@ impl<'s> Engines<'s> {
                 "host code answers {native:x?}, the machine {after:x?}"
             ));
         }
+        // Host code without services leaves the clock alone.
+        self.native.state_mut().set_clock(context.clock_ns);
         let (is, must) = (self.native.shared_state(), self.instance.shared_state());
         if *is.lock() != *must.lock() {
             return Err(format!("host code leaves {is:x?}, the machine {must:x?}"));

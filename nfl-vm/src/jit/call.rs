@@ -1,7 +1,7 @@
 //! Services, as host code calls them.
 //!
 //! In: a call of a service and what its arguments hold. Out: host code that puts the arguments into the frame and calls
-//! [`serve`], which asks the run's [`Host`]. Guaranteed: a service sees what it would see from the interpreter; a panic of a
+//! [`serve`], which asks the run's [`Services`]. Guaranteed: a service sees what it would see from the interpreter; a panic of a
 //! service ends the run with a fault and never unwinds into host code.
 
 use std::ffi::c_void;
@@ -9,7 +9,7 @@ use std::mem::{MaybeUninit, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{AbiParam, InstBuilder, Signature, Value};
+use cranelift_codegen::ir::{AbiParam, InstBuilder, SigRef, Signature, Type, Value};
 use cranelift_codegen::isa::CallConv;
 use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{Answer, Arg, Call, Host, Memory, Return};
@@ -22,6 +22,7 @@ use super::facts::Line;
 use super::translate::{FRAME, Translator};
 use crate::memory::{SCRATCH_BASE, network_moved};
 use crate::packet::View;
+use crate::services::Services;
 
 /// What a run and its host code share.
 #[repr(C)]
@@ -36,7 +37,7 @@ pub(super) struct Frame<'a> {
     pub(super) constants: *const u8,
     pub(super) run: *mut Run<'a>,
     /// The words of a call.
-    args: [u32; ARGS_MAX],
+    pub(super) args: [u32; ARGS_MAX],
     /// The instruction that finished the run, where the verdict may be a fault.
     pub(super) pc: u32,
     scratch: MaybeUninit<[u8; map::SCRATCH_BYTES as usize]>,
@@ -53,7 +54,7 @@ impl Frame<'_> {
     const PACKET: i32 = offset_of!(Frame<'_>, packet) as i32;
     const LEN: i32 = offset_of!(Frame<'_>, len) as i32;
     const STATUS: i32 = offset_of!(Frame<'_>, status) as i32;
-    const ARGS: i32 = offset_of!(Frame<'_>, args) as i32;
+    pub(super) const ARGS: i32 = offset_of!(Frame<'_>, args) as i32;
     pub(super) const CONTEXT: i32 = offset_of!(Frame<'_>, context) as i32;
     pub(super) const CARRIED: i32 = offset_of!(Frame<'_>, carried) as i32;
     pub(super) const CONSTANTS: i32 = offset_of!(Frame<'_>, constants) as i32;
@@ -63,7 +64,8 @@ impl Frame<'_> {
 
 /// What services work on during a run.
 pub(crate) struct Run<'a> {
-    pub(crate) host: &'a mut dyn Host,
+    /// None where the image imports nothing.
+    pub(crate) services: Option<Services<'a>>,
     pub(crate) packet: View<'a>,
     pub(crate) context: [u8; map::CONTEXT_BYTES as usize],
     pub(crate) constants: &'a [u8],
@@ -182,7 +184,8 @@ fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, 
         constants: run.constants,
         scratch: frame.scratch.as_ptr().cast(),
     };
-    let (first, second) = match run.host.call(slot, frame.args, &mut seen) {
+    let services = run.services.as_mut().ok_or(REFUSED)?;
+    let (first, second) = match services.call(slot, frame.args, &mut seen) {
         Return::Words(first, second) => (first, second),
         Return::NoRoom if call.resizes => return Err(NO_ROOM),
         Return::NoRoom | Return::Fault => return Err(REFUSED),
@@ -198,7 +201,7 @@ fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, 
             Ok(u64::from(first) | u64::from(second) << 32)
         }
         Answer::Value(_) if first == 0 => Ok(0),
-        Answer::Value(bytes) => match run.host.value(first) {
+        Answer::Value(bytes) => match services.value(first) {
             Some(value) if value.len() >= usize::from(bytes) => {
                 Ok(value.as_ptr().expose_provenance() as u64)
             }
@@ -212,6 +215,10 @@ impl Translator<'_, '_> {
     /// Translates a call of a service.
     pub(super) fn call(&mut self, line: &Line, slot: usize) -> Result<(), Unsupported> {
         let call = *self.calls.get(slot).ok_or(Unsupported::Fact(line.pc))?;
+        if let Some(answer) = self.direct(line, slot, &call)? {
+            self.answered(&call, answer);
+            return Ok(());
+        }
         self.arguments(line, &call)?;
         let answer = self.ask(line, slot);
         let status = self.b.ins().load(I32, FRAME, self.frame, Frame::STATUS);
@@ -220,18 +227,7 @@ impl Translator<'_, '_> {
         self.b.ins().brif(status, stopped, &[], goes_on, &[]);
         self.b.switch_to_block(goes_on);
         self.b.seal_block(goes_on);
-        let low = self.b.ins().ireduce(I32, answer);
-        match call.answer {
-            Answer::Nothing => {}
-            Answer::Word(_) => self.set_number(Reg::A0, low),
-            Answer::Two(..) => {
-                let high = self.b.ins().ushr_imm_u(answer, 32);
-                let high = self.b.ins().ireduce(I32, high);
-                self.set_number(Reg::A0, low);
-                self.set_number(Reg::A1, high);
-            }
-            Answer::Value(_) => self.set_address(Reg::A0, answer),
-        }
+        self.answered(&call, answer);
         if call.resizes {
             let packet = self.b.ins().load(I64, FRAME, self.frame, Frame::PACKET);
             let len = self.b.ins().load(I32, FRAME, self.frame, Frame::LEN);
@@ -240,8 +236,27 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
+    /// Puts an answer where code finds it.
+    fn answered(&mut self, call: &Call, answer: Value) {
+        match call.answer {
+            Answer::Nothing => {}
+            Answer::Word(_) => {
+                let low = self.b.ins().ireduce(I32, answer);
+                self.set_number(Reg::A0, low);
+            }
+            Answer::Two(..) => {
+                let low = self.b.ins().ireduce(I32, answer);
+                let high = self.b.ins().ushr_imm_u(answer, 32);
+                let high = self.b.ins().ireduce(I32, high);
+                self.set_number(Reg::A0, low);
+                self.set_number(Reg::A1, high);
+            }
+            Answer::Value(_) => self.set_address(Reg::A0, answer),
+        }
+    }
+
     /// Puts the words of a call into the frame.
-    fn arguments(&mut self, line: &Line, call: &Call) -> Result<(), Unsupported> {
+    pub(super) fn arguments(&mut self, line: &Line, call: &Call) -> Result<(), Unsupported> {
         let holds = self.facts.words[&line.pc];
         let mut at = 0;
         for &arg in call.args() {
@@ -279,23 +294,31 @@ impl Translator<'_, '_> {
     }
 
     fn ask(&mut self, line: &Line, slot: usize) -> Value {
-        let signature = match self.service {
-            Some(signature) => signature,
-            None => {
-                let mut signature = Signature::new(CallConv::SystemV);
-                signature.params.extend([I64, I32, I32].map(AbiParam::new));
-                signature.returns.push(AbiParam::new(I64));
-                *self.service.insert(self.b.import_signature(signature))
-            }
-        };
+        let signature = self.signature(&[I64, I32, I32]);
         let serve: extern "C" fn(*mut c_void, u32, u32) -> u64 = serve;
-        let service = self.b.ins().iconst(I64, serve as usize as i64);
         let slot = self.b.ins().iconst(I32, slot as i64);
         let pc = self.b.ins().iconst(I32, i64::from(line.pc));
-        let asked = self
-            .b
-            .ins()
-            .call_indirect(signature, service, &[self.frame, slot, pc]);
-        self.b.inst_results(asked)[0]
+        self.call_host(signature, serve as usize, &[self.frame, slot, pc])
+    }
+
+    /// Calls a function of this program.
+    pub(super) fn call_host(
+        &mut self,
+        signature: SigRef,
+        function: usize,
+        args: &[Value],
+    ) -> Value {
+        let function = self.b.ins().iconst(I64, function as i64);
+        let called = self.b.ins().call_indirect(signature, function, args);
+        self.b.inst_results(called)[0]
+    }
+
+    pub(super) fn signature(&mut self, params: &[Type]) -> SigRef {
+        let mut signature = Signature::new(CallConv::SystemV);
+        signature
+            .params
+            .extend(params.iter().map(|&ty| AbiParam::new(ty)));
+        signature.returns.push(AbiParam::new(I64));
+        self.b.import_signature(signature)
     }
 }

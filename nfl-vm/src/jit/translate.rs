@@ -12,9 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{
-    AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value,
-};
+use cranelift_codegen::ir::{AliasRegionData, Block, InstBuilder, MemFlagsData, Type, Value};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, Switch, Variable};
 use nfl_abi::Image;
@@ -50,8 +48,6 @@ pub(super) struct Translator<'a, 'f> {
     /// For each subroutine where its calls go on.
     behind: BTreeMap<u32, Vec<u32>>,
     regions: [MemFlagsData; 6],
-    /// The signature of services, once one is called.
-    pub(super) service: Option<SigRef>,
     /// Where a run ends that a service has ended.
     stopped: Option<Block>,
 }
@@ -96,7 +92,6 @@ pub(super) fn entry(
         open: BTreeSet::new(),
         behind: BTreeMap::new(),
         regions,
-        service: None,
         stopped: None,
     };
     let reached = t.reach(pc);
