@@ -343,6 +343,8 @@ codes! {
         "Packages are found by their names: the package `acme.edge` lies in `acme/edge` below one of the directories that `source` names in `nfl.toml`.\n\nWrong:\n\n    package acme.edge;    // in src/acme/Router.nfl\n\nRight:\n\n    package acme.edge;    // in src/acme/edge/Router.nfl\n"
     E915 "a handler has grown"
         "`nflc size --diff` found a handler that takes more bytes of code and constants than in the baseline, and more of them than `--allow-growth` allows. Handlers that are new have nothing to be compared with. A baseline that is kept with the sources shows growth in review.\n\nWrong:\n\n    nflc size guard.nfl --diff sizes.json    # after a change that makes a handler larger\n\nRight:\n\n    nflc size guard.nfl --save sizes.json    # when it is worth its bytes\n"
+    E916 "the world does not fit the program"
+        "A world says what a node knows before a program runs: the contents of its tables, its clock, its number. Its keys and values are those of the program's resources, in the spelling of the source; what does not fit is listed with its path, and nothing runs. `nflc world` prints a world of a program to begin with.\n\nWrong:\n\n    fib4 = [{ key = \"10.0.0.0/8\", value = { port = 70000 } }]\n\nRight:\n\n    fib4 = [{ key = \"10.0.0.0/8\", value = { port = 7 } }]\n"
     E920 "an assertion does not hold"
         "`nflc test` found the condition of an `assert` false. The report shows the value of each part of the condition, and the packets in it layer by layer.\n\nWrong:\n\n    @Test void works() { assert Guard().ingress(Ipv4()).verdict == Drop; }\n\nRight:\n\n    @Test void works() { assert Guard().ingress(Ipv4()).verdict == Pass; }\n"
     E921 "a test cannot go on"

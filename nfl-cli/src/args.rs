@@ -121,6 +121,7 @@ pub(crate) enum Command {
     Build(crate::build::Args),
     Test(crate::test::Args),
     Run(crate::run::Args),
+    World(crate::world::Args),
     Inspect(crate::inspect::Args),
     Disasm(crate::disasm::Args),
     Size(crate::size::Args),

@@ -155,7 +155,7 @@ fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         None => project.dir.join("out"),
     };
     let (kinds, mut outputs, mut all) = (args.kinds(), Outputs::default(), Vec::new());
-    for Compiled { unit, images } in compiled {
+    for Compiled { unit, images, .. } in compiled {
         let images = source::of_party(images, args.party)?;
         add(&dir, &images, &kinds, unit.sources(), &mut outputs, shell)?;
         all.extend(images);

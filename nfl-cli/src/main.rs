@@ -36,6 +36,7 @@ mod table;
 mod test;
 mod time;
 mod verify;
+mod world;
 
 use args::Command;
 use clap::Parser;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(args, &mut shell),
         Command::Test(args) => test::run(args, &mut shell),
         Command::Run(args) => run::run(args, &mut shell),
+        Command::World(args) => world::run(args, &mut shell),
         Command::Inspect(args) => inspect::run(args, &mut shell),
         Command::Disasm(args) => disasm::run(args, &mut shell),
         Command::Size(args) => size::run(args, &mut shell),

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nfl::abi::codes;
+use nfl::world::{ResourceShape, World};
 use nfl::{
     Budget, Built, Context, Engine, Entry, Fault, Image, Instance, Jit, Mirror, Outcome, Packet,
     Policy, Role, Trap, VerdictKind,
@@ -24,7 +25,7 @@ use crate::failure::{Exit, Failure};
 use crate::shell::Shell;
 use crate::source::{self, Choice, PartyName};
 use crate::stats::{self, Stats};
-use crate::{key, time};
+use crate::{key, time, world};
 
 /// Captures below this size are done before a progress bar can be seen, in bytes.
 const PROGRESS_FROM: u64 = 1_000_000;
@@ -32,11 +33,11 @@ const PROGRESS_FROM: u64 = 1_000_000;
 /// Run a handler over the packets of a capture
 ///
 /// The program is proved before it runs. Each packet is a first packet: memory that travels with
-/// packets starts afresh, and the clock is the packet's time. Tables are empty at first and kept
-/// from packet to packet; timers run when their time has come.
+/// packets starts afresh, and the clock is the packet's time. Tables are as the world says, or empty
+/// at first, and kept from packet to packet; timers run when their time has come.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  nflc run guard.nfl --on originator --pcap in.pcap --set port=443\n  nflc run mark.nfl --on ingress --pcap in.pcap --write out.pcap --format json\n  nflc run guard.nfc --key controller.pub.pem --on originator --pcap in.pcap"
+    after_help = "Examples:\n  nflc run guard.nfl --on originator --pcap in.pcap --set port=443\n  nflc run mark.nfl --on ingress --pcap in.pcap --write out.pcap --format json\n  nflc run guard.nfc --key controller.pub.pem --on originator --pcap in.pcap\n  nflc run router.nfl --world router.toml --save-world after.toml --pcap in.pcap"
 )]
 pub(crate) struct Args {
     /// Source file, image, or capsule with --key
@@ -62,12 +63,18 @@ pub(crate) struct Args {
     /// Whose image, where both have the handler
     #[arg(long, value_enum, value_name = "PARTY")]
     party: Option<PartyName>,
-    /// The port on which packets come in
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    port: u32,
-    /// The number of the node
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    node: u32,
+    /// The port on which packets come in: the world's, or 0
+    #[arg(long, value_name = "N")]
+    port: Option<u32>,
+    /// The number of the node: the world's, or 0
+    #[arg(long, value_name = "N")]
+    node: Option<u32>,
+    /// What the node knows before the first packet: a TOML or JSON file
+    #[arg(long, value_name = "WORLD")]
+    world: Option<PathBuf>,
+    /// A file to write what the node knows behind the last packet
+    #[arg(long, value_name = "OUT")]
+    save_world: Option<PathBuf>,
     /// The public key that a capsule must be signed with
     #[arg(long, value_name = "KEY")]
     key: Option<PathBuf>,
@@ -94,6 +101,8 @@ struct Line<'a> {
     index: u64,
     verdict: &'a str,
     operand: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<u16>,
     reason: Option<String>,
     steps: Option<u32>,
     out: String,
@@ -116,7 +125,13 @@ struct MirrorLine {
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let role = args.on.as_deref().map(role).transpose()?;
-    let images = images(args, shell)?;
+    let mut world = match &args.world {
+        Some(path) => world::read(path)?,
+        None => World::default(),
+    };
+    world.node = args.node.or(world.node);
+    world.port = args.port.or(world.port);
+    let Runnables { images, resources } = images(args, &world, shell)?;
     let (Runnable { image, formats }, entry) = handler(images, role)?;
     let program = Engine::interp().load_unsigned(image.clone(), &Policy::ALL);
     let program = program.map_err(|error| Failure::wrong(error.code(), error.to_string()))?;
@@ -132,13 +147,19 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         image: &image,
         formats: &formats,
         entry,
-        context: Context {
-            ingress_port: args.port,
-            node_id: args.node,
-            ..Context::default()
-        },
+        context: world.context(),
+        clock: Clock::default(),
+        world: &world,
     };
+    if let Some(path) = &args.world {
+        let filled = world.fill(&resources, &mut node.instance.state_mut());
+        filled.map_err(|errors| world::broken(path, &errors))?;
+    }
     let stats = over_capture(args, &mut node, shell)?;
+    if let Some(path) = &args.save_world {
+        let saved = world.save(&resources, &node.instance.state_mut());
+        world::write(path, &saved.datum())?;
+    }
     if args.format == Format::Human {
         let counters = told::counters(&node.instance.state_mut());
         shell.print(stats.report(&image, &entry, steps_max) + &counters)?;
@@ -154,6 +175,21 @@ struct Node<'a> {
     formats: &'a [String],
     entry: Entry,
     context: Context,
+    clock: Clock,
+    world: &'a World,
+}
+
+/// The time of packets so far.
+#[derive(Default)]
+struct Clock {
+    first_ns: Option<u64>,
+    packets: u64,
+}
+
+/// What a file holds: the images, and the resources that they may have.
+struct Runnables {
+    images: Vec<Runnable>,
+    resources: Vec<ResourceShape>,
 }
 
 /// An image, with the texts of its log lines where its source is known.
@@ -191,16 +227,29 @@ impl Node<'_> {
         Ok(())
     }
 
+    /// The ports that a copy of the packet goes to, if the world knows the group.
+    fn ports(&mut self, outcome: Option<&Outcome>) -> Vec<u16> {
+        let verdict = outcome.map(|outcome| outcome.verdict);
+        let verdict = verdict.filter(|verdict| verdict.kind == VerdictKind::Multicast);
+        let group = verdict.and_then(|verdict| u16::try_from(verdict.operand).ok());
+        let state = self.instance.state_mut();
+        group.map_or(Vec::new(), |group| self.world.ports(group, &state))
+    }
+
     /// Runs the handler on a frame, which holds the handler's changes afterwards; nothing when the
     /// handler is not run for such frames.
     fn run(&mut self, frame: &mut Frame) -> Result<Option<Outcome>, Failure> {
-        self.run_timers(frame.timestamp_ns)?;
+        let first_ns = *self.clock.first_ns.get_or_insert(frame.timestamp_ns);
+        let nth = self.clock.packets;
+        self.clock.packets += 1;
+        let clock_ns = self.world.clock_ns(nth, frame.timestamp_ns, first_ns);
+        self.run_timers(clock_ns)?;
         let Some(start) = locate(frame.link, &frame.data, self.entry.layer) else {
             return Ok(None);
         };
         let context = Context {
             network_offset: start.network_offset,
-            clock_ns: frame.timestamp_ns,
+            clock_ns,
             ..self.context
         };
         let mut packet = Packet::from(&frame.data[start.packet_offset..]);
@@ -281,7 +330,11 @@ fn over_capture(args: &Args, node: &mut Node<'_>, shell: &mut Shell) -> Result<S
         }
         let told = Told::take(&mut node.instance.state_mut(), node.formats);
         match args.format {
-            Format::Json => shell.json(&line(&frame, outcome.as_ref(), reason, told))?,
+            Format::Json => {
+                let ports = node.ports(outcome.as_ref());
+                let line = line(&frame, outcome.as_ref(), reason, told);
+                shell.json(&Line { ports, ..line })?;
+            }
             Format::Human => {
                 for text in &told.log {
                     shell.print(format!("packet {}: {text}\n", frame.index))?;
@@ -314,6 +367,7 @@ fn line(
         index: frame.index,
         verdict: outcome.map_or("Skip", |o| o.verdict.kind.text()),
         operand,
+        ports: Vec::new(),
         reason,
         steps: outcome.and_then(|o| o.steps),
         out: hex(&frame.data),
@@ -373,19 +427,37 @@ pub(crate) fn role(text: &str) -> Result<Role, Failure> {
 }
 
 /// The images in the file: several for a contract's source, one otherwise.
-fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Runnable>, Failure> {
+fn images(args: &Args, world: &World, shell: &mut Shell) -> Result<Runnables, Failure> {
     if source::is_source(&args.file) {
-        let compiled = source::images(&args.file, &args.choice, shell)?;
+        let choice = world::with_settings(&args.choice, world);
+        let compiled = source::images(&args.file, &choice, shell)?;
         let images = source::of_party(compiled.images, args.party)?;
         let runnable = |built: Built| Runnable {
             formats: built.module().formats.clone(),
             image: built.image,
         };
-        return Ok(images.into_iter().map(runnable).collect());
+        return Ok(Runnables {
+            images: images.into_iter().map(runnable).collect(),
+            resources: compiled.resources,
+        });
     }
+    let mut image = image(args)?;
+    if let Some(path) = &args.world {
+        let bound = world.bind_late(&mut image);
+        bound.map_err(|errors| world::broken(path, &errors))?;
+    }
+    let resources = image.manifest.resources.iter();
+    Ok(Runnables {
+        resources: resources.map(ResourceShape::of_image).collect(),
+        images: vec![image.into()],
+    })
+}
+
+/// The image of a file that is no source.
+fn image(args: &Args) -> Result<Image, Failure> {
     let bytes = artifact::read_bytes(&args.file)?;
     match artifact::kind(&args.file, &bytes) {
-        Some(Kind::Image) => Ok(vec![artifact::read_image(&args.file, &bytes)?.into()]),
+        Some(Kind::Image) => artifact::read_image(&args.file, &bytes),
         Some(Kind::Capsule) => {
             let Some(public) = &args.key else {
                 return Err(Failure::usage(
@@ -398,7 +470,7 @@ fn images(args: &Args, shell: &mut Shell) -> Result<Vec<Runnable>, Failure> {
             let now_s = time::now(args.now)?;
             let audience = args.audience.as_deref();
             let trusted = artifact::open(&args.file, &bytes, public, audience, now_s)?;
-            Ok(vec![trusted.into_image().into()])
+            Ok(trusted.into_image())
         }
         Some(Kind::Bundle) => Err(artifact::one_at_a_time(&args.file)),
         None => Err(artifact::unknown(&args.file)),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use nfl::abi::codes;
+use nfl::world::ResourceShape;
 use nfl::{
     BindError, Build, Built, Compiler, Diagnostic, FunctionUnit, GraphConnection, GraphUnit,
     Limits, OptLevel, Party, Severity, SourceMap, Style, Unit, UnknownTarget, render,
@@ -53,6 +54,8 @@ impl Level {
 pub(crate) struct Compiled {
     pub(crate) unit: Unit,
     pub(crate) images: Vec<Built>,
+    /// The resources that the images may have.
+    pub(crate) resources: Vec<ResourceShape>,
 }
 
 /// The instruction set that code is made for when nobody says.
@@ -155,15 +158,24 @@ pub(crate) fn unit(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Un
 pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<Compiled, Failure> {
     let settings = settings(&choice.set)?;
     let unit = unit(file, choice, shell)?;
+    let mut resources = Vec::new();
     let images = match graph(&unit, choice.function.as_deref()) {
         Some(graph) => {
             let connections = graph_images(graph, &settings, &unit)?;
+            for (connection, _) in &connections {
+                resources.extend(connection.contract.resources());
+            }
             connections
                 .into_iter()
                 .flat_map(|(_, built)| built)
                 .collect()
         }
-        None => bind(choose(&unit, choice.function.as_deref())?, &settings, &unit)?,
+        None => {
+            let function = choose(&unit, choice.function.as_deref())?;
+            let (images, own) = bind(function, &settings, &unit)?;
+            resources = own;
+            images
+        }
     };
     for Built { image, party, .. } in &images {
         shell.detail(format!(
@@ -173,7 +185,11 @@ pub(crate) fn images(file: &Path, choice: &Choice, shell: &mut Shell) -> Result<
             image.code.len()
         ));
     }
-    Ok(Compiled { unit, images })
+    Ok(Compiled {
+        unit,
+        images,
+        resources,
+    })
 }
 
 /// The graph of this name, or the only one.
@@ -215,7 +231,7 @@ pub(crate) fn settings(set: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
 }
 
 /// The function of this name, or the only one.
-fn choose<'u>(unit: &'u Unit, name: Option<&str>) -> Result<FunctionUnit<'u>, Failure> {
+pub(crate) fn choose<'u>(unit: &'u Unit, name: Option<&str>) -> Result<FunctionUnit<'u>, Failure> {
     let functions = unit.functions();
     let names = || {
         let names: Vec<String> = functions
@@ -241,12 +257,12 @@ fn choose<'u>(unit: &'u Unit, name: Option<&str>) -> Result<FunctionUnit<'u>, Fa
     }
 }
 
-/// The images of a function with these parameters.
+/// The images of a function with these parameters, and the resources that they may have.
 fn bind(
     function: FunctionUnit<'_>,
     settings: &[(&str, &str)],
     unit: &Unit,
-) -> Result<Vec<Built>, Failure> {
+) -> Result<(Vec<Built>, Vec<ResourceShape>), Failure> {
     let failed = |exit: Exit| {
         move |error: BindError| Failure {
             exit,
@@ -257,7 +273,8 @@ fn bind(
     // A value that does not do is the command line's fault, a program that cannot be proved with
     // good values is the program's.
     let bound = function.bind(settings).map_err(failed(Exit::Usage))?;
-    bound.images().map_err(failed(Exit::Wrong))
+    let images = bound.images().map_err(failed(Exit::Wrong))?;
+    Ok((images, bound.resources()))
 }
 
 /// Each function of a file with each of its parties, for commands that show all.
@@ -273,10 +290,14 @@ pub(crate) fn all_images(
     let unit = unit(file, choice, shell)?;
     let functions = unit.functions();
     if let [_] | [] = functions.as_slice() {
-        let images = bind(choose(&unit, None)?, &settings, &unit)?;
-        return Ok(Compiled { unit, images });
+        let (images, resources) = bind(choose(&unit, None)?, &settings, &unit)?;
+        return Ok(Compiled {
+            unit,
+            images,
+            resources,
+        });
     }
-    let mut images = Vec::new();
+    let (mut images, mut resources) = (Vec::new(), Vec::new());
     for function in functions {
         let known = function.parameters();
         let own: Vec<(&str, &str)> = settings
@@ -284,9 +305,15 @@ pub(crate) fn all_images(
             .copied()
             .filter(|(name, _)| known.iter().any(|p| p.name == *name))
             .collect();
-        images.extend(bind(function, &own, &unit)?);
+        let (more, shapes) = bind(function, &own, &unit)?;
+        images.extend(more);
+        resources.extend(shapes);
     }
-    Ok(Compiled { unit, images })
+    Ok(Compiled {
+        unit,
+        images,
+        resources,
+    })
 }
 
 /// The images of one party, when one is asked for.

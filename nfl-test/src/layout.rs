@@ -13,31 +13,37 @@ use crate::value::Value;
 use crate::wire;
 
 /// A number at its place.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leaf {
-    pub(crate) offset: usize,
-    pub(crate) bytes: usize,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// Bytes from the start of the value.
+    pub offset: usize,
+    /// How many bytes it takes.
+    pub bytes: usize,
     /// Whether the most significant byte comes first.
-    pub(crate) wire: bool,
+    pub wire: bool,
 }
 
 /// Where the numbers of a value lie.
 #[derive(Clone, Default, Debug)]
-pub(crate) struct Layout {
-    pub(crate) leaves: Vec<Leaf>,
-    pub(crate) size: usize,
+pub struct Layout {
+    /// The numbers in order.
+    pub leaves: Vec<Leaf>,
+    /// Bytes in all.
+    pub size: usize,
 }
 
 /// Layouts of one instance, whose parameters say how long some arrays are.
-#[derive(Clone, Copy)]
-pub(crate) struct Layouts<'a> {
-    pub(crate) t: &'a Tables,
-    pub(crate) bindings: &'a Bindings,
+#[derive(Clone, Copy, Debug)]
+pub struct Layouts<'a> {
+    /// The types.
+    pub t: &'a Tables,
+    /// The values of the parameters.
+    pub bindings: &'a Bindings,
 }
 
 impl Layouts<'_> {
     /// Where the numbers of a type lie.
-    pub(crate) fn of(self, ty: Ty) -> Layout {
+    pub fn of(self, ty: Ty) -> Layout {
         let mut layout = Layout::default();
         self.place(ty, &mut layout);
         if layout.size > 2 && matches!(self.t.types.kind(ty), TyKind::Record(_)) {
@@ -47,7 +53,7 @@ impl Layouts<'_> {
     }
 
     /// How many elements an array has.
-    pub(crate) fn count(self, len: Len) -> usize {
+    pub fn count(self, len: Len) -> usize {
         match len {
             Len::Known(n) => n as usize,
             Len::Template(id) => self.template(id),

@@ -23,6 +23,7 @@ mod value;
 mod wire;
 mod world;
 
+pub use layout::{Layout, Layouts, Leaf};
 pub use node::Images;
 pub use report::{Failure, Part, Report};
 

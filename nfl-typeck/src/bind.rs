@@ -74,9 +74,9 @@ pub fn parse_value(text: &str, ty: Ty, tables: &Tables) -> Result<Konst, String>
     })?;
     let kind = tables.types.kind(ty);
     let value = match (lit, kind) {
-        (Value::Int(n), TyKind::Unsigned(_) | TyKind::Signed(_))
-        | (Value::Int(n), TyKind::Port | TyKind::Group | TyKind::NodeId) => Konst::Int(n),
-        (Value::Lit(lit), _) => match (lit, kind) {
+        (Literal::Int(n), TyKind::Unsigned(_) | TyKind::Signed(_))
+        | (Literal::Int(n), TyKind::Port | TyKind::Group | TyKind::NodeId) => Konst::Int(n),
+        (Literal::Lit(lit), _) => match (lit, kind) {
             (Lit::Bool(b), TyKind::Bool) => Konst::Bool(b),
             (Lit::Char(c), TyKind::Unsigned(_)) => Konst::Int(i128::from(c)),
             (Lit::Ip4(a), TyKind::Ip4) => Konst::Int(i128::from(a)),
@@ -102,13 +102,20 @@ pub fn parse_value(text: &str, ty: Ty, tables: &Tables) -> Result<Konst, String>
 }
 
 /// A literal, read by the parser of the language so that there is one reading of it.
-enum Value {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Literal {
+    /// A number, with its sign.
     Int(i128),
+    /// Anything else.
     Lit(Lit),
 }
 
 /// The literal, or what the scanner has to say of it.
-fn literal(text: &str) -> Result<Value, Option<String>> {
+///
+/// # Errors
+///
+/// What is wrong within the literal, if the text is one at all.
+pub fn literal(text: &str) -> Result<Literal, Option<String>> {
     if text.contains([';', '{', '}', '\n']) {
         return Err(None);
     }
@@ -136,9 +143,9 @@ fn literal(text: &str) -> Result<Value, Option<String>> {
     match &ast.exprs[e].kind {
         ExprKind::Lit(Lit::Int(n)) => {
             let n = i128::try_from(*n).map_err(|_| None)?;
-            Ok(Value::Int(if negative { -n } else { n }))
+            Ok(Literal::Int(if negative { -n } else { n }))
         }
-        ExprKind::Lit(lit) if !negative => Ok(Value::Lit(lit.clone())),
+        ExprKind::Lit(lit) if !negative => Ok(Literal::Lit(lit.clone())),
         _ => Err(None),
     }
 }

@@ -5,6 +5,7 @@
 //! resources' capacities; equal states after equal operations; a state can be copied and compared.
 
 mod error;
+mod restore;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

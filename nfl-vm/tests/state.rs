@@ -633,3 +633,63 @@ fn operations_that_make_no_sense_say_why() {
         Some("this machine does not offer `topic.join`")
     );
 }
+
+#[test]
+fn what_packets_make_can_be_put_back() {
+    let kinds = [
+        (ResourceKind::Slots, 0, 1, 4),
+        (ResourceKind::Counter, 0, 0, 2),
+        (ResourceKind::Counters, 2, 0, 1),
+        (ResourceKind::Meter, 2, 0, 1),
+    ];
+    let resources = kinds.map(|(kind, key, value, capacity)| Resource {
+        name: kind.text().to_owned(),
+        first: 8,
+        ..resource(kind, key, value, capacity)
+    });
+    let mut state = State::new(&resources).expect("they differ in name");
+    let said = |result: Result<(), nfl_vm::StateError>| result.err().map(|e| e.to_string());
+    assert_eq!(said(state.insert_slot("slots", 9, &[7])), None);
+    assert_eq!(said(state.insert_slot("slots", 9, &[6])), None);
+    assert!(said(state.insert_slot("slots", 7, &[7])).is_some());
+    assert!(said(state.insert_slot("slots", 12, &[7])).is_some());
+    assert_eq!(
+        state.entries("slots"),
+        Ok(vec![(9u32.to_le_bytes().to_vec(), vec![6])])
+    );
+    let count = nfl_vm::Count {
+        packets: 3,
+        bytes: 900,
+    };
+    assert_eq!(said(state.set_counter("counter", 1, count)), None);
+    assert_eq!(state.counter("counter", 1), Ok(count));
+    assert!(said(state.set_counter("counter", 2, count)).is_some());
+    assert_eq!(said(state.set_counter_of("counters", &[1, 2], count)), None);
+    assert_eq!(state.counter_of("counters", &[1, 2]), Ok(count));
+    assert!(said(state.set_counter_of("counters", &[1, 3], count)).is_some());
+    assert_eq!(state.meter("meter"), Ok(None));
+    let rates = Rates {
+        committed_bps: 8,
+        committed_burst: 1,
+        peak_bps: 16,
+        peak_burst: 2,
+    };
+    assert_eq!(said(state.set_meter("meter", Some(rates))), None);
+    assert_eq!(state.meter("meter"), Ok(Some(rates)));
+    state.seed(77);
+    assert_eq!(state.random_seed(), 77);
+}
+
+#[test]
+fn slots_around_one_that_was_put_back_are_taken_in_order() {
+    let mut slots = Node::new(&[resource(ResourceKind::Slots, 0, 1, 3)]);
+    slots
+        .state
+        .insert_slot("it", 1, &[9])
+        .expect("there is such a slot");
+    let mut take = || {
+        let (found, slot, _) = slots.call("slot.take", &[5]);
+        (found == 1).then_some(slot)
+    };
+    assert_eq!([take(), take(), take()], [Some(0), Some(2), None]);
+}

@@ -32,6 +32,8 @@ mod replay;
 pub mod test;
 #[cfg(feature = "compiler")]
 mod unit;
+#[cfg(feature = "world")]
+pub mod world;
 
 pub use error::UnknownTarget;
 pub use party::Party;

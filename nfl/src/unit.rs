@@ -182,6 +182,21 @@ pub struct Bound<'u> {
     bindings: Bindings,
 }
 
+#[cfg(feature = "world")]
+impl Bound<'_> {
+    pub(crate) fn checked(&self) -> &Checked {
+        self.function.unit.checked()
+    }
+
+    pub(crate) fn function_id(&self) -> FunctionId {
+        self.function.id
+    }
+
+    pub(crate) fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+}
+
 impl Bound<'_> {
     /// The images: one for each party of a contract, one for resident handlers.
     ///

@@ -76,6 +76,12 @@ impl Counters {
         }
     }
 
+    pub(crate) fn set(&mut self, index: u32, count: Count) {
+        if index < self.len {
+            self.counts.insert(index, count);
+        }
+    }
+
     pub(crate) fn get(&self, index: u32) -> Count {
         self.0
             .get(index)
@@ -114,6 +120,11 @@ impl KeyedCounters {
         if let Some(cell) = known.or_else(|| self.0.place(key, &zero, now)) {
             add(self.0.value_mut(cell), bytes);
         }
+    }
+
+    /// Sets the counter of a key; answers whether there was room.
+    pub(crate) fn set(&mut self, key: &[u8], count: Count, now_ns: u64) -> bool {
+        self.0.put(key, &count.to_bytes(), now_ns)
     }
 
     pub(crate) fn get(&self, key: &[u8], now_ns: u64) -> Count {

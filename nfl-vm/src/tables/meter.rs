@@ -82,6 +82,11 @@ impl Meter {
         self.clear();
     }
 
+    /// The rates, if it has any.
+    pub(crate) fn rates(&self) -> Option<Rates> {
+        self.rates
+    }
+
     /// The colour of so many bytes under a key.
     pub(crate) fn charge(&mut self, key: &[u8], bytes: u32, now: Now) -> Colour {
         let Some(rates) = self.rates else {

@@ -101,6 +101,27 @@ impl Slots {
         Some(self.first + at)
     }
 
+    /// Puts a value into a slot of this number; answers whether there is such a slot.
+    pub(crate) fn put(&mut self, slot: u32, value: &[u8], now_ns: u64) -> bool {
+        let place = slot.checked_sub(self.first);
+        let Some(place) = place.filter(|&place| place < self.ageing.capacity) else {
+            return false;
+        };
+        while self.fresh <= place {
+            self.freed.insert(self.first + self.fresh);
+            self.fresh += 1;
+        }
+        self.free(slot);
+        self.freed.remove(&slot);
+        self.by_use.insert((now_ns, slot));
+        let entry = Entry {
+            value: value.to_vec(),
+            used_ns: now_ns,
+        };
+        self.taken.insert(slot, entry);
+        true
+    }
+
     /// Frees a slot; answers whether it was taken.
     pub(crate) fn remove(&mut self, slot: u32, now: Now) -> bool {
         let live = self.seek(slot, now.ns).is_some();
