@@ -11,6 +11,7 @@ mod elves;
 mod pages;
 mod place;
 mod sizes;
+mod worlds;
 
 /// Arguments, then more of them.
 fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
@@ -31,6 +32,7 @@ fn help_is_stable() {
         &["check", "--help"],
         &["build", "--help"],
         &["run", "--help"],
+        &["world", "--help"],
         &["inspect", "--help"],
         &["disasm", "--help"],
         &["size", "--help"],

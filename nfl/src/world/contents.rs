@@ -100,26 +100,30 @@ fn need<'d>(reader: &mut Reader, path: &str, datum: &'d Datum, name: &str) -> Op
 }
 
 fn element(reader: &mut Reader, path: &str, shape: &ResourceShape, datum: &Datum) -> Option<What> {
-    let keyed = |reader: &mut Reader| {
+    let value = |reader: &mut Reader| {
+        let value = need(reader, path, datum, "value")?;
+        reader.bytes(&join(path, "value"), &shape.value, value)
+    };
+    let key = |reader: &mut Reader| {
         reader.map(path, datum, &["key", "value"])?;
-        let key = need(reader, path, datum, "key");
-        let value = need(reader, path, datum, "value");
-        let value = reader.bytes(&join(path, "value"), &shape.value, value?);
-        Some((key?, value?))
+        need(reader, path, datum, "key")
     };
     match shape.kind {
         ResourceKind::Table
         | ResourceKind::FlowTable
         | ResourceKind::FlowState
         | ResourceKind::Tags => {
-            let (key, value) = keyed(reader)?;
-            let key = reader.bytes(&join(path, "key"), &shape.key, key)?;
-            Some(What::Insert(key, value))
+            let key = key(reader)?;
+            let key = reader.bytes(&join(path, "key"), &shape.key, key);
+            let value = value(reader);
+            Some(What::Insert(key?, value?))
         }
         ResourceKind::Lpm => {
-            let (key, value) = keyed(reader)?;
-            let (address, bits) = reader.prefix(&join(path, "key"), &shape.key, key)?;
-            Some(What::Prefix(address, bits, value))
+            let key = key(reader)?;
+            let prefix = reader.prefix(&join(path, "key"), &shape.key, key);
+            let value = value(reader);
+            let (address, bits) = prefix?;
+            Some(What::Prefix(address, bits, value?))
         }
         ResourceKind::Ternary => rule(reader, path, shape, datum).map(What::Rule),
         ResourceKind::Set | ResourceKind::FlowSet | ResourceKind::Topic => {
@@ -134,8 +138,7 @@ fn element(reader: &mut Reader, path: &str, shape: &ResourceShape, datum: &Datum
             reader.map(path, datum, &["slot", "value"])?;
             let slot = need(reader, path, datum, "slot")?;
             let slot = reader.int(&join(path, "slot"), slot, 0, i128::from(u32::MAX));
-            let value = need(reader, path, datum, "value")?;
-            let value = reader.bytes(&join(path, "value"), &shape.value, value);
+            let value = value(reader);
             Some(What::Slot(slot? as u32, value?))
         }
         ResourceKind::Register => {
@@ -145,8 +148,7 @@ fn element(reader: &mut Reader, path: &str, shape: &ResourceShape, datum: &Datum
             }
             reader.map(path, datum, &["index", "value"])?;
             let index = index(reader, path, datum);
-            let value = need(reader, path, datum, "value")?;
-            let value = reader.bytes(&join(path, "value"), &shape.value, value);
+            let value = value(reader);
             Some(What::Register(index?, value?))
         }
         ResourceKind::Counter => {

@@ -43,7 +43,13 @@ pub fn schema(shapes: Option<&[ResourceShape]>) -> Datum {
         ("port", port),
         ("next-hop", word()),
         ("queue-depth", word()),
-        ("seed", integer(0, u64::MAX.into())),
+        (
+            "seed",
+            of_scalar(&Scalar::Number {
+                bits: 64,
+                signed: false,
+            }),
+        ),
         ("clock", closed(named(clock), &[])),
         (
             "set",
