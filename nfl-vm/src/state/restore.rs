@@ -17,11 +17,11 @@ impl State {
     pub fn insert_slot(&mut self, name: &str, slot: u32, value: &[u8]) -> Result<(), StateError> {
         let at = self.at(name)?;
         self.check_value(at, value, self.declared[at].value_bytes)?;
-        let now_ns = self.clock_ns;
+        let now = self.next();
         let Store::Slots(slots) = &mut self.stores[at] else {
             return Err(self.kind(at));
         };
-        if slots.put(slot, value, now_ns) {
+        if slots.put(slot, value, now) {
             return Ok(());
         }
         let len = self.declared[at].capacity;
@@ -59,12 +59,12 @@ impl State {
         count: Count,
     ) -> Result<(), StateError> {
         let at = self.at(name)?;
-        self.check_key(at, key)?;
-        let now_ns = self.clock_ns;
+        let key = &*self.key(at, key)?;
+        let now = self.next();
         let Store::KeyedCounters(counters) = &mut self.stores[at] else {
             return Err(self.kind(at));
         };
-        let room = counters.set(key, count, now_ns);
+        let room = counters.set(key, count, now);
         self.room(at, room)
     }
 

@@ -77,8 +77,8 @@ impl Counters {
     }
 
     pub(crate) fn set(&mut self, index: u32, count: Count) {
-        if index < self.len {
-            self.counts.insert(index, count);
+        if let Some(place) = self.0.get_mut(index) {
+            place.copy_from_slice(&count.to_bytes());
         }
     }
 
@@ -123,8 +123,8 @@ impl KeyedCounters {
     }
 
     /// Sets the counter of a key; answers whether there was room.
-    pub(crate) fn set(&mut self, key: &[u8], count: Count, now_ns: u64) -> bool {
-        self.0.put(key, &count.to_bytes(), now_ns)
+    pub(crate) fn set(&mut self, key: &[u8], count: Count, now: Now) -> bool {
+        self.0.put(key, &count.to_bytes(), now)
     }
 
     pub(crate) fn get(&self, key: &[u8], now_ns: u64) -> Count {

@@ -43,16 +43,23 @@ impl Lowest {
         for words in self.0.iter().rev() {
             at = at * 64 + words.get(at)?.trailing_zeros() as usize;
         }
-        let lowest = at as u32;
+        self.remove(at as u32);
+        Some(at as u32)
+    }
+
+    /// Takes a number out.
+    pub(crate) fn remove(&mut self, number: u32) {
+        let mut at = number as usize;
         for words in &mut self.0 {
-            let word = words.get_mut(at / 64)?;
+            let Some(word) = words.get_mut(at / 64) else {
+                return;
+            };
             *word &= !(1 << (at % 64));
             if *word != 0 {
-                break;
+                return;
             }
             at /= 64;
         }
-        Some(lowest)
     }
 }
 
@@ -72,6 +79,9 @@ mod tests {
         let rest: Vec<u32> = std::iter::from_fn(|| set.pop()).collect();
         assert_eq!(rest, [0, 5, 64, 4096, 70_000, 300_000]);
         set.insert(9);
+        set.insert(8);
+        set.remove(8);
+        set.remove(1_000_000);
         assert_eq!(set.pop(), Some(9));
         assert_eq!(set.pop(), None);
     }

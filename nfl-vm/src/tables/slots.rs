@@ -102,23 +102,23 @@ impl Slots {
     }
 
     /// Puts a value into a slot of this number; answers whether there is such a slot.
-    pub(crate) fn put(&mut self, slot: u32, value: &[u8], now_ns: u64) -> bool {
-        let place = slot.checked_sub(self.first);
-        let Some(place) = place.filter(|&place| place < self.ageing.capacity) else {
+    pub(crate) fn put(&mut self, slot: u32, value: &[u8], now: Now) -> bool {
+        let at = slot.checked_sub(self.first);
+        let Some(at) = at.filter(|&at| at < self.ageing.capacity) else {
             return false;
         };
-        while self.fresh <= place {
-            self.freed.insert(self.first + self.fresh);
-            self.fresh += 1;
+        while self.cells.len() as u32 <= at {
+            self.freed.insert(self.cells.len() as u32);
+            self.cells.push(NONE);
         }
-        self.free(slot);
-        self.freed.remove(&slot);
-        self.by_use.insert((now_ns, slot));
-        let entry = Entry {
-            value: value.to_vec(),
-            used_ns: now_ns,
-        };
-        self.taken.insert(slot, entry);
+        if self.cells[at as usize] != NONE {
+            self.free(at, now.run);
+        }
+        self.freed.remove(at);
+        let cell = self.values.take(now.run);
+        self.values.get_mut(cell)[..self.value_bytes].copy_from_slice(value);
+        self.cells[at as usize] = cell;
+        self.uses.add(at, now.ns);
         true
     }
 
