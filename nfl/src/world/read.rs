@@ -220,14 +220,12 @@ impl Reader {
             self.wrong(path, "both addresses of a flow are IPv4, or both are IPv6");
             return None;
         }
-        let flow = nfl_vm::FlowTuple {
-            source,
-            destination,
-            source_port: source_port? as u16,
-            destination_port: destination_port? as u16,
-            protocol: protocol? as u8,
-        };
-        Some(flow.to_bytes())
+        // The five-tuple as flow tables know it: addresses, ports and protocol in wire order.
+        let mut flow = [source, destination].concat();
+        flow.extend_from_slice(&(source_port? as u16).to_be_bytes());
+        flow.extend_from_slice(&(destination_port? as u16).to_be_bytes());
+        flow.push(protocol? as u8);
+        Some(flow)
     }
 
     /// A prefix: its address in wire order, and how many bits count.
