@@ -14,6 +14,7 @@ use nfl_isa::{Inst, Op, Reg};
 use crate::memory::{Kind, Memory, Region, Regions, Width, Word};
 use crate::outcome::{Fault, Trap};
 use crate::program::Program;
+use crate::proved::flat::slot_at;
 
 /// The registers of a run, for whoever traces it.
 #[derive(Clone, Debug)]
@@ -468,15 +469,6 @@ impl Machine<'_> {
     }
 }
 
-/// The slot of the call vector at a place relative to the code's first byte.
-fn slot_at(target: u32) -> Option<usize> {
-    // The vector lies right below the code, so a slot's distance is what the place lacks to 0.
-    let below = 0u32.wrapping_sub(target);
-    let slot = (below / map::SLOT_BYTES).checked_sub(1)?;
-    let is_slot = below.is_multiple_of(map::SLOT_BYTES) && slot < map::VECTOR_SLOTS;
-    is_slot.then_some(slot as usize)
-}
-
 fn on_numbers(a: Word, b: Word, f: impl Fn(u32, u32) -> u32) -> Word {
     if a.is_number() && b.is_number() {
         Word::number(f(a.bits, b.bits))
@@ -497,21 +489,21 @@ fn below(a: Word, b: Word) -> Word {
 }
 
 /// `orc.b`: each byte all ones if any of its bits is set.
-fn or_bytes(bits: u32) -> u32 {
+pub(crate) fn or_bytes(bits: u32) -> u32 {
     let bytes = bits.to_le_bytes();
     u32::from_le_bytes(bytes.map(|byte| if byte == 0 { 0 } else { 0xff }))
 }
 
-fn signed(bits: u32) -> i64 {
+pub(crate) fn signed(bits: u32) -> i64 {
     i64::from(bits as i32)
 }
 
-fn high(product: i64) -> u32 {
+pub(crate) fn high(product: i64) -> u32 {
     (product >> 32) as u32
 }
 
 /// The ISA manual, chapter M: division by zero gives all ones, overflow the dividend.
-fn div(a: u32, b: u32) -> u32 {
+pub(crate) fn div(a: u32, b: u32) -> u32 {
     if b == 0 {
         u32::MAX
     } else {
@@ -520,7 +512,7 @@ fn div(a: u32, b: u32) -> u32 {
 }
 
 /// Of a division by zero the remainder is the dividend, of an overflow zero.
-fn rem(a: u32, b: u32) -> u32 {
+pub(crate) fn rem(a: u32, b: u32) -> u32 {
     if b == 0 {
         a
     } else {

@@ -41,6 +41,7 @@ mod memory;
 mod outcome;
 mod packet;
 mod program;
+mod proved;
 mod services;
 mod state;
 mod tables;

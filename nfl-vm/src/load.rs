@@ -5,9 +5,9 @@
 //! policy grants.
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
-use nfl_abi::host::Host;
+use nfl_abi::host::{Host, NoHost};
 use nfl_abi::image::{REASON_FAULT, REASONS, Right, Rights, Verdict, VerdictKind};
 use nfl_abi::{Entry, Image, Profile, Role, map};
 use nfl_isa::Reg;
@@ -20,6 +20,8 @@ use crate::memory::{Kind, Memory, Word};
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{Context, Frame, Packet, View};
 use crate::program::Program;
+use crate::proved::flat::Code;
+use crate::proved::{self, Work};
 use crate::services::{Bound, Services, Slot};
 use crate::state::{SharedState, State, StateError};
 
@@ -104,10 +106,14 @@ pub struct Loaded {
 #[derive(Debug)]
 struct Shared {
     proven: Proven,
-    program: Program,
+    /// For runs; nothing for an image that cannot be flattened.
+    code: Option<Code>,
+    /// For runs that are traced, or have fewer steps than were proved to be enough; decoded when the
+    /// first one comes.
+    program: OnceLock<Program>,
     /// Host code, once it is compiled.
     #[cfg(feature = "jit")]
-    native: std::sync::OnceLock<Native>,
+    native: OnceLock<Native>,
 }
 
 /// Load a proven image if the policy grants all it asks for.
@@ -139,13 +145,14 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
             });
         }
     }
-    let program = Program::new(proven.image());
+    let code = Code::new(proven.image());
     Ok(Loaded {
         shared: Arc::new(Shared {
             proven,
-            program,
+            code,
+            program: OnceLock::new(),
             #[cfg(feature = "jit")]
-            native: std::sync::OnceLock::new(),
+            native: OnceLock::new(),
         }),
     })
 }
@@ -200,6 +207,7 @@ impl Loaded {
             bound,
             state: state.clone(),
             spare: Vec::new(),
+            work: None,
         })
     }
 
@@ -215,7 +223,7 @@ impl Loaded {
     }
 
     #[cfg(feature = "jit")]
-    pub(crate) fn native(&self) -> &std::sync::OnceLock<Native> {
+    pub(crate) fn native(&self) -> &OnceLock<Native> {
         &self.shared.native
     }
 
@@ -233,6 +241,8 @@ pub struct Instance {
     state: SharedState,
     /// Takes packets whose buffers end before the window.
     spare: Vec<u8>,
+    /// Made for the first run.
+    work: Option<Box<Work>>,
 }
 
 impl Instance {
@@ -252,7 +262,8 @@ impl Instance {
     }
 
     /// Run the handler of `role` on a packet. `carried` is as long as the manifest's. Of several
-    /// timers it is the first.
+    /// timers it is the first. The clock of the state goes on to the context's, unless the image imports no
+    /// service: then the state is not touched.
     ///
     /// # Errors
     ///
@@ -283,8 +294,8 @@ impl Instance {
         budget: Budget,
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
-        let parts = (&self.loaded, &self.bound, &self.state);
-        run_fast(parts, index, (view, context, carried), budget)
+        let (parts, work) = ((&self.loaded, &self.bound, &self.state), &mut self.work);
+        run_fast(parts, work, index, (view, context, carried), budget)
     }
 
     /// The same for a packet, its context and its `carried` area, and shows each instruction to
@@ -320,28 +331,69 @@ impl Instance {
     ) -> Result<Outcome, Fault> {
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);
-        let parts = (&self.loaded, &self.bound, &self.state);
-        run_fast(parts, index, (view, context, carried), budget)
+        let (parts, work) = ((&self.loaded, &self.bound, &self.state), &mut self.work);
+        run_fast(parts, work, index, (view, context, carried), budget)
     }
 }
 
 /// A program, where its resources are, and the state.
 type Parts<'a> = (&'a Loaded, &'a Bound, &'a SharedState);
 
-/// Runs host code where there is some and nobody counts.
+/// Runs host code where there is some, or flat code: without the checks that the proof made, where the
+/// budget is enough.
 fn run_fast(
     parts: Parts<'_>,
+    work: &mut Option<Box<Work>>,
     index: usize,
     given: (View<'_>, &Context, &mut [u8]),
     budget: Budget,
 ) -> Result<Outcome, Fault> {
-    #[cfg(feature = "jit")]
-    if let Some(native) = parts.0.native().get()
-        && budget.covers(parts.0.proven().steps(index))
-    {
-        return run_native(native, parts, index, given);
+    let Shared { proven, code, .. } = &*parts.0.shared;
+    let is_entry = index < proven.image().manifest.entries.len();
+    if is_entry && budget.covers(proven.steps(index)) {
+        #[cfg(feature = "jit")]
+        if let Some(native) = parts.0.native().get() {
+            return run_native(native, parts, index, given);
+        }
+        if let Some(code) = code {
+            let work = work.get_or_insert_default();
+            return with_services(parts, index, given, |given| {
+                run_flat(code, proven, index, given, work)
+            });
+        }
     }
     run_view(parts, index, given, budget, |_| {})
+}
+
+/// Runs with the services that the image imports. One that imports none takes no lock.
+fn with_services(
+    (loaded, bound, state): Parts<'_>,
+    index: usize,
+    (view, context, carried): (View<'_>, &Context, &mut [u8]),
+    run: impl FnOnce(Given<'_>) -> Result<Outcome, Fault>,
+) -> Result<Outcome, Fault> {
+    let manifest = &loaded.image().manifest;
+    let entry = manifest.entries.get(index);
+    let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    let given = Given {
+        view,
+        context,
+        carried,
+        host: &mut NoHost,
+    };
+    if manifest.imports.is_empty() {
+        return run(given);
+    }
+    let mut state = state.lock();
+    let mut services = Services::new(bound, &mut state, entry.layer, context);
+    let outcome = run(Given {
+        host: &mut services,
+        ..given
+    })?;
+    Ok(Outcome {
+        effects: services.into_effects(),
+        ..outcome
+    })
 }
 
 #[cfg(feature = "jit")]
@@ -373,9 +425,9 @@ fn run_native(
     let outcome = match native.run(index, &mut run, carried)? {
         Ended::Finished { a0, a1, pc } => {
             let words = (Word::number(a0), Word::number(a1));
-            outcome(image, pc, Some(words), None)?
+            outcome(image, || pc, Some(words), None)?
         }
-        Ended::NoRoom => outcome(image, 0, None, None)?,
+        Ended::NoRoom => outcome(image, || 0, None, None)?,
     };
     Ok(match run.services {
         Some(services) => Outcome {
@@ -386,35 +438,59 @@ fn run_native(
     })
 }
 
-fn run_view(
-    (loaded, bound, state): Parts<'_>,
+fn run_flat(
+    code: &Code,
+    proven: &Proven,
     index: usize,
-    (view, context, carried): (View<'_>, &Context, &mut [u8]),
+    given: Given<'_>,
+    work: &mut Work,
+) -> Result<Outcome, Fault> {
+    let image = proven.image();
+    let manifest = &image.manifest;
+    let entry = manifest.entries.get(index);
+    let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    if let Some(outcome) = admit(image, entry, given.view.len(), given.carried.len())? {
+        return Ok(outcome);
+    }
+    let context = given.context;
+    let memory = proved::Memory {
+        constants: constants(image),
+        context: context.to_bytes(manifest.rights.has(Right::Clock)),
+        packet: given.view,
+        carried: given.carried,
+        host: given.host,
+    };
+    let ended = proved::run(code, index, memory, work, proven.steps(index));
+    let ended = ended.map_err(|(place, trap)| Fault::Trap {
+        pc: Code::pc(image, place),
+        trap,
+    })?;
+    let words = ended.words;
+    let words = words.map(|(a0, a1)| (Word::number(a0), Word::number(a1)));
+    let pc = || Code::pc(image, ended.place);
+    outcome(image, pc, words, Some(ended.steps))
+}
+
+fn run_view(
+    parts: Parts<'_>,
+    index: usize,
+    given: (View<'_>, &Context, &mut [u8]),
     budget: Budget,
     trace: impl FnMut(&mut Step<'_>),
 ) -> Result<Outcome, Fault> {
     let Shared {
         proven, program, ..
-    } = &*loaded.shared;
+    } = &*parts.0.shared;
     let image = proven.image();
     let entry = image.manifest.entries.get(index);
     let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    let program = program.get_or_init(|| Program::new(image));
     let steps = match budget {
         Budget::Proven => proven.steps(index),
         Budget::Steps(steps) => steps,
     };
-    let mut state = state.lock();
-    let mut services = Services::new(bound, &mut state, entry.layer, context);
-    let given = Given {
-        view,
-        context,
-        carried,
-        host: &mut services,
-    };
-    let outcome = run_entry(image, program, entry, given, steps, trace)?;
-    Ok(Outcome {
-        effects: services.into_effects(),
-        ..outcome
+    with_services(parts, index, given, |given| {
+        run_entry(image, program, entry, given, steps, trace)
     })
 }
 
@@ -550,9 +626,8 @@ fn run_entry(
     if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
         return Ok(outcome);
     }
-    let constants = image.constants.len().min(map::CONSTANTS_BYTES as usize);
     let memory = Memory::new(
-        &image.constants[..constants],
+        constants(image),
         context.to_bytes(manifest.rights.has(Right::Clock)),
         view,
         carried,
@@ -560,7 +635,13 @@ fn run_entry(
     );
     let finish = interp::run(program, entry.pc, memory, host, steps_max, trace)?;
     let Finish { pc, words, steps } = finish;
-    outcome(image, pc, words, Some(steps))
+    outcome(image, || pc, words, Some(steps))
+}
+
+/// The constants that code may reach.
+fn constants(image: &Image) -> &[u8] {
+    let bytes = image.constants.len().min(map::CONSTANTS_BYTES as usize);
+    &image.constants[..bytes]
 }
 
 /// Whether a run may begin: it may, or the packet is too short for the entry and this is the outcome.
@@ -595,12 +676,12 @@ fn admit(
 /// The outcome of a run that finished at `pc` with these words, or found no room.
 fn outcome(
     image: &Image,
-    pc: u32,
+    pc: impl Fn() -> u32,
     words: Option<(Word, Word)>,
     steps: Option<u32>,
 ) -> Result<Outcome, Fault> {
     let verdict = match words {
-        Some(words) => verdict(image, words).map_err(|trap| Fault::Trap { pc, trap })?,
+        Some(words) => verdict(image, words).map_err(|trap| Fault::Trap { pc: pc(), trap })?,
         None => as_profile_has_it(image.manifest.profile, no_room()),
     };
     Ok(Outcome {

@@ -21,7 +21,6 @@ pub enum Budget {
     Steps(u32),
 }
 
-#[cfg(feature = "jit")]
 impl Budget {
     /// Whether a run that takes at most so many steps stays within it.
     pub(crate) fn covers(self, steps: u32) -> bool {
@@ -166,6 +165,8 @@ pub enum Trap {
     Service,
     /// More steps than the budget.
     StepLimit(u32),
+    /// What was proved of the instruction does not hold: the proof is wrong.
+    Unproved,
     /// `a0` holds no verdict.
     UnknownVerdict(u32),
     /// The manifest does not allow this verdict.
@@ -243,6 +244,7 @@ impl fmt::Display for Trap {
             Trap::Argument(reg) => write!(f, "`{reg}` holds no argument of the service"),
             Trap::Service => write!(f, "the service refuses the call"),
             Trap::StepLimit(steps) => write!(f, "the budget of {steps} steps is used up"),
+            Trap::Unproved => write!(f, "what was proved of the instruction does not hold"),
             Trap::UnknownVerdict(a0) => write!(f, "`a0` is {a0}, which is no verdict"),
             Trap::ForbiddenVerdict(kind) => {
                 write!(

@@ -260,6 +260,13 @@ impl<'a> View<'a> {
         self.buffer[self.ends.start..].as_mut_ptr()
     }
 
+    /// The same, for loads and stores; stores are below the packet's length.
+    #[inline]
+    pub(crate) fn readable_mut(&mut self) -> &mut [u8] {
+        let start = self.ends.start;
+        &mut self.buffer[start..start + self.ends.len.max(self.window)]
+    }
+
     /// So many zero bytes in front; answers whether there was room.
     pub(crate) fn push(&mut self, bytes: u32) -> bool {
         let many = bytes as usize;

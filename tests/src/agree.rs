@@ -1,4 +1,5 @@
-//! One packet on all engines: the IR interpreter before and after the passes, and the machine, interpreted and as host code.
+//! One packet on all engines: the IR interpreter before and after the passes, and the machine, interpreted with and
+//! without the checks that a proof makes and as host code.
 //!
 //! In: an image with its modules, a packet and what the node adds. Out: what the machine did.
 //! Guaranteed: all engines came to the same verdict and left the same bytes, or the first
@@ -22,6 +23,8 @@ use crate::pipeline::Stages;
 pub struct Engines<'s> {
     stages: &'s Stages,
     instance: Instance,
+    /// The same under the interpreter that checks each instruction.
+    checked: Instance,
     /// The same as host code.
     native: Instance,
     lowered: Node,
@@ -70,10 +73,14 @@ impl<'s> Engines<'s> {
             Ok::<Node, String>(Node { state, bound })
         };
         let (lowered, optimised) = (node(&stages.lowered)?, node(&stages.optimised)?);
-        let instance = loaded.instance_on(&SharedState::new(state.clone()));
+        let instance = |state| {
+            let instance = loaded.instance_on(&SharedState::new(state));
+            instance.map_err(|e| e.to_string())
+        };
         Ok(Engines {
             stages,
-            instance: instance.map_err(|e| e.to_string())?,
+            instance: instance(state.clone())?,
+            checked: instance(state.clone())?,
             native: native(&stages.image, state)?,
             lowered,
             optimised,
@@ -84,6 +91,7 @@ impl<'s> Engines<'s> {
     /// Does the same to all states.
     pub fn each_state(&mut self, mut change: impl FnMut(&mut State)) {
         change(&mut self.instance.state_mut());
+        change(&mut self.checked.state_mut());
         change(&mut self.native.state_mut());
         change(&mut self.lowered.state);
         change(&mut self.optimised.state);
@@ -136,6 +144,11 @@ impl<'s> Engines<'s> {
             carried: area,
         };
         let room = Room { head, tail };
+        // An image without imports does not touch the state, the interpreters of modules do.
+        for instance in [&mut self.instance, &mut self.checked, &mut self.native] {
+            instance.state_mut().set_clock(context.clock_ns);
+        }
+        self.compare_checked(role, (&bytes, context, carried), room, &after)?;
         self.compare_native(role, (&bytes, context, carried), room, &after)?;
         let given = Given {
             role,
@@ -173,6 +186,39 @@ impl<'s> Engines<'s> {
             }
         }
         Ok(after)
+    }
+
+    /// With each instruction checked, the interpreter leaves the same.
+    fn compare_checked(
+        &mut self,
+        role: Role,
+        (bytes, context, carried): (&[u8], &Context, &[u8]),
+        room: Room,
+        after: &After,
+    ) -> Result<(), String> {
+        let entries = &self.stages.image.manifest.entries;
+        let index = entries.iter().position(|entry| entry.role == role);
+        let index = index.ok_or("there is no such handler")?;
+        let mut packet = Packet::from(bytes).with_room(room.head, room.tail);
+        let mut area = carried.to_vec();
+        let given = (&mut packet, context, &mut area[..]);
+        let outcome = self
+            .checked
+            .run_traced(index, given, Budget::Proven, |_| {});
+        let checked = After {
+            outcome: outcome.map_err(|fault| format!("the machine faults: {fault}"))?,
+            packet: packet.bytes().to_vec(),
+            carried: area,
+        };
+        if checked != *after {
+            return Err(format!(
+                "checked, the machine answers {checked:x?}, and else {after:x?}"
+            ));
+        }
+        if *self.checked.shared_state().lock() != *self.instance.shared_state().lock() {
+            return Err("checked, the machine leaves another state".to_owned());
+        }
+        Ok(())
     }
 
     /// Host code leaves what the interpreter leaves.
