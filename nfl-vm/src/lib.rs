@@ -32,10 +32,13 @@
 #![cfg_attr(not(feature = "jit"), forbid(unsafe_code))]
 #![warn(missing_docs)]
 
+mod batch;
+mod chain;
 mod flow;
 mod interp;
 #[cfg(feature = "jit")]
 mod jit;
+mod live;
 mod load;
 mod memory;
 mod outcome;
@@ -46,11 +49,16 @@ mod services;
 mod state;
 mod tables;
 
+pub use batch::Job;
+pub use chain::{Chain, ChainError, Decided};
 pub use flow::FlowTuple;
 pub use interp::{Registers, Step};
 #[cfg(feature = "jit")]
 pub use jit::{Jit, Unsupported};
-pub use load::{Inputs, Instance, LoadError, Loaded, Policy, Unproved, load, run_unverified};
+pub use live::{Live, ReplaceError, Worker};
+pub use load::{
+    Inputs, Instance, LoadError, Loaded, Policy, Unproved, WeakLoaded, load, run_unverified,
+};
 pub use memory::Region;
 pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
 pub use packet::{Context, Frame, HEAD_ROOM, Packet, TAIL_ROOM};

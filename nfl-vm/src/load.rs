@@ -5,7 +5,8 @@
 //! policy grants.
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard, OnceLock};
+use std::mem;
+use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 
 use nfl_abi::host::{Host, NoHost};
 use nfl_abi::image::{REASON_FAULT, REASONS, Right, Rights, Verdict, VerdictKind};
@@ -116,6 +117,18 @@ struct Shared {
     native: OnceLock<Native>,
 }
 
+/// A program that may be gone when all who run it have dropped it.
+#[derive(Clone, Debug, Default)]
+pub struct WeakLoaded(Weak<Shared>);
+
+impl WeakLoaded {
+    /// The program, if anybody has it still.
+    pub fn upgrade(&self) -> Option<Loaded> {
+        let shared = self.0.upgrade()?;
+        Some(Loaded { shared })
+    }
+}
+
 /// Load a proven image if the policy grants all it asks for.
 pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
     let manifest = &proven.image().manifest;
@@ -126,6 +139,22 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
     if let Err(StateError::Differs(name)) = State::new(&manifest.resources) {
         return Err(LoadError::Resource(name));
     }
+    check_policy(&proven, policy)?;
+    let code = Code::new(proven.image());
+    Ok(Loaded {
+        shared: Arc::new(Shared {
+            proven,
+            code,
+            program: OnceLock::new(),
+            #[cfg(feature = "jit")]
+            native: OnceLock::new(),
+        }),
+    })
+}
+
+/// Whether a policy grants all that an image asks for.
+fn check_policy(proven: &Proven, policy: &Policy) -> Result<(), LoadError> {
+    let manifest = &proven.image().manifest;
     for &kind in VerdictKind::ALL {
         if allows(manifest.verdicts & !policy.verdicts, kind) {
             return Err(LoadError::Verdict(kind));
@@ -145,22 +174,27 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
             });
         }
     }
-    let code = Code::new(proven.image());
-    Ok(Loaded {
-        shared: Arc::new(Shared {
-            proven,
-            code,
-            program: OnceLock::new(),
-            #[cfg(feature = "jit")]
-            native: OnceLock::new(),
-        }),
-    })
+    Ok(())
 }
 
 impl Loaded {
     /// The image.
     pub fn image(&self) -> &Image {
         self.shared.proven.image()
+    }
+
+    /// Whether a policy grants all that the program asks for, as [`load`] would ask.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] with what it does not grant.
+    pub fn check(&self, policy: &Policy) -> Result<(), LoadError> {
+        check_policy(self.proven(), policy)
+    }
+
+    /// The program, without keeping it alive.
+    pub fn downgrade(&self) -> WeakLoaded {
+        WeakLoaded(Arc::downgrade(&self.shared))
     }
 
     /// The image with the facts that were proved of it.
@@ -259,6 +293,16 @@ impl Instance {
     /// The state it works on, to be read and filled. No instance on it runs while this is held.
     pub fn state_mut(&mut self) -> MutexGuard<'_, State> {
         self.state.lock()
+    }
+
+    /// Another program on the same state. It answers the one before.
+    pub(crate) fn rebind(&mut self, program: &Loaded) -> Result<Loaded, StateError> {
+        let manifest = &program.image().manifest;
+        let mut state = self.state_mut();
+        let bound = state.bind(&manifest.imports, &manifest.resources)?;
+        drop(state);
+        self.bound = bound;
+        Ok(mem::replace(&mut self.loaded, program.clone()))
     }
 
     /// Run the handler of `role` on a packet. `carried` is as long as the manifest's. Of several

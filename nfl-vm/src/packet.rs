@@ -192,6 +192,14 @@ impl<'a> Frame<'a> {
         self.ends.len == 0
     }
 
+    /// The packet without its first bytes, in the same buffer; nothing when it has not so many. What is cut
+    /// off does not belong to its room.
+    pub(crate) fn behind(&mut self, bytes: usize) -> Option<Frame<'_>> {
+        let len = self.ends.len.checked_sub(bytes)?;
+        let from = self.ends.start + bytes;
+        Frame::new(&mut self.buffer[from..], 0, len)
+    }
+
     /// The packet as a run works on it; `spare` takes it where the buffer is too short.
     pub(crate) fn view<'v>(&'v mut self, window: u32, spare: &'v mut Vec<u8>) -> View<'v> {
         View::new(self.buffer, &mut self.ends, window, Some(spare))

@@ -78,8 +78,9 @@ pub use {
         Touches, observe, prove,
     },
     nfl_vm::{
-        Budget, Colour, Context, Count, Effects, Fault, FlowTuple, Frame, Instance,
-        Loaded as Program, Logged, Mirror, Outcome, Packet, Part, Policy, Rates, Reported,
-        SharedState, State, StateError, TernaryRule, Trap,
+        Budget, Chain, ChainError, Colour, Context, Count, Decided, Effects, Fault, FlowTuple,
+        Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome, Packet, Part,
+        Policy, Rates, ReplaceError, Reported, SharedState, State, StateError, TernaryRule, Trap,
+        Worker,
     },
 };

@@ -1,0 +1,47 @@
+//! Many packets in one call.
+//!
+//! In: packets in buffers of the caller's, each with its context and its `carried` area. Out: what a run
+//! of each one alone comes to, in the same order. Guaranteed: nothing is asked of memory but room for
+//! the outcomes, which the caller keeps.
+
+use nfl_abi::Role;
+
+use crate::load::Instance;
+use crate::outcome::{Budget, Fault, Outcome};
+use crate::packet::{Context, Frame};
+
+/// One packet of a batch.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// The packet from the handler's layer on, in a buffer of the caller's.
+    pub frame: Frame<'a>,
+    /// What the node tells.
+    pub context: Context,
+    /// Memory that travels with the packet, as long as the manifest's; often none.
+    pub carried: &'a mut [u8],
+}
+
+impl Instance {
+    /// Runs the handler of `role` on each packet, in order, and puts the outcomes into `outcomes`, whose
+    /// former contents go. What one packet writes to tables, the next one reads.
+    ///
+    /// A run without a verdict leaves its [`Fault`] in its place; the others run all the same.
+    pub fn run_batch(
+        &mut self,
+        role: Role,
+        jobs: &mut [Job<'_>],
+        budget: Budget,
+        outcomes: &mut Vec<Result<Outcome, Fault>>,
+    ) {
+        outcomes.clear();
+        outcomes.reserve(jobs.len());
+        for job in jobs {
+            let Job {
+                frame,
+                context,
+                carried,
+            } = job;
+            outcomes.push(self.run_frame(role, frame, context, carried, budget));
+        }
+    }
+}
