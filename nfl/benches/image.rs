@@ -2,7 +2,8 @@
 //!
 //! In: the examples of the repository that need no values for parameters. Out: for each the median, least and greatest time of
 //! several runs in one process, divided by the number of handlers, and the bytes of code and constants, for people to read: `cargo bench -p nfl
-//! --bench image`, with a part of a name for those examples alone. Nothing is judged here.
+//! --bench image`, with a part of a name for those examples alone, and with `-Os` or `-Oz` for that level alone. Nothing is
+//! judged here.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,10 @@ fn time(runs: usize, run: impl Fn()) -> Vec<Duration> {
 }
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
+    let args = || std::env::args().skip(1);
+    let wanted = args().find(|arg| !arg.starts_with('-'));
+    let levels = [("-Os", OptLevel::S, RUNS), ("-Oz", OptLevel::Z, SEARCHES)];
+    let level = args().find(|arg| levels.iter().any(|(name, ..)| arg == name));
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut out = std::io::stdout().lock();
     for path in sources(&examples) {
@@ -74,7 +78,10 @@ fn main() {
             continue;
         }
         let files = DirFiles::new(&examples);
-        for (name, level, runs) in [("-Os", OptLevel::S, RUNS), ("-Oz", OptLevel::Z, SEARCHES)] {
+        let levels = levels.iter();
+        for &(name, level, runs) in
+            levels.filter(|l| level.as_ref().is_none_or(|level| level == l.0))
+        {
             let compiler = Compiler::new(Limits::EDGE).level(level);
             let (handlers, bytes) = compile(&compiler, &files, &root);
             if handlers == 0 {
