@@ -136,7 +136,7 @@ pub struct BlockData {
 }
 
 /// Where a word comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Origin {
     /// An instruction's result.
     Inst(Inst),
@@ -145,7 +145,7 @@ pub enum Origin {
 }
 
 /// A word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ValueData {
     /// Where it comes from.
     pub origin: Origin,
@@ -154,7 +154,7 @@ pub struct ValueData {
 }
 
 /// A local array.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SlotData {
     /// The variable's name; empty for memory that the compiler needs.
     pub name: String,
@@ -184,7 +184,7 @@ pub enum Region {
 }
 
 /// An instruction.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct InstData {
     /// What it does.
     pub op: Op,
@@ -216,7 +216,7 @@ impl InstData {
 }
 
 /// A block with words for its parameters.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BlockCall {
     /// The block.
     pub block: Block,
@@ -225,7 +225,7 @@ pub struct BlockCall {
 }
 
 /// How a block ends.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Term {
     /// On to a block.
     Jump(BlockCall),

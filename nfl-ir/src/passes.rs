@@ -19,6 +19,7 @@ mod late;
 mod meet;
 mod need;
 mod ranges;
+mod round;
 mod slots;
 mod ways;
 
@@ -26,6 +27,8 @@ mod ways;
 pub(crate) use dce::ONLY_ANSWER;
 
 pub(crate) use bytes::{low_zeros, width};
+
+use std::ops::Range;
 
 use nfl_syntax::arena::IdMap;
 
@@ -36,6 +39,8 @@ use crate::op::{Effect, Op};
 use crate::text;
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::{claim_widths, proved_widths, structure};
+
+use round::Round;
 
 /// Rounds after which even a module that still changes is left alone.
 const ROUNDS_MAX: usize = 16;
@@ -73,31 +78,35 @@ pub(crate) fn drop_assertions(m: &mut Module) {
 
 /// All passes until nothing changes.
 fn improve(m: &mut Module) {
+    let mut round = Round::new(m);
+    let mut before = text::module(m);
     for _ in 0..ROUNDS_MAX {
-        let before = text::module(m);
-        each(m, |f, _| blocks::simplify(f));
-        each(m, |f, _| fold::fold(f));
+        round.begin();
+        round.each(m, |f, _| blocks::simplify(f));
+        round.each(m, |f, _| fold::fold(f));
         late::to_wire(m);
-        each(m, settle_widths);
-        each(m, gvn::number);
-        each(m, forward::replace_loads);
-        each(m, ranges::apply);
-        each(m, |f, _| blocks::simplify(f));
-        each(m, dce::sweep);
-        if text::module(m) == before {
+        round.look(m);
+        round.each(m, settle_widths);
+        round.each(m, gvn::number);
+        round.each(m, forward::replace_loads);
+        round.each(m, ranges::apply);
+        round.each(m, |f, _| blocks::simplify(f));
+        round.each(m, dce::sweep);
+        if round.is_same(m, &before) {
             // Costly, and of use only where nothing else is.
-            need::drop_early_exits(m);
-            each(m, need::raise);
-            each(m, |f, _| chains::join(f));
-            decide::decide(m);
-            each(m, |f, _| meet::join(f));
-            each(m, |f, _| ways::join(f));
-            each(m, dce::sweep);
-            if text::module(m) == before {
+            round.all(m, need::drop_early_exits);
+            round.each(m, need::raise);
+            round.each(m, |f, _| chains::join(f));
+            round.all(m, decide::decide);
+            round.each(m, |f, _| meet::join(f));
+            round.each(m, |f, _| ways::join(f));
+            round.each(m, dce::sweep);
+            if round.is_same(m, &before) {
                 break;
             }
         }
         debug_assert_eq!(structure::check(m), Ok(()), "{before}");
+        before = text::module(m);
     }
     finish(m);
 }
@@ -116,13 +125,19 @@ fn finish(m: &mut Module) {
 }
 
 fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
+    let all = 0..m.functions.len();
+    some(m, all, pass);
+}
+
+/// A pass over some of the functions.
+fn some(m: &mut Module, which: Range<usize>, pass: impl Fn(&mut Function, Words)) {
     let words = Words {
         late: &m.late,
         params: &m.params,
         imports: &m.imports,
         resources: &m.resources,
     };
-    for f in &mut m.functions {
+    for f in &mut m.functions[which] {
         pass(f, words);
     }
 }

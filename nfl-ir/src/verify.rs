@@ -28,10 +28,12 @@ pub(crate) mod judge;
 mod known_bits;
 mod loops;
 mod lost;
+pub(crate) mod memo;
 pub mod obligation;
 mod order;
 pub mod range;
 pub mod signed;
+pub mod sorted;
 pub mod structure;
 mod witness;
 

@@ -4,6 +4,7 @@
 //! for another reason which the compiler can see, such as a shift, gets such a word: it starts
 //! above the proved number of rounds and ends the handler where it reaches 0, which never happens.
 
+use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Term};
 use crate::op::Op;
@@ -11,6 +12,9 @@ use crate::verify::flow::{Analysis, Words};
 
 /// Adds the counters.
 pub(super) fn add(f: &mut Function, words: Words) {
+    if Cfg::new(f).loops.is_empty() {
+        return;
+    }
     let wanted = {
         let a = Analysis::new(f, words);
         let loops = a.cfg.loops.iter().enumerate();

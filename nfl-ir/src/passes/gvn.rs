@@ -5,6 +5,7 @@
 //! same bytes is the stored word. A service that moves the packet touches all of it, and its length. Values
 //! that lookups found do not change during a run, and a hash of the same words is the same.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use nfl_abi::host::Arg;
@@ -149,7 +150,8 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(f: &Function, cfg: &Cfg, words: Words) -> Memory {
-        let ranges = Analysis::new(f, words).base;
+        // Only places that vary need to be known.
+        let ranges = LazyCell::new(|| Analysis::new(f, words).base);
         let mut memory = Memory {
             places: Vec::new(),
             spans: Vec::new(),
@@ -166,7 +168,7 @@ impl Memory {
                     let known = memory.places.iter().position(|p| *p == place);
                     let at = known.unwrap_or_else(|| {
                         memory.places.push(place);
-                        memory.spans.push(span(&ranges, &place));
+                        memory.spans.push(span(|v| ranges[v], &place));
                         memory.places.len() - 1
                     });
                     memory.place_of.set(inst, Some(at));
@@ -270,7 +272,7 @@ fn place(data: &InstData, words: Words) -> Option<Place> {
     Some((data.region?, data.index(), data.imm, bytes))
 }
 
-fn span(known: &IdMap<Value, Range>, place: &Place) -> (i64, i64) {
+fn span(known: impl Fn(Value) -> Range, place: &Place) -> (i64, i64) {
     let &(_, index, offset, bytes) = place;
     if [GEOMETRY, WHOLE].contains(place) {
         return (i64::MAX, i64::MAX);
@@ -280,7 +282,7 @@ fn span(known: &IdMap<Value, Range>, place: &Place) -> (i64, i64) {
     };
     // A place may go down from its index.
     let offset = i64::from(offset as i32);
-    let Range { lo, hi } = known[index];
+    let Range { lo, hi } = known(index);
     let end = i64::from(hi) + offset + i64::from(bytes);
     (i64::from(lo) + offset, end)
 }

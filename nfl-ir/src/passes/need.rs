@@ -11,10 +11,11 @@ use nfl_abi::map::WINDOW_MAX;
 use nfl_syntax::arena::IdMap;
 
 use crate::entity::{Block, Value};
-use crate::func::{Function, Module, Term};
+use crate::func::{BlockCall, Function, Module, Term};
 use crate::op::{Effect, Op};
 use crate::verify::facts::{Facts, Known};
 use crate::verify::flow::{Analysis, Words};
+use crate::verify::memo::Memo;
 use crate::verify::range::Range;
 use crate::verify::{judge, obligation};
 
@@ -46,6 +47,9 @@ pub(super) fn raise(f: &mut Function, words: Words) {
         }
     }
     lengths.retain(|&e| e > f.need && e <= WINDOW_MAX);
+    if lengths.is_empty() {
+        return;
+    }
     lengths.sort_unstable();
     let a = Analysis::new(f, words);
     let most = lengths.into_iter().rev().find(|&e| {
@@ -59,12 +63,10 @@ pub(super) fn raise(f: &mut Function, words: Words) {
     }
 }
 
-/// Removes tests that change nothing, one at a time.
-pub(super) fn drop_early_exits(m: &mut Module) {
-    for at in 0..m.functions.len() {
-        let mut tried = Vec::new();
-        while drop_one(m, at, &mut tried) {}
-    }
+/// Removes tests of one of the functions that change nothing, one at a time.
+pub(super) fn drop_early_exits(m: &mut Module, at: usize) {
+    let mut tried = Vec::new();
+    while drop_one(m, at, &mut tried) {}
 }
 
 /// Removes one test, if one can be removed.
@@ -89,6 +91,11 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool 
 /// Branches, and which of their edges leads to a verdict that the other leads to as well.
 fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
     let f = &m.functions[at];
+    let is_exit = |call: &BlockCall| quiet_verdict(f, call.block).is_some();
+    let has_exit = |&b: &Block| f.blocks[b].term.targets().any(is_exit);
+    if !f.layout.iter().any(has_exit) {
+        return Vec::new();
+    }
     let a = Analysis::new(f, m.words());
     let mut found = Vec::new();
     for &b in &a.cfg.order {
@@ -157,6 +164,8 @@ struct Walk<'a> {
     /// Intervals of words made before the walk. Others depend on the way, which may be one that
     /// the function never takes, so they stand among the facts.
     base: IdMap<Value, Range>,
+    /// Answers that follow from those.
+    memo: Memo,
     verdict: (u32, u32),
     steps: u32,
 }
@@ -176,6 +185,7 @@ impl<'a> Walk<'a> {
         Walk {
             a,
             base,
+            memo: a.known().memo.beside(),
             verdict,
             steps: 0,
         }
@@ -184,6 +194,7 @@ impl<'a> Walk<'a> {
     fn known(&self) -> Known<'_> {
         Known {
             base: &self.base,
+            memo: &self.memo,
             ..self.a.known()
         }
     }

@@ -5,7 +5,7 @@
 //! for as long as that word lives; only the joins of paths lose facts. What is known of a word is
 //! asked through its operands again, so learning about `x` also tells about an earlier `x + 4`.
 
-use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use nfl_abi::host::Answer;
 use nfl_syntax::arena::{Id, IdMap};
@@ -17,8 +17,10 @@ use crate::verify::flow::Words;
 use crate::verify::geometry::Generation;
 use crate::verify::known_bits::{self, Bits};
 use crate::verify::loops::Link;
+use crate::verify::memo::{Memo, Stamp};
 use crate::verify::range::{self, Range};
 use crate::verify::signed::Signed;
+use crate::verify::sorted::Sorted;
 
 /// How many definitions deep questions and facts travel.
 const DEPTH: u8 = 6;
@@ -27,37 +29,76 @@ const DEPTH: u8 = 6;
 const SHALLOW: u8 = 3;
 
 /// What is known beyond what definitions say.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
+    said: Said,
+    /// Under which number answers that follow from these facts are remembered; changing facts take it away.
+    stamp: Stamp,
+}
+
+/// What facts say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
     /// Narrower intervals.
-    pub ranges: BTreeMap<Value, Range>,
+    pub ranges: Sorted<Value, Range>,
     /// For a word `v` the largest known `s` with `v + s <= packet length`.
-    pub slack: BTreeMap<Value, u32>,
+    pub slack: Sorted<Value, u32>,
     /// For a word `v` the largest known `s` with `packet length + s <= v`.
-    pub beyond: BTreeMap<Value, u32>,
+    pub beyond: Sorted<Value, u32>,
     /// Narrower signed intervals.
-    pub signed: BTreeMap<Value, Signed>,
+    pub signed: Sorted<Value, Signed>,
     /// For two words `a` and `b` the largest known `s` with `a + s <= b`.
-    pub order: BTreeMap<(Value, Value), u32>,
+    pub order: Sorted<(Value, Value), u32>,
     /// The packet's length in bytes.
     pub len: Range,
     /// Which length that is: what is said of places in the packet is said of this one.
     pub(crate) generation: Generation,
 }
 
+impl PartialEq for Facts {
+    fn eq(&self, other: &Facts) -> bool {
+        self.said == other.said
+    }
+}
+
+impl Eq for Facts {}
+
+impl Deref for Facts {
+    type Target = Said;
+    fn deref(&self) -> &Said {
+        &self.said
+    }
+}
+
+impl DerefMut for Facts {
+    fn deref_mut(&mut self) -> &mut Said {
+        self.stamp = Stamp::default();
+        &mut self.said
+    }
+}
+
 impl Facts {
     /// What is known where a handler starts.
     pub fn start(f: &Function) -> Facts {
         let len = Range::new(f.need.min(65_535), nfl_abi::map::PACKET_MAX);
-        Facts {
-            ranges: BTreeMap::new(),
-            slack: BTreeMap::new(),
-            beyond: BTreeMap::new(),
-            signed: BTreeMap::new(),
-            order: BTreeMap::new(),
+        let said = Said {
+            ranges: Sorted::default(),
+            slack: Sorted::default(),
+            beyond: Sorted::default(),
+            signed: Sorted::default(),
+            order: Sorted::default(),
             len,
             generation: 0,
+        };
+        Facts {
+            said,
+            stamp: Stamp::default(),
         }
+    }
+
+    /// The same facts where what was known of words has changed: answers from before do not count.
+    pub(super) fn renew(&mut self) {
+        self.stamp = Stamp::default();
     }
 }
 
@@ -72,6 +113,8 @@ pub struct Known<'a> {
     pub(crate) links: &'a IdMap<Value, Option<Link>>,
     /// Which length a word that asks for it means.
     pub(crate) lengths: &'a IdMap<Value, Generation>,
+    /// Answers that were given already.
+    pub(crate) memo: &'a Memo,
 }
 
 impl<'a> Known<'a> {
@@ -91,6 +134,14 @@ impl<'a> Known<'a> {
     }
 
     pub(super) fn range_within(self, facts: &Facts, v: Value, depth: u8) -> Range {
+        if depth == 0 {
+            return self.find_range(facts, v, depth);
+        }
+        let ask = (self.stamp(facts), v, depth);
+        self.memo.range(ask, || self.find_range(facts, v, depth))
+    }
+
+    fn find_range(self, facts: &Facts, v: Value, depth: u8) -> Range {
         let mut known = self.base[v];
         if let Some(&fact) = facts.ranges.get(&v) {
             known = known.meet(fact).unwrap_or(known);
@@ -247,6 +298,11 @@ impl<'a> Known<'a> {
     }
 
     fn slack_within(self, facts: &Facts, v: Value, depth: u8) -> i64 {
+        let ask = (self.stamp(facts), v, depth);
+        self.memo.slack(ask, || self.find_slack(facts, v, depth))
+    }
+
+    fn find_slack(self, facts: &Facts, v: Value, depth: u8) -> i64 {
         let range = self.range_within(facts, v, depth);
         let mut best = i64::from(facts.len.lo) - i64::from(range.hi);
         if let Some(&fact) = facts.slack.get(&v) {
@@ -274,6 +330,11 @@ impl<'a> Known<'a> {
             Op::Shr | Op::Remu | Op::Divu => best.max(slack(0)),
             _ => best,
         }
+    }
+
+    /// The number under which answers that follow from facts are remembered.
+    pub(super) fn stamp(self, facts: &Facts) -> u64 {
+        self.memo.number(&facts.stamp)
     }
 
     /// Whether a condition is true, where that is known.
@@ -399,8 +460,9 @@ impl<'a> Known<'a> {
             return self.note_slack(facts, a, s, DEPTH);
         }
         if self.is_len(facts, a) {
-            let entry = facts.beyond.entry(b).or_insert(0);
-            *entry = s.max(*entry);
+            if facts.beyond.get(&b).is_none_or(|&known| known < s) {
+                facts.beyond.insert(b, s);
+            }
         }
         // What lies before a place in the packet is in the packet: a header within a body that ends there.
         if self.def(b).is_none_or(|d| d.op != Op::Const)
@@ -425,8 +487,9 @@ impl<'a> Known<'a> {
 
     /// Learns `v + s <= packet length`.
     fn note_slack(self, facts: &mut Facts, v: Value, s: u32, depth: u8) -> bool {
-        let entry = facts.slack.entry(v).or_insert(0);
-        *entry = s.max(*entry);
+        if facts.slack.get(&v).is_none_or(|&known| known < s) {
+            facts.slack.insert(v, s);
+        }
         let Some(most) = facts.len.hi.checked_sub(s) else {
             return false;
         };
@@ -434,7 +497,9 @@ impl<'a> Known<'a> {
             return false;
         }
         let least = self.range(facts, v).lo.saturating_add(s);
-        facts.len.lo = facts.len.lo.max(least);
+        if facts.len.lo < least {
+            facts.len.lo = least;
+        }
         if facts.len.lo > facts.len.hi {
             return false;
         }

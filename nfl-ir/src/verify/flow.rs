@@ -7,7 +7,7 @@
 //! guess is tried, the last of which is every number. So nothing depends on a guess being clever.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use nfl_abi::host;
 use nfl_abi::image::{Import, Resource};
@@ -20,6 +20,7 @@ use crate::op::Op;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::geometry::Generations;
 use crate::verify::loops::Link;
+use crate::verify::memo::Memo;
 use crate::verify::range::Range;
 use crate::verify::signed::Signed;
 
@@ -79,6 +80,8 @@ pub struct Analysis<'a> {
     pub(super) links: IdMap<Value, Option<Link>>,
     /// Words that are another word with its bytes swapped.
     swaps: BTreeMap<Value, Vec<Value>>,
+    /// Answers that were given already.
+    memo: Memo,
 }
 
 /// How far guessing has come for a parameter of a loop's head.
@@ -110,6 +113,7 @@ impl<'a> Analysis<'a> {
             guesses: IdMap::new(),
             links: IdMap::new(),
             swaps: swaps(f),
+            memo: Memo::new(f),
         };
         loop {
             a.visit();
@@ -126,6 +130,7 @@ impl<'a> Analysis<'a> {
             base: &self.base,
             links: &self.links,
             lengths: &self.generations.of_length,
+            memo: &self.memo,
         }
     }
 
@@ -218,13 +223,11 @@ impl<'a> Analysis<'a> {
         let params = self.f.blocks[b].params.clone();
         for (at, &param) in params.iter().enumerate() {
             let known = self.known();
-            let ranges = ways
-                .iter()
-                .map(|(facts, args)| known.range(facts, args[at]));
-            let slack = ways
-                .iter()
-                .map(|(facts, args)| known.slack(facts, args[at]));
-            let (range, slack) = (ranges.reduce(Range::hull)?, slack.min()?);
+            let both = ways.iter().map(|(facts, args)| {
+                let arg = args[at];
+                (known.range(facts, arg), known.slack(facts, arg))
+            });
+            let (range, slack) = both.reduce(|a, b| (a.0.hull(b.0), a.1.min(b.1)))?;
             self.base.set(param, range);
             if let Ok(slack) = u32::try_from(slack) {
                 joined.slack.insert(param, slack);
@@ -236,6 +239,7 @@ impl<'a> Analysis<'a> {
                 joined.slack.remove(&param);
             }
             self.guess(b, &joined);
+            joined.renew();
         }
         Some(joined)
     }
@@ -250,29 +254,33 @@ impl<'a> Analysis<'a> {
         }
         let known = self.known();
         let all = || ways.iter().map(|(facts, _)| facts);
-        let said: BTreeSet<Value> = all()
-            .flat_map(|facts| facts.ranges.keys().copied())
-            .collect();
-        let swaps = said.iter().flat_map(|v| self.swaps.get(v)).flatten();
-        let words: BTreeSet<Value> = said.iter().chain(swaps).copied().collect();
-        joined.ranges = words
-            .into_iter()
-            .filter_map(|v| {
-                let range = all()
-                    .map(|facts| known.range(facts, v))
-                    .reduce(Range::hull)?;
-                (range != self.base[v]).then_some((v, range))
-            })
-            .collect();
-        let words: BTreeSet<Value> = all()
-            .flat_map(|facts| facts.slack.keys().copied())
-            .collect();
-        joined.slack = words
-            .into_iter()
-            .filter_map(|v| {
-                let least = all().map(|facts| known.slack(facts, v)).min()?;
-                Some((v, u32::try_from(least).ok()?))
-            })
+        let mut words: Vec<Value> = all().flat_map(|facts| facts.ranges.keys()).collect();
+        let swaps = words.iter().filter_map(|v| self.swaps.get(v)).flatten();
+        let swaps: Vec<Value> = swaps.copied().collect();
+        words.extend(swaps);
+        words.sort_unstable();
+        words.dedup();
+        // One way after the other: answers that follow from one are found together.
+        let mut ranges: Vec<Range> = words.iter().map(|&v| known.range(first, v)).collect();
+        for (facts, _) in rest {
+            for (range, &v) in ranges.iter_mut().zip(&words) {
+                *range = range.hull(known.range(facts, v));
+            }
+        }
+        let ranges = words.iter().copied().zip(ranges);
+        joined.ranges = ranges.filter(|&(v, range)| range != self.base[v]).collect();
+        let mut words: Vec<Value> = all().flat_map(|facts| facts.slack.keys()).collect();
+        words.sort_unstable();
+        words.dedup();
+        let mut slacks: Vec<i64> = words.iter().map(|&v| known.slack(first, v)).collect();
+        for (facts, _) in rest {
+            for (slack, &v) in slacks.iter_mut().zip(&words) {
+                *slack = (*slack).min(known.slack(facts, v));
+            }
+        }
+        let slacks = words.into_iter().zip(slacks);
+        joined.slack = slacks
+            .filter_map(|(v, least)| Some((v, u32::try_from(least).ok()?)))
             .collect();
         for (other, _) in rest {
             joined.beyond.retain(|v, s| {

@@ -10,7 +10,7 @@ use crate::verify::facts::{Facts, Known};
 use crate::verify::range::Range;
 
 /// What is known of the bits of a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Bits {
     /// Those that are surely 0.
     zeros: u32,
@@ -113,6 +113,11 @@ pub(super) const DEPTH: u8 = 5;
 impl Known<'_> {
     /// What is known of the bits of a word.
     pub(super) fn bits(self, facts: &Facts, v: Value, depth: u8) -> Bits {
+        let ask = (self.stamp(facts), v, depth);
+        self.memo.bits(ask, || self.find_bits(facts, v, depth))
+    }
+
+    fn find_bits(self, facts: &Facts, v: Value, depth: u8) -> Bits {
         // Intervals that ask for operands would ask for bits again.
         let said = facts.ranges.get(&v).copied().unwrap_or(Range::FULL);
         let known = Bits::of(self.base[v].meet(said).unwrap_or(said));

@@ -19,9 +19,10 @@ impl Known<'_> {
         if a == b || is_fixed(a) || is_fixed(b) {
             return;
         }
-        if facts.order.len() < RELATIONS_MAX || facts.order.contains_key(&(a, b)) {
-            let known = facts.order.entry((a, b)).or_insert(0);
-            *known = s.max(*known);
+        match facts.order.get(&(a, b)) {
+            Some(&known) if known >= s => {}
+            None if facts.order.len() >= RELATIONS_MAX => {}
+            _ => facts.order.insert((a, b), s),
         }
     }
 
@@ -74,7 +75,7 @@ impl Known<'_> {
 
     /// What the words that a word is related to say of it.
     pub(super) fn between(self, facts: &Facts, v: Value, mut known: Range, depth: u8) -> Range {
-        for (&(a, b), &s) in &facts.order {
+        for (&(a, b), &s) in facts.order.iter() {
             let want = if a == v {
                 let hi = self.range_within(facts, b, depth).hi;
                 hi.checked_sub(s).map(|hi| Range::new(0, hi))

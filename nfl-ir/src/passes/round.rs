@@ -1,0 +1,139 @@
+//! Passes that run again only where that may be of use.
+//!
+//! In: passes in their order, round after round. Out: the same module as if each had run each time. The idea: a pass is a
+//! function of the function that it changes, so where it has changed nothing and nothing else has, it would
+//! change nothing again. Functions are compared by a hash of all that passes look at.
+
+use std::hash::{Hash, Hasher};
+
+use crate::func::{Function, Module};
+use crate::passes::some;
+use crate::text;
+use crate::verify::flow::Words;
+
+/// The hash of a function.
+type Print = u64;
+
+/// What passes left as it was.
+pub(super) struct Round {
+    /// Each function as it is now.
+    now: Vec<Print>,
+    /// Each function as it was when the round began.
+    first: Vec<Print>,
+    /// For each place in a round and each function the one that was left as it was there.
+    left: Vec<Vec<Option<Print>>>,
+    /// The place in the round that comes next.
+    place: usize,
+}
+
+impl Round {
+    pub(super) fn new(m: &Module) -> Round {
+        let now: Vec<Print> = m.functions.iter().map(print).collect();
+        Round {
+            first: now.clone(),
+            now,
+            left: Vec::new(),
+            place: 0,
+        }
+    }
+
+    /// A new round: passes come in the same order again.
+    pub(super) fn begin(&mut self) {
+        self.place = 0;
+        self.first.clone_from(&self.now);
+    }
+
+    /// A pass over each function, and what a module's functions name by number.
+    pub(super) fn each(&mut self, m: &mut Module, pass: impl Fn(&mut Function, Words)) {
+        self.all(m, |m, at| some(m, at..at + 1, &pass));
+    }
+
+    /// A pass over a module, for each function that it may change.
+    pub(super) fn all(&mut self, m: &mut Module, pass: impl Fn(&mut Module, usize)) {
+        if self.left.len() == self.place {
+            self.left.push(vec![None; self.now.len()]);
+        }
+        let left = &mut self.left[self.place];
+        for (at, now) in self.now.iter_mut().enumerate() {
+            if left[at] == Some(*now) {
+                continue;
+            }
+            let before = std::mem::replace(now, 0);
+            pass(m, at);
+            *now = print(&m.functions[at]);
+            if *now == before {
+                left[at] = Some(before);
+            }
+        }
+        self.place += 1;
+    }
+
+    /// Notes what something else has changed.
+    pub(super) fn look(&mut self, m: &Module) {
+        self.now = m.functions.iter().map(print).collect();
+    }
+
+    /// Whether the module reads as this text, with which the round began.
+    pub(super) fn is_same(&self, m: &Module, before: &str) -> bool {
+        self.now == self.first || text::module(m) == before
+    }
+}
+
+fn print(f: &Function) -> Print {
+    let mut hash = Mix(0);
+    (f.need, &f.layout).hash(&mut hash);
+    for &b in &f.layout {
+        let block = &f.blocks[b];
+        (&block.params, &block.insts, &block.term, block.span).hash(&mut hash);
+        for &inst in &block.insts {
+            f.insts[inst].hash(&mut hash);
+        }
+    }
+    for (_, v) in f.values.iter() {
+        v.hash(&mut hash);
+    }
+    for (_, slot) in f.slots.iter() {
+        slot.hash(&mut hash);
+    }
+    // Removed blocks and instructions stay as they are, but there may be more of them.
+    (f.blocks.len(), f.insts.len()).hash(&mut hash);
+    hash.finish()
+}
+
+/// Fast, and good enough for numbers that nobody chooses to collide.
+struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(ODD);
+    }
+}
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.add(byte.into());
+        }
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.add(n.into());
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.add(n.into());
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.add(n);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.add(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}

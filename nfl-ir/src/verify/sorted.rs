@@ -1,0 +1,89 @@
+//! A map of few entries, in the order of their keys.
+//!
+//! In: keys and values. Out: the values by key, and all entries, ascending. What is known at a point of a function is copied
+//! along every edge: one vector is copied faster than a tree.
+
+/// Entries in the order of their keys, each of which is there once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sorted<K, V> {
+    entries: Vec<(K, V)>,
+}
+
+impl<K: Copy + Ord, V> Sorted<K, V> {
+    fn find(&self, key: &K) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(other, _)| other.cmp(key))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let at = self.find(key).ok()?;
+        Some(&self.entries[at].1)
+    }
+
+    /// Sets the value of a key.
+    pub fn insert(&mut self, key: K, value: V) {
+        match self.find(&key) {
+            Ok(at) => self.entries[at].1 = value,
+            Err(at) => self.entries.insert(at, (key, value)),
+        }
+    }
+
+    /// Forgets a key.
+    pub fn remove(&mut self, key: &K) {
+        if let Ok(at) = self.find(key) {
+            self.entries.remove(at);
+        }
+    }
+
+    /// Forgets all keys.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// Keeps those entries that the function says, which may change values.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
+        self.entries.retain_mut(|(key, value)| keep(key, value));
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All entries, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, value)| (key, value))
+    }
+
+    /// All keys, ascending.
+    pub fn keys(&self) -> impl Iterator<Item = K> {
+        self.entries.iter().map(|&(key, _)| key)
+    }
+
+    /// All values in the order of their keys, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|(_, value)| value)
+    }
+}
+
+impl<K, V> Default for Sorted<K, V> {
+    fn default() -> Sorted<K, V> {
+        Sorted {
+            entries: Vec::new(),
+        }
+    }
+}
+
+/// From entries of which each has another key.
+impl<K: Ord, V> FromIterator<(K, V)> for Sorted<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Sorted<K, V> {
+        let mut entries: Vec<(K, V)> = entries.into_iter().collect();
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Sorted { entries }
+    }
+}
