@@ -6,6 +6,7 @@
 
 use nfl_abi::{Limits, Severity};
 use nfl_codegen_rv::OptLevel;
+use nfl_ir::Verified;
 use nfl_ir::verify::Scene;
 use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
@@ -71,12 +72,14 @@ impl Compiler {
     pub fn build(&self, files: &dyn Files, root: &str) -> Build {
         let mut diags = Diags::default();
         let checked = load_and_check(files, root, &mut diags);
-        let mut bounds = Vec::new();
+        let mut proved = Vec::new();
         if checked.sound().is_some() {
             for function in root_functions(&checked) {
-                bounds.extend(self.prove(&checked, function, true, &mut diags));
+                proved.push(self.prove(&checked, function, true, &mut diags));
             }
         }
+        let modules = proved.iter().flat_map(|proved| &proved.modules);
+        let bounds = modules.flat_map(HandlerBounds::of).collect();
         let mut diagnostics = distinct(&checked, diags);
         advice::place(&mut diagnostics, &checked.program, files, |files| {
             let mut diags = Diags::default();
@@ -92,6 +95,7 @@ impl Compiler {
             diagnostics,
             compiler: *self,
             checked,
+            proved,
             bounds,
         }
     }
@@ -106,7 +110,7 @@ impl Compiler {
         function: FunctionId,
         explains: bool,
         diags: &mut Diags,
-    ) -> Vec<HandlerBounds> {
+    ) -> Proved {
         let mut found = Diags::default();
         let unbound = Bindings::unbound(checked, function);
         let scene = Scene {
@@ -114,22 +118,27 @@ impl Compiler {
             arguments: Some(arguments(checked, function)),
         };
         let scene = Some(&scene).filter(|_| explains);
-        let bounds = self.prove_with(checked, function, &unbound, scene, &mut found);
+        let modules = self.prove_with(checked, function, &unbound, scene, &mut found);
         let holds = |bindings: &Bindings| {
             let mut found = Diags::default();
             self.prove_with(checked, function, bindings, None, &mut found);
             !found.has_errors()
         };
-        if found.has_errors() && samples(checked, function, &unbound).iter().any(holds) {
-            return bounds;
+        let is_whole = !found.has_errors();
+        if is_whole || !samples(checked, function, &unbound).iter().any(holds) {
+            for finding in found.into_vec() {
+                diags.push(advice::complete(finding, &checked.program));
+            }
         }
-        for finding in found.into_vec() {
-            diags.push(advice::complete(finding, &checked.program));
+        Proved {
+            function,
+            bindings: unbound,
+            modules,
+            is_whole,
         }
-        bounds
     }
 
-    /// The bounds of the handlers that could be proved with these values.
+    /// The modules that could be proved with these values.
     fn prove_with(
         &self,
         checked: &Checked,
@@ -137,22 +146,20 @@ impl Compiler {
         bindings: &Bindings,
         scene: Option<&Scene>,
         diags: &mut Diags,
-    ) -> Vec<HandlerBounds> {
+    ) -> Vec<Verified> {
         let Some(sound) = checked.sound() else {
             return Vec::new();
         };
-        let mut bounds = Vec::new();
+        let mut proved = Vec::new();
         for mut module in nfl_ir::lower::lower(sound, function, bindings, diags) {
             nfl_ir::passes::run(&mut module);
             let verified = match scene {
                 Some(scene) => nfl_ir::verify::explained(module, &self.limits, scene, diags),
                 None => nfl_ir::verify::verify(module, &self.limits, diags),
             };
-            if let Some(verified) = verified {
-                bounds.extend(HandlerBounds::of(&verified));
-            }
+            proved.extend(verified);
         }
-        bounds
+        proved
     }
 }
 
@@ -271,6 +278,16 @@ fn same(a: &Diagnostic, b: &Diagnostic) -> bool {
     a.code == b.code && a.message == b.message && place(a) == place(b)
 }
 
+/// A function as it was proved with these values for its parameters.
+#[derive(Debug)]
+pub(crate) struct Proved {
+    pub(crate) function: FunctionId,
+    pub(crate) bindings: Bindings,
+    pub(crate) modules: Vec<Verified>,
+    /// Whether all of its modules could be proved.
+    pub(crate) is_whole: bool,
+}
+
 /// What a compiler found out about a program, right or wrong.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -279,6 +296,7 @@ pub struct Build {
     pub diagnostics: Vec<Diagnostic>,
     pub(crate) compiler: Compiler,
     pub(crate) checked: Checked,
+    proved: Vec<Proved>,
     bounds: Vec<HandlerBounds>,
 }
 
@@ -315,6 +333,6 @@ impl Build {
                 &self.checked.program.sources,
             ));
         }
-        Ok(Unit::new(self.compiler, self.checked))
+        Ok(Unit::new(self.compiler, self.checked, self.proved))
     }
 }

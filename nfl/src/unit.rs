@@ -14,7 +14,7 @@ use nfl_typeck::bind::Bindings;
 use nfl_typeck::tables::{FunctionDef, FunctionId};
 
 use crate::budget;
-use crate::compiler::{Compiler, root_functions};
+use crate::compiler::{Compiler, Proved, root_functions};
 use crate::error::{BindError, NoSuchFunction};
 use crate::party::Party;
 
@@ -23,11 +23,17 @@ use crate::party::Party;
 pub struct Unit {
     pub(crate) compiler: Compiler,
     pub(crate) checked: Checked,
+    /// Its functions as they were proved when it was built.
+    proved: Vec<Proved>,
 }
 
 impl Unit {
-    pub(crate) fn new(compiler: Compiler, checked: Checked) -> Unit {
-        Unit { compiler, checked }
+    pub(crate) fn new(compiler: Compiler, checked: Checked, proved: Vec<Proved>) -> Unit {
+        Unit {
+            compiler,
+            checked,
+            proved,
+        }
     }
 
     pub(crate) fn checked(&self) -> &Checked {
@@ -222,30 +228,41 @@ impl Bound<'_> {
 impl FunctionUnit<'_> {
     /// Its images with these parameters, as far as they can be made.
     pub(crate) fn images_with(&self, bindings: &Bindings, diags: &mut Diags) -> Vec<Built> {
+        let has_proof = |proved: &&Proved| {
+            let values = &proved.bindings.values;
+            proved.function == self.id && proved.is_whole && *values == bindings.values
+        };
+        if let Some(proved) = self.unit.proved.iter().find(has_proof) {
+            let modules = proved.modules.iter();
+            return modules.filter_map(|m| self.emit(m, diags)).collect();
+        }
         let sound = self.unit.checked.sound();
         let sound = sound.expect("a unit is made of a program without errors");
         let modules = nfl_ir::lower::lower(sound, self.id, bindings, diags).into_iter();
         modules
-            .filter_map(|module| self.emit(module, diags))
+            .filter_map(|mut module| {
+                nfl_ir::passes::run(&mut module);
+                let limits = &self.unit.compiler.limits;
+                let verified = nfl_ir::verify::verify(module, limits, diags)?;
+                self.emit(&verified, diags)
+            })
             .collect()
     }
 }
 
 impl FunctionUnit<'_> {
-    fn emit(&self, mut module: Module, diags: &mut Diags) -> Option<Built> {
+    fn emit(&self, verified: &Verified, diags: &mut Diags) -> Option<Built> {
         let Compiler {
             limits,
             target,
             level,
         } = self.unit.compiler;
-        nfl_ir::passes::run(&mut module);
-        let verified = nfl_ir::verify::verify(module, &limits, diags)?;
         let options = nfl_codegen_rv::Options {
             target,
             limits,
             level,
         };
-        match nfl_codegen_rv::emit(&verified, &options) {
+        match nfl_codegen_rv::emit(verified, &options) {
             Ok(emitted) => Some(Built {
                 party: Party::of(&emitted.image.manifest),
                 image: emitted.image,
