@@ -37,7 +37,7 @@ pub struct Facts {
 }
 
 /// What facts say.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Said {
     /// Narrower intervals.
     pub ranges: Sorted<Value, Range>,
@@ -49,19 +49,13 @@ pub struct Said {
     pub signed: Sorted<Value, Signed>,
     /// For two words `a` and `b` the largest known `s` with `a + s <= b`.
     pub order: Sorted<(Value, Value), u32>,
+    /// Of words that are in `order` the bits of their numbers, modulo the bits there are: most words are not in it.
+    pub(super) ordered: u64,
     /// The packet's length in bytes.
     pub len: Range,
     /// Which length that is: what is said of places in the packet is said of this one.
     pub(crate) generation: Generation,
 }
-
-impl PartialEq for Facts {
-    fn eq(&self, other: &Facts) -> bool {
-        self.said == other.said
-    }
-}
-
-impl Eq for Facts {}
 
 impl Deref for Facts {
     type Target = Said;
@@ -87,6 +81,7 @@ impl Facts {
             beyond: Sorted::default(),
             signed: Sorted::default(),
             order: Sorted::default(),
+            ordered: 0,
             len,
             generation: 0,
         };

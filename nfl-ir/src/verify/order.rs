@@ -3,6 +3,8 @@
 //! In: comparisons of words of which neither is known. Out: by how much one is surely below another. They
 //! bound differences, and carry what is learned of one word to the other.
 
+use nfl_syntax::arena::Id;
+
 use crate::entity::Value;
 use crate::func::InstData;
 use crate::op::Op;
@@ -11,6 +13,11 @@ use crate::verify::range::Range;
 
 /// Relations that are remembered at one point. More would cost more than they are worth.
 const RELATIONS_MAX: usize = 32;
+
+/// The bit of a word in [`Said::ordered`](crate::verify::facts::Said).
+fn bit(v: Value) -> u64 {
+    1 << (v.index() % 64)
+}
 
 impl Known<'_> {
     /// Remembers `a + s <= b`.
@@ -22,7 +29,10 @@ impl Known<'_> {
         match facts.order.get(&(a, b)) {
             Some(&known) if known >= s => {}
             None if facts.order.len() >= RELATIONS_MAX => {}
-            _ => facts.order.insert((a, b), s),
+            _ => {
+                facts.order.insert((a, b), s);
+                facts.ordered |= bit(a) | bit(b);
+            }
         }
     }
 
@@ -75,6 +85,9 @@ impl Known<'_> {
 
     /// What the words that a word is related to say of it.
     pub(super) fn between(self, facts: &Facts, v: Value, mut known: Range, depth: u8) -> Range {
+        if facts.ordered & bit(v) == 0 {
+            return known;
+        }
         for (&(a, b), &s) in facts.order.iter() {
             let want = if a == v {
                 let hi = self.range_within(facts, b, depth).hi;
