@@ -4,14 +4,14 @@
 //! to one of equal effect: operands swapped where their order does not matter, or a move written in the other way. Where
 //! two patterns mean the same, the choice is fixed: `addi sp, sp, 16` is `c.addi`, not `c.addi16sp`.
 
-use crate::form::{FORMS, Form};
+use crate::form::Form;
 use crate::{Extension, Inst, Op, Reg};
 
 /// The 16-bit form of an instruction that every target has, if there is one; [`crate::Target::compress`] knows more.
 pub fn compress(inst: &Inst) -> Option<u16> {
-    let everywhere =
-        |form: &&Form| form.extension == Extension::I && form.op.spec().extension == Extension::I;
-    among(inst, FORMS.iter().filter(everywhere))
+    among(inst, |form| {
+        form.extension == Extension::I && form.op.spec().extension == Extension::I
+    })
 }
 
 /// The size in bytes of the shortest form that every target has: 2 or 4.
@@ -19,10 +19,10 @@ pub fn size(inst: &Inst) -> u32 {
     if compress(inst).is_some() { 2 } else { 4 }
 }
 
-/// The first of some forms that stands for an instruction.
-pub(crate) fn among<'a>(inst: &Inst, forms: impl Iterator<Item = &'a Form> + Clone) -> Option<u16> {
+/// The first of the allowed forms that stands for an instruction.
+pub(crate) fn among(inst: &Inst, is_allowed: impl Fn(&Form) -> bool) -> Option<u16> {
     let exactly = |inst: &Inst| {
-        let mut forms = forms.clone().filter(|form| form.op == inst.op);
+        let mut forms = Form::of_op(inst.op).filter(|form| is_allowed(form));
         forms.find_map(|form| form.pack(inst))
     };
     exactly(inst).or_else(|| exactly(&equal(inst)?))

@@ -6,7 +6,7 @@
 
 use crate::DecodeError::{self, Hint, Reserved};
 use crate::Extension::Zcb;
-use crate::{Extension, Inst, Op, Reg};
+use crate::{Extension, Inst, Op, Reg, SPECS};
 
 /// Where a register operand of a 16-bit form stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -278,8 +278,18 @@ impl Form {
         })
     }
 
+    /// The rows that stand for an operation, in their order.
+    pub(crate) fn of_op(op: Op) -> impl Iterator<Item = &'static Form> {
+        let rows = ROWS.get(op as usize).into_iter().flatten();
+        rows.map_while(|&row| FORMS.get(usize::from(row)))
+    }
+
     /// The pattern of this row that stands for exactly this instruction.
     pub(crate) fn pack(&self, inst: &Inst) -> Option<u16> {
+        // Most rows that are asked cannot name the registers.
+        if !(self.rd.names(inst.rd) && self.rs1.names(inst.rs1) && self.rs2.names(inst.rs2)) {
+            return None;
+        }
         let half = self.bits
             | self.rd.scatter(inst.rd)
             | self.rs1.scatter(inst.rs1)
@@ -305,6 +315,14 @@ impl Place {
         match self {
             Place::Is(number) => Reg(number),
             Place::Full(_) | Place::Compact(_) => Reg::ZERO,
+        }
+    }
+
+    fn names(self, reg: Reg) -> bool {
+        match self {
+            Place::Is(number) => reg.0 == number,
+            Place::Full(_) => true,
+            Place::Compact(_) => reg.0 >> 3 == 1,
         }
     }
 
@@ -389,6 +407,27 @@ const fn key(half: u16) -> usize {
 
 /// For each quadrant and funct3 its rows, which stand together: the first of them and the first behind them.
 static BUCKETS: [(u8, u8); 32] = buckets();
+
+/// Rows of one operation, at most.
+const ROWS_MAX: usize = 6;
+
+/// For each operation its rows; behind them a number that no row has.
+static ROWS: [[u8; ROWS_MAX]; SPECS.len()] = rows();
+
+const fn rows() -> [[u8; ROWS_MAX]; SPECS.len()] {
+    let mut rows = [[u8::MAX; ROWS_MAX]; SPECS.len()];
+    let mut row = 0;
+    while row < FORMS.len() {
+        let of = &mut rows[FORMS[row].op as usize];
+        let mut at = 0;
+        while of[at] != u8::MAX {
+            at += 1;
+        }
+        of[at] = row as u8;
+        row += 1;
+    }
+    rows
+}
 
 const fn buckets() -> [(u8, u8); 32] {
     let mut buckets = [(0, 0); 32];
