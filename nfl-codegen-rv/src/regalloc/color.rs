@@ -75,16 +75,19 @@ struct Painter<'a> {
     f: &'a Func<VReg>,
     graph: &'a Interference,
     colors: Vec<Option<u8>>,
-    /// Where each node is named.
-    sites: BTreeMap<VReg, BTreeSet<Site>>,
+    /// Where each node is named, in order.
+    sites: Vec<Vec<Site>>,
     noise: &'a Noise,
 }
 
 impl<'a> Painter<'a> {
     fn new(f: &'a Func<VReg>, graph: &'a Interference, noise: &'a Noise) -> Painter<'a> {
-        let mut sites: BTreeMap<VReg, BTreeSet<Site>> = BTreeMap::new();
+        let mut sites: Vec<Vec<Site>> = vec![Vec::new(); f.vregs as usize];
         let mut note = |v: VReg, site| {
-            sites.entry(graph.leader(v)).or_default().insert(site);
+            let sites = &mut sites[graph.leader(v).index()];
+            if sites.last() != Some(&site) {
+                sites.push(site);
+            }
         };
         for (b, block) in f.blocks.iter().enumerate() {
             for (n, line) in block.lines.iter().enumerate() {
@@ -131,7 +134,7 @@ impl<'a> Painter<'a> {
 
     /// How much the size depends on whether a node gets a compact register.
     fn stake(&self, node: VReg) -> i64 {
-        let cost = |color: u8| self.cost(&self.sites_of(node), |v| self.guess(v, node, color));
+        let cost = |color: u8| self.cost(self.sites_of(node), |v| self.guess(v, node, color));
         i64::from(cost(Reg::S11.0)) - i64::from(cost(Reg::A2.0))
     }
 
@@ -155,7 +158,7 @@ impl<'a> Painter<'a> {
                 .find(|_| true);
             let cheapest = || {
                 left.iter().copied().max_by_key(|v| {
-                    let named = self.sites.get(v).map_or(0, BTreeSet::len) as u64 + 1;
+                    let named = self.sites_of(*v).len() as u64 + 1;
                     let gain = u64::from(degree[v]) * 1000 / named;
                     (!pinned.contains(v), gain)
                 })
@@ -182,8 +185,16 @@ impl<'a> Painter<'a> {
         let sites = self.sites_of(node);
         let noise = self.noise.of(u64::from(node.0));
         let turn = |color: u8| noise.map_or(0, |n| (u64::from(color) ^ n) % 8);
+        let named = self.named_near(node);
+        // Colours that no instruction around names differ only in whether all 16-bit forms can name them.
+        let mut others = [None; 2];
         colors.min_by_key(|&color| {
-            let cost = self.cost(&sites, |v| self.guess(v, node, color));
+            let find = || self.cost(sites, |v| self.guess(v, node, color));
+            let cost = if named >> color & 1 != 0 {
+                find()
+            } else {
+                *others[usize::from(is_compact(color))].get_or_insert_with(find)
+            };
             (cost, turn(color))
         })
     }
@@ -197,8 +208,8 @@ impl<'a> Painter<'a> {
         taken.fold(self.graph.allowed(node), |set, color| set & !(1 << color))
     }
 
-    fn sites_of(&self, node: VReg) -> BTreeSet<Site> {
-        self.sites.get(&node).cloned().unwrap_or_default()
+    fn sites_of(&self, node: VReg) -> &[Site] {
+        &self.sites[node.index()]
     }
 
     /// A register's colour if `node` had this one; hopeful for those that have none yet.
@@ -211,7 +222,7 @@ impl<'a> Painter<'a> {
     }
 
     /// Bytes of the code at some places.
-    fn cost(&self, sites: &BTreeSet<Site>, color: impl Fn(VReg) -> u8) -> u32 {
+    fn cost(&self, sites: &[Site], color: impl Fn(VReg) -> u8) -> u32 {
         let reg = |v: VReg| Reg(color(v));
         let bytes = sites
             .iter()
@@ -230,7 +241,7 @@ impl<'a> Painter<'a> {
         let nodes: Vec<VReg> = self
             .graph
             .nodes()
-            .filter(|v| self.sites.contains_key(v))
+            .filter(|&v| !self.sites_of(v).is_empty())
             .collect();
         let with_chains = nodes.len() <= CHAIN_NODES_MAX;
         for _ in 0..ROUNDS {
@@ -250,9 +261,19 @@ impl<'a> Painter<'a> {
         };
         let allowed = self.graph.allowed(node);
         let mut best: Option<(u32, BTreeSet<VReg>, u8)> = None;
-        let promising = self.promising(node) & allowed & !(1 << from);
+        let named = self.named_near(node);
+        // Compact registers can make a difference, and those of nodes that instructions name together.
+        let promising = (COMPACT | named) & allowed & !(1 << from);
+        let free = self.free(node);
+        let mut seen_other = false;
         for to in ORDER.into_iter().filter(|&c| promising >> c & 1 != 0) {
-            let is_free = self.free(node) >> to & 1 != 0;
+            let is_free = free >> to & 1 != 0;
+            if is_free && named >> to & 1 == 0 {
+                // One compact register that nothing around names is as good as another.
+                if std::mem::replace(&mut seen_other, true) {
+                    continue;
+                }
+            }
             let chain = match (is_free, with_chains) {
                 (true, _) => BTreeSet::from([node]),
                 (false, true) => match self.chain(node, from, to) {
@@ -261,7 +282,12 @@ impl<'a> Painter<'a> {
                 },
                 (false, false) => continue,
             };
-            let sites: BTreeSet<Site> = chain.iter().flat_map(|v| self.sites_of(*v)).collect();
+            let mut sites: Vec<Site> = Vec::new();
+            for v in &chain {
+                sites.extend(self.sites_of(*v));
+            }
+            sites.sort_unstable();
+            sites.dedup();
             let current = |v: VReg| self.colors[self.graph.leader(v).index()].unwrap_or(from);
             let exchanged = |v: VReg| match (chain.contains(&self.graph.leader(v)), current(v)) {
                 (true, c) if c == from => to,
@@ -289,10 +315,11 @@ impl<'a> Painter<'a> {
         true
     }
 
-    /// The colours that can make a difference: compact registers, and those of nodes that instructions name together.
-    fn promising(&self, node: VReg) -> u32 {
-        let mut colors = COMPACT;
-        for &(b, n) in self.sites.get(&node).into_iter().flatten() {
+    /// The colours of nodes that instructions name together with this one, and its own. Branches have no forms for equal
+    /// registers.
+    fn named_near(&self, node: VReg) -> u32 {
+        let mut colors = 0;
+        for &(b, n) in self.sites_of(node) {
             let Some(line) = self.f.blocks[b].lines.get(n) else {
                 continue;
             };
@@ -321,6 +348,10 @@ impl<'a> Painter<'a> {
         }
         Some(chain)
     }
+}
+
+fn is_compact(color: u8) -> bool {
+    COMPACT >> color & 1 != 0
 }
 
 /// A displacement that every branch form reaches.
