@@ -183,13 +183,16 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     };
     let mut refused = None;
     let mut found = Vec::new();
+    let mut trials = Vec::new();
     for way in ways.take(tried) {
-        match emit_in_way(verified, options, way) {
-            Ok((emitted, attempt)) => found.push(Found {
+        match emit_in_way(verified, options, way, &mut trials) {
+            Ok(Some((emitted, attempt))) => found.push(Found {
                 emitted,
                 way,
                 attempt,
             }),
+            // Another way led to the same code.
+            Ok(None) => {}
             Err(error) => refused = refused.or(Some(error)),
         }
     }
@@ -260,27 +263,60 @@ fn cost(emitted: &Emitted) -> (usize, u64) {
     (bytes, steps.sum())
 }
 
+/// Code that was made, and what the prover said of it.
+struct Trial {
+    selected: Vec<(Func<VReg>, Scratch)>,
+    manner: Manner,
+    /// Nothing when it was proved.
+    refused: Option<(Refusal, Linked)>,
+}
+
+/// What says, with the selected instructions, how code comes out.
+type Manner = (Lay, bool, BTreeMap<usize, Care>);
+
+/// The image that a way leads to; nothing when it is that of a trial before.
 fn emit_in_way(
     verified: &Verified,
     options: &Options,
     way: Way,
-) -> Result<(Emitted, Attempt), EmitError> {
+    trials: &mut Vec<Trial>,
+) -> Result<Option<(Emitted, Attempt)>, EmitError> {
     let (module, bounds) = (verified.module(), verified.bounds());
     let mut attempt = Attempt::default();
-    let refused = loop {
+    loop {
         let guarded = attempt.guards.apply(module, bounds);
-        let linked = code(&guarded, options, way, &attempt)?;
-        match prove(&linked.image, options) {
-            Ok(image) => {
-                let lines = linked.lines;
-                return Ok((Emitted { image, lines }, attempt));
+        let parts = Parts::new(&guarded, options, &attempt)?;
+        let selected = select_all(&guarded, &parts, way, &attempt)?;
+        let manner = (attempt.lay, attempt.is_literal, attempt.care.clone());
+        let is_same = |trial: &Trial| trial.manner == manner && trial.selected == selected;
+        let known = trials.iter().position(is_same);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                let linked = code(&guarded, selected.clone(), &parts, &attempt)?;
+                let proved = prove(&linked.image, options);
+                let (image, refused) = match proved {
+                    Ok(image) => (Some((image, linked.lines)), None),
+                    Err(refusal) => (None, Some((refusal, linked))),
+                };
+                trials.push(Trial {
+                    selected,
+                    manner,
+                    refused,
+                });
+                if let Some((image, lines)) = image {
+                    return Ok(Some((Emitted { image, lines }, attempt)));
+                }
+                trials.len() - 1
             }
-            Err(refusal)
-                if attempt.tries < TRIES_MAX && attempt.learn(&refusal, &linked, bounds) => {}
-            Err(refusal) => break error_of(refusal, &linked),
+        };
+        let Some((refusal, linked)) = &trials[at].refused else {
+            return Ok(None);
+        };
+        if attempt.tries >= TRIES_MAX || !attempt.learn(refusal, linked, bounds) {
+            return Err(error_of(refusal.clone(), linked));
         }
-    };
-    Err(refused)
+    }
 }
 
 /// How often code is made again.
@@ -340,17 +376,15 @@ impl Attempt {
 
 fn code(
     module: &Module,
-    options: &Options,
-    way: Way,
+    selected: Vec<(Func<VReg>, Scratch)>,
+    parts: &Parts,
     attempt: &Attempt,
 ) -> Result<Linked, EmitError> {
-    let parts = Parts::new(module, options, attempt)?;
-    let selected = select_all(module, &parts, way, attempt)?.into_iter();
-    let allocated = selected.map(|(selected, mut scratch)| {
+    let allocated = selected.into_iter().map(|(selected, mut scratch)| {
         regalloc::allocate(selected, &mut scratch, &Noise::default()).map_err(no_scratch)
     });
     let allocated = allocated.collect::<Result<Vec<_>, _>>()?;
-    Ok(assemble(module, allocated, &parts, attempt))
+    Ok(assemble(module, allocated, parts, attempt))
 }
 
 /// The code of all handlers before register allocation, each with its scratch memory.

@@ -304,7 +304,7 @@ pub(crate) struct Block<R> {
 }
 
 /// A handler's code; block 0 is its entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Func<R> {
     /// What its instructions and their sizes are of.
     pub(crate) isa: &'static Isa,

@@ -94,7 +94,7 @@ fn is_read(module: &Module, id: DataId) -> bool {
 }
 
 /// The scratch area of a handler.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Scratch {
     slots: IdMap<Slot, u32>,
     used: u32,
