@@ -12,7 +12,8 @@
 use core::fmt;
 
 use crate::form::Form;
-use crate::{Fmt, Inst, Op, Reg};
+use crate::target::Extensions;
+use crate::{Extension, Fmt, Fx, Inst, Op, Reg};
 
 /// Why bytes are no instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,15 +51,23 @@ pub fn decode(bytes: &[u8]) -> Result<(Inst, u32), DecodeError> {
     }
 }
 
-/// As [`decode`], without the reason. For those who read whole programs: a reason overlaps the fields of an instruction, which
-/// then goes through memory in pieces, and that takes longer than finding it.
+/// As [`decode`], for what a target has alone and without the reason. For those who read whole programs: a reason overlaps the
+/// fields of an instruction, which then goes through memory in pieces, and that takes longer than finding it.
 #[inline]
-pub fn read(bytes: &[u8]) -> Option<(Inst, u32)> {
+pub(crate) fn read(bytes: &[u8], extensions: Extensions) -> Option<(Inst, u32)> {
     match *bytes {
-        [a, b, ..] if a & 3 != 3 => Some((decode_half(u16::from_le_bytes([a, b])).ok()?, 2)),
+        [a, b, ..] if a & 3 != 3 => {
+            let half = u16::from_le_bytes([a, b]);
+            let form = Form::find(half).filter(|form| extensions.has(form.extension))?;
+            let inst = form.unpack(half).ok()?;
+            extensions
+                .has(inst.op.spec().extension)
+                .then_some((inst, 2))
+        }
         [a, b, c, d, ..] => {
-            let inst = row(u32::from_le_bytes([a, b, c, d]))?;
-            (!inst.is_hint()).then_some((inst, 4))
+            let (row, inst) = find(u32::from_le_bytes([a, b, c, d]))?;
+            let fits = extensions.has(row.extension) && !(row.can_hint && inst.is_hint());
+            fits.then_some((inst, 4))
         }
         _ => None,
     }
@@ -85,24 +94,20 @@ fn is_custom_shift(half: u16) -> bool {
 
 /// The instruction of a 32-bit word.
 pub fn decode_word(word: u32) -> Result<Inst, DecodeError> {
-    match row(word) {
-        Some(inst) if inst.is_hint() => Err(DecodeError::Hint),
-        Some(inst) => Ok(inst),
+    match find(word) {
+        Some((_, inst)) if inst.is_hint() => Err(DecodeError::Hint),
+        Some((_, inst)) => Ok(inst),
         None => Err(refusal(word)),
     }
 }
 
 /// What the row says that claims a word, be it a hint or not.
 #[inline]
-fn row(word: u32) -> Option<Inst> {
-    let candidates = CANDIDATES.get(key(word)).into_iter().flatten().flatten();
-    let fits = |op: &&Op| {
-        let pattern = PATTERNS.get(**op as usize);
-        pattern.is_some_and(|(mask, bits)| word & mask == *bits)
-    };
-    let op = *candidates.into_iter().find(fits)?;
-    let fmt = op.spec().fmt;
-    let imm = match fmt {
+fn find(word: u32) -> Option<(&'static Row, Inst)> {
+    let candidates = CANDIDATES.get(key(word))?.iter();
+    let mut rows = candidates.map_while(|op| ROWS.get((*op)? as usize));
+    let row = rows.find(|row| word & row.mask == row.bits)?;
+    let imm = match row.fmt {
         Fmt::I | Fmt::Load => imm_i(word),
         Fmt::Shift => field(word, 24, 20).cast_signed(),
         Fmt::S => imm_s(word),
@@ -111,14 +116,14 @@ fn row(word: u32) -> Option<Inst> {
         Fmt::J => imm_j(word),
         Fmt::R | Fmt::Unary | Fmt::Bare => 0,
     };
-    let named = |has: bool, at: u32| Reg(if has { (word >> at & 31) as u8 } else { 0 });
-    Some(Inst {
-        op,
-        rd: named(fmt.has_rd(), 7),
-        rs1: named(fmt.has_rs1(), 15),
-        rs2: named(fmt.has_rs2(), 20),
+    let inst = Inst {
+        op: row.op,
+        rd: Reg((word >> 7) as u8 & row.rd),
+        rs1: Reg((word >> 15) as u8 & row.rs1),
+        rs2: Reg((word >> 20) as u8 & row.rs2),
         imm,
-    })
+    };
+    Some((row, inst))
 }
 
 /// How a word that no row claims is refused: real instructions outside RV32IMC differ from holes in the encoding space.
@@ -136,27 +141,64 @@ fn refusal(word: u32) -> DecodeError {
 /// More rows than this share opcode and funct3 in no part of the instruction set.
 const SHARED_MAX: usize = 9;
 
-/// The rows that a word can be, by opcode and funct3: decoding compares with few rows, not with all of them.
-static CANDIDATES: [[Option<Op>; SHARED_MAX]; 256] = candidates();
+/// What decoding needs of a row of the table.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The bits of a word that the row fixes, and what they are.
+    mask: u32,
+    bits: u32,
+    op: Op,
+    fmt: Fmt,
+    /// The bits of register numbers, for those that the format names.
+    rd: u8,
+    rs1: u8,
+    rs2: u8,
+    extension: Extension,
+    /// Whether it may be a hint.
+    can_hint: bool,
+}
 
-/// For each row the bits of a word that it fixes, and what they are.
-static PATTERNS: [(u32, u32); Op::ALL.len()] = patterns();
+/// The five bits of a register's number, if there is one.
+const fn number(has: bool) -> u8 {
+    if has { 31 } else { 0 }
+}
+
+static ROWS: [Row; Op::ALL.len()] = rows();
 
 #[expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "evaluated while compiling, over our own table"
 )]
-const fn patterns() -> [(u32, u32); Op::ALL.len()] {
-    let mut patterns = [(0, 0); Op::ALL.len()];
-    let mut row = 0;
-    while row < Op::ALL.len() {
-        let spec = Op::ALL[row].spec();
-        patterns[row] = (spec.mask(), spec.bits());
-        row += 1;
+const fn rows() -> [Row; Op::ALL.len()] {
+    let mut rows = [Row::of(Op::ALL[0]); Op::ALL.len()];
+    let mut at = 1;
+    while at < Op::ALL.len() {
+        rows[at] = Row::of(Op::ALL[at]);
+        at += 1;
     }
-    patterns
+    rows
 }
+
+impl Row {
+    const fn of(op: Op) -> Row {
+        let spec = op.spec();
+        Row {
+            mask: spec.mask(),
+            bits: spec.bits(),
+            op,
+            fmt: spec.fmt,
+            rd: number(spec.fmt.has_rd()),
+            rs1: number(spec.fmt.has_rs1()),
+            rs2: number(spec.fmt.has_rs2()),
+            extension: spec.extension,
+            can_hint: matches!(spec.effects, Fx::PURE),
+        }
+    }
+}
+
+/// The rows that a word can be, by opcode and funct3: decoding compares with few rows, not with all of them.
+static CANDIDATES: [[Option<Op>; SHARED_MAX]; 256] = candidates();
 
 /// Opcode without its two constant bits, then funct3.
 const fn key(word: u32) -> usize {

@@ -19,45 +19,56 @@ pub(crate) enum Place {
     Compact(u8),
 }
 
-/// Where the bits of an immediate stand: pairs of a bit in the pattern and a bit of the value.
+/// Where the bits of an immediate stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Bits {
-    pairs: &'static [(u8, u8)],
+    /// Bits of the pattern, and by how much they turn left to their places in the value. All that turn as far stand together,
+    /// and those that are not needed are empty.
+    turns: [(u16, u32); TURNS_MAX],
     /// The number of bits after which the value repeats its sign; 32 for an unsigned value.
     width: u32,
     /// Bits of the value that stand nowhere in the pattern and are always set.
     set: i32,
 }
 
-const NONE: Bits = Bits {
-    pairs: &[],
-    width: 32,
-    set: 0,
-};
-const CI_PAIRS: &[(u8, u8)] = &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 1), (2, 0)];
-const CI: Bits = Bits {
-    pairs: CI_PAIRS,
-    width: 6,
-    set: 0,
-};
+/// No form turns its bits by more distances than this.
+const TURNS_MAX: usize = 6;
+
+impl Bits {
+    /// From pairs of a bit in the pattern and a bit of the value.
+    const fn new(pairs: &[(u32, u32)], width: u32) -> Bits {
+        let mut turns = [(0, 0); TURNS_MAX];
+        let mut at = 0;
+        while at < pairs.len() {
+            let (from, to) = pairs[at];
+            let by = (to + 32 - from) % 32;
+            let mut turn = 0;
+            while turns[turn].0 != 0 && turns[turn].1 != by {
+                turn += 1;
+            }
+            turns[turn] = (turns[turn].0 | 1 << from, by);
+            at += 1;
+        }
+        Bits {
+            turns,
+            width,
+            set: 0,
+        }
+    }
+
+    const fn set(self, set: i32) -> Bits {
+        Bits { set, ..self }
+    }
+}
+
+const NONE: Bits = Bits::new(&[], 32);
+const CI: Bits = Bits::new(&[(12, 5), (6, 4), (5, 3), (4, 2), (3, 1), (2, 0)], 6);
 /// Bit 12 of a shift amount must be zero in RV32 and is part of the row's pattern.
-const SHIFT: Bits = Bits {
-    pairs: &[(6, 4), (5, 3), (4, 2), (3, 1), (2, 0)],
-    width: 32,
-    set: 0,
-};
-const LUI: Bits = Bits {
-    pairs: &[(12, 17), (6, 16), (5, 15), (4, 14), (3, 13), (2, 12)],
-    width: 18,
-    set: 0,
-};
-const ADDI16SP: Bits = Bits {
-    pairs: &[(12, 9), (6, 4), (5, 6), (4, 8), (3, 7), (2, 5)],
-    width: 10,
-    set: 0,
-};
-const CIW: Bits = Bits {
-    pairs: &[
+const SHIFT: Bits = Bits::new(&[(6, 4), (5, 3), (4, 2), (3, 1), (2, 0)], 32);
+const LUI: Bits = Bits::new(&[(12, 17), (6, 16), (5, 15), (4, 14), (3, 13), (2, 12)], 18);
+const ADDI16SP: Bits = Bits::new(&[(12, 9), (6, 4), (5, 6), (4, 8), (3, 7), (2, 5)], 10);
+const CIW: Bits = Bits::new(
+    &[
         (12, 5),
         (11, 4),
         (10, 9),
@@ -67,47 +78,18 @@ const CIW: Bits = Bits {
         (6, 2),
         (5, 3),
     ],
-    width: 32,
-    set: 0,
-};
-const WORD: Bits = Bits {
-    pairs: &[(12, 5), (11, 4), (10, 3), (6, 2), (5, 6)],
-    width: 32,
-    set: 0,
-};
-const LWSP: Bits = Bits {
-    pairs: &[(12, 5), (6, 4), (5, 3), (4, 2), (3, 7), (2, 6)],
-    width: 32,
-    set: 0,
-};
-const SWSP: Bits = Bits {
-    pairs: &[(12, 5), (11, 4), (10, 3), (9, 2), (8, 7), (7, 6)],
-    width: 32,
-    set: 0,
-};
+    32,
+);
+const WORD: Bits = Bits::new(&[(12, 5), (11, 4), (10, 3), (6, 2), (5, 6)], 32);
+const LWSP: Bits = Bits::new(&[(12, 5), (6, 4), (5, 3), (4, 2), (3, 7), (2, 6)], 32);
+const SWSP: Bits = Bits::new(&[(12, 5), (11, 4), (10, 3), (9, 2), (8, 7), (7, 6)], 32);
 /// `c.lbu` and `c.sb`: the two bits stand in the other order than in any other form.
-const BYTE: Bits = Bits {
-    pairs: &[(6, 0), (5, 1)],
-    width: 32,
-    set: 0,
-};
-const HALF: Bits = Bits {
-    pairs: &[(5, 1)],
-    width: 32,
-    set: 0,
-};
-const LOW_BYTE: Bits = Bits {
-    pairs: &[],
-    width: 32,
-    set: 0xff,
-};
-const ALL_ONES: Bits = Bits {
-    pairs: &[],
-    width: 32,
-    set: -1,
-};
-const CB: Bits = Bits {
-    pairs: &[
+const BYTE: Bits = Bits::new(&[(6, 0), (5, 1)], 32);
+const HALF: Bits = Bits::new(&[(5, 1)], 32);
+const LOW_BYTE: Bits = Bits::new(&[], 32).set(0xff);
+const ALL_ONES: Bits = Bits::new(&[], 32).set(-1);
+const CB: Bits = Bits::new(
+    &[
         (12, 8),
         (11, 4),
         (10, 3),
@@ -117,11 +99,10 @@ const CB: Bits = Bits {
         (3, 1),
         (2, 5),
     ],
-    width: 9,
-    set: 0,
-};
-const CJ: Bits = Bits {
-    pairs: &[
+    9,
+);
+const CJ: Bits = Bits::new(
+    &[
         (12, 11),
         (11, 4),
         (10, 9),
@@ -134,9 +115,8 @@ const CJ: Bits = Bits {
         (3, 1),
         (2, 5),
     ],
-    width: 12,
-    set: 0,
-};
+    12,
+);
 
 /// How the operands of a 16-bit form are written in assembly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -250,6 +230,7 @@ impl Form {
     }
 
     /// The row of a pattern, if there is one.
+    #[inline]
     pub(crate) fn find(half: u16) -> Option<&'static Form> {
         let (from, to) = *BUCKETS.get(key(half))?;
         let forms = FORMS.get(usize::from(from)..usize::from(to))?;
@@ -257,6 +238,7 @@ impl Form {
     }
 
     /// The instruction a pattern of this row stands for.
+    #[inline]
     pub(crate) fn unpack(&self, half: u16) -> Result<Inst, DecodeError> {
         let imm = self.imm.gather(half);
         if let Some(why) = self.if_zero
@@ -337,8 +319,8 @@ impl Place {
 
 impl Bits {
     fn gather(self, half: u16) -> i32 {
-        let gathered = self.pairs.iter().fold(0, |value, (from, to)| {
-            value | u32::from(half >> from & 1) << to
+        let gathered = self.turns.iter().fold(0, |value, &(bits, by)| {
+            value | u32::from(half & bits).rotate_left(by)
         });
         let unused = 32 - self.width;
         (gathered << unused).cast_signed() >> unused | self.set
@@ -350,8 +332,8 @@ impl Bits {
     }
 
     fn scatter(self, imm: i32) -> u16 {
-        self.pairs.iter().fold(0, |half, (from, to)| {
-            half | ((imm >> to & 1) as u16) << from
+        self.turns.iter().fold(0, |half, &(bits, by)| {
+            half | imm.cast_unsigned().rotate_right(by) as u16 & bits
         })
     }
 }

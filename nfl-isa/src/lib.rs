@@ -24,7 +24,7 @@ mod text;
 
 pub use asm::{AsmError, assemble};
 pub use compress::{compress, size};
-pub use decode::{DecodeError, decode, decode_half, decode_word, read};
+pub use decode::{DecodeError, decode, decode_half, decode_word};
 pub use encode::{EncodeError, encode};
 pub use form::{FORMS, Form};
 pub use march::{MarchError, MarchFault};

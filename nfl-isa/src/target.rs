@@ -4,7 +4,7 @@
 
 use crate::form::Form;
 use crate::march::{self, MarchError};
-use crate::{Extension, Inst, Op, compress};
+use crate::{Extension, Inst, Op, compress, decode};
 
 /// An instruction set that code can be made for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +41,7 @@ impl Extensions {
         Extensions(set)
     }
 
-    const fn has(self, extension: Extension) -> bool {
+    pub(crate) const fn has(self, extension: Extension) -> bool {
         self.0 >> extension as u8 & 1 != 0
     }
 
@@ -131,6 +131,13 @@ impl Target {
         self.extensions.has(form.extension) && self.allows(form.op)
     }
 
+    /// The instruction at the start of `bytes` and its size, when this target has it in that form. [`crate::decode`] tells why
+    /// there is none, if it is not the target alone.
+    #[inline]
+    pub fn read(&self, bytes: &[u8]) -> Option<(Inst, u32)> {
+        decode::read(bytes, self.extensions)
+    }
+
     /// True when the instruction that [`crate::decode`] found at the start of `bytes` is one of this target, in the form it
     /// has there.
     pub fn has(&self, inst: &Inst, bytes: &[u8]) -> bool {
@@ -157,6 +164,8 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
     use crate::FORMS;
 
@@ -187,5 +196,26 @@ mod tests {
         }
         let forms = |target: &Target| FORMS.iter().filter(|f| target.allows_form(f)).count();
         assert_eq!([imc, ic, full, nme].map(forms), [27, 27, 38, 27]);
+    }
+
+    #[test]
+    fn reading_is_decoding_and_asking() {
+        let mut words: Vec<u32> = (0..=u32::from(u16::MAX)).collect();
+        for spec in crate::SPECS {
+            // Each row alone, with other registers and immediates, and with a bit that no row has.
+            let free = !spec.mask();
+            words
+                .extend([0, free, 0x0123_4567 & free, 0x8b5a_d298 & free].map(|n| spec.bits() | n));
+            words.extend((0..32).map(|bit| spec.bits() ^ 1 << bit));
+        }
+        for target in TARGETS {
+            for &word in &words {
+                let bytes = word.to_le_bytes();
+                let decoded = decode::decode(&bytes).ok();
+                let asked = decoded.filter(|(inst, _)| target.has(inst, &bytes));
+                assert_eq!(target.read(&bytes), asked, "{word:08x} on {}", target.name);
+            }
+            assert_eq!(target.read(&[0x13, 0, 0]), None);
+        }
     }
 }

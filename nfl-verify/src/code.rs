@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::map;
-use nfl_isa::{DecodeError, Inst, Op, Reg, Target};
+use nfl_isa::{Inst, Op, Reg, Target};
 
 use crate::call::{self, Import};
 use crate::refusal::{Reason, Refusal};
@@ -134,12 +134,17 @@ impl Code {
         };
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
-            let Some((inst, size)) = nfl_isa::read(rest) else {
-                let why = nfl_isa::decode(rest).err();
-                return Err(Reason::Decode(why.unwrap_or(DecodeError::Reserved)).at(pc));
+            let (inst, size, has) = match target.read(rest) {
+                Some((inst, size)) => (inst, size, true),
+                None => match nfl_isa::decode(rest) {
+                    Ok((inst, size)) => (inst, size, false),
+                    Err(why) => return Err(Reason::Decode(why).at(pc)),
+                },
             };
             let line = Line::new(pc, size, inst);
-            if let Some(reason) = refuse(&line, target.has(&inst, rest)) {
+            if (!has || is_suspect(&inst))
+                && let Some(reason) = refuse(&line, has)
+            {
                 return Err(reason.at(pc));
             }
             if let Some(start) = code.starts.get_mut(pc as usize / 2) {
@@ -198,17 +203,15 @@ impl Code {
     }
 
     fn check_target(&self, line: &Line) -> Result<(), Reason> {
-        if let Flow::Call(slot) = line.flow() {
-            return match self.import(slot) {
-                Some(_) => Ok(()),
-                None => Err(Reason::Call(line.inst)),
-            };
-        }
-        if !matches!(
-            line.flow(),
-            Flow::Branch(_) | Flow::Jump(_) | Flow::Enter(_)
-        ) {
-            return Ok(());
+        match line.flow() {
+            Flow::Next | Flow::Return | Flow::Finish => return Ok(()),
+            Flow::Branch(_) | Flow::Jump(_) | Flow::Enter(_) => {}
+            Flow::Call(slot) => {
+                return match self.import(slot) {
+                    Some(_) => Ok(()),
+                    None => Err(Reason::Call(line.inst)),
+                };
+            }
         }
         let target = line.target();
         if target < 0 || target >= i64::from(self.bytes) {
@@ -230,6 +233,12 @@ fn slot(target: i64) -> u16 {
     }
 }
 
+/// Whether the whitelist has something to say about an instruction of the target.
+fn is_suspect(inst: &Inst) -> bool {
+    matches!(inst.op, Op::Auipc | Op::Ecall | Op::Jal | Op::Jalr)
+        || matches!(inst.rd, Reg::S0 | Reg::S1 | Reg::SP)
+}
+
 /// The whitelist beyond decoding: why microcode may not have an instruction.
 fn refuse(line: &Line, has: bool) -> Option<Reason> {
     let inst = line.inst;
@@ -243,9 +252,9 @@ fn refuse(line: &Line, has: bool) -> Option<Reason> {
             Some(Reason::Call(inst))
         }
         _ if !has => Some(Reason::Target(inst)),
-        _ => match line.writes() {
-            Some(reg @ (Reg::S0 | Reg::S1 | Reg::SP)) => Some(Reason::Reserved(reg)),
-            _ => None,
-        },
+        _ => line
+            .writes()
+            .filter(|reg| matches!(*reg, Reg::S0 | Reg::S1 | Reg::SP))
+            .map(Reason::Reserved),
     }
 }

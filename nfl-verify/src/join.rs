@@ -2,7 +2,7 @@
 //!
 //! In: two states that reach the same point, and the symbols whose names loops know. Out: a state that covers both.
 //! Guaranteed: places share a symbol behind it if they did in both, with constants as far apart. The time is that of looking
-//! at every place once, and of a few steps for each that differs.
+//! at every place once, and of a few steps for each symbol that the first state holds and for each place that parts from others.
 
 use alloc::vec::Vec;
 
@@ -11,31 +11,36 @@ use crate::state::{FIRST, Fact, Kind, LEN, REGS, State, Sym, Value, WORDS, ZERO,
 /// Memory for joins, used again each time.
 #[derive(Default)]
 pub(crate) struct Joiner {
-    /// For each symbol of the first state what became of its name: `FREE`, `KEPT`, or one more than the index of the pair
-    /// that was met last.
-    names: Vec<u8>,
+    /// For each symbol of the first state who has its name behind the join: `FREE`, `KEPT`, or one more than the symbol of the
+    /// second state that shares it.
+    names: Vec<u16>,
+    /// For a name that is shared the distance of the constants.
+    apart: Vec<i64>,
+    /// For each symbol of the first state one more than the index of the pair with it that was met last.
+    last: Vec<u8>,
     /// Symbols that keep their names, and of which the states do not know the same.
     kept: Vec<Sym>,
+    /// Symbols that share their names with others.
+    shared: Vec<Sym>,
+    /// Places that hold different values, in their order.
+    differing: Vec<u8>,
+    /// What did not get a name that it had.
     pairs: Vec<Pair>,
 }
 
-/// No pair has the symbol yet.
-const FREE: u8 = 0;
+/// Nobody has the name yet.
+const FREE: u16 = 0;
 /// The symbol stands with the same constant in one place of both states.
-const KEPT: u8 = u8::MAX;
-const _: () = assert!(REGS + WORDS < KEPT as usize);
+const KEPT: u16 = u16::MAX;
+const _: () = assert!(REGS + WORDS < u8::MAX as usize);
 
-/// A pair of symbols that a join has met, with the symbol that stands for both.
+/// A pair of symbols that gets a new name.
 struct Pair {
     /// The symbols and the distance of their constants; places with one distance can share a symbol.
     names: (Sym, Sym, i64),
-    /// The symbol that stands for both.
-    sym: Sym,
-    /// As an entry of `Joiner::names`: the pair before it with the same first symbol.
+    /// As an entry of `Joiner::last`: the pair before it with the same first symbol.
     before: u8,
-    /// What to take from the constant of the first state: the new symbol is the value in the first
-    /// place, less what keeps it from being a multiple of its stride.
-    less: i64,
+    /// What holds of the symbol that stands for both.
     fact: Fact,
 }
 
@@ -52,51 +57,22 @@ impl State {
             return;
         }
         self.values.truncate(other.values.len().max(REGS));
-        let differing = joiner.compare(self, other);
-        joiner.pair(self, other, floor.max(FIRST), differing);
-        for &sym in &joiner.kept {
-            let joined = joined_fact(sym, self, other);
-            self.update(sym, joined);
-        }
-        let (a, b) = (self.fact(LEN), other.fact(LEN));
-        self.update(
-            LEN,
-            Fact {
-                lo: a.lo.min(b.lo),
-                hi: a.hi.max(b.hi),
-                ..a
-            },
-        );
-        for pair in &joiner.pairs {
-            match self.facts.get_mut(usize::from(pair.sym)) {
-                Some(fact) => *fact = pair.fact,
-                None => self.facts.push(pair.fact),
-            }
-        }
-    }
-}
-
-/// What holds of a symbol in either state. Joining twice changes nothing more.
-fn joined_fact(sym: Sym, sa: &State, sb: &State) -> Fact {
-    let (a, b) = (sa.fact(sym), sb.fact(sym));
-    Fact {
-        lo: a.lo.min(b.lo),
-        hi: a.hi.max(b.hi),
-        slack: sa.slack(sym).min(sb.slack(sym)),
-        stride: common_stride(a.stride, b.stride),
+        joiner.compare(self, other);
+        joiner.differing(self, other, floor.max(FIRST));
+        joiner.finish(self, other);
     }
 }
 
 impl Joiner {
-    /// Finds the places that hold different values, one bit each, and the symbols that keep their names.
-    fn compare(&mut self, sa: &State, sb: &State) -> u128 {
+    /// Finds the places that hold different values, and the symbols that keep their names.
+    fn compare(&mut self, sa: &State, sb: &State) {
         self.names.clear();
         self.names.resize(sa.facts.len(), FREE);
         self.kept.clear();
-        let mut differing = 0;
-        for (at, (a, b)) in sa.values.iter().zip(&sb.values).enumerate() {
+        self.differing.clear();
+        for (at, (a, b)) in (0u8..).zip(sa.values.iter().zip(&sb.values)) {
             if a != b {
-                differing |= 1 << at;
+                self.differing.push(at);
                 if !a.has_term_of(*b) {
                     continue;
                 }
@@ -112,112 +88,138 @@ impl Joiner {
                 }
             }
         }
-        differing
     }
 
     /// Joins the values of the places that differ.
-    fn pair(&mut self, sa: &mut State, sb: &State, floor: Sym, mut differing: u128) {
-        self.pairs.clear();
-        let mut next = sa.symbols();
-        while differing != 0 {
-            let at = differing.trailing_zeros() as usize;
-            differing &= differing - 1;
-            let (Some(&a), Some(&b)) = (sa.values.get(at), sb.values.get(at)) else {
-                return;
-            };
-            let joined = if let Some((a, b)) = alike(sa, a, sb, b) {
-                if a.has_term_of(b) {
-                    a
-                } else {
-                    self.join(sa, a, sb, b, floor, &mut next)
-                }
-            } else if at >= REGS {
-                Value::bytes(a.number_bytes() & b.number_bytes())
-            } else {
-                Value::UNINIT
-            };
-            if let Some(slot) = sa.values.get_mut(at) {
-                *slot = joined;
+    fn differing(&mut self, sa: &mut State, sb: &State, floor: Sym) {
+        for pair in self.pairs.drain(..) {
+            if let Some(last) = self.last.get_mut(usize::from(pair.names.0)) {
+                *last = 0;
             }
         }
+        self.shared.clear();
+        if self.apart.len() < self.names.len() {
+            self.apart.resize(self.names.len(), 0);
+            self.last.resize(self.names.len(), 0);
+        }
+        let mut values = core::mem::take(&mut sa.values);
+        let differing = core::mem::take(&mut self.differing);
+        for &at in &differing {
+            let (Some(a), Some(&b)) = (
+                values.get_mut(usize::from(at)),
+                sb.values.get(usize::from(at)),
+            ) else {
+                break;
+            };
+            if a.kind == b.kind && a.kind.has_term() {
+                self.join(sa, a, sb, b, floor);
+            } else {
+                self.unlike(sa, a, sb, b, floor, usize::from(at) < REGS);
+            }
+        }
+        sa.values = values;
+        self.differing = differing;
     }
 
-    /// Two terms that differ, as one of the symbol that stands for both.
-    fn join(
+    /// Joins values of two kinds, or of one without a term.
+    fn unlike(
         &mut self,
         sa: &State,
-        a: Value,
+        a: &mut Value,
         sb: &State,
         b: Value,
         floor: Sym,
-        next: &mut Sym,
-    ) -> Value {
-        let names = (a.sym, b.sym, b.k - a.k);
-        let head = self.names.get(usize::from(a.sym)).copied().unwrap_or(KEPT);
-        let mut link = head;
-        let known = loop {
-            let index = match link {
-                FREE | KEPT => break None,
-                _ => usize::from(link) - 1,
-            };
-            let Some(pair) = self.pairs.get(index) else {
-                break None;
-            };
+        in_register: bool,
+    ) {
+        if let Some((first, second)) = alike(sa, *a, sb, b) {
+            *a = first;
+            if !first.has_term_of(second) {
+                self.join(sa, a, sb, second, floor);
+            }
+        } else if in_register {
+            *a = Value::UNINIT;
+        } else {
+            *a = Value::bytes(a.number_bytes() & b.number_bytes());
+        }
+    }
+
+    /// Two terms that differ, as one of the symbol that stands for both. That is as far from the value as the first one is, so
+    /// nothing changes in places whose symbol shares its name with one other.
+    #[inline]
+    fn join(&mut self, sa: &State, a: &mut Value, sb: &State, b: Value, floor: Sym) {
+        let at = usize::from(a.sym);
+        let by = b.k - a.k;
+        let (Some(name), Some(apart)) = (self.names.get_mut(at), self.apart.get_mut(at)) else {
+            return;
+        };
+        if *name == FREE && a.sym >= floor {
+            (*name, *apart) = (b.sym + 1, by);
+            if by != 0 || sa.facts.get(at) != sb.facts.get(usize::from(b.sym)) {
+                self.shared.push(a.sym);
+            }
+        } else if *name != b.sym + 1 || *apart != by {
+            a.sym = self.renamed(sa, sb, (a.sym, b.sym, by));
+        }
+    }
+
+    /// The name of a pair that cannot have that of its first symbol.
+    fn renamed(&mut self, sa: &State, sb: &State, names: (Sym, Sym, i64)) -> Sym {
+        let (first, second, apart) = names;
+        let Some(last) = self.last.get_mut(usize::from(first)) else {
+            return first;
+        };
+        let mut link = *last;
+        while let Some(index) = usize::from(link).checked_sub(1)
+            && let Some(pair) = self.pairs.get(index)
+        {
             if pair.names == names {
-                break Some(pair);
+                return sa.symbols() + index as Sym;
             }
             link = pair.before;
-        };
-        let (sym, less) = match known {
-            Some(pair) => (pair.sym, pair.less),
-            None => {
-                let sym = if head == FREE && a.sym >= floor {
-                    a.sym
-                } else {
-                    *next += 1;
-                    *next - 1
-                };
-                let pair = Pair::of(sa, a, sb, b, sym, head);
-                let less = pair.less;
-                self.pairs.push(pair);
-                if let Some(name) = self.names.get_mut(usize::from(a.sym)) {
-                    *name = self.pairs.len() as u8;
-                }
-                (sym, less)
-            }
-        };
-        Value {
-            kind: a.kind,
-            sym,
-            k: a.k - less,
         }
+        let len_lo = (sa.len_lo(), sb.len_lo());
+        let pair = Pair {
+            names,
+            before: *last,
+            fact: hull(sa.fact(first), sb.fact(second), apart, len_lo),
+        };
+        self.pairs.push(pair);
+        *last = self.pairs.len() as u8;
+        sa.symbols() + self.pairs.len() as Sym - 1
+    }
+
+    /// Notes what is known of the symbols behind the join.
+    fn finish(&self, sa: &mut State, sb: &State) {
+        let len_lo = (sa.len_lo(), sb.len_lo());
+        for &sym in &self.kept {
+            let fact = hull(sa.fact(sym), sb.fact(sym), 0, len_lo);
+            sa.update(sym, fact);
+        }
+        for &sym in &self.shared {
+            let at = usize::from(sym);
+            if let (Some(name), Some(&apart)) = (self.names.get(at), self.apart.get(at))
+                && let Some(fact) = sa.facts.get_mut(at)
+            {
+                *fact = hull(*fact, sb.fact(name.saturating_sub(1)), apart, len_lo);
+            }
+        }
+        let (a, b) = (sa.fact(LEN), sb.fact(LEN));
+        let (lo, hi) = (a.lo.min(b.lo), a.hi.max(b.hi));
+        sa.update(LEN, Fact { lo, hi, ..a });
+        sa.facts.extend(self.pairs.iter().map(|pair| pair.fact));
     }
 }
 
-impl Pair {
-    fn of(sa: &State, a: Value, sb: &State, b: Value, sym: Sym, before: u8) -> Pair {
-        let apart = b.k - a.k;
-        let stride = common_stride(sa.fact(a.sym).stride, sb.fact(b.sym).stride);
-        let stride = common_stride(stride, apart);
-        let rest = if stride > 1 {
-            a.k.rem_euclid(stride)
-        } else {
-            0
-        };
-        let (ra, rb) = (sa.range(a), sb.range(b));
-        let fact = Fact {
-            lo: ra.0.min(rb.0) - rest,
-            hi: ra.1.max(rb.1) - rest,
-            slack: (sa.slack(a.sym) - a.k).min(sb.slack(b.sym) - b.k) + rest,
-            stride: stride.max(1),
-        };
-        Pair {
-            names: (a.sym, b.sym, apart),
-            sym,
-            before,
-            less: a.k - rest,
-            fact,
-        }
+/// What holds of a symbol in the first state, and of another in the second when `apart` is added to it. `len_lo` are the
+/// shortest packets.
+fn hull(a: Fact, b: Fact, apart: i64, len_lo: (i64, i64)) -> Fact {
+    let slack_a = a.slack.max(len_lo.0 - a.hi);
+    let slack_b = b.slack.max(len_lo.1 - b.hi) - apart;
+    Fact {
+        lo: a.lo.min(b.lo + apart),
+        hi: a.hi.max(b.hi + apart),
+        slack: slack_a.min(slack_b),
+        stride: common_stride(common_stride(a.stride, b.stride), apart).max(1),
     }
 }
 

@@ -10,7 +10,7 @@ use nfl_abi::ImageLimits;
 use nfl_isa::Op;
 
 use crate::certificate::LoopClaim;
-use crate::code::{Code, Flow};
+use crate::code::{Code, Flow, Line};
 use crate::refusal::{Reason, Refusal};
 use crate::state::REGS;
 use crate::transfer::Passed;
@@ -151,6 +151,17 @@ impl Costs {
                 around.push(one);
                 by_end.pop();
             }
+            let price = passed.get(index).map_or(0, |one| one.price);
+            if around.is_empty() {
+                let steps = costs.straight(code, index, line);
+                if steps != NONE {
+                    raise(
+                        costs.cells.get_mut(index * width),
+                        steps.saturating_add(price.into()),
+                    );
+                }
+                continue;
+            }
             let (rows, behind) = costs.cells.split_at_mut((index + 1) * width);
             let (_, row) = rows.split_at_mut(index * width);
             let row = row.get_mut(..=around.len()).unwrap_or_default();
@@ -172,7 +183,6 @@ impl Costs {
                 Flow::Jump(target) => way(row, target),
                 Flow::Finish | Flow::Return => raise(row.first_mut(), 1),
             }
-            let price = passed.get(index).map_or(0, |one| one.price);
             if price > 0 {
                 for cell in row.iter_mut().filter(|cell| **cell != NONE) {
                     *cell = cell.saturating_add(price.into());
@@ -186,15 +196,29 @@ impl Costs {
         costs
     }
 
-    fn row(&self, index: usize) -> &[u64] {
-        self.cells
-            .get(index * self.width..(index + 1) * self.width)
-            .unwrap_or(&[])
+    /// The longest run from an instruction in no loop, without the price of what it calls: all its ways lead forward.
+    fn straight(&self, code: &Code, index: usize, line: &Line) -> u64 {
+        let next = || self.steps(index + 1);
+        let target = |target: u32| {
+            let further = code.index(target).filter(|_| target > line.pc);
+            further.map_or(NONE, |further| self.steps(further))
+        };
+        let further = match line.flow() {
+            Flow::Next | Flow::Call(_) | Flow::Enter(_) => next(),
+            Flow::Branch(to) => next().max(target(to)),
+            Flow::Jump(to) => target(to),
+            Flow::Finish | Flow::Return => return 1,
+        };
+        if further == NONE {
+            NONE
+        } else {
+            further.saturating_add(1)
+        }
     }
 
     /// The longest run from the instruction with this index.
     pub(crate) fn steps(&self, index: usize) -> u64 {
-        self.row(index).first().copied().unwrap_or(NONE)
+        self.cells.get(index * self.width).copied().unwrap_or(NONE)
     }
 }
 

@@ -238,13 +238,13 @@ fn store_scratch(
     world: &World,
 ) -> Result<(), Reason> {
     access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
-    let expected =
-        |(place, _): (Place, i64)| world.loop_words >> (usize::from(place.0) - REGS) & 1 != 0;
-    if !access.words().all(expected) {
-        let place = |at: i64| Place((REGS as i64 + at / 4) as u8);
+    let (first, last) = (access.at.0 / 4, (access.end() - 1) / 4);
+    let reached = u64::MAX >> (63 - (last - first)) << first;
+    if world.loop_words & reached != reached {
+        let place = |word: i64| Place((REGS as i64 + word) as u8);
         return Err(Reason::LoopWords {
-            first: place(access.at.0),
-            last: place(access.end() - 1),
+            first: place(first),
+            last: place(last),
         });
     }
     if let Some(place) = whole_word(access) {
@@ -254,13 +254,17 @@ fn store_scratch(
     if let Some(region) = value.kind.region() {
         return Err(Reason::PointerStore(region));
     }
+    if access.exact().is_none() {
+        // A store to one of several words writes none of them for certain. Words behind the last one written hold nothing.
+        let reached = state.words_mut().iter_mut().take(last as usize + 1);
+        for word in reached.skip(first as usize) {
+            *word = Value::bytes(word.number_bytes());
+        }
+        return Ok(());
+    }
     for (place, mask) in access.words() {
-        // A store to one of several words writes none of them for certain.
-        let written = if access.exact().is_some() { mask } else { 0 };
-        state.set(
-            place,
-            Value::bytes(state.get(place).number_bytes() | written),
-        );
+        let written = state.get(place).number_bytes() | mask;
+        state.set(place, Value::bytes(written));
     }
     Ok(())
 }

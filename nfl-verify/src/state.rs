@@ -289,6 +289,11 @@ impl State {
         }
     }
 
+    /// The words of scratch up to the last one written.
+    pub(crate) fn words_mut(&mut self) -> &mut [Value] {
+        self.values.get_mut(REGS..).unwrap_or_default()
+    }
+
     pub(crate) fn fact(&self, sym: Sym) -> Fact {
         self.facts
             .get(usize::from(sym))
