@@ -1,0 +1,174 @@
+//! The functions in NFL on an engine of ours.
+//!
+//! In: the name of a function, its traffic, an engine. Out: a [`Side`].
+
+use std::hint::black_box;
+use std::path::Path;
+
+use nfl::{
+    Budget, Compiler, Context, DirFiles, Engine, Image, Instance, Limits, Outcome, Packet, Policy,
+    Role, VerdictKind,
+};
+
+use crate::measure::{End, Side};
+use crate::traffic::{Entry, NODE, NOW_NS, QUEUE, Traffic};
+
+/// The interpreter.
+pub(crate) const INTERPRETER: &str = "NFL interpreter";
+/// The compiler of the machine.
+pub(crate) const JIT: &str = "NFL JIT";
+
+/// Where the source of a function lies, and its name in NFL.
+pub(crate) fn source(name: &str) -> (&'static str, &'static str) {
+    match name {
+        "microseg" => ("../tests/baselines", "Microseg"),
+        "router" => ("../tests/baselines", "Router"),
+        "nat44" => ("../tests/baselines", "Nat44"),
+        "synguard" => ("../tests/baselines", "SynGuard"),
+        "telemetry" => ("../tests/baselines", "Telemetry"),
+        "dnsguard" => ("../tests/baselines", "DnsGuard"),
+        "parse" => ("kernels", "Parse"),
+        "csum1500" => ("kernels", "Csum1500"),
+        "fnv64" => ("kernels", "Fnv64"),
+        _ => ("kernels", "Empty"),
+    }
+}
+
+/// The image of a function, for the default target.
+pub(crate) fn image(name: &str) -> Image {
+    let (place, function) = source(name);
+    let files = DirFiles::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join(place));
+    let unit = Compiler::new(Limits::EDGE)
+        .build(&files, &format!("{function}.nfl"))
+        .finish()
+        .expect("it compiles");
+    let function = unit.function(function).expect("the file has the function");
+    let bound = function.bind(&[]).expect("it has no parameters");
+    let mut images = bound.images().expect("it is proved");
+    images.remove(0).image
+}
+
+/// The engines there are.
+pub(crate) fn engines() -> Vec<(&'static str, Engine)> {
+    vec![(INTERPRETER, Engine::interp())]
+}
+
+/// What the node tells all functions.
+pub(crate) fn context() -> Context {
+    Context {
+        node_id: NODE,
+        queue_depth: QUEUE,
+        clock_ns: NOW_NS,
+        network_offset: Some(14),
+        ..Context::default()
+    }
+}
+
+/// A function of ours over its packets.
+pub(crate) struct Ours {
+    instance: Instance,
+    pristine: Vec<Vec<u8>>,
+    packets: Vec<Packet>,
+}
+
+impl Ours {
+    pub(crate) fn new(engine: &Engine, name: &str, traffic: &Traffic) -> Result<Ours, String> {
+        Ours::of(engine, image(name), traffic)
+    }
+
+    /// The same for an image.
+    pub(crate) fn of(engine: &Engine, image: Image, traffic: &Traffic) -> Result<Ours, String> {
+        let program = engine.load_unsigned(image, &Policy::ALL);
+        let program = program.map_err(|e| e.to_string())?;
+        let mut instance = program.instance();
+        fill(&mut instance, &traffic.entries)?;
+        Ok(Ours {
+            instance,
+            pristine: traffic.packets.clone(),
+            packets: traffic.packets.iter().cloned().map(Packet::from).collect(),
+        })
+    }
+
+    /// What was counted by key.
+    pub(crate) fn counts(&mut self, resource: &str) -> Vec<([u8; 4], u64)> {
+        let counters = self.instance.state_mut().counters(resource);
+        let counters = counters.expect("there are counters");
+        let count = |(key, count): (Vec<u8>, nfl::Count)| {
+            let key = key.try_into().expect("keys have four bytes");
+            (key, count.packets)
+        };
+        counters.into_iter().map(count).collect()
+    }
+}
+
+/// Puts the entries into the tables.
+fn fill(instance: &mut Instance, entries: &[Entry]) -> Result<(), String> {
+    let mut state = instance.state_mut();
+    for Entry {
+        resource,
+        key,
+        nfl,
+        bits,
+        ..
+    } in entries
+    {
+        let done = match bits {
+            Some(bits) => state.insert_prefix(resource, key, *bits, nfl),
+            None => state.insert(resource, key, nfl),
+        };
+        done.map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
+/// The verdict as the C numbers it.
+fn number(kind: VerdictKind) -> u32 {
+    match kind {
+        VerdictKind::Drop => 0,
+        VerdictKind::Pass => 1,
+        VerdictKind::Reply => 2,
+        VerdictKind::Forward => 3,
+        _ => 255,
+    }
+}
+
+fn run(instance: &mut Instance, packet: &mut Packet, context: &Context) -> Outcome {
+    instance
+        .run(Role::Ingress, packet, context, &mut [], Budget::Proven)
+        .expect("a proved image does not fault")
+}
+
+impl Side for Ours {
+    fn packets(&self) -> usize {
+        self.packets.len()
+    }
+
+    fn restore(&mut self) {
+        for (packet, pristine) in self.packets.iter_mut().zip(&self.pristine) {
+            packet.bytes_mut().copy_from_slice(pristine);
+        }
+    }
+
+    fn pass(&mut self) {
+        let context = black_box(context());
+        let mut sum = 0u32;
+        for packet in &mut self.packets {
+            let outcome = run(&mut self.instance, packet, &context);
+            sum = sum.wrapping_add(u32::from(outcome.verdict.kind.number()));
+        }
+        black_box(sum);
+    }
+
+    fn ends(&mut self) -> Vec<End> {
+        self.restore();
+        let context = context();
+        let mut ends = Vec::new();
+        for packet in &mut self.packets {
+            let verdict = run(&mut self.instance, packet, &context).verdict;
+            let kind = number(verdict.kind);
+            let port = if kind == 3 { verdict.operand } else { 0 };
+            ends.push((kind, port, packet.bytes().to_vec()));
+        }
+        ends
+    }
+}

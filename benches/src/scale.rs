@@ -1,0 +1,176 @@
+//! What many entries and many programs cost.
+//!
+//! In: nothing. Out: the router over ten thousand and over a million routes, in C and in NFL, under uniform and Zipf traffic; and the memory
+//! of a loaded capsule.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nfl::{Compiler, Engine, Image, Limits, MemoryFiles, Policy};
+
+use crate::first;
+use crate::measure::{Samples, Side, in_turns};
+use crate::native::{self, Native};
+use crate::ours::{self, Ours};
+use crate::traffic::{Dice, Pick, Traffic, router};
+
+/// Packets of a pass: more than caches hold lines of a table for.
+const PACKETS: usize = 1 << 15;
+/// Capsules that are loaded together.
+const CAPSULES: usize = 10_000;
+
+/// What was found.
+pub(crate) struct Scale {
+    pub(crate) routes: Vec<Routes>,
+    pub(crate) capsules: Capsules,
+}
+
+/// One table under one traffic, in nanoseconds a packet.
+pub(crate) struct Routes {
+    pub(crate) entries: usize,
+    pub(crate) traffic: &'static str,
+    pub(crate) native: Samples,
+    pub(crate) ours: Samples,
+}
+
+/// Many programs at once.
+pub(crate) struct Capsules {
+    pub(crate) count: usize,
+    pub(crate) image_bytes: usize,
+    /// Resident memory of one, in bytes.
+    pub(crate) bytes: f64,
+    /// The longest time that one took to be proved and loaded, and the middle one.
+    pub(crate) longest: Duration,
+    pub(crate) median: Duration,
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Routes {
+            entries,
+            traffic,
+            native,
+            ours,
+        } in &self.routes
+        {
+            writeln!(
+                f,
+                "{entries:9} routes, {traffic:8} native {:8.1} ours {:8.1} ns",
+                native.median(),
+                ours.median()
+            )?;
+        }
+        let Capsules {
+            count,
+            image_bytes,
+            bytes,
+            longest,
+            median,
+        } = &self.capsules;
+        writeln!(
+            f,
+            "{count} capsules of {image_bytes} bytes: {bytes:.0} bytes each, load {median:?}, at most {longest:?}"
+        )
+    }
+}
+
+/// Measures both.
+pub(crate) fn measure() -> Scale {
+    let mut routes = Vec::new();
+    for entries in [10_000, 1_000_000] {
+        for (name, pick) in [("uniform", Pick::Uniform), ("Zipf", Pick::Zipf)] {
+            routes.push(lookups(entries, name, pick));
+        }
+    }
+    Scale {
+        routes,
+        capsules: capsules(),
+    }
+}
+
+/// The router of the baselines with a table of this capacity.
+fn router_of(capacity: usize) -> Image {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/baselines/Router.nfl");
+    let text = std::fs::read_to_string(path).expect("the repository has it");
+    let text = text.replace("LpmTable(32768)", &format!("LpmTable({capacity})"));
+    image(&text, "Router")
+}
+
+fn image(text: &str, function: &str) -> Image {
+    let files = MemoryFiles::from([("source.nfl", text)]);
+    let build = Compiler::new(Limits::EDGE).build(&files, "source.nfl");
+    let unit = build.finish().expect("it compiles");
+    let bound = unit.function(function).expect("it is there");
+    let bound = bound.bind(&[]).expect("it has no parameters");
+    bound.images().expect("it is proved").remove(0).image
+}
+
+fn lookups(entries: usize, name: &'static str, pick: Pick) -> Routes {
+    let traffic = router(&mut Dice::new(9), entries, PACKETS, pick);
+    let nothing = Traffic {
+        packets: traffic.packets.clone(),
+        entries: Vec::new(),
+    };
+    native::fill(&traffic.entries);
+    let (_, engine) = ours::engines().pop().expect("there is an engine");
+    let mut native = Native::new("router", &traffic);
+    let mut empty = Native::new("empty", &nothing);
+    let image = router_of(entries.next_power_of_two());
+    let mut ours = Ours::of(&engine, image, &traffic).expect("it holds so many");
+    let mut ours_empty = Ours::new(&engine, "empty", &nothing).expect("it is proved");
+    assert!(native.ends() == ours.ends(), "{entries} routes");
+    let mut sides: [&mut dyn Side; 4] = [&mut native, &mut empty, &mut ours, &mut ours_empty];
+    let samples = in_turns(&mut sides, Duration::from_millis(10));
+    Routes {
+        entries,
+        traffic: name,
+        native: samples[0].without(&samples[1]),
+        ours: samples[2].without(&samples[3]),
+    }
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = text
+        .split_whitespace()
+        .nth(1)
+        .and_then(|n| n.parse::<usize>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+fn capsules() -> Capsules {
+    let engine = Engine::interp();
+    let one = image(&first::long_guard(), "Guard");
+    // Each has a name of its own, so that no two programs are equal.
+    let images: Vec<Vec<u8>> = (0..CAPSULES)
+        .map(|number| {
+            let mut image = one.clone();
+            image.manifest.name = format!("Guard{:05}.originator", number + CAPSULES);
+            image.to_bytes()
+        })
+        .collect();
+    let mut times = Vec::with_capacity(CAPSULES);
+    let mut programs = Vec::with_capacity(CAPSULES);
+    let before = resident();
+    for bytes in &images {
+        let start = Instant::now();
+        let image = Image::from_bytes(bytes).expect("it is sound");
+        programs.push(
+            engine
+                .load_unsigned(image, &Policy::ALL)
+                .expect("it is proved"),
+        );
+        times.push(start.elapsed());
+    }
+    let bytes = (resident() - before) as f64 / CAPSULES as f64;
+    times.sort();
+    Capsules {
+        count: programs.len(),
+        image_bytes: images[0].len(),
+        bytes,
+        longest: times[CAPSULES - 1],
+        median: times[CAPSULES / 2],
+    }
+}
