@@ -6,6 +6,7 @@
 mod chart;
 mod compare;
 mod first;
+mod frames;
 mod kernel;
 mod measure;
 mod native;

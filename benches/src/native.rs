@@ -4,7 +4,9 @@
 
 use std::hint::black_box;
 use std::os::raw::c_void;
+use std::time::Duration;
 
+use crate::frames::Frames;
 use crate::measure::{End, Side};
 use crate::traffic::{Entry, Map, NODE, NOW_NS, QUEUE, Traffic};
 
@@ -105,73 +107,6 @@ pub(crate) fn counts() -> Vec<([u8; 4], u64)> {
     counts
 }
 
-/// Bytes from one packet to the next; the IP header is aligned, as in a node.
-const GAP: usize = 64;
-
-/// Packets one behind the other.
-pub(crate) struct Frames {
-    pristine: Vec<u8>,
-    bytes: Vec<u8>,
-    places: Vec<(usize, u32)>,
-}
-
-impl Frames {
-    pub(crate) fn new(packets: &[Vec<u8>]) -> Frames {
-        let mut pristine = Vec::new();
-        let mut places = Vec::new();
-        for packet in packets {
-            pristine.resize(pristine.len().next_multiple_of(GAP) + GAP + 2, 0);
-            places.push((pristine.len(), packet.len() as u32));
-            pristine.extend(packet);
-        }
-        pristine.resize(pristine.len() + 2 * GAP, 0);
-        Frames {
-            bytes: pristine.clone(),
-            pristine,
-            places,
-        }
-    }
-
-    pub(crate) fn restore(&mut self) {
-        self.bytes.copy_from_slice(&self.pristine);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// Where a packet lies in the memory, and its length.
-    pub(crate) fn place(&self, packet: usize) -> (usize, u32) {
-        self.places[packet]
-    }
-
-    /// All packets and the gaps between them.
-    pub(crate) fn memory(&mut self) -> &mut [u8] {
-        &mut self.bytes
-    }
-
-    /// Runs something over each packet, and adds up what it answers, so that nothing is left out as unused.
-    #[inline(always)]
-    pub(crate) fn each(&mut self, mut run: impl FnMut(&mut [u8]) -> u32) -> u32 {
-        let mut sum = 0u32;
-        for &(at, length) in &self.places {
-            sum = sum.wrapping_add(run(&mut self.bytes[at..at + length as usize]));
-        }
-        sum
-    }
-
-    pub(crate) fn ends(&mut self, mut run: impl FnMut(&mut [u8]) -> (u32, u32)) -> Vec<End> {
-        self.restore();
-        let mut ends = Vec::new();
-        for &(at, length) in &self.places {
-            let packet = &mut self.bytes[at..at + length as usize];
-            let (verdict, port) = run(packet);
-            ends.push((verdict, port, packet.to_vec()));
-        }
-        ends
-    }
-}
-
 /// A function in C over its packets.
 pub(crate) struct Native {
     function: Function,
@@ -196,13 +131,14 @@ impl Side for Native {
         self.frames.restore();
     }
 
-    fn pass(&mut self) {
+    fn pass(&mut self) -> Option<Duration> {
         let function = black_box(self.function);
         let mut ctx = Ctx::new();
         black_box(self.frames.each(|packet| {
             // SAFETY: the pointer and the length are those of one slice; the function stays within them.
             unsafe { function(packet.as_mut_ptr(), packet.len() as u32, &raw mut ctx) }
         }));
+        None
     }
 
     fn ends(&mut self) -> Vec<End> {

@@ -4,12 +4,14 @@
 
 use std::hint::black_box;
 use std::path::Path;
+use std::time::Duration;
 
 use nfl::{
-    Budget, Compiler, Context, DirFiles, Engine, Image, Instance, Limits, Outcome, Packet, Policy,
-    Role, VerdictKind,
+    Budget, Compiler, Context, DirFiles, Engine, Frame, Image, Instance, Limits, Policy, Role,
+    Verdict, VerdictKind,
 };
 
+use crate::frames::Frames;
 use crate::measure::{End, Side};
 use crate::traffic::{Entry, NODE, NOW_NS, QUEUE, Traffic};
 
@@ -67,8 +69,7 @@ pub(crate) fn context() -> Context {
 /// A function of ours over its packets.
 pub(crate) struct Ours {
     instance: Instance,
-    pristine: Vec<Vec<u8>>,
-    packets: Vec<Packet>,
+    frames: Frames,
 }
 
 impl Ours {
@@ -84,8 +85,7 @@ impl Ours {
         fill(&mut instance, &traffic.entries)?;
         Ok(Ours {
             instance,
-            pristine: traffic.packets.clone(),
-            packets: traffic.packets.iter().cloned().map(Packet::from).collect(),
+            frames: Frames::new(&traffic.packets),
         })
     }
 
@@ -132,43 +132,42 @@ fn number(kind: VerdictKind) -> u32 {
     }
 }
 
-fn run(instance: &mut Instance, packet: &mut Packet, context: &Context) -> Outcome {
-    instance
-        .run(Role::Ingress, packet, context, &mut [], Budget::Proven)
-        .expect("a proved image does not fault")
+fn run(instance: &mut Instance, room: &mut [u8], at: (usize, usize), context: &Context) -> Verdict {
+    let mut frame = Frame::new(room, at.0, at.1).expect("the packet lies in its room");
+    let run = instance.run_frame(Role::Ingress, &mut frame, context, &mut [], Budget::Proven);
+    run.expect("a proved image does not fault").verdict
 }
 
 impl Side for Ours {
     fn packets(&self) -> usize {
-        self.packets.len()
+        self.frames.len()
     }
 
     fn restore(&mut self) {
-        for (packet, pristine) in self.packets.iter_mut().zip(&self.pristine) {
-            packet.bytes_mut().copy_from_slice(pristine);
-        }
+        self.frames.restore();
     }
 
-    fn pass(&mut self) {
+    fn pass(&mut self) -> Option<Duration> {
         let context = black_box(context());
-        let mut sum = 0u32;
-        for packet in &mut self.packets {
-            let outcome = run(&mut self.instance, packet, &context);
-            sum = sum.wrapping_add(u32::from(outcome.verdict.kind.number()));
-        }
-        black_box(sum);
+        let Ours { instance, frames } = self;
+        black_box(frames.each_in_room(|room, start, length| {
+            u32::from(run(instance, room, (start, length), &context).kind.number())
+        }));
+        None
     }
 
     fn ends(&mut self) -> Vec<End> {
         self.restore();
         let context = context();
         let mut ends = Vec::new();
-        for packet in &mut self.packets {
-            let verdict = run(&mut self.instance, packet, &context).verdict;
+        let Ours { instance, frames } = self;
+        frames.each_in_room(|room, start, length| {
+            let verdict = run(instance, room, (start, length), &context);
             let kind = number(verdict.kind);
             let port = if kind == 3 { verdict.operand } else { 0 };
-            ends.push((kind, port, packet.bytes().to_vec()));
-        }
+            ends.push((kind, port, room[start..start + length].to_vec()));
+            kind
+        });
         ends
     }
 }

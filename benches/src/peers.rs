@@ -3,24 +3,17 @@
 //! In: a function in C that calls nothing, its traffic. Out: a side, or why there is none. The packets lie in the guest's memory before the
 //! clock starts, which spares these peers the copy that a node would have to make; eBPF machines take the host's address.
 
-#[cfg(feature = "peers")]
-mod all;
-#[cfg(feature = "peers")]
-mod polka;
-#[cfg(feature = "peers")]
-mod rbpf;
-#[cfg(feature = "peers")]
-mod sbpf;
-#[cfg(feature = "peers")]
-mod wasm;
-
-#[cfg(feature = "peers")]
-pub(crate) use all::{cold, sides};
-#[cfg(not(feature = "peers"))]
-pub(crate) use none::{cold, sides};
+mod library;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use object::{Object, ObjectSection};
+
+use crate::compare::Made;
+use crate::measure::{Action, Side};
+use crate::traffic::Traffic;
+use library::Library;
 
 /// The compiler for the guests.
 pub(crate) const CLANG: &str = "clang-19";
@@ -54,20 +47,115 @@ pub(crate) fn compile(name: &str, options: &[&str], out: &Path) -> Result<Vec<u8
     std::fs::read(out).map_err(|e| e.to_string())
 }
 
-/// Without the feature there are none.
-#[cfg(not(feature = "peers"))]
-mod none {
-    use std::path::Path;
+/// The sandboxes: what is shown, and the number in the library.
+const SANDBOXES: [(&str, u32); 7] = [
+    ("wasmtime", 7),
+    ("polkavm JIT", 5),
+    ("polkavm interpreter", 4),
+    ("solana-sbpf JIT", 3),
+    ("solana-sbpf interpreter", 2),
+    ("rbpf JIT", 1),
+    ("rbpf interpreter", 0),
+];
 
-    use crate::compare::Made;
-    use crate::measure::Action;
-    use crate::traffic::Traffic;
+/// Functions that call nothing.
+fn plain(name: &str) -> bool {
+    matches!(name, "empty" | "parse" | "csum1500" | "fnv64" | "microseg")
+}
 
-    pub(crate) fn sides(_: &str, _: &Traffic, _: &Path) -> Vec<(&'static str, Made)> {
-        Vec::new()
+/// The sandboxes that can run this function.
+pub(crate) fn sides(name: &str, traffic: &Traffic, place: &Path) -> Vec<(&'static str, Made)> {
+    let library = match Library::open() {
+        Ok(library) => library,
+        Err(why) => return vec![("other sandboxes", Err(why))],
+    };
+    let mut sides = Vec::new();
+    for (side, number) in SANDBOXES {
+        if plain(name) || name == "telemetry" && side == "wasmtime" {
+            let make = |name: &str| -> Result<Box<dyn Side>, String> {
+                let program = library.prepare(number, &program(number, name, place)?)?;
+                Ok(Box::new(library.side(
+                    number,
+                    &program,
+                    &traffic.packets,
+                )?))
+            };
+            let made = make(name).and_then(|run| Ok((run, make("empty")?)));
+            sides.push((side, made));
+        }
     }
+    sides
+}
 
-    pub(crate) fn cold<'a>(_: &'a [u8], _: &Path) -> Vec<Action<'a>> {
-        Vec::new()
+/// From the bytes of `parse` to its first result, with engine objects made before.
+pub(crate) fn cold<'a>(packet: &'a [u8], place: &Path) -> Vec<Action<'a>> {
+    let mut list: Vec<Action<'a>> = Vec::new();
+    let Ok(library) = Library::open() else {
+        return list;
+    };
+    for (side, number) in SANDBOXES {
+        let made = program(number, "parse", place).and_then(|program| {
+            let program = library.prepare(number, &program)?;
+            library.side(number, &program, &[packet.to_vec()])?;
+            Ok(program)
+        });
+        if let Ok(program) = made {
+            let (library, mut packet) = (library.clone(), packet.to_vec());
+            let run = move || assert_eq!(library.cold(number, &program, &mut packet), 1);
+            list.push((side.to_string(), Box::new(run)));
+        }
     }
+    list
+}
+
+/// The program of a function for a sandbox.
+fn program(number: u32, name: &str, place: &Path) -> Result<Vec<u8>, String> {
+    match number / 2 {
+        0 => ebpf(name, "v3", place),
+        1 => ebpf(name, "v2", place),
+        2 => riscv(name, place),
+        _ => wasm(name, place),
+    }
+}
+
+/// The instructions of a function for eBPF machines outside of a kernel.
+fn ebpf(name: &str, version: &str, place: &Path) -> Result<Vec<u8>, String> {
+    let cpu = format!("-mcpu={version}");
+    let out = place.join(format!("{name}-{version}.o"));
+    let bytes = compile(name, &["--target=bpf", "-U__bpf__", &cpu, "-c"], &out)?;
+    let file = object::File::parse(&*bytes).map_err(|e| e.to_string())?;
+    let text = file.section_by_name(".text").ok_or("no code")?;
+    if text.relocations().next().is_some() {
+        return Err("it calls the host".to_string());
+    }
+    Ok(text.data().map_err(|e| e.to_string())?.to_vec())
+}
+
+/// A module of WebAssembly with the function `nf` and its memory.
+fn wasm(name: &str, place: &Path) -> Result<Vec<u8>, String> {
+    let options = [
+        "--target=wasm32",
+        "-nostdlib",
+        "-Wl,--no-entry",
+        "-Wl,--export=nf",
+        "-Wl,--allow-undefined",
+    ];
+    compile(name, &options, &place.join(format!("{name}.wasm")))
+}
+
+/// An executable for the linker of polkavm.
+fn riscv(name: &str, place: &Path) -> Result<Vec<u8>, String> {
+    let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("native/polkavm.h");
+    let header = header.to_string_lossy();
+    let options = [
+        "--target=riscv32",
+        "-march=rv32emac_zbb",
+        "-mabi=ilp32e",
+        "-nostdlib",
+        "-fuse-ld=lld-19",
+        "-Wl,--emit-relocs,--no-relax,--entry=nf",
+        "-include",
+        &header,
+    ];
+    compile(name, &options, &place.join(format!("{name}.elf")))
 }

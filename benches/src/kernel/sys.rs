@@ -118,17 +118,29 @@ pub(crate) fn program(code: &[u8]) -> Result<Fd, String> {
     Ok(owned(fd))
 }
 
-/// Runs a packet so many times; answers what the program returned and the packet afterwards.
-pub(crate) fn run(program: &Fd, packet: &[u8], repeat: u32) -> Result<(u32, Vec<u8>), String> {
-    let mut out = vec![0; packet.len() + 256];
+/// What became of a packet.
+pub(crate) struct Run {
+    pub(crate) verdict: u32,
+    /// The mean of the runs.
+    pub(crate) nanos: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Runs a packet so many times.
+pub(crate) fn run(program: &Fd, packet: &[u8], repeat: u32) -> Result<Run, String> {
+    let mut bytes = vec![0; packet.len() + 256];
     let mut attr = Attr::new()
         .word(0, program.number())
         .word(8, packet.len() as u32)
-        .word(12, out.len() as u32)
+        .word(12, bytes.len() as u32)
         .address(16, packet.as_ptr())
-        .address(24, out.as_mut_ptr())
+        .address(24, bytes.as_mut_ptr())
         .word(32, repeat);
     bpf(PROG_TEST_RUN, &mut attr).map_err(|e| format!("a run: {e}"))?;
-    out.truncate(attr.read(12) as usize);
-    Ok((attr.read(4), out))
+    bytes.truncate(attr.read(12) as usize);
+    Ok(Run {
+        verdict: attr.read(4),
+        nanos: attr.read(36),
+        bytes,
+    })
 }

@@ -1,12 +1,9 @@
 //! rbpf: an interpreter that checks each access, and a JIT that checks none.
 
-use std::hint::black_box;
-
 use rbpf::EbpfVmRaw;
 
-use crate::measure::{End, Side};
-use crate::native::Frames;
-use crate::traffic::Traffic;
+use crate::frames::Frames;
+use crate::{End, Sandbox};
 
 /// A function on rbpf.
 pub(crate) struct Rbpf {
@@ -16,7 +13,7 @@ pub(crate) struct Rbpf {
 }
 
 impl Rbpf {
-    pub(crate) fn new(code: &[u8], jit: bool, traffic: &Traffic) -> Result<Rbpf, String> {
+    pub(crate) fn new(code: &[u8], jit: bool, packets: &[Vec<u8>]) -> Result<Rbpf, String> {
         // The machine borrows its program; the harness makes few and keeps them all.
         let code: &'static [u8] = Box::leak(code.into());
         let mut vm = EbpfVmRaw::new(Some(code)).map_err(|e| e.to_string())?;
@@ -26,7 +23,7 @@ impl Rbpf {
         Ok(Rbpf {
             vm,
             jit,
-            frames: Frames::new(&traffic.packets),
+            frames: Frames::new(packets),
         })
     }
 }
@@ -41,18 +38,14 @@ fn run(vm: &EbpfVmRaw<'_>, jit: bool, packet: &mut [u8]) -> u32 {
     answer.expect("it does not fault") as u32
 }
 
-impl Side for Rbpf {
-    fn packets(&self) -> usize {
-        self.frames.len()
-    }
-
+impl Sandbox for Rbpf {
     fn restore(&mut self) {
         self.frames.restore();
     }
 
-    fn pass(&mut self) {
+    fn pass(&mut self) -> u32 {
         let Rbpf { vm, jit, frames } = self;
-        black_box(frames.each(|packet| run(vm, *jit, packet)));
+        frames.each(|packet| run(vm, *jit, packet))
     }
 
     fn ends(&mut self) -> Vec<End> {

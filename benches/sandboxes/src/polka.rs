@@ -1,15 +1,12 @@
 //! polkavm: RV32E relinked to its own bytecode, interpreted, or compiled into a sandbox within this process, without metering.
 
-use std::hint::black_box;
-
 use polkavm::{
     BackendKind, Config, Engine, InterruptKind, Module, ModuleConfig, ProgramBlob, ProgramCounter,
     RawInstance, Reg, SandboxKind,
 };
 use polkavm_linker::{TargetInstructionSet, program_from_elf};
 
-use crate::measure::{End, Side};
-use crate::traffic::Traffic;
+use crate::{End, Sandbox};
 
 /// Bytes from one packet to the next.
 const GAP: usize = 64;
@@ -79,7 +76,11 @@ fn call(instance: &mut RawInstance, at: ProgramCounter, arguments: &[u64]) -> Re
 }
 
 impl Polka {
-    pub(crate) fn new(engine: &Engine, program: &[u8], traffic: &Traffic) -> Result<Polka, String> {
+    pub(crate) fn new(
+        engine: &Engine,
+        program: &[u8],
+        packets: &[Vec<u8>],
+    ) -> Result<Polka, String> {
         let Ready {
             instance,
             nf,
@@ -87,7 +88,7 @@ impl Polka {
         } = ready(engine, program)?;
         let mut pristine = Vec::new();
         let mut places = Vec::new();
-        for packet in &traffic.packets {
+        for packet in packets {
             pristine.resize(pristine.len().next_multiple_of(GAP) + GAP + 2, 0);
             places.push((memory + pristine.len() as u32, packet.len() as u32));
             pristine.extend(packet);
@@ -102,23 +103,19 @@ impl Polka {
     }
 }
 
-impl Side for Polka {
-    fn packets(&self) -> usize {
-        self.places.len()
-    }
-
+impl Sandbox for Polka {
     fn restore(&mut self) {
         let written = self.instance.write_memory(self.memory, &self.pristine);
         written.expect("the packets fit");
     }
 
-    fn pass(&mut self) {
+    fn pass(&mut self) -> u32 {
         let mut sum = 0u32;
         for &(at, length) in &self.places {
             let verdict = call(&mut self.instance, self.nf, &[at.into(), length.into(), 0]);
             sum = sum.wrapping_add(verdict.expect("it does not trap"));
         }
-        black_box(sum);
+        sum
     }
 
     fn ends(&mut self) -> Vec<End> {

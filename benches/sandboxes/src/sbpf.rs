@@ -1,6 +1,5 @@
 //! solana-sbpf: eBPF with translated addresses and a meter of instructions, interpreted and compiled.
 
-use std::hint::black_box;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -13,9 +12,8 @@ use solana_sbpf::program::{BuiltinProgram, FunctionRegistry, SBPFVersion};
 use solana_sbpf::verifier::RequisiteVerifier;
 use solana_sbpf::vm::{CallFrame, Config, ContextObject, EbpfVm, ExecutionMode};
 
-use crate::measure::{End, Side};
-use crate::native::Frames;
-use crate::traffic::Traffic;
+use crate::frames::Frames;
+use crate::{End, Sandbox};
 
 /// More than any function here takes.
 const METER: u64 = 1 << 40;
@@ -96,9 +94,9 @@ fn stack(executable: &Executable<Host>) -> Stack {
 }
 
 impl Sbpf {
-    pub(crate) fn new(code: &[u8], jit: bool, traffic: &Traffic) -> Result<Sbpf, String> {
+    pub(crate) fn new(code: &[u8], jit: bool, packets: &[Vec<u8>]) -> Result<Sbpf, String> {
         let executable = executable(code, jit)?;
-        let mut frames = Frames::new(&traffic.packets);
+        let mut frames = Frames::new(packets);
         let stack = Box::leak(Box::new(stack(&executable)));
         let length = stack.len();
         let host = Box::leak(Box::new(host(
@@ -135,24 +133,20 @@ impl Sbpf {
     }
 }
 
-impl Side for Sbpf {
-    fn packets(&self) -> usize {
-        self.frames.len()
-    }
-
+impl Sandbox for Sbpf {
     fn restore(&mut self) {
         self.frames.restore();
     }
 
-    fn pass(&mut self) {
+    fn pass(&mut self) -> u32 {
         let registers = self.vm.registers;
         let mut sum = 0u32;
         for packet in 0..self.frames.len() {
             let (at, length) = self.frames.place(packet);
             sum = sum.wrapping_add(self.run(at, length, registers));
         }
-        black_box(sum);
         self.vm.registers = registers;
+        sum
     }
 
     fn ends(&mut self) -> Vec<End> {
