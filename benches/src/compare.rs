@@ -17,6 +17,13 @@ use crate::traffic::{Traffic, traffic};
 /// The native side, to which others are compared.
 pub(crate) const NATIVE: &str = "native gcc -O2";
 
+/// The same where one packet runs many times in a row, as in the kernel.
+pub(crate) const NATIVE_ROW: &str = "native, one packet in a row";
+/// Ours where one packet runs many times in a row.
+pub(crate) const JIT_ROW: &str = "NFL JIT, one packet in a row";
+/// The kernel.
+pub(crate) const KERNEL: &str = "kernel eBPF";
+
 /// Time for one side in one round.
 const EACH: Duration = Duration::from_millis(3);
 
@@ -122,7 +129,7 @@ fn checked(
 ) -> Result<Pair, String> {
     let ends = run.ends();
     let expected = expected.get_or_insert_with(|| ends.clone());
-    let in_kernel = side == "kernel eBPF";
+    let in_kernel = side == KERNEL;
     let equal = |(a, b): (&End, &End)| match name {
         // The node of a kernel has another number and its own time.
         "telemetry" if in_kernel => a.0 == b.0,
@@ -142,18 +149,28 @@ fn sides(name: &str, traffic: &Traffic, place: &Path) -> Vec<(&'static str, Made
         packets: traffic.packets.clone(),
         entries: Vec::new(),
     };
-    let native = both(Native::new(name, traffic), Native::new("empty", &nothing));
-    let mut sides = vec![(NATIVE, native)];
+    let native = || Native::new(name, traffic);
+    let empty = || Native::new("empty", &nothing);
+    let mut sides = vec![(NATIVE, both(native(), empty()))];
     for (side, engine) in ours::engines() {
-        let made = Ours::new(&engine, name, traffic).and_then(|mut run| {
+        let made = || {
+            let mut run = Ours::new(&engine, name, traffic)?;
+            if side == ours::JIT && !run.is_compiled() {
+                return Err("there is no host code for it".to_string());
+            }
             counted(name, &mut run, traffic)?;
-            both(run, Ours::new(&engine, "empty", &nothing)?)
-        });
-        sides.push((side, made));
+            Ok((run, Ours::new(&engine, "empty", &nothing)?))
+        };
+        sides.push((side, made().and_then(|(run, empty)| both(run, empty))));
+        if side == ours::JIT {
+            let row = made().and_then(|(run, empty)| both(run.in_a_row(), empty.in_a_row()));
+            sides.push((JIT_ROW, row));
+        }
     }
+    sides.push((NATIVE_ROW, both(native().in_a_row(), empty().in_a_row())));
     let kernel = Kernel::new(name, name, traffic, place)
         .and_then(|run| both(run, Kernel::new("empty", name, &nothing, place)?));
-    sides.push(("kernel eBPF", kernel));
+    sides.push((KERNEL, kernel));
     sides.extend(peers::sides(name, &nothing, place));
     sides
 }

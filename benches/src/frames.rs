@@ -9,6 +9,24 @@ const TAIL: usize = 128;
 /// Packets begin on lines of the cache, but for the two bytes that align their headers.
 const LINE: usize = 64;
 
+/// Which packets run many times in a row: each so many-th from one on.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Row {
+    pub(crate) first: usize,
+}
+
+impl Row {
+    pub(crate) const STEP: usize = 64;
+    pub(crate) const REPEAT: u32 = 500;
+    /// Bytes that are put back.
+    const BACK: usize = 64;
+
+    /// Other packets in the next pass.
+    pub(crate) fn next(&mut self) {
+        self.first = (self.first + 7) % Row::STEP;
+    }
+}
+
 /// Packets one behind the other.
 pub(crate) struct Frames {
     pristine: Vec<u8>,
@@ -63,6 +81,30 @@ impl Frames {
             sum = sum.wrapping_add(run(room, HEAD, length as usize));
         }
         sum
+    }
+
+    /// Runs something over some packets, one packet many times in a row, and puts its first bytes back before each run.
+    #[inline(always)]
+    pub(crate) fn in_a_row(
+        &mut self,
+        row: Row,
+        mut run: impl FnMut(&mut [u8], usize, usize) -> u32,
+    ) -> u32 {
+        let mut sum = 0u32;
+        for &(at, length) in self.places.iter().skip(row.first).step_by(Row::STEP) {
+            let back = at..at + (length as usize).min(Row::BACK);
+            for _ in 0..Row::REPEAT {
+                self.bytes[back.clone()].copy_from_slice(&self.pristine[back.clone()]);
+                let room = &mut self.bytes[at - HEAD..at + length as usize + TAIL];
+                sum = sum.wrapping_add(run(room, HEAD, length as usize));
+            }
+        }
+        sum
+    }
+
+    /// How many runs that is.
+    pub(crate) fn runs_in_a_row(&self) -> usize {
+        self.len().div_ceil(Row::STEP) * Row::REPEAT as usize
     }
 
     /// Runs something over each packet, and adds up what it answers, so that nothing is left out as unused.

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::os::raw::c_void;
 use std::time::Duration;
 
-use crate::frames::Frames;
+use crate::frames::{Frames, Row};
 use crate::measure::{End, Side};
 use crate::traffic::{Entry, Map, NODE, NOW_NS, QUEUE, Traffic};
 
@@ -111,6 +111,7 @@ pub(crate) fn counts() -> Vec<([u8; 4], u64)> {
 pub(crate) struct Native {
     function: Function,
     frames: Frames,
+    row: Option<Row>,
 }
 
 impl Native {
@@ -118,13 +119,25 @@ impl Native {
         Native {
             function: function(name),
             frames: Frames::new(&traffic.packets),
+            row: None,
+        }
+    }
+
+    /// The same that runs one packet many times in a row.
+    pub(crate) fn in_a_row(self) -> Native {
+        Native {
+            row: Some(Row::default()),
+            ..self
         }
     }
 }
 
 impl Side for Native {
     fn packets(&self) -> usize {
-        self.frames.len()
+        match self.row {
+            Some(_) => self.frames.runs_in_a_row(),
+            None => self.frames.len(),
+        }
     }
 
     fn restore(&mut self) {
@@ -134,6 +147,15 @@ impl Side for Native {
     fn pass(&mut self) -> Option<Duration> {
         let function = black_box(self.function);
         let mut ctx = Ctx::new();
+        if let Some(row) = &mut self.row {
+            row.next();
+            black_box(self.frames.in_a_row(*row, |room, start, length| {
+                let packet = &mut room[start..start + length];
+                // SAFETY: the pointer and the length are those of one slice; the function stays within them.
+                unsafe { function(packet.as_mut_ptr(), length as u32, &raw mut ctx) }
+            }));
+            return None;
+        }
         black_box(self.frames.each(|packet| {
             // SAFETY: the pointer and the length are those of one slice; the function stays within them.
             unsafe { function(packet.as_mut_ptr(), packet.len() as u32, &raw mut ctx) }

@@ -11,7 +11,7 @@ use nfl::{
     Verdict, VerdictKind,
 };
 
-use crate::frames::Frames;
+use crate::frames::{Frames, Row};
 use crate::measure::{End, Side};
 use crate::traffic::{Entry, NODE, NOW_NS, QUEUE, Traffic};
 
@@ -50,9 +50,11 @@ pub(crate) fn image(name: &str) -> Image {
     images.remove(0).image
 }
 
-/// The engines there are.
+/// The engines there are; the fastest is the last.
 pub(crate) fn engines() -> Vec<(&'static str, Engine)> {
-    vec![(INTERPRETER, Engine::interp())]
+    let mut engines = vec![(INTERPRETER, Engine::interp())];
+    engines.extend(Engine::jit().ok().map(|engine| (JIT, engine)));
+    engines
 }
 
 /// What the node tells all functions.
@@ -70,6 +72,7 @@ pub(crate) fn context() -> Context {
 pub(crate) struct Ours {
     instance: Instance,
     frames: Frames,
+    row: Option<Row>,
 }
 
 impl Ours {
@@ -86,7 +89,21 @@ impl Ours {
         Ok(Ours {
             instance,
             frames: Frames::new(&traffic.packets),
+            row: None,
         })
+    }
+
+    /// The same that runs one packet many times in a row.
+    pub(crate) fn in_a_row(self) -> Ours {
+        Ours {
+            row: Some(Row::default()),
+            ..self
+        }
+    }
+
+    /// Whether host code runs, and not the interpreter.
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.instance.loaded().is_compiled()
     }
 
     /// What was counted by key.
@@ -140,7 +157,10 @@ fn run(instance: &mut Instance, room: &mut [u8], at: (usize, usize), context: &C
 
 impl Side for Ours {
     fn packets(&self) -> usize {
-        self.frames.len()
+        match self.row {
+            Some(_) => self.frames.runs_in_a_row(),
+            None => self.frames.len(),
+        }
     }
 
     fn restore(&mut self) {
@@ -149,10 +169,21 @@ impl Side for Ours {
 
     fn pass(&mut self) -> Option<Duration> {
         let context = black_box(context());
-        let Ours { instance, frames } = self;
-        black_box(frames.each_in_room(|room, start, length| {
+        let Ours {
+            instance,
+            frames,
+            row,
+        } = self;
+        let run = |room: &mut [u8], start, length| {
             u32::from(run(instance, room, (start, length), &context).kind.number())
-        }));
+        };
+        black_box(match row {
+            Some(row) => {
+                row.next();
+                frames.in_a_row(*row, run)
+            }
+            None => frames.each_in_room(run),
+        });
         None
     }
 
@@ -160,7 +191,9 @@ impl Side for Ours {
         self.restore();
         let context = context();
         let mut ends = Vec::new();
-        let Ours { instance, frames } = self;
+        let Ours {
+            instance, frames, ..
+        } = self;
         frames.each_in_room(|room, start, length| {
             let verdict = run(instance, room, (start, length), &context);
             let kind = number(verdict.kind);
