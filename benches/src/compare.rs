@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::measure::{End, Samples, Side, in_turns};
 use crate::native::{self, Native};
 use crate::ours::{self, Ours};
@@ -149,6 +149,7 @@ fn sides(name: &str, traffic: &Traffic, place: &Path) -> Vec<(&'static str, Made
         packets: traffic.packets.clone(),
         entries: Vec::new(),
     };
+    let changes = kernel::mutates(name);
     let native = || Native::new(name, traffic);
     let empty = || Native::new("empty", &nothing);
     let mut sides = vec![(NATIVE, both(native(), empty()))];
@@ -163,11 +164,15 @@ fn sides(name: &str, traffic: &Traffic, place: &Path) -> Vec<(&'static str, Made
         };
         sides.push((side, made().and_then(|(run, empty)| both(run, empty))));
         if side == ours::JIT {
-            let row = made().and_then(|(run, empty)| both(run.in_a_row(), empty.in_a_row()));
+            let row = made()
+                .and_then(|(run, empty)| both(run.in_a_row(changes), empty.in_a_row(changes)));
             sides.push((JIT_ROW, row));
         }
     }
-    sides.push((NATIVE_ROW, both(native().in_a_row(), empty().in_a_row())));
+    sides.push((
+        NATIVE_ROW,
+        both(native().in_a_row(changes), empty().in_a_row(changes)),
+    ));
     let kernel = Kernel::new(name, name, traffic, place)
         .and_then(|run| both(run, Kernel::new("empty", name, &nothing, place)?));
     sides.push((KERNEL, kernel));

@@ -13,6 +13,8 @@ const LINE: usize = 64;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Row {
     pub(crate) first: usize,
+    /// Whether the function changes packets, so that they are put back.
+    pub(crate) changes: bool,
 }
 
 impl Row {
@@ -83,7 +85,8 @@ impl Frames {
         sum
     }
 
-    /// Runs something over some packets, one packet many times in a row, and puts its first bytes back before each run.
+    /// Runs something over some packets, one packet many times in a row, and puts its first bytes back before each run where that
+    /// matters, as the kernel's programs do.
     #[inline(always)]
     pub(crate) fn in_a_row(
         &mut self,
@@ -94,7 +97,9 @@ impl Frames {
         for &(at, length) in self.places.iter().skip(row.first).step_by(Row::STEP) {
             let back = at..at + (length as usize).min(Row::BACK);
             for _ in 0..Row::REPEAT {
-                self.bytes[back.clone()].copy_from_slice(&self.pristine[back.clone()]);
+                if row.changes {
+                    self.bytes[back.clone()].copy_from_slice(&self.pristine[back.clone()]);
+                }
                 let room = &mut self.bytes[at - HEAD..at + length as usize + TAIL];
                 sum = sum.wrapping_add(run(room, HEAD, length as usize));
             }

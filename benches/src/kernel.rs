@@ -60,7 +60,7 @@ impl Kernel {
 }
 
 /// Whether the C says that it changes packets.
-fn mutates(name: &str) -> bool {
+pub(crate) fn mutates(name: &str) -> bool {
     matches!(name, "router" | "nat44" | "telemetry")
 }
 

@@ -6,6 +6,7 @@
 mod chart;
 mod compare;
 mod first;
+#[expect(dead_code, reason = "the sandboxes use the rest")]
 mod frames;
 mod kernel;
 mod measure;

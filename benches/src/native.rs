@@ -123,10 +123,10 @@ impl Native {
         }
     }
 
-    /// The same that runs one packet many times in a row.
-    pub(crate) fn in_a_row(self) -> Native {
+    /// The same that runs one packet many times in a row; whether the function changes packets.
+    pub(crate) fn in_a_row(self, changes: bool) -> Native {
         Native {
-            row: Some(Row::default()),
+            row: Some(Row { first: 0, changes }),
             ..self
         }
     }

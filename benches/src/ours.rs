@@ -93,10 +93,10 @@ impl Ours {
         })
     }
 
-    /// The same that runs one packet many times in a row.
-    pub(crate) fn in_a_row(self) -> Ours {
+    /// The same that runs one packet many times in a row; whether the function changes packets.
+    pub(crate) fn in_a_row(self, changes: bool) -> Ours {
         Ours {
-            row: Some(Row::default()),
+            row: Some(Row { first: 0, changes }),
             ..self
         }
     }

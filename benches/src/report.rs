@@ -94,7 +94,9 @@ fn versions() -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let all = cpu.lines().filter(|l| l.starts_with("processor")).count();
     let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock"));
-    let lock = lock.unwrap_or_default();
+    let others =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/sandboxes/Cargo.lock"));
+    let lock = lock.unwrap_or_default() + &others.unwrap_or_default();
     let version = |name: &str| {
         let entry = format!("name = \"{name}\"\nversion = \"");
         let rest = lock.split(&entry).nth(1).unwrap_or("none");
@@ -192,7 +194,7 @@ fn scales(scale: &Scale) -> String {
     let c = &scale.capsules;
     let _ = writeln!(
         out,
-        "\n{} capsules of {} bytes each, all different: {:.0} bytes of resident memory each; proved and loaded in {:.1} µs in the median and {:.1} µs at most.",
+        "\n{} capsules of {} bytes each, all different: {:.0} bytes of memory each; proved and loaded in {:.1} µs of processor time in the median and {:.1} µs at most.",
         c.count,
         c.image_bytes,
         c.bytes,
@@ -263,7 +265,7 @@ fn bars(rows: &[Row], first: &First, scale: &Scale) -> Vec<(String, String, bool
         bars.push((
             "`parse` interpreted in at most 60 ns, or ahead of every other interpreter".to_string(),
             format!("{ours:.1} ns, the best other {best:.1} ns"),
-            ours <= 60.0 || ours < best,
+            ours <= 60.0 || best.is_finite() && ours < best,
         ));
     }
     bars.extend(first_bars(first));
