@@ -5,17 +5,28 @@
 /// CRC-32C (Castagnoli) of `bytes`: RFC 3720, appendix B.4. The check value of `"123456789"` is
 /// `0xe306_9283`.
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
+    let step = |crc: u32, &byte: &u8| crc >> 8 ^ CRC32C[usize::from(crc as u8 ^ byte)];
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+/// What each byte makes of a remainder of zero.
+static CRC32C: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = byte as u32;
+        let mut bit = 0;
+        while bit < 8 {
             // The polynomial 0x1edc_6f41 with its bits reversed.
             let feedback = if crc & 1 != 0 { 0x82f6_3b78 } else { 0 };
             crc = crc >> 1 ^ feedback;
+            bit += 1;
         }
+        table[byte] = crc;
+        byte += 1;
     }
-    !crc
-}
+    table
+};
 
 /// SipHash-2-4 of `bytes` under a key of 128 bits, its two halves as little-endian words (Aumasson
 /// and Bernstein, "SipHash: a fast short-input PRF", 2012).
