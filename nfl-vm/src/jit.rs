@@ -46,6 +46,8 @@ use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use nfl_abi::Image;
 use nfl_abi::host::{self, Call};
+use nfl_abi::map;
+use nfl_verify::{EntryBound, Proven, Touches};
 
 use self::arena::{Arena, Code};
 pub(crate) use self::call::Run;
@@ -53,6 +55,7 @@ use self::call::{Frame, GOING, NO_ROOM};
 use self::facts::Facts;
 use crate::load::Loaded;
 use crate::outcome::{Fault, Trap};
+use crate::packet::View;
 
 /// Why a program stays with the interpreter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,10 +116,19 @@ struct Compiler {
 /// Host code of one program.
 #[derive(Debug)]
 pub(crate) struct Native {
-    code: Code,
-    /// Where the function of each entry begins.
-    entries: Vec<usize>,
+    entries: Vec<Start>,
     calls: Vec<Call>,
+    constants: Vec<u8>,
+    /// Where the functions are.
+    #[expect(dead_code, reason = "it is here to be dropped with the functions")]
+    code: Code,
+}
+
+/// The function of an entry.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    function: Entry,
+    reads_context: bool,
 }
 
 /// What host code is called as: frame, packet and the packet's length to verdict and operand.
@@ -157,13 +169,14 @@ impl Jit {
         if loaded.native().get().is_some() {
             return Ok(());
         }
-        let native = self.translate(loaded.image())?;
+        let native = self.translate(loaded.proven())?;
         // Another thread may have been faster; its code does the same.
         let _ = loaded.native().set(native);
         Ok(())
     }
 
-    fn translate(&self, image: &Image) -> Result<Native, Unsupported> {
+    fn translate(&self, proven: &Proven) -> Result<Native, Unsupported> {
+        let image = proven.image();
         let manifest = &image.manifest;
         let calls = manifest
             .imports
@@ -184,10 +197,20 @@ impl Jit {
             .arena
             .add(&code)
             .map_err(|error| Unsupported::Memory(error.to_string()))?;
+        let function = |(at, bound): (usize, &EntryBound)| Start {
+            // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
+            function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
+            reads_context: bound.touches.has(Touches::CONTEXT),
+        };
         Ok(Native {
-            code,
-            entries,
+            entries: entries
+                .into_iter()
+                .zip(proven.entries())
+                .map(function)
+                .collect(),
             calls,
+            constants: image.constants.clone(),
+            code,
         })
     }
 }
@@ -239,6 +262,13 @@ impl Compiler {
 }
 
 impl Native {
+    /// Whether the entry with this index reads what the node tells.
+    pub(crate) fn reads_context(&self, index: usize) -> bool {
+        self.entries
+            .get(index)
+            .is_some_and(|entry| entry.reads_context)
+    }
+
     /// Runs the entry with this index. The packet is at least as long as the entry needs, and `carried` as the manifest says.
     pub(crate) fn run(
         &self,
@@ -246,13 +276,42 @@ impl Native {
         run: &mut Run<'_>,
         carried: &mut [u8],
     ) -> Result<Ended, Fault> {
+        let frame = Frame::new(
+            (run.packet.start(), run.packet.len()),
+            run.context.as_ptr(),
+            carried.as_mut_ptr(),
+            self.constants.as_ptr(),
+            run,
+        );
+        self.enter(index, frame)
+    }
+
+    /// The same where the image imports nothing.
+    #[inline]
+    pub(crate) fn run_alone(
+        &self,
+        index: usize,
+        mut packet: View<'_>,
+        context: Option<[u8; map::CONTEXT_BYTES as usize]>,
+        carried: &mut [u8],
+    ) -> Result<Ended, Fault> {
+        let frame = Frame::new(
+            (packet.start(), packet.len()),
+            context
+                .as_ref()
+                .map_or(std::ptr::null(), |context| context.as_ptr()),
+            carried.as_mut_ptr(),
+            self.constants.as_ptr(),
+            std::ptr::null_mut(),
+        );
+        self.enter(index, frame)
+    }
+
+    #[inline]
+    fn enter(&self, index: usize, mut frame: Frame<'_>) -> Result<Ended, Fault> {
         let entry = self.entries.get(index).ok_or(Fault::NoSuchEntry(index))?;
-        let address = self.code.address(*entry);
-        // SAFETY: a function of this type was put there, and stays as long as `self` does.
-        let function = unsafe { std::mem::transmute::<*const u8, Entry>(address) };
-        let mut frame = Frame::new(run, carried);
         let (packet, len) = (frame.packet, frame.len);
-        let words = function((&raw mut frame).cast(), packet, len);
+        let words = (entry.function)((&raw mut frame).cast(), packet, len);
         let pc = frame.pc;
         match frame.status {
             GOING => Ok(Ended::Finished {
@@ -266,11 +325,6 @@ impl Native {
                 trap: Trap::Service,
             }),
         }
-    }
-
-    /// The shapes of the image's imports.
-    pub(crate) fn calls(&self) -> &[Call] {
-        &self.calls
     }
 }
 

@@ -451,35 +451,43 @@ fn run_native(
     let manifest = &image.manifest;
     let entry = manifest.entries.get(index);
     let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
+    let len = view.len();
+    let clock = manifest.rights.has(Right::Clock);
     // Who imports nothing has no use for the state.
-    let mut state = (!bound.slots.is_empty()).then(|| state.lock());
-    let services = state
-        .as_mut()
-        .map(|state| Services::new(bound, state, entry.layer, context));
-    if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
+    if bound.slots.is_empty() {
+        if let Some(outcome) = admit(image, entry, len, carried.len())? {
+            return Ok(outcome);
+        }
+        let context = native.reads_context(index).then(|| context.to_bytes(clock));
+        return native_outcome(image, native.run_alone(index, view, context, carried)?);
+    }
+    let mut state = state.lock();
+    let services = Services::new(bound, &mut state, entry.layer, context);
+    if let Some(outcome) = admit(image, entry, len, carried.len())? {
         return Ok(outcome);
     }
     let mut run = Run {
         services,
         packet: view,
-        context: context.to_bytes(manifest.rights.has(Right::Clock)),
-        constants: &image.constants,
-        calls: native.calls(),
+        context: context.to_bytes(clock),
+        native,
     };
-    let outcome = match native.run(index, &mut run, carried)? {
+    let outcome = native_outcome(image, native.run(index, &mut run, carried)?)?;
+    Ok(Outcome {
+        effects: run.services.into_effects(),
+        ..outcome
+    })
+}
+
+#[cfg(feature = "jit")]
+fn native_outcome(image: &Image, ended: Ended) -> Result<Outcome, Fault> {
+    match ended {
         Ended::Finished { a0, a1, pc } => {
             let words = (Word::number(a0), Word::number(a1));
-            outcome(image, || pc, Some(words), None)?
+            outcome(image, || pc, Some(words), None)
         }
-        Ended::NoRoom => outcome(image, || 0, None, None)?,
-    };
-    Ok(match run.services {
-        Some(services) => Outcome {
-            effects: services.into_effects(),
-            ..outcome
-        },
-        None => outcome,
-    })
+        Ended::NoRoom => outcome(image, || 0, None, None),
+    }
 }
 
 fn run_flat(

@@ -17,9 +17,9 @@ use nfl_abi::map;
 use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
 
-use super::Unsupported;
 use super::facts::Line;
 use super::translate::{FRAME, Translator};
+use super::{Native, Unsupported};
 use crate::memory::{SCRATCH_BASE, network_moved};
 use crate::packet::View;
 use crate::services::Services;
@@ -64,24 +64,29 @@ impl Frame<'_> {
 
 /// What services work on during a run.
 pub(crate) struct Run<'a> {
-    /// None where the image imports nothing.
-    pub(crate) services: Option<Services<'a>>,
+    pub(crate) services: Services<'a>,
     pub(crate) packet: View<'a>,
     pub(crate) context: [u8; map::CONTEXT_BYTES as usize],
-    pub(crate) constants: &'a [u8],
-    pub(crate) calls: &'a [Call],
+    pub(crate) native: &'a Native,
 }
 
 impl<'a> Frame<'a> {
-    /// The frame of a run. It holds pointers into `run` and `carried`, so both must outlive its use.
-    pub(super) fn new(run: &mut Run<'a>, carried: &mut [u8]) -> Frame<'a> {
+    /// The frame of a run on what these pointers point to.
+    #[inline]
+    pub(super) fn new(
+        (packet, len): (*mut u8, usize),
+        context: *const u8,
+        carried: *mut u8,
+        constants: *const u8,
+        run: *mut Run<'a>,
+    ) -> Frame<'a> {
         Frame {
-            packet: run.packet.start(),
-            len: run.packet.len() as u32,
+            packet,
+            len: len as u32,
             status: GOING,
-            context: run.context.as_ptr(),
-            carried: carried.as_mut_ptr(),
-            constants: run.constants.as_ptr(),
+            context,
+            carried,
+            constants,
             run,
             args: [0; ARGS_MAX],
             pc: 0,
@@ -177,15 +182,14 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
 }
 
 fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, u32> {
-    let call = run.calls.get(slot).ok_or(REFUSED)?;
+    let call = run.native.calls.get(slot).ok_or(REFUSED)?;
     let mut seen = Seen {
         packet: &mut run.packet,
         context: &mut run.context,
-        constants: run.constants,
+        constants: &run.native.constants,
         scratch: frame.scratch.as_ptr().cast(),
     };
-    let services = run.services.as_mut().ok_or(REFUSED)?;
-    let (first, second) = match services.call(slot, frame.args, &mut seen) {
+    let (first, second) = match run.services.call(slot, frame.args, &mut seen) {
         Return::Words(first, second) => (first, second),
         Return::NoRoom if call.resizes => return Err(NO_ROOM),
         Return::NoRoom | Return::Fault => return Err(REFUSED),
@@ -201,7 +205,7 @@ fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, 
             Ok(u64::from(first) | u64::from(second) << 32)
         }
         Answer::Value(_) if first == 0 => Ok(0),
-        Answer::Value(bytes) => match services.value(first) {
+        Answer::Value(bytes) => match run.services.value(first) {
             Some(value) if value.len() >= usize::from(bytes) => {
                 Ok(value.as_ptr().expose_provenance() as u64)
             }

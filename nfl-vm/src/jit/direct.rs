@@ -78,8 +78,7 @@ extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) ->
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
     within(frame, |run, _| {
-        let services = run.services.as_mut();
-        let value = services.and_then(|services| services.lookup(slot as usize, key));
+        let value = run.services.lookup(slot as usize, key);
         value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
     })
 }
@@ -87,12 +86,7 @@ extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) ->
 extern "C" fn has(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) -> u64 {
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
-    within(frame, |run, _| {
-        let services = run.services.as_mut();
-        services
-            .is_some_and(|services| services.has(slot as usize, key))
-            .into()
-    })
+    within(frame, |run, _| run.services.has(slot as usize, key).into())
 }
 
 extern "C" fn hash(_: *mut c_void, _: u32, key: *const u8, bytes: u32) -> u64 {
@@ -124,27 +118,20 @@ extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u3
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
     within(frame, |run, len| {
-        if let Some(services) = run.services.as_mut() {
-            services.count_key(slot as usize, key, len);
-        }
+        run.services.count_key(slot as usize, key, len);
         0
     })
 }
 
 extern "C" fn count(frame: *mut c_void, slot: u32, index: u32) -> u64 {
     within(frame, |run, len| {
-        if let Some(services) = run.services.as_mut() {
-            services.count(slot as usize, index, len);
-        }
+        run.services.count(slot as usize, index, len);
         0
     })
 }
 
 extern "C" fn register(frame: *mut c_void, slot: u32, index: u32) -> u64 {
-    within(frame, |run, _| {
-        let services = run.services.as_mut();
-        services.map_or(0, |services| services.register(slot as usize, index))
-    })
+    within(frame, |run, _| run.services.register(slot as usize, index))
 }
 
 impl Translator<'_, '_> {
