@@ -276,14 +276,14 @@ impl Native {
         run: &mut Run<'_>,
         carried: &mut [u8],
     ) -> Result<Ended, Fault> {
-        let frame = Frame::new(
+        let mut frame = Frame::new(
             (run.packet.start(), run.packet.len()),
             run.context.as_ptr(),
             carried.as_mut_ptr(),
             self.constants.as_ptr(),
             run,
         );
-        self.enter(index, frame)
+        self.enter(index, &mut frame)
     }
 
     /// The same where the image imports nothing.
@@ -295,7 +295,7 @@ impl Native {
         context: Option<[u8; map::CONTEXT_BYTES as usize]>,
         carried: &mut [u8],
     ) -> Result<Ended, Fault> {
-        let frame = Frame::new(
+        let mut frame = Frame::new(
             (packet.start(), packet.len()),
             context
                 .as_ref()
@@ -304,14 +304,14 @@ impl Native {
             self.constants.as_ptr(),
             std::ptr::null_mut(),
         );
-        self.enter(index, frame)
+        self.enter(index, &mut frame)
     }
 
     #[inline]
-    fn enter(&self, index: usize, mut frame: Frame<'_>) -> Result<Ended, Fault> {
+    fn enter(&self, index: usize, frame: &mut Frame<'_>) -> Result<Ended, Fault> {
         let entry = self.entries.get(index).ok_or(Fault::NoSuchEntry(index))?;
         let (packet, len) = (frame.packet, frame.len);
-        let words = (entry.function)((&raw mut frame).cast(), packet, len);
+        let words = (entry.function)((&raw mut *frame).cast(), packet, len);
         let pc = frame.pc;
         match frame.status {
             GOING => Ok(Ended::Finished {

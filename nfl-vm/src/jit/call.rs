@@ -72,7 +72,7 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame of a run on what these pointers point to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         (packet, len): (*mut u8, usize),
         context: *const u8,
