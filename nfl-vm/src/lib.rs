@@ -35,6 +35,8 @@
 mod batch;
 mod chain;
 mod flow;
+#[cfg(feature = "jit")]
+mod hot;
 mod interp;
 #[cfg(feature = "jit")]
 mod jit;
@@ -45,6 +47,7 @@ mod outcome;
 mod packet;
 mod program;
 mod proved;
+mod run;
 mod services;
 mod state;
 mod tables;
@@ -52,16 +55,17 @@ mod tables;
 pub use batch::Job;
 pub use chain::{Chain, ChainError, Decided};
 pub use flow::FlowTuple;
+#[cfg(feature = "jit")]
+pub use hot::Hot;
 pub use interp::{Registers, Step};
 #[cfg(feature = "jit")]
 pub use jit::{Jit, Unsupported};
 pub use live::{Live, ReplaceError, Worker};
-pub use load::{
-    Inputs, Instance, LoadError, Loaded, Policy, Unproved, WeakLoaded, load, run_unverified,
-};
+pub use load::{Instance, LoadError, Loaded, Policy, WeakLoaded, load};
 pub use memory::Region;
 pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
 pub use packet::{Context, Frame, HEAD_ROOM, Packet, TAIL_ROOM};
+pub use run::{Inputs, Unproved, run_unverified};
 pub use services::{Bound, Services};
 pub use state::{KeyValue, Logged, Reported, SharedState, State, StateError, TOLD_MAX};
 pub use tables::{Colour, Count, Part, Rates, TernaryRule};

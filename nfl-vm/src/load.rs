@@ -8,21 +8,23 @@ use std::fmt;
 use std::mem;
 use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 
-use nfl_abi::host::{Host, NoHost};
-use nfl_abi::image::{REASON_FAULT, REASONS, Right, Rights, Verdict, VerdictKind};
-use nfl_abi::{Entry, Image, Profile, Role, map};
-use nfl_isa::Reg;
+use nfl_abi::host::NoHost;
+use nfl_abi::image::{Right, Rights, VerdictKind};
+use nfl_abi::{Entry, Image, Role};
 use nfl_verify::Proven;
 
-use crate::interp::{self, Finish, Step};
+#[cfg(feature = "jit")]
+use crate::hot::{Heat, RUNS_TOLD};
+use crate::interp::Step;
 #[cfg(feature = "jit")]
 use crate::jit::{Ended, Native, Run};
-use crate::memory::{Kind, Memory, Word};
-use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
+use crate::memory::Word;
+use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame, Packet, View};
 use crate::program::Program;
 use crate::proved::flat::Code;
 use crate::proved::{self, Work};
+use crate::run::{Given, admit, allows, constants, outcome, run_entry};
 use crate::services::{Bound, Services, Slot};
 use crate::state::{SharedState, State, StateError};
 
@@ -115,6 +117,8 @@ struct Shared {
     /// Host code, once it is compiled.
     #[cfg(feature = "jit")]
     native: OnceLock<Native>,
+    #[cfg(feature = "jit")]
+    heat: Heat,
 }
 
 /// A program that may be gone when all who run it have dropped it.
@@ -148,6 +152,8 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
             program: OnceLock::new(),
             #[cfg(feature = "jit")]
             native: OnceLock::new(),
+            #[cfg(feature = "jit")]
+            heat: Heat::default(),
         }),
     })
 }
@@ -259,6 +265,11 @@ impl Loaded {
     #[cfg(feature = "jit")]
     pub(crate) fn native(&self) -> &OnceLock<Native> {
         &self.shared.native
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn heat(&self) -> &Heat {
+        &self.shared.heat
     }
 
     fn position(&self, role: Role) -> Option<usize> {
@@ -401,6 +412,10 @@ fn run_fast(
         }
         if let Some(code) = code {
             let work = work.get_or_insert_default();
+            #[cfg(feature = "jit")]
+            if work.runs % RUNS_TOLD == RUNS_TOLD - 1 {
+                parts.0.heat().warm(parts.0, RUNS_TOLD);
+            }
             return with_services(parts, index, given, |given| {
                 run_flat(code, proven, index, given, work)
             });
@@ -544,255 +559,4 @@ fn run_view(
     with_services(parts, index, given, |given| {
         run_entry(image, program, entry, given, steps, trace)
     })
-}
-
-/// What a run is given.
-pub struct Inputs<'a> {
-    /// The packet from the handler's layer on.
-    pub packet: &'a mut Packet,
-    /// What the node tells.
-    pub context: &'a Context,
-    /// Memory that travels with the packet, as long as the manifest's.
-    pub carried: &'a mut [u8],
-    /// The node's services.
-    pub host: &'a mut dyn Host,
-}
-
-impl fmt::Debug for Inputs<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inputs")
-            .field("packet", &self.packet)
-            .field("context", &self.context)
-            .field("carried", &self.carried)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> Inputs<'a> {
-    fn viewed(self, image: &Image) -> Given<'a> {
-        Given {
-            view: self.packet.view(u32::from(image.manifest.window)),
-            context: self.context,
-            carried: self.carried,
-            host: self.host,
-        }
-    }
-}
-
-/// The same with the packet as a run works on it.
-struct Given<'a> {
-    view: View<'a>,
-    context: &'a Context,
-    carried: &'a mut [u8],
-    host: &'a mut dyn Host,
-}
-
-/// Run an entry of an image that nobody proved, for at most `steps_max` steps, and show each
-/// instruction to `trace` before it runs. What the run does beside its verdict is the host's to
-/// know, so the outcome has no effects.
-///
-/// # Errors
-///
-/// A [`Fault`] when the run has no verdict.
-pub fn run_unverified(
-    image: &Image,
-    entry: &Entry,
-    inputs: Inputs<'_>,
-    steps_max: u32,
-    trace: impl FnMut(&mut Step<'_>),
-) -> Result<Outcome, Fault> {
-    let program = Program::new(image);
-    run_entry(
-        image,
-        &program,
-        entry,
-        inputs.viewed(image),
-        steps_max,
-        trace,
-    )
-}
-
-/// An image that nobody proved, decoded once for many runs.
-#[derive(Clone, Debug)]
-pub struct Unproved {
-    image: Image,
-    program: Program,
-}
-
-impl Unproved {
-    /// Decodes an image.
-    pub fn new(image: Image) -> Unproved {
-        let program = Program::new(&image);
-        Unproved { image, program }
-    }
-
-    /// The image.
-    pub fn image(&self) -> &Image {
-        &self.image
-    }
-
-    /// The image's constants, for the node to bind late parameters between two runs.
-    pub fn constants_mut(&mut self) -> &mut [u8] {
-        &mut self.image.constants
-    }
-
-    /// Does what [`run_unverified`] does, without decoding again.
-    ///
-    /// # Errors
-    ///
-    /// As [`run_unverified`].
-    pub fn run(
-        &self,
-        entry: &Entry,
-        inputs: Inputs<'_>,
-        steps_max: u32,
-        trace: impl FnMut(&mut Step<'_>),
-    ) -> Result<Outcome, Fault> {
-        let Unproved { image, program } = self;
-        run_entry(
-            image,
-            program,
-            entry,
-            inputs.viewed(image),
-            steps_max,
-            trace,
-        )
-    }
-}
-
-fn run_entry(
-    image: &Image,
-    program: &Program,
-    entry: &Entry,
-    given: Given<'_>,
-    steps_max: u32,
-    trace: impl FnMut(&mut Step<'_>),
-) -> Result<Outcome, Fault> {
-    let manifest = &image.manifest;
-    let Given {
-        view,
-        context,
-        carried,
-        host,
-    } = given;
-    if let Some(outcome) = admit(image, entry, view.len(), carried.len())? {
-        return Ok(outcome);
-    }
-    let memory = Memory::new(
-        constants(image),
-        context.to_bytes(manifest.rights.has(Right::Clock)),
-        view,
-        carried,
-        manifest.rights.has(Right::Rewrite),
-    );
-    let finish = interp::run(program, entry.pc, memory, host, steps_max, trace)?;
-    let Finish { pc, words, steps } = finish;
-    outcome(image, || pc, words, Some(steps))
-}
-
-/// The constants that code may reach.
-fn constants(image: &Image) -> &[u8] {
-    let bytes = image.constants.len().min(map::CONSTANTS_BYTES as usize);
-    &image.constants[..bytes]
-}
-
-/// Whether a run may begin: it may, or the packet is too short for the entry and this is the outcome.
-fn admit(
-    image: &Image,
-    entry: &Entry,
-    len: usize,
-    carried: usize,
-) -> Result<Option<Outcome>, Fault> {
-    let manifest = &image.manifest;
-    if entry.role == Role::Every && len > 0 {
-        return Err(Fault::TimerPacket { len });
-    }
-    if len > map::PACKET_MAX as usize {
-        return Err(Fault::PacketTooLong { len });
-    }
-    if carried != manifest.carried.len() {
-        return Err(Fault::CarriedSize {
-            is: carried,
-            must: manifest.carried.len(),
-        });
-    }
-    Ok((len < usize::from(entry.need)).then(|| Outcome {
-        verdict: as_profile_has_it(manifest.profile, entry.malformed),
-        steps: Some(0),
-        by_need: true,
-        no_room: false,
-        effects: Effects::default(),
-    }))
-}
-
-/// The outcome of a run that finished at `pc` with these words, or found no room.
-fn outcome(
-    image: &Image,
-    pc: impl Fn() -> u32,
-    words: Option<(Word, Word)>,
-    steps: Option<u32>,
-) -> Result<Outcome, Fault> {
-    let verdict = match words {
-        Some(words) => verdict(image, words).map_err(|trap| Fault::Trap { pc: pc(), trap })?,
-        None => as_profile_has_it(image.manifest.profile, no_room()),
-    };
-    Ok(Outcome {
-        verdict,
-        steps,
-        by_need: false,
-        no_room: words.is_none(),
-        effects: Effects::default(),
-    })
-}
-
-/// The verdict when the packet has no room to grow. Nodes drop on their own account too, so no
-/// manifest needs to allow it.
-fn no_room() -> Verdict {
-    let reason = REASONS.iter().position(|&reason| reason == "NO_ROOM");
-    Verdict {
-        kind: VerdictKind::Drop,
-        operand: reason.map_or(u32::from(REASON_FAULT), |number| number as u32),
-    }
-}
-
-/// The verdict in `a0` and `a1`, if the manifest allows it.
-fn verdict(image: &Image, (a0, a1): (Word, Word)) -> Result<Verdict, Trap> {
-    let kind = match a0.kind {
-        Kind::Number => u8::try_from(a0.bits)
-            .ok()
-            .and_then(VerdictKind::from_number)
-            .ok_or(Trap::UnknownVerdict(a0.bits))?,
-        _ => return Err(Trap::NotANumber(Reg(map::reg::A0))),
-    };
-    if !allows(image.manifest.verdicts, kind) {
-        return Err(Trap::ForbiddenVerdict(kind));
-    }
-    let operand = match kind {
-        VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => 0,
-        VerdictKind::Drop if image.manifest.profile == Profile::Capsule => 0,
-        VerdictKind::Drop
-        | VerdictKind::Forward
-        | VerdictKind::Multicast
-        | VerdictKind::Steer
-        | VerdictKind::Punt => match a1.kind {
-            Kind::Number => a1.bits,
-            _ => return Err(Trap::NotANumber(Reg(map::reg::A1))),
-        },
-    };
-    Ok(Verdict { kind, operand })
-}
-
-/// Capsules have a single `Drop`.
-fn as_profile_has_it(profile: Profile, verdict: Verdict) -> Verdict {
-    match (profile, verdict.kind) {
-        (Profile::Capsule, VerdictKind::Drop) => Verdict {
-            operand: 0,
-            ..verdict
-        },
-        _ => verdict,
-    }
-}
-
-fn allows(mask: u8, kind: VerdictKind) -> bool {
-    mask >> kind.number() & 1 != 0
 }

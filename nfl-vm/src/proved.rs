@@ -42,6 +42,8 @@ const REGION: u64 = 0xffff_ffff << 32;
 /// that it did not write.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
+    /// Runs so far; the count wraps.
+    pub(crate) runs: u32,
     registers: Registers,
     scratch: Scratch,
 }
@@ -49,6 +51,7 @@ pub(crate) struct Work {
 impl Default for Work {
     fn default() -> Work {
         Work {
+            runs: 0,
             registers: [0; 256],
             scratch: Scratch {
                 bytes: [0; map::SCRATCH_BYTES as usize],
@@ -136,7 +139,12 @@ pub(crate) fn run(
         place,
         steps: -number,
     };
-    let Work { registers, scratch } = work;
+    let Work {
+        registers,
+        scratch,
+        runs,
+    } = work;
+    *runs = runs.wrapping_add(1);
     set_at_entry(registers, packet.len());
     loop {
         let packet_len = packet.len();

@@ -26,6 +26,8 @@ mod files;
 #[cfg(feature = "compiler")]
 mod graph;
 mod party;
+#[cfg(feature = "vm")]
+mod programs;
 #[cfg(feature = "compiler")]
 mod replay;
 #[cfg(feature = "test")]
@@ -67,8 +69,6 @@ pub use nfl_sign::{
     SignError, Signer, TrustError, TrustStore, Trusted, peek, sign,
 };
 
-#[cfg(feature = "jit")]
-pub use nfl_vm::{Jit, Unsupported};
 #[cfg(feature = "vm")]
 pub use {
     engine::Engine,
@@ -83,4 +83,9 @@ pub use {
         Policy, Rates, ReplaceError, Reported, SharedState, State, StateError, TernaryRule, Trap,
         Worker,
     },
+};
+#[cfg(feature = "jit")]
+pub use {
+    engine::{HOT_AFTER, background::CompilerThread},
+    nfl_vm::{Jit, Unsupported},
 };
