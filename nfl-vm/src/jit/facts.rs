@@ -84,7 +84,7 @@ impl Facts {
         };
         let mut visit = |pc: u32, known: &Known<'_>| {
             let rest = image.code.get(pc as usize..).unwrap_or(&[]);
-            if let Some((inst, size)) = nfl_isa::read(rest) {
+            if let Ok((inst, size)) = nfl_isa::decode(rest) {
                 facts.note(Line::new(pc, size, inst, known), known, calls);
             }
         };
