@@ -67,5 +67,8 @@ pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
 pub use packet::{Context, Frame, HEAD_ROOM, Packet, TAIL_ROOM};
 pub use run::{Inputs, Unproved, run_unverified};
 pub use services::{Bound, Services};
-pub use state::{KeyValue, Logged, Reported, SharedState, State, StateError, TOLD_MAX};
+pub use state::{
+    Control, Edits, KeyValue, Logged, Reported, SharedState, State, StateError, StateGuard,
+    TOLD_MAX,
+};
 pub use tables::{Colour, Count, Part, Rates, TernaryRule};

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::mem;
-use std::sync::{Arc, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use nfl_abi::host::NoHost;
 use nfl_abi::image::{Right, Rights, VerdictKind};
@@ -26,7 +26,7 @@ use crate::proved::flat::Code;
 use crate::proved::{self, Work};
 use crate::run::{Given, admit, allows, constants, outcome, run_entry};
 use crate::services::{Bound, Services, Slot};
-use crate::state::{SharedState, State, StateError};
+use crate::state::{Home, SharedState, State, StateError, StateGuard};
 
 /// What a node grants to an image.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -228,9 +228,26 @@ impl Loaded {
     ///
     /// Never: an image that is loaded agrees with itself about its resources.
     pub fn instance(&self) -> Instance {
-        let shared = SharedState::default();
-        self.instance_on(&shared)
+        self.worker(State::default())
             .expect("checked when it was loaded")
+    }
+
+    /// Something to run packets through, for one worker, with a state that is its own: no run takes a
+    /// lock. [`Control::worker`](crate::Control::worker) makes such states.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Differs`] when the state knows one of the names as something else.
+    pub fn worker(&self, mut state: State) -> Result<Instance, StateError> {
+        let manifest = &self.image().manifest;
+        let bound = state.bind(&manifest.imports, &manifest.resources)?;
+        Ok(Instance {
+            loaded: self.clone(),
+            bound,
+            state: Home::Own(Box::new(state)),
+            spare: Vec::new(),
+            work: None,
+        })
     }
 
     /// Something to run packets through, on a state that others may share. Resources of one name are
@@ -245,7 +262,7 @@ impl Loaded {
         Ok(Instance {
             loaded: self.clone(),
             bound,
-            state: state.clone(),
+            state: Home::Shared(state.clone()),
             spare: Vec::new(),
             work: None,
         })
@@ -278,12 +295,13 @@ impl Loaded {
     }
 }
 
-/// A loaded program with the state it works on. A copy works on the same state.
+/// A loaded program with the state it works on. A copy works on the same state if that is shared, and on a
+/// copy of it if it is the instance's own.
 #[derive(Clone, Debug)]
 pub struct Instance {
     loaded: Loaded,
     bound: Bound,
-    state: SharedState,
+    state: Home,
     /// Takes packets whose buffers end before the window.
     spare: Vec<u8>,
     /// Made for the first run.
@@ -296,14 +314,17 @@ impl Instance {
         &self.loaded
     }
 
-    /// The state it works on, to be shared with other instances.
-    pub fn shared_state(&self) -> &SharedState {
-        &self.state
+    /// The state it works on, to be shared with other instances; nothing when it is the instance's own.
+    pub fn shared_state(&self) -> Option<&SharedState> {
+        match &self.state {
+            Home::Own(_) => None,
+            Home::Shared(state) => Some(state),
+        }
     }
 
     /// The state it works on, to be read and filled. No instance on it runs while this is held.
-    pub fn state_mut(&mut self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    pub fn state_mut(&mut self) -> StateGuard<'_> {
+        self.state.hold()
     }
 
     /// Another program on the same state. It answers the one before.
@@ -349,7 +370,7 @@ impl Instance {
         budget: Budget,
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
-        let (parts, work) = ((&self.loaded, &self.bound, &self.state), &mut self.work);
+        let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);
         run_fast(parts, work, index, (view, context, carried), budget)
     }
 
@@ -367,7 +388,7 @@ impl Instance {
         trace: impl FnMut(&mut Step<'_>),
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
-        let parts = (&self.loaded, &self.bound, &self.state);
+        let parts = (&self.loaded, &self.bound, &mut self.state);
         run_view(parts, index, (view, context, carried), budget, trace)
     }
 
@@ -386,13 +407,13 @@ impl Instance {
     ) -> Result<Outcome, Fault> {
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);
-        let (parts, work) = ((&self.loaded, &self.bound, &self.state), &mut self.work);
+        let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);
         run_fast(parts, work, index, (view, context, carried), budget)
     }
 }
 
 /// A program, where its resources are, and the state.
-type Parts<'a> = (&'a Loaded, &'a Bound, &'a SharedState);
+type Parts<'a> = (&'a Loaded, &'a Bound, &'a mut Home);
 
 /// Runs host code where there is some, or flat code: without the checks that the proof made, where the
 /// budget is enough.
@@ -443,7 +464,7 @@ fn with_services(
     if manifest.imports.is_empty() {
         return run(given);
     }
-    let mut state = state.lock();
+    let mut state = state.hold();
     let mut services = Services::new(bound, &mut state, entry.layer, context);
     let outcome = run(Given {
         host: &mut services,
@@ -476,7 +497,7 @@ fn run_native(
         let context = native.reads_context(index).then(|| context.to_bytes(clock));
         return native_outcome(image, native.run_alone(index, view, context, carried)?);
     }
-    let mut state = state.lock();
+    let mut state = state.hold();
     let services = Services::new(bound, &mut state, entry.layer, context);
     if let Some(outcome) = admit(image, entry, len, carried.len())? {
         return Ok(outcome);

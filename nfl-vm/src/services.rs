@@ -17,7 +17,7 @@ use crate::flow::{FLOW_KEY_BYTES, FlowKey, FlowTuple, Flows, flow_of, network_of
 use crate::outcome::{Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
-use crate::tables::Store;
+use crate::tables::{Filled, Store};
 
 /// The imports of an image, with the places of its resources in one state.
 #[derive(Clone, Debug)]
@@ -148,6 +148,14 @@ pub(crate) struct RunMemory {
     given: Given,
 }
 
+impl RunMemory {
+    /// Forgets the run before.
+    pub(crate) fn clear(&mut self) {
+        self.flows.clear();
+        self.found.clear();
+    }
+}
+
 /// A value that a lookup found: in which store, and where there.
 #[derive(Clone, Copy, Debug)]
 struct Found {
@@ -189,10 +197,7 @@ impl<'a> Services<'a> {
         layer: Layer,
         context: &Context,
     ) -> Services<'a> {
-        state.set_clock(context.clock_ns);
-        state.run.number += 1;
-        state.run.memory.flows.clear();
-        state.run.memory.found.clear();
+        state.begin(context.clock_ns);
         Services {
             bound,
             state,
@@ -288,10 +293,14 @@ impl<'a> Services<'a> {
         };
         let at = match &mut self.state.stores[store] {
             Store::Exact(table) => table.find(key, now),
-            Store::Lpm(lpm) => lpm.find(key),
-            // The parts of a rule lie in the tuple itself.
-            Store::Ternary(ternary) if slot.flow_key => ternary.find(flow_of(key)),
-            Store::Ternary(ternary) => ternary.find(key),
+            Store::Filled(filled) => match &**filled {
+                Filled::Exact(table) => table.seek(key, now.ns),
+                Filled::Lpm(lpm) => lpm.find(key),
+                // The parts of a rule lie in the tuple itself.
+                Filled::Ternary(ternary) if slot.flow_key => ternary.find(flow_of(key)),
+                Filled::Ternary(ternary) => ternary.find(key),
+                Filled::Ring(_) => None,
+            },
             _ => None,
         };
         Some(Found { store, at: at? })
@@ -320,6 +329,13 @@ impl<'a> Services<'a> {
     fn on_resource(&mut self, slot: &Slot, at: usize, given: &Given, packet_bytes: u32) -> Return {
         let [block, second] = &given.blocks;
         match slot.op {
+            Op::Contains => return one(self.find(slot, at, block).is_some().into()),
+            Op::Tag => {
+                let port = self.find(slot, at, block);
+                return port.map_or(Return::Words(0, 0), |Found { store, at }| {
+                    Return::Words(1, le_word(self.state.stores[store].value(at)))
+                });
+            }
             Op::Get if slot.bare => return one(self.find(slot, at, block).is_some().into()),
             Op::Get => {
                 let found = self.find(slot, at, block);
@@ -353,11 +369,6 @@ impl<'a> Services<'a> {
             }
             (Op::Charge, Store::Meter(meter)) => one(meter.charge(key, word, now) as u32),
             (_, Store::Exact(_)) if !known => one(0),
-            (Op::Contains, Store::Exact(table)) => one(table.find(key, now).is_some().into()),
-            (Op::Tag, Store::Exact(table)) => match table.peek(key, now.ns) {
-                Some(port) => Return::Words(1, le_word(port)),
-                None => Return::Words(0, 0),
-            },
             (Op::Join, Store::Exact(ports)) => {
                 one(ports.put(&self.port.to_le_bytes(), &[], now).into())
             }
@@ -365,8 +376,8 @@ impl<'a> Services<'a> {
             (Op::Put, Store::Exact(table)) => one(table.put(key, second, now).into()),
             (Op::Remove, Store::Exact(table)) => one(table.remove(key, now).into()),
             (Op::Touch, Store::Exact(table)) => one(table.touch(key, now).into()),
-            (Op::Pick, Store::Ring(ring)) => {
-                let found = ring.find(word).map(|member| Found {
+            (Op::Pick, Store::Filled(filled)) => {
+                let found = filled.pick(word).map(|member| Found {
                     store: at,
                     at: member,
                 });

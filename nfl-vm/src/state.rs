@@ -4,23 +4,27 @@
 //! resources' layouts say. Out: entries, counts, reports and log lines. Guaranteed: bounded by the
 //! resources' capacities; equal states after equal operations; a state can be copied and compared.
 
+mod access;
+mod control;
 mod error;
+mod home;
 mod restore;
+mod saved;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nfl_abi::image::{Import, Resource, ResourceKind};
+use nfl_abi::image::{Import, Resource};
 
-use crate::flow::{flow_key, flow_of};
-use crate::services::{Bound, RunMemory, Slot, topic_group};
-use crate::tables::{Count, Now, PART_MAX, PORT_BYTES, Rates, Store, TernaryRule};
+use crate::services::{Bound, RunMemory, Slot};
+use crate::tables::{Filled, Now, Store};
+use control::Reader;
 
+pub use control::{Control, Edits};
 pub use error::StateError;
-
-/// Bytes of the tuple of a flow over IPv4.
-const IPV4_TUPLE_BYTES: usize = 13;
+pub(crate) use home::Home;
+pub use home::StateGuard;
+pub(crate) use saved::Input;
 
 /// Reports that a state keeps at most, and log lines.
 pub const TOLD_MAX: usize = 65_536;
@@ -68,6 +72,8 @@ pub(crate) struct Run {
     pub(crate) number: u64,
     /// Memory that runs use one after another.
     pub(crate) memory: RunMemory,
+    /// What a controller publishes, if there is one.
+    reader: Option<Reader>,
 }
 
 impl Clone for Run {
@@ -75,6 +81,7 @@ impl Clone for Run {
         Run {
             number: self.number,
             memory: RunMemory::default(),
+            reader: self.reader.clone(),
         }
     }
 }
@@ -182,6 +189,29 @@ impl State {
         self.clock_ns = self.clock_ns.saturating_add(ns);
     }
 
+    /// Begins a run: its time, and what the controller published meanwhile.
+    #[inline]
+    pub(crate) fn begin(&mut self, clock_ns: u64) {
+        self.set_clock(clock_ns);
+        self.run.number += 1;
+        self.run.memory.clear();
+        if self.run.reader.is_some() {
+            self.read_news();
+        }
+    }
+
+    #[inline]
+    fn read_news(&mut self) {
+        let news = self.run.reader.as_mut().and_then(Reader::news);
+        for (store, table) in self.stores.iter_mut().zip(news.unwrap_or_default()) {
+            if let (Store::Filled(old), Some(new)) = (store, table)
+                && !Arc::ptr_eq(old, new)
+            {
+                *old = Arc::clone(new);
+            }
+        }
+    }
+
     /// When something happens that is no part of a run that went before.
     pub(crate) fn next(&mut self) -> Now {
         self.run.number += 1;
@@ -258,416 +288,22 @@ impl State {
     }
 }
 
-/// The controller's side of the resources.
+/// What controllers share with workers.
 impl State {
-    /// Stores a value under a key: in a table, a flow table or a flow state. In a set the value is
-    /// empty; in a ring the key is the member, and the value empty.
-    ///
-    /// # Errors
-    ///
-    /// Any but [`StateError::Prefix`] and [`StateError::Index`].
-    pub fn insert(&mut self, name: &str, key: &[u8], value: &[u8]) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        let key = &*self.key(at, key)?;
-        let is_ring = self.declared[at].kind == ResourceKind::Ring;
-        let value_bytes = if is_ring {
-            0
-        } else {
-            self.declared[at].value_bytes
+    /// From the next run on the tables are those that a controller publishes.
+    fn follow(&mut self, reader: Reader) {
+        self.run.reader = Some(reader);
+        self.read_news();
+    }
+
+    /// The tables that only a controller fills, by the places of their resources.
+    fn filled(&self) -> Vec<Option<Arc<Filled>>> {
+        let filled = |store: &Store| match store {
+            Store::Filled(filled) => Some(Arc::clone(filled)),
+            _ => None,
         };
-        self.check_value(at, value, value_bytes)?;
-        let now = self.next();
-        let room = match &mut self.stores[at] {
-            Store::Exact(table) => table.put(key, value, now),
-            Store::Ring(ring) => ring.insert(key),
-            _ => return Err(self.kind(at)),
-        };
-        self.room(at, room)
+        self.stores.iter().map(filled).collect()
     }
-
-    /// Stores a value under the first `bits` bits of an address in wire order.
-    ///
-    /// # Errors
-    ///
-    /// Any but [`StateError::Index`].
-    pub fn insert_prefix(
-        &mut self,
-        name: &str,
-        address: &[u8],
-        bits: u16,
-        value: &[u8],
-    ) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        let address = &*self.key(at, address)?;
-        self.check_value(at, value, self.declared[at].value_bytes)?;
-        let now = self.next();
-        if usize::from(bits) > address.len() * 8 {
-            return Err(StateError::Prefix(name.to_string()));
-        }
-        let Store::Lpm(lpm) = &mut self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        let room = lpm.insert(address, bits, value, now);
-        self.room(at, room)
-    }
-
-    /// Adds a rule to a ternary table.
-    ///
-    /// # Errors
-    ///
-    /// Any but [`StateError::KeySize`] and [`StateError::Index`].
-    pub fn insert_rule(&mut self, name: &str, rule: TernaryRule) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        self.check_value(at, &rule.value, self.declared[at].value_bytes)?;
-        let key_bytes = u32::from(self.declared[at].key_bytes);
-        let within = rule.parts.iter().all(|part| {
-            let end = u32::from(part.offset) + u32::from(part.bytes);
-            part.bytes <= PART_MAX && end <= key_bytes
-        });
-        if !within {
-            return Err(StateError::Prefix(name.to_string()));
-        }
-        let Store::Ternary(ternary) = &mut self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        let room = ternary.insert(rule);
-        self.room(at, room)
-    }
-
-    /// Removes a key, a member of a ring, or a slot by its number as four little-endian bytes;
-    /// answers whether it was there.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
-    pub fn remove(&mut self, name: &str, key: &[u8]) -> Result<bool, StateError> {
-        let at = self.at(name)?;
-        let key = &*self.key(at, key)?;
-        let now = self.next();
-        Ok(match &mut self.stores[at] {
-            Store::Exact(table) => table.remove(key, now),
-            Store::Ring(ring) => ring.remove(key),
-            Store::Slots(slots) => slots.remove(word(key), now),
-            _ => return Err(self.kind(at)),
-        })
-    }
-
-    /// Removes a prefix; answers whether it was there.
-    ///
-    /// # Errors
-    ///
-    /// As [`State::remove`].
-    pub fn remove_prefix(
-        &mut self,
-        name: &str,
-        address: &[u8],
-        bits: u16,
-    ) -> Result<bool, StateError> {
-        let at = self.at(name)?;
-        let address = &*self.key(at, address)?;
-        let now = self.next();
-        match &mut self.stores[at] {
-            Store::Lpm(lpm) => Ok(lpm.remove(address, bits, now)),
-            _ => Err(self.kind(at)),
-        }
-    }
-
-    /// Removes the rules of this priority with these parts; answers whether there was one.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn remove_rule(&mut self, name: &str, rule: &TernaryRule) -> Result<bool, StateError> {
-        let at = self.at(name)?;
-        match &mut self.stores[at] {
-            Store::Ternary(ternary) => Ok(ternary.remove(rule.priority, &rule.parts)),
-            _ => Err(self.kind(at)),
-        }
-    }
-
-    /// Empties a resource: no entries, and all counts and registers zero.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`].
-    pub fn clear(&mut self, name: &str) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        match &mut self.stores[at] {
-            Store::Exact(table) => table.clear(),
-            Store::Lpm(lpm) => lpm.clear(),
-            Store::Ternary(ternary) => ternary.clear(),
-            Store::Ring(ring) => ring.clear(),
-            Store::Slots(slots) => slots.clear(),
-            Store::Registers(registers) => registers.clear(),
-            Store::Counters(counters) => counters.clear(),
-            Store::KeyedCounters(counters) => counters.clear(),
-            Store::Meter(meter) => meter.clear(),
-            Store::Report => {}
-        }
-        Ok(())
-    }
-
-    /// What a lookup with this key finds: empty for members of sets and rings. No entry is renewed.
-    /// The key of a slot is its number as four little-endian bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
-    pub fn get(&self, name: &str, key: &[u8]) -> Result<Option<&[u8]>, StateError> {
-        let at = self.at(name)?;
-        let key = &*self.key(at, key)?;
-        Ok(match &self.stores[at] {
-            Store::Exact(table) => table.peek(key, self.clock_ns),
-            Store::Lpm(lpm) => lpm.get(key),
-            Store::Ternary(ternary) => ternary.get(key),
-            Store::Ring(ring) => ring.contains(key).then_some(&[]),
-            Store::Slots(slots) => slots.peek(word(key), self.clock_ns),
-            _ => return Err(self.kind(at)),
-        })
-    }
-
-    /// Keys and values in a fixed order: by key, prefixes from the shortest (a key and the number of
-    /// its bits as two little-endian bytes), slots by number. Registers that are zero are left out.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn entries(&self, name: &str) -> Result<Vec<KeyValue>, StateError> {
-        let at = self.at(name)?;
-        let pair = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
-        Ok(match &self.stores[at] {
-            Store::Exact(table) => self.in_order(at, table.entries(self.clock_ns)),
-            Store::Lpm(lpm) => lpm
-                .entries()
-                .into_iter()
-                .map(|(key, bits, value)| pair(&[key, &bits.to_le_bytes()].concat(), value))
-                .collect(),
-            Store::Ring(ring) => ring.members().map(|member| pair(member, &[])).collect(),
-            Store::Slots(slots) => slots
-                .entries(self.clock_ns)
-                .map(|(slot, value)| pair(&slot.to_le_bytes(), value))
-                .collect(),
-            Store::Registers(registers) => registers
-                .entries()
-                .map(|(index, value)| pair(&index.to_le_bytes(), value))
-                .collect(),
-            _ => return Err(self.kind(at)),
-        })
-    }
-
-    /// The number of the group that a topic's members are: what `Multicast` to them has as its operand.
-    /// [`State::entries`] lists the members, each the number of a port in two little-endian bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn group(&self, name: &str) -> Result<u16, StateError> {
-        let at = self.at(name)?;
-        match self.declared[at].kind {
-            ResourceKind::Topic => Ok(topic_group(at) as u16),
-            _ => Err(self.kind(at)),
-        }
-    }
-
-    /// The rules of a ternary table, in the order in which they are asked.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn rules(&self, name: &str) -> Result<&[TernaryRule], StateError> {
-        let at = self.at(name)?;
-        match &self.stores[at] {
-            Store::Ternary(ternary) => Ok(ternary.rules()),
-            _ => Err(self.kind(at)),
-        }
-    }
-
-    /// The bytes of a register; single ones have the index 0.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::Index`].
-    pub fn register(&self, name: &str, index: u32) -> Result<Vec<u8>, StateError> {
-        let at = self.at(name)?;
-        let Store::Registers(registers) = &self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        self.check_index(at, index, registers.len())?;
-        Ok(registers.get(index))
-    }
-
-    /// Replaces the bytes of a register.
-    ///
-    /// # Errors
-    ///
-    /// As [`State::register`], and [`StateError::ValueSize`].
-    pub fn set_register(&mut self, name: &str, index: u32, value: &[u8]) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        self.check_value(at, value, self.declared[at].value_bytes)?;
-        let Store::Registers(registers) = &mut self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        let len = registers.len();
-        registers.set(index, value);
-        self.check_index(at, index, len)
-    }
-
-    /// A counter; single ones have the index 0.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::Index`].
-    pub fn counter(&self, name: &str, index: u32) -> Result<Count, StateError> {
-        let at = self.at(name)?;
-        let Store::Counters(counters) = &self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        self.check_index(at, index, counters.len())?;
-        Ok(counters.get(index))
-    }
-
-    /// The counter of a key; keys that were never counted have zeros.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`], [`StateError::KeySize`].
-    pub fn counter_of(&self, name: &str, key: &[u8]) -> Result<Count, StateError> {
-        let at = self.at(name)?;
-        let key = &*self.key(at, key)?;
-        match &self.stores[at] {
-            Store::KeyedCounters(counters) => Ok(counters.get(key, self.clock_ns)),
-            _ => Err(self.kind(at)),
-        }
-    }
-
-    /// Counters that counted something, by key or by index as four little-endian bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn counters(&self, name: &str) -> Result<Vec<(Vec<u8>, Count)>, StateError> {
-        let at = self.at(name)?;
-        Ok(match &self.stores[at] {
-            Store::Counters(counters) => counters
-                .entries()
-                .map(|(index, count)| (index.to_le_bytes().to_vec(), count))
-                .collect(),
-            Store::KeyedCounters(counters) => {
-                let entries = counters.entries(self.clock_ns);
-                let own = entries.map(|(key, count)| (self.own_key(at, key).to_vec(), count));
-                let mut own: Vec<_> = own.collect();
-                own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-                own
-            }
-            _ => return Err(self.kind(at)),
-        })
-    }
-
-    /// Sets the rates of a meter, for each of its keys; `None` lets everything pass, as at first.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::NoSuchResource`], [`StateError::Kind`].
-    pub fn set_meter(&mut self, name: &str, rates: Option<Rates>) -> Result<(), StateError> {
-        let at = self.at(name)?;
-        let Store::Meter(meter) = &mut self.stores[at] else {
-            return Err(self.kind(at));
-        };
-        meter.set_rates(rates);
-        Ok(())
-    }
-}
-
-/// Checks.
-impl State {
-    fn at(&self, name: &str) -> Result<usize, StateError> {
-        let at = self.by_name.get(name).copied();
-        at.ok_or_else(|| StateError::NoSuchResource(name.to_string()))
-    }
-
-    fn name(&self, at: usize) -> String {
-        self.declared[at].name.clone()
-    }
-
-    fn kind(&self, at: usize) -> StateError {
-        StateError::Kind {
-            name: self.name(at),
-            is: self.declared[at].kind,
-        }
-    }
-
-    /// A key as its store has it.
-    fn key<'k>(&self, at: usize, key: &'k [u8]) -> Result<Cow<'k, [u8]>, StateError> {
-        let resource = &self.declared[at];
-        let must = match resource.kind {
-            ResourceKind::Ring => usize::from(resource.value_bytes),
-            ResourceKind::Slots => 4,
-            ResourceKind::Topic => PORT_BYTES,
-            // Flows are known by their tuples, which are longer for IPv6.
-            _ if resource.flow_key => match flow_key(key) {
-                Some(key) => return Ok(Cow::Owned(key.to_vec())),
-                None => IPV4_TUPLE_BYTES,
-            },
-            _ => usize::from(resource.key_bytes),
-        };
-        if key.len() == must {
-            return Ok(Cow::Borrowed(key));
-        }
-        Err(StateError::KeySize {
-            name: self.name(at),
-            is: key.len(),
-            must,
-        })
-    }
-
-    /// The key that the controller knows.
-    fn own_key<'k>(&self, at: usize, key: &'k [u8]) -> &'k [u8] {
-        match self.declared[at].flow_key {
-            true => flow_of(key),
-            false => key,
-        }
-    }
-
-    /// Entries with the keys that the controller knows, in their order.
-    fn in_order(&self, at: usize, entries: Vec<(&[u8], &[u8])>) -> Vec<KeyValue> {
-        let own = |(key, value): (&[u8], &[u8])| (self.own_key(at, key).to_vec(), value.to_vec());
-        let mut own: Vec<KeyValue> = entries.into_iter().map(own).collect();
-        own.sort_unstable();
-        own
-    }
-
-    fn check_value(&self, at: usize, value: &[u8], must: u16) -> Result<(), StateError> {
-        if value.len() == usize::from(must) {
-            return Ok(());
-        }
-        Err(StateError::ValueSize {
-            name: self.name(at),
-            is: value.len(),
-            must: must.into(),
-        })
-    }
-
-    fn check_index(&self, at: usize, is: u32, len: u32) -> Result<(), StateError> {
-        if is < len {
-            return Ok(());
-        }
-        let name = self.name(at);
-        Err(StateError::Index { name, is, len })
-    }
-
-    fn room(&self, at: usize, room: bool) -> Result<(), StateError> {
-        if room {
-            return Ok(());
-        }
-        Err(StateError::Full {
-            name: self.name(at),
-            capacity: self.declared[at].capacity,
-        })
-    }
-}
-
-fn word(bytes: &[u8]) -> u32 {
-    bytes.first_chunk().map_or(0, |&b| u32::from_le_bytes(b))
 }
 
 /// A state that several instances work on, one run at a time.

@@ -14,9 +14,12 @@ mod pages;
 mod records;
 mod register;
 mod ring;
+mod saved;
 mod slots;
 mod ternary;
 mod uses;
+
+use std::sync::Arc;
 
 use nfl_abi::image::{Resource, ResourceKind};
 
@@ -24,14 +27,14 @@ use crate::flow::FLOW_KEY_BYTES;
 
 pub(crate) use aged::{Aged, Ageing};
 pub use counter::Count;
-pub(crate) use counter::{Counters, KeyedCounters};
+pub(crate) use counter::{CountCells, Counters, KeyedCounters};
 pub(crate) use lpm::Lpm;
 pub(crate) use meter::Meter;
 pub use meter::{Colour, Rates};
 pub(crate) use register::Registers;
 pub(crate) use ring::Ring;
 pub(crate) use slots::Slots;
-pub(crate) use ternary::{PART_MAX, Ternary};
+pub(crate) use ternary::Ternary;
 pub use ternary::{Part, TernaryRule};
 
 /// The bytes of a key, and of its value.
@@ -52,14 +55,10 @@ pub(crate) const PORT_BYTES: usize = 2;
 /// The state of one resource.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Store {
-    /// Exact match; sets have empty values, and tables that packets do not write do not age.
+    /// What only the controller fills. Copies share it until one is edited.
+    Filled(Arc<Filled>),
+    /// Exact match that packets write.
     Exact(Aged),
-    /// Longest prefix match.
-    Lpm(Box<Lpm>),
-    /// First match by priority.
-    Ternary(Ternary),
-    /// Members by consistent hash.
-    Ring(Ring),
     /// Numbered entries.
     Slots(Slots),
     /// Values that packets read and write in place.
@@ -72,6 +71,54 @@ pub(crate) enum Store {
     Meter(Meter),
     /// Nothing is kept here: reports leave at once.
     Report,
+}
+
+/// A table that packets only read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each stands on the heap, where a box would be one more step of every lookup"
+)]
+pub(crate) enum Filled {
+    /// Exact match without ages; sets have empty values.
+    Exact(Aged),
+    /// Longest prefix match.
+    Lpm(Lpm),
+    /// First match by priority.
+    Ternary(Ternary),
+    /// Members by consistent hash.
+    Ring(Ring),
+}
+
+impl Filled {
+    /// What a lookup with this key finds: empty for members of sets and rings.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        match self {
+            Filled::Exact(table) => table.peek(key, 0),
+            Filled::Lpm(lpm) => lpm.get(key),
+            Filled::Ternary(ternary) => ternary.get(key),
+            Filled::Ring(ring) => ring.contains(key).then_some(&[]),
+        }
+    }
+
+    /// The member of a ring for a word.
+    pub(crate) fn pick(&self, word: u32) -> Option<u32> {
+        match self {
+            Filled::Ring(ring) => ring.find(word),
+            _ => None,
+        }
+    }
+
+    /// The bytes of what a lookup found.
+    #[inline]
+    fn value(&self, at: u32) -> &[u8] {
+        match self {
+            Filled::Exact(table) => table.value(at),
+            Filled::Lpm(lpm) => lpm.value(at),
+            Filled::Ternary(ternary) => ternary.value(at),
+            Filled::Ring(ring) => ring.value(at),
+        }
+    }
 }
 
 impl Store {
@@ -97,23 +144,40 @@ impl Store {
             false => usize::from(key_bytes),
         };
         let value = usize::from(value_bytes);
+        let filled = |table| Store::Filled(Arc::new(table));
         match kind {
             ResourceKind::Table | ResourceKind::Set | ResourceKind::Tags => {
-                Store::Exact(Aged::new(lasting, key, value))
+                filled(Filled::Exact(Aged::new(lasting, key, value)))
             }
             ResourceKind::FlowTable | ResourceKind::FlowSet | ResourceKind::FlowState => {
                 Store::Exact(Aged::new(ageing, key, value))
             }
             ResourceKind::Topic => Store::Exact(Aged::new(ageing, PORT_BYTES, 0)),
-            ResourceKind::Lpm => Store::Lpm(Box::new(Lpm::new(capacity, key, value))),
-            ResourceKind::Ternary => Store::Ternary(Ternary::new(capacity)),
-            ResourceKind::Ring => Store::Ring(Ring::new(capacity)),
+            ResourceKind::Lpm => filled(Filled::Lpm(Lpm::new(capacity, key, value))),
+            ResourceKind::Ternary => filled(Filled::Ternary(Ternary::new(capacity, key, value))),
+            ResourceKind::Ring => filled(Filled::Ring(Ring::new(capacity, value))),
             ResourceKind::Slots => Store::Slots(Slots::new(first, ageing, value)),
             ResourceKind::Register => Store::Registers(Registers::new(value_bytes, capacity)),
             ResourceKind::Counter => Store::Counters(Counters::new(capacity)),
             ResourceKind::Counters => Store::KeyedCounters(KeyedCounters::new(ageing, key)),
             ResourceKind::Meter => Store::Meter(Meter::new(capacity, key)),
             ResourceKind::Report => Store::Report,
+        }
+    }
+
+    /// A table that packets only read.
+    pub(crate) fn filled(&self) -> Option<&Filled> {
+        match self {
+            Store::Filled(filled) => Some(filled),
+            _ => None,
+        }
+    }
+
+    /// The same, to be edited; one that is shared is copied first.
+    pub(crate) fn filled_mut(&mut self) -> Option<&mut Filled> {
+        match self {
+            Store::Filled(filled) => Some(Arc::make_mut(filled)),
+            _ => None,
         }
     }
 
@@ -128,7 +192,7 @@ impl Store {
             Store::Counters(counters) => counters.reserve(),
             Store::KeyedCounters(counters) => counters.reserve(),
             Store::Meter(meter) => meter.reserve(),
-            Store::Lpm(_) | Store::Ternary(_) | Store::Ring(_) | Store::Report => {}
+            Store::Filled(_) | Store::Report => {}
         }
     }
 
@@ -136,10 +200,8 @@ impl Store {
     #[inline]
     pub(crate) fn value(&self, at: u32) -> &[u8] {
         match self {
+            Store::Filled(filled) => filled.value(at),
             Store::Exact(table) => table.value(at),
-            Store::Lpm(lpm) => lpm.value(at),
-            Store::Ternary(ternary) => ternary.value(at),
-            Store::Ring(ring) => ring.value(at),
             Store::Slots(slots) => slots.value(at),
             _ => &[],
         }

@@ -78,10 +78,10 @@ pub use {
         Touches, observe, prove,
     },
     nfl_vm::{
-        Budget, Chain, ChainError, Colour, Context, Count, Decided, Effects, Fault, FlowTuple,
-        Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome, Packet, Part,
-        Policy, Rates, ReplaceError, Reported, SharedState, State, StateError, TernaryRule, Trap,
-        Worker,
+        Budget, Chain, ChainError, Colour, Context, Control, Count, Decided, Edits, Effects, Fault,
+        FlowTuple, Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome, Packet,
+        Part, Policy, Rates, ReplaceError, Reported, SharedState, State, StateError, StateGuard,
+        TernaryRule, Trap, Worker,
     },
 };
 #[cfg(feature = "jit")]

@@ -159,7 +159,7 @@ impl<'s> Engines<'s> {
             late: &self.late,
             room,
         };
-        let state = self.instance.shared_state().lock();
+        let state = self.instance.state_mut();
         for (name, module, node) in [
             ("lowered", &self.stages.lowered, &mut self.lowered),
             ("optimised", &self.stages.optimised, &mut self.optimised),

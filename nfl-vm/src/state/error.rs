@@ -53,6 +53,10 @@ pub enum StateError {
         /// How many it holds.
         capacity: u32,
     },
+    /// A controller publishes this table to workers, so it is edited there.
+    Published(String),
+    /// Bytes that are no exported state; the offset from which on.
+    Saved(usize),
     /// Two images share a name and mean different things by it.
     Differs(String),
     /// An image imports what this machine does not offer: the service's number.
@@ -83,6 +87,15 @@ impl fmt::Display for StateError {
             }
             StateError::Full { name, capacity } => {
                 write!(out, "`{name}` holds {capacity} entries, and all are taken")
+            }
+            StateError::Published(name) => {
+                write!(out, "`{name}` is a controller's, and is edited through it")
+            }
+            StateError::Saved(at) => {
+                write!(
+                    out,
+                    "these bytes are no state that was exported, from offset {at} on"
+                )
             }
             StateError::Differs(name) => {
                 write!(out, "two images declare `{name}`, and differ in how")

@@ -86,6 +86,11 @@ impl Aged {
         self.drop_cell(hash, cell, now.run);
     }
 
+    /// Bytes of a key and of a value.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.key_bytes, self.value_bytes)
+    }
+
     /// How many entries there are, those among them that are over.
     pub(crate) fn len(&self) -> u32 {
         self.len

@@ -3,7 +3,9 @@
 //! In: which counter, and the length of a packet. Out: counts. Guaranteed: counts wrap at 64 bits; an index
 //! behind the end and a key without room are not counted.
 
-use super::pages::Pages;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
 use super::{Aged, Ageing, Now};
 
 /// What was counted.
@@ -16,12 +18,29 @@ pub struct Count {
 }
 
 impl Count {
-    fn to_bytes(self) -> [u8; 16] {
+    /// One packet more, of so many bytes.
+    #[inline]
+    fn counted(self, bytes: u32) -> Count {
+        Count {
+            packets: self.packets.wrapping_add(1),
+            bytes: self.bytes.wrapping_add(u64::from(bytes)),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn plus(self, other: Count) -> Count {
+        Count {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+        }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 16] {
         let both = u128::from(self.packets) | u128::from(self.bytes) << 64;
         both.to_le_bytes()
     }
 
-    fn from_bytes(bytes: &[u8]) -> Count {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Count {
         let word = |at: usize| {
             let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
             word.map_or(0, |&word| u64::from_le_bytes(word))
@@ -36,69 +55,139 @@ impl Count {
 /// Bytes of a count in memory.
 const COUNT_BYTES: usize = 16;
 
-/// Counts a packet of so many bytes.
-#[inline]
-fn add(count: &mut [u8], bytes: u32) {
-    let Count {
-        packets,
-        bytes: so_far,
-    } = Count::from_bytes(count);
-    let count_now = Count {
-        packets: packets.wrapping_add(1),
-        bytes: so_far.wrapping_add(u64::from(bytes)),
-    };
-    count.copy_from_slice(&count_now.to_bytes());
+/// An array of counters, or one. A copy counts on its own.
+#[derive(Debug)]
+pub(crate) struct Counters(Arc<CountCells>);
+
+/// Counters that one thread counts in while others read. Those who read see the packets and bytes of
+/// some moment each, not always of the same.
+#[derive(Debug)]
+pub(crate) struct CountCells {
+    len: u32,
+    /// The logarithm of the counters in a page.
+    shift: u32,
+    /// Packets and bytes, one behind the other; pages without any have no memory.
+    pages: Box<[OnceLock<Box<[[AtomicU64; 2]]>>]>,
 }
 
-/// An array of counters, or one.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Counters(Pages);
+/// Counters in a page at most.
+const PAGE: u32 = 1 << 14;
+
+impl CountCells {
+    fn new(len: u32) -> CountCells {
+        let len = len.max(1);
+        let shift = len.min(PAGE).next_power_of_two().ilog2();
+        let pages = (len as usize).div_ceil(1 << shift);
+        CountCells {
+            len,
+            shift,
+            pages: (0..pages).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    /// What one counted so far.
+    pub(crate) fn get(&self, index: u32) -> Count {
+        let page = self.pages.get((index >> self.shift) as usize);
+        let page = page.and_then(OnceLock::get);
+        let cells = page.and_then(|page| page.get(self.within(index)));
+        cells.map_or(Count::default(), |[packets, bytes]| Count {
+            packets: packets.load(Relaxed),
+            bytes: bytes.load(Relaxed),
+        })
+    }
+
+    /// Writes a count. One thread does so at a time, which owns the counters.
+    fn set(&self, index: u32, count: Count) {
+        if index >= self.len {
+            return;
+        }
+        let page = self.page(index >> self.shift);
+        if let Some([packets, bytes]) = page.get(self.within(index)) {
+            packets.store(count.packets, Relaxed);
+            bytes.store(count.bytes, Relaxed);
+        }
+    }
+
+    fn page(&self, page: u32) -> &[[AtomicU64; 2]] {
+        let zeros = || (0..1 << self.shift).map(|_| Default::default()).collect();
+        self.pages[page as usize].get_or_init(zeros)
+    }
+
+    fn within(&self, index: u32) -> usize {
+        index as usize & ((1 << self.shift) - 1)
+    }
+}
 
 impl Counters {
     pub(crate) fn new(len: u32) -> Counters {
-        Counters(Pages::new(COUNT_BYTES, len))
+        Counters(Arc::new(CountCells::new(len)))
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> u32 {
-        self.0.len()
+        self.0.len
     }
 
     /// Takes all memory now.
     pub(crate) fn reserve(&mut self) {
-        self.0.reserve();
+        (0..self.0.pages.len() as u32).for_each(|page| {
+            self.0.page(page);
+        });
+    }
+
+    /// The counters, for others to read.
+    pub(crate) fn cells(&self) -> Arc<CountCells> {
+        Arc::clone(&self.0)
     }
 
     #[inline]
     pub(crate) fn count(&mut self, index: u32, bytes: u32) {
-        if let Some(count) = self.0.get_mut(index) {
-            add(count, bytes);
-        }
+        self.0.set(index, self.get(index).counted(bytes));
     }
 
+    /// Replaces a count; nothing behind the end.
     pub(crate) fn set(&mut self, index: u32, count: Count) {
-        if let Some(place) = self.0.get_mut(index) {
-            place.copy_from_slice(&count.to_bytes());
-        }
+        self.0.set(index, count);
     }
 
     pub(crate) fn get(&self, index: u32) -> Count {
-        self.0
-            .get(index)
-            .map_or(Count::default(), Count::from_bytes)
+        self.0.get(index)
     }
 
     /// All zero again.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        let counted: Vec<u32> = self.entries().map(|(index, _)| index).collect();
+        for index in counted {
+            self.0.set(index, Count::default());
+        }
     }
 
     /// Those that counted something, in the order of their indices.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, Count)> {
-        let counts = self.0.entries();
-        counts.map(|(index, count)| (index, Count::from_bytes(count)))
+        let made = (0..self.0.pages.len() as u32)
+            .filter(|&page| self.0.pages[page as usize].get().is_some());
+        let each = made.flat_map(|page| page << self.0.shift..(page + 1) << self.0.shift);
+        let counts = each.map(|index| (index, self.get(index)));
+        counts.filter(|&(_, count)| count != Count::default())
     }
 }
+
+impl Clone for Counters {
+    fn clone(&self) -> Counters {
+        let copy = CountCells::new(self.len());
+        self.entries()
+            .for_each(|(index, count)| copy.set(index, count));
+        Counters(Arc::new(copy))
+    }
+}
+
+impl PartialEq for Counters {
+    fn eq(&self, other: &Counters) -> bool {
+        self.len() == other.len() && self.entries().eq(other.entries())
+    }
+}
+
+impl Eq for Counters {}
 
 /// Counters by key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,6 +196,16 @@ pub(crate) struct KeyedCounters(Aged);
 impl KeyedCounters {
     pub(crate) fn new(ageing: Ageing, key_bytes: usize) -> KeyedCounters {
         KeyedCounters(Aged::new(ageing, key_bytes, COUNT_BYTES))
+    }
+
+    /// The counts by their keys.
+    pub(super) fn table(&self) -> &Aged {
+        &self.0
+    }
+
+    /// The same, to be filled.
+    pub(super) fn table_mut(&mut self) -> &mut Aged {
+        &mut self.0
     }
 
     /// Makes room for all keys now.
@@ -118,7 +217,9 @@ impl KeyedCounters {
         let known = self.0.find(key, now);
         let zero = [0; COUNT_BYTES];
         if let Some(cell) = known.or_else(|| self.0.place(key, &zero, now)) {
-            add(self.0.value_mut(cell), bytes);
+            let value = self.0.value_mut(cell);
+            let counted = Count::from_bytes(value).counted(bytes);
+            value.copy_from_slice(&counted.to_bytes());
         }
     }
 

@@ -121,6 +121,11 @@ impl Lpm {
         }
     }
 
+    /// Bytes of an address and of a value.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.address_bytes, self.routes.shape().1)
+    }
+
     /// The cell of the longest prefix.
     #[inline]
     pub(crate) fn find(&self, address: &[u8]) -> Option<u32> {
@@ -214,18 +219,6 @@ impl Lpm {
         let cover = covers.next().unwrap_or(NONE);
         self.paint(&key[..self.address_bytes], bits, Some(cell), cover);
         true
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.routes.clear();
-        self.lengths.clear();
-        self.all = NONE;
-        self.nodes = vec![NODE];
-        self.free_nodes.clear();
-        self.entries = vec![NOTHING];
-        self.free_runs = FreeRuns::default();
-        self.short = Vec::new();
     }
 
     /// Gives the places of a prefix to a cell, from those of another one or, where a prefix is new, from

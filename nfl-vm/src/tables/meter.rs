@@ -37,10 +37,10 @@ pub enum Colour {
 const UNITS_PER_BYTE: u128 = 8 * 1_000_000_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Bucket {
-    committed: u128,
-    peak: u128,
-    filled_ns: u64,
+pub(super) struct Bucket {
+    pub(super) committed: u128,
+    pub(super) peak: u128,
+    pub(super) filled_ns: u64,
 }
 
 /// Buckets that a key without one looks at, those first that were not charged for longest.
@@ -82,9 +82,43 @@ impl Meter {
         self.clear();
     }
 
-    /// The rates, if it has any.
+    /// What it lets pass.
     pub(crate) fn rates(&self) -> Option<Rates> {
         self.rates
+    }
+
+    /// Bytes of a key.
+    pub(super) fn key_bytes(&self) -> usize {
+        self.keys.shape().0
+    }
+
+    /// The keys with their buckets, those first that were not charged for longest.
+    pub(super) fn charged(&self) -> impl Iterator<Item = (&[u8], Bucket)> {
+        let cells = self.keys.cells();
+        cells.map(|cell| (self.keys.used(cell).0, self.buckets[cell as usize]))
+    }
+
+    /// Adds a bucket, which was charged last of all; nothing when its key has one or it holds more
+    /// than the rates allow, false when there is no room.
+    pub(super) fn put_back(&mut self, key: &[u8], bucket: Bucket) -> Option<bool> {
+        let full = Bucket::full(self.rates?, bucket.filled_ns);
+        let fits = bucket.committed <= full.committed && bucket.peak <= full.peak;
+        if !fits || self.keys.seek(key, 0).is_some() {
+            return None;
+        }
+        if self.keys.is_full() {
+            return Some(false);
+        }
+        let now = Now {
+            ns: bucket.filled_ns,
+            run: 0,
+        };
+        let cell = self.keys.place(key, &[], now)? as usize;
+        if self.buckets.len() <= cell {
+            self.buckets.resize(cell + 1, full);
+        }
+        self.buckets[cell] = bucket;
+        Some(true)
     }
 
     /// The colour of so many bytes under a key.

@@ -23,6 +23,11 @@ impl Registers {
         }
     }
 
+    /// Bytes of each.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.into()
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> u32 {
         self.pages.len()

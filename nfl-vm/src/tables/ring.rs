@@ -20,6 +20,7 @@ const PLACES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
     capacity: u32,
+    member_bytes: usize,
     /// The members in the order of their bytes, with their hashes.
     members: Vec<(Vec<u8>, u64)>,
     /// The member of each place; none while there is no member.
@@ -27,9 +28,10 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(crate) fn new(capacity: u32) -> Ring {
+    pub(crate) fn new(capacity: u32, member_bytes: usize) -> Ring {
         Ring {
             capacity,
+            member_bytes,
             members: Vec::new(),
             places: Vec::new(),
         }
@@ -42,6 +44,11 @@ impl Ring {
         let spread = u64::from(word).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let at = (spread * self.places.len() as u64) >> 32;
         self.places.get(at as usize).copied()
+    }
+
+    /// How many bytes each member has.
+    pub(crate) fn member_bytes(&self) -> usize {
+        self.member_bytes
     }
 
     /// The bytes of a member.
@@ -103,11 +110,6 @@ impl Ring {
     /// Whether this is a member.
     pub(crate) fn contains(&self, member: &[u8]) -> bool {
         self.position(member).is_ok()
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        *self = Ring::new(self.capacity);
     }
 
     /// The members in the order of their bytes.

@@ -6,6 +6,8 @@
 //! bounded number of steps, but for `take`, which frees what is over: at most one slot for each that was
 //! taken before. What was found stays where it is until the run is over.
 
+use std::collections::BTreeMap;
+
 use super::index::NONE;
 use super::lowest::Lowest;
 use super::records::Records;
@@ -45,6 +47,57 @@ impl Slots {
         self.values.reserve(self.ageing.capacity);
         self.uses.reserve(slots);
         self.cells.reserve(slots.saturating_sub(self.cells.len()));
+    }
+
+    /// Bytes of a value.
+    pub(crate) fn value_bytes(&self) -> usize {
+        self.value_bytes
+    }
+
+    /// How many slots, from the first up, were ever taken.
+    pub(crate) fn fresh(&self) -> u32 {
+        self.cells.len() as u32
+    }
+
+    /// The slots that are taken, those that are over among them, with the times of their last use and
+    /// their values, the least recently used first.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = (u32, u64, &[u8])> {
+        self.uses.iter().map(|at| {
+            let value = self.value(self.cells[at as usize]);
+            (self.first + at, self.uses.used_ns(at), value)
+        })
+    }
+
+    /// Takes these slots, in the order of their last use, and frees the rest of the first `fresh`; nothing
+    /// when they are no such slots, false when there is no room.
+    pub(crate) fn put_back(&mut self, fresh: u32, taken: &[(u32, u64, &[u8])]) -> Option<bool> {
+        if fresh > self.ageing.capacity {
+            return Some(false);
+        }
+        let mut last = self.first;
+        if fresh > 0 {
+            last = self.first.checked_add(fresh - 1)?;
+        }
+        let mut cells = BTreeMap::new();
+        for &(slot, used_ns, value) in taken {
+            if fresh == 0 || !(self.first..=last).contains(&slot) {
+                return None;
+            }
+            let cell = self.values.take(0);
+            self.values.get_mut(cell)[..self.value_bytes].copy_from_slice(value);
+            if cells.insert(slot - self.first, cell).is_some() {
+                return None;
+            }
+            self.uses.add(slot - self.first, used_ns);
+        }
+        for at in 0..fresh {
+            let cell = cells.get(&at).copied();
+            self.cells.push(cell.unwrap_or(NONE));
+            if cell.is_none() {
+                self.freed.insert(at);
+            }
+        }
+        Some(true)
     }
 
     /// The cell of a slot, without touching its age.

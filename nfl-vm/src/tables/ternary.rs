@@ -34,7 +34,7 @@ pub struct TernaryRule {
 }
 
 /// The largest part, in bytes.
-pub(crate) const PART_MAX: u8 = 16;
+const PART_MAX: u8 = 16;
 
 impl Part {
     fn fits(&self, key: &[u8]) -> bool {
@@ -56,13 +56,17 @@ impl Part {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Ternary {
     capacity: u32,
+    key_bytes: usize,
+    value_bytes: usize,
     rules: Vec<TernaryRule>,
 }
 
 impl Ternary {
-    pub(crate) fn new(capacity: u32) -> Ternary {
+    pub(crate) fn new(capacity: u32, key_bytes: usize, value_bytes: usize) -> Ternary {
         Ternary {
             capacity,
+            key_bytes,
+            value_bytes,
             rules: Vec::new(),
         }
     }
@@ -72,6 +76,15 @@ impl Ternary {
         let fits = |rule: &TernaryRule| rule.parts.iter().all(|part| part.fits(key));
         let first = self.rules.iter().position(fits);
         first.map(|at| at as u32)
+    }
+
+    /// Whether a rule has parts that lie within keys, and a value of the right size.
+    pub(crate) fn takes(&self, rule: &TernaryRule) -> bool {
+        let within = |part: &Part| {
+            let end = usize::from(part.offset) + usize::from(part.bytes);
+            part.bytes <= PART_MAX && end <= self.key_bytes
+        };
+        rule.value.len() == self.value_bytes && rule.parts.iter().all(within)
     }
 
     /// The value of a rule.
@@ -103,11 +116,6 @@ impl Ternary {
         self.rules
             .retain(|rule| rule.priority != priority || rule.parts != parts);
         self.rules.len() < held
-    }
-
-    /// Forgets everything.
-    pub(crate) fn clear(&mut self) {
-        self.rules.clear();
     }
 
     /// The rules in the order in which they are asked.

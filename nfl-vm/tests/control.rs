@@ -1,0 +1,338 @@
+//! A controller edits tables while workers run, and states outlive a restart.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nfl_abi::Layer;
+use nfl_abi::host::call::{ARGS_MAX, service, takes};
+use nfl_abi::host::{Host, Memory, Return};
+use nfl_abi::image::{Import, Resource, ResourceKind};
+use nfl_vm::{Bound, Context, Control, Part, Rates, Services, State, StateError, TernaryRule};
+
+fn resource(name: &str, kind: ResourceKind, key_bytes: u16, value_bytes: u16) -> Resource {
+    Resource {
+        name: name.to_owned(),
+        kind,
+        key_bytes,
+        value_bytes,
+        capacity: 64,
+        idle_ns: 0,
+        first: 0,
+        flow_key: false,
+        layout: 0,
+    }
+}
+
+fn node() -> Vec<Resource> {
+    let aged = |name, kind, key, value| Resource {
+        idle_ns: 1_000,
+        ..resource(name, kind, key, value)
+    };
+    vec![
+        resource("table", ResourceKind::Table, 4, 8),
+        resource("routes", ResourceKind::Lpm, 4, 8),
+        resource("rules", ResourceKind::Ternary, 4, 8),
+        resource("ring", ResourceKind::Ring, 0, 8),
+        aged("flows", ResourceKind::FlowTable, 4, 4),
+        aged("slots", ResourceKind::Slots, 0, 2),
+        resource("register", ResourceKind::Register, 0, 4),
+        resource("count", ResourceKind::Counter, 0, 0),
+        aged("counts", ResourceKind::Counters, 4, 0),
+        resource("meter", ResourceKind::Meter, 4, 0),
+    ]
+}
+
+struct Nothing;
+
+impl Memory for Nothing {
+    fn packet(&self) -> &[u8] {
+        &[0; 60]
+    }
+    fn packet_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+    fn push(&mut self, _: u32) -> bool {
+        false
+    }
+    fn pop(&mut self, _: u32) -> bool {
+        false
+    }
+    fn append(&mut self, _: u32) -> bool {
+        false
+    }
+    fn cut(&mut self, _: u32) {}
+    fn read(&self, _: u32, _: &mut [u8]) -> bool {
+        false
+    }
+}
+
+/// The imports of all calls that the tests make, in this order.
+const CALLS: [&str; 11] = [
+    "table.get",
+    "lpm.get",
+    "ternary.match",
+    "ring.pick",
+    "flow.get",
+    "flow.put",
+    "slot.take",
+    "register.add",
+    "counter.count",
+    "meter.charge",
+    "slot.remove",
+];
+
+fn bound(state: &mut State) -> Bound {
+    let resources = state.resources().to_vec();
+    let import = |name: &str| {
+        let service = service(name).expect("a service");
+        let at = resources.iter().position(|r| takes(service, r.kind));
+        Import {
+            service: service.number,
+            param: 0,
+            resource: at.map(|at| at as u8),
+        }
+    };
+    let imports: Vec<Import> = CALLS.iter().map(|name| import(name)).collect();
+    state.bind(&imports, &resources).expect("they make sense")
+}
+
+fn call(services: &mut Services<'_>, name: &str, args: &[u32]) -> (u32, Option<Vec<u8>>) {
+    let at = CALLS.iter().position(|other| *other == name);
+    let mut words = [0; ARGS_MAX];
+    words[..args.len()].copy_from_slice(args);
+    match services.call(at.expect("an import"), words, &mut Nothing) {
+        Return::Words(word, _) => (word, services.value(word).map(<[u8]>::to_vec)),
+        other => panic!("{name} answers {other:?}"),
+    }
+}
+
+fn rule(version: u64) -> TernaryRule {
+    let all = Part {
+        offset: 0,
+        bytes: 4,
+        big_endian: true,
+        lo: 0,
+        hi: u128::MAX,
+    };
+    TernaryRule {
+        priority: version as u32,
+        parts: vec![all],
+        value: version.to_le_bytes().to_vec(),
+    }
+}
+
+/// Makes all tables say `version`.
+fn publish(control: &Control, version: u64) -> Result<(), StateError> {
+    let value = version.to_le_bytes();
+    let before = (version - 1).to_le_bytes();
+    control.edit(|tables| {
+        tables.insert("table", &[1, 2, 3, 4], &value)?;
+        tables.insert_prefix("routes", &[1, 2, 3, 4], 16, &value)?;
+        tables.remove_rule("rules", rule(version - 1))?;
+        tables.insert_rule("rules", rule(version))?;
+        tables.insert("ring", &value, &[])?;
+        tables.remove("ring", &before).map(drop)
+    })
+}
+
+/// One run: what the four tables say, each asked twice.
+fn versions(bound: &Bound, state: &mut State) -> [u64; 8] {
+    let context = Context::default();
+    let mut services = Services::new(bound, state, Layer::Network, &context);
+    let key = [u32::from_le_bytes([1, 2, 3, 4])];
+    let names = ["table.get", "lpm.get", "ternary.match", "ring.pick"];
+    let mut names = names.into_iter().cycle();
+    call(&mut services, "counter.count", &[0]);
+    [(); 8].map(|()| {
+        let name = names.next().expect("a cycle");
+        let (_, value) = call(&mut services, name, &key);
+        let value = value.expect("there is always one");
+        u64::from_le_bytes(value.try_into().expect("eight bytes"))
+    })
+}
+
+#[test]
+fn a_thousand_edits_under_traffic_are_seen_whole_and_in_order() {
+    let control = Control::new(&node()).expect("they agree");
+    publish(&control, 1).expect("it fits");
+    let over = AtomicBool::new(false);
+    let runs = std::thread::scope(|scope| {
+        let traffic = scope.spawn(|| {
+            let mut state = control.worker();
+            let bound = bound(&mut state);
+            let (mut last, mut runs) = (0, 0u64);
+            loop {
+                let ends = over.load(Ordering::Acquire);
+                let seen = versions(&bound, &mut state);
+                assert_eq!(seen, [seen[0]; 8], "one run sees one version");
+                assert!(seen[0] >= last, "and none that is older than before");
+                last = seen[0];
+                runs += 1;
+                if ends {
+                    assert_eq!(last, 1_001, "what was published is seen by the next run");
+                    return runs;
+                }
+            }
+        });
+        for version in 2..=1_001 {
+            publish(&control, version).expect("it fits");
+            let counted = control.counter("count", 0).expect("a counter");
+            assert_eq!(counted.bytes % 60, 0);
+        }
+        over.store(true, Ordering::Release);
+        traffic.join().expect("the traffic goes on")
+    });
+    assert_eq!(control.version(), 1_001);
+    let counted = control.counter("count", 0).expect("a counter");
+    assert_eq!((counted.packets, counted.bytes), (runs, runs * 60));
+}
+
+#[test]
+fn a_worker_that_stands_still_keeps_its_tables_and_costs_one_copy_each() {
+    let control = Control::new(&node()).expect("they agree");
+    publish(&control, 1).expect("it fits");
+    let mut state = control.worker();
+    let bound = bound(&mut state);
+    assert_eq!(versions(&bound, &mut state)[0], 1);
+    for version in 2..100 {
+        publish(&control, version).expect("it fits");
+    }
+    let copies = control.copies();
+    assert!(copies <= 12, "four tables were copied {copies} times");
+    assert_eq!(
+        state.get("table", &[1, 2, 3, 4]),
+        Ok(Some(&1u64.to_le_bytes()[..]))
+    );
+    assert_eq!(versions(&bound, &mut state), [99; 8]);
+}
+
+#[test]
+fn edits_that_fail_change_nothing() {
+    let control = Control::new(&node()).expect("they agree");
+    publish(&control, 1).expect("it fits");
+    let mut state = control.worker();
+    let bound = bound(&mut state);
+    let failed = control.edit(|tables| {
+        tables.insert("table", &[1, 2, 3, 4], &[7; 8])?;
+        tables.clear("routes")?;
+        assert!(tables.tables().entries("routes")?.is_empty());
+        tables.insert("table", &[1], &[7; 8])
+    });
+    assert!(failed.is_err());
+    assert_eq!(versions(&bound, &mut state), [1; 8]);
+    publish(&control, 2).expect("it fits");
+    assert_eq!(versions(&bound, &mut state), [2; 8]);
+    control.with_tables(|tables| assert_eq!(tables.entries("routes").expect("they").len(), 1));
+
+    let refused = state
+        .insert("table", &[0; 4], &[0; 8])
+        .expect_err("not here");
+    assert_eq!(
+        refused.to_string(),
+        "`table` is a controller's, and is edited through it"
+    );
+    let refused = control.edit(|tables| tables.insert("flows", &[0; 4], &[0; 4]));
+    assert_eq!(
+        refused.expect_err("packets write it").to_string(),
+        "`flows` is a flow table, which cannot do this"
+    );
+}
+
+/// A state in which every resource has something.
+fn used() -> State {
+    let mut state = State::new(&node()).expect("they agree");
+    let rates = Rates {
+        committed_bps: 8_000,
+        committed_burst: 500,
+        peak_bps: 16_000,
+        peak_burst: 700,
+    };
+    state.set_meter("meter", Some(rates)).expect("a meter");
+    state.insert("table", &[1; 4], &[2; 8]).expect("room");
+    state
+        .insert_prefix("routes", &[10, 0, 0, 0], 8, &[3; 8])
+        .expect("room");
+    state
+        .insert_prefix("routes", &[0; 4], 0, &[4; 8])
+        .expect("room");
+    state.insert_rule("rules", rule(5)).expect("room");
+    state.insert("ring", &[6; 8], &[]).expect("room");
+    let bound = bound(&mut state);
+    for n in 0..5u32 {
+        let context = Context {
+            clock_ns: 100 * u64::from(n),
+            ..Context::default()
+        };
+        let mut services = Services::new(&bound, &mut state, Layer::Network, &context);
+        call(&mut services, "flow.put", &[n % 3, n]);
+        call(&mut services, "flow.get", &[0]);
+        call(&mut services, "slot.take", &[n]);
+        call(&mut services, "register.add", &[0, n]);
+        call(&mut services, "counter.count", &[n]);
+        call(&mut services, "meter.charge", &[n, 100]);
+        call(&mut services, "slot.remove", &[1]);
+    }
+    state
+}
+
+#[test]
+fn a_state_comes_back_as_it_was() {
+    let state = used();
+    let bytes = state.export();
+    let mut back = State::new(&node()).expect("they agree");
+    assert_eq!(back.import(&bytes), Ok(Vec::new()));
+    assert_eq!(back, state);
+    assert_eq!(back.export(), bytes);
+
+    // What is not declared is left out, and what differs is refused.
+    let mut fewer = State::new(&node()[..3]).expect("they agree");
+    let left_out = fewer.import(&bytes).expect("the rest fits");
+    assert_eq!(left_out[..2], ["ring", "flows"]);
+    assert_eq!(fewer.get("table", &[1; 4]), Ok(Some(&[2; 8][..])));
+    let mut resources = node();
+    resources[4].layout = 1;
+    let mut other = State::new(&resources).expect("they agree");
+    let empty = other.clone();
+    assert_eq!(
+        other.import(&bytes),
+        Err(StateError::Differs("flows".to_owned()))
+    );
+    assert_eq!(other, empty);
+    let mut resources = node();
+    resources[1].capacity = 1;
+    let mut small = State::new(&resources).expect("they agree");
+    let full = small.import(&bytes).expect_err("two prefixes");
+    assert_eq!(
+        full.to_string(),
+        "`routes` holds 1 entries, and all are taken"
+    );
+}
+
+/// Bytes with any one changed are refused; with the sum put right they are refused or taken, and what
+/// is taken goes out again as it came, but for what one way of writing has no other for.
+#[test]
+fn bytes_that_are_wrong_change_nothing() {
+    let bytes = used().export();
+    let mut state = State::new(&node()).expect("they agree");
+    let empty = state.clone();
+    for len in 0..bytes.len() {
+        assert!(state.import(&bytes[..len]).is_err());
+    }
+    let end = bytes.len() - 4;
+    for at in 0..end {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 0x41;
+        assert!(state.import(&wrong).is_err());
+        assert_eq!(state, empty);
+        let sum = nfl_abi::hash::crc32c(&wrong[..end]);
+        wrong[end..].copy_from_slice(&sum.to_le_bytes());
+        let mut other = empty.clone();
+        match other.import(&wrong) {
+            Ok(_) => {
+                let mut again = empty.clone();
+                assert!(again.import(&other.export()).is_ok());
+                assert_eq!(again, other);
+            }
+            Err(_) => assert_eq!(other, empty),
+        }
+    }
+}
