@@ -67,16 +67,19 @@ pub(crate) struct CountCells {
     /// The logarithm of the counters in a page.
     shift: u32,
     /// Packets and bytes, one behind the other; pages without any have no memory.
-    pages: Box<[OnceLock<Box<[[AtomicU64; 2]]>>]>,
+    pages: Box<[OnceLock<Page>]>,
 }
 
+/// Packets and bytes of each of its counters.
+type Page = Box<[[AtomicU64; 2]]>;
+
 /// Counters in a page at most.
-const PAGE: u32 = 1 << 14;
+const PAGE_MAX: u32 = 1 << 14;
 
 impl CountCells {
     fn new(len: u32) -> CountCells {
         let len = len.max(1);
-        let shift = len.min(PAGE).next_power_of_two().ilog2();
+        let shift = len.min(PAGE_MAX).next_power_of_two().ilog2();
         let pages = (len as usize).div_ceil(1 << shift);
         CountCells {
             len,
