@@ -251,8 +251,8 @@ impl<'s> Engines<'s> {
         }
         // Host code without services leaves the clock alone.
         self.native.state_mut().set_clock(context.clock_ns);
-        let (is, must) = (self.native.shared_state(), self.instance.shared_state());
-        if *is.lock() != *must.lock() {
+        let (is, must) = (self.native.state_mut(), self.instance.state_mut());
+        if *is != *must {
             return Err(format!("host code leaves {is:x?}, the machine {must:x?}"));
         }
         Ok(())
