@@ -103,7 +103,7 @@ fn prefixes(address_bytes: u16, entries: u32, lengths: &[(u16, u64)]) -> Filled 
         // Unicast: 1.0.0.0 to 223.255.255.255, and 2000::/3.
         address[0] = match address_bytes {
             4 => 1 + address[0] % 223,
-            _ => 0x20 | address[0] % 0x20,
+            _ => 0x20 | (address[0] % 0x20),
         };
         let done = state.insert_prefix("it", &address, bits, &n.to_le_bytes());
         done.expect("room");

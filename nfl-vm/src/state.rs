@@ -74,6 +74,8 @@ pub(crate) struct Run {
     pub(crate) memory: RunMemory,
     /// What a controller publishes, if there is one.
     reader: Option<Reader>,
+    /// Whether rules were edited since the last run.
+    unsettled: bool,
 }
 
 impl Clone for Run {
@@ -82,6 +84,7 @@ impl Clone for Run {
             number: self.number,
             memory: RunMemory::default(),
             reader: self.reader.clone(),
+            unsettled: self.unsettled,
         }
     }
 }
@@ -195,19 +198,36 @@ impl State {
         self.set_clock(clock_ns);
         self.run.number += 1;
         self.run.memory.clear();
-        if self.run.reader.is_some() {
-            self.read_news();
+        if self.run.reader.is_some() || self.run.unsettled {
+            self.catch_up();
         }
     }
 
     #[inline]
-    fn read_news(&mut self) {
+    fn catch_up(&mut self) {
+        if self.run.unsettled {
+            self.settle();
+        }
         let news = self.run.reader.as_mut().and_then(Reader::news);
         for (store, table) in self.stores.iter_mut().zip(news.unwrap_or_default()) {
             if let (Store::Filled(old), Some(new)) = (store, table)
                 && !Arc::ptr_eq(old, new)
             {
                 *old = Arc::clone(new);
+            }
+        }
+    }
+
+    /// Prepares lookups after edits of rules.
+    #[cold]
+    fn settle(&mut self) {
+        self.run.unsettled = false;
+        for store in &mut self.stores {
+            // Making one that others share one's own would copy it.
+            if store.filled().is_some_and(|table| !table.is_settled())
+                && let Some(table) = store.filled_mut()
+            {
+                table.settle();
             }
         }
     }
@@ -293,7 +313,7 @@ impl State {
     /// From the next run on the tables are those that a controller publishes.
     fn follow(&mut self, reader: Reader) {
         self.run.reader = Some(reader);
-        self.read_news();
+        self.catch_up();
     }
 
     /// The tables that only a controller fills, by the places of their resources.

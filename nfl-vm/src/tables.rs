@@ -14,6 +14,7 @@ mod pages;
 mod records;
 mod register;
 mod ring;
+mod rules;
 mod saved;
 mod slots;
 mod ternary;
@@ -98,6 +99,21 @@ impl Filled {
             Filled::Lpm(lpm) => lpm.get(key),
             Filled::Ternary(ternary) => ternary.get(key),
             Filled::Ring(ring) => ring.contains(key).then_some(&[]),
+        }
+    }
+
+    /// Whether lookups are prepared.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self {
+            Filled::Ternary(ternary) => ternary.is_settled(),
+            _ => true,
+        }
+    }
+
+    /// Prepares lookups after edits, as far as there is something to prepare.
+    pub(crate) fn settle(&mut self) {
+        if let Filled::Ternary(ternary) = self {
+            ternary.settle();
         }
     }
 

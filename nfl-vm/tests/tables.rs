@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nfl_abi::image::{Resource, ResourceKind};
-use nfl_vm::State;
+use nfl_abi::Layer;
+use nfl_abi::host::call::{service, takes};
+use nfl_abi::host::{Host, Memory, Return, SERVICES};
+use nfl_abi::image::{Import, Resource, ResourceKind};
+use nfl_vm::{Bound, Context, Part, Services, State, TernaryRule};
 use prefix_trie::PrefixMap;
 
 fn operations() -> u64 {
@@ -244,4 +247,216 @@ fn a_member_that_leaves_a_ring_moves_no_other_share() {
         again.insert("it", member, &[]).expect("room");
     }
     assert_eq!(again, ring);
+}
+
+/// Rules over numbers of both byte orders, prefixes, ranges and empty ones, against asking one after another.
+#[test]
+fn the_first_rule_that_fits_is_found_among_many() {
+    let mut chance = Chance(10);
+    let mut rules = Node::new(resource(ResourceKind::Ternary, 8, 4, 300));
+    let mut model: Vec<TernaryRule> = Vec::new();
+    for n in 0..operations() / 8 {
+        let part = |chance: &mut Chance| {
+            let bytes = [1, 2, 4][chance.below(3) as usize];
+            let offset = chance.below(2) as u16 * 4;
+            let big_endian = chance.below(2) == 0;
+            // The key's bytes are small, so that the middle of the numbers matters.
+            let number = |chance: &mut Chance| {
+                let bytes: Vec<u8> = (0..bytes).map(|_| chance.below(4) as u8).collect();
+                bytes.iter().fold(0, |n, &b| n << 8 | u128::from(b))
+            };
+            let (lo, hi) = match chance.below(8) {
+                0 => (0, u128::MAX),
+                1 => (number(chance), number(chance)),
+                2 => (0, number(chance)),
+                3..=5 => (number(chance), u128::MAX),
+                _ => {
+                    let one = number(chance);
+                    (one, one)
+                }
+            };
+            Part {
+                offset,
+                bytes,
+                big_endian,
+                lo,
+                hi,
+            }
+        };
+        let parts = (0..chance.below(4)).map(|_| part(&mut chance)).collect();
+        let rule = TernaryRule {
+            priority: 1 + chance.below(5) as u32,
+            parts,
+            value: (n as u32).to_le_bytes().to_vec(),
+        };
+        // Those with no parts end every search, so they are rare.
+        if !rule.parts.is_empty() || chance.below(50) == 0 {
+            let room = model.len() < 300;
+            assert_eq!(rules.state.insert_rule("it", rule.clone()).is_ok(), room);
+            if room {
+                let before = |other: &TernaryRule| other.priority >= rule.priority;
+                model.insert(model.partition_point(before), rule);
+            }
+        }
+        if chance.below(3) == 0 && !model.is_empty() {
+            let gone = model[chance.below(model.len() as u64) as usize].clone();
+            assert_eq!(rules.state.remove_rule("it", &gone), Ok(true));
+            model.retain(|r| (r.priority, &r.parts) != (gone.priority, &gone.parts));
+        }
+        let keys: Vec<Vec<u8>> = (0..16)
+            .map(|_| (0..8).map(|_| chance.below(4) as u8).collect())
+            .collect();
+        let fits = |rule: &TernaryRule, key: &[u8]| {
+            rule.parts.iter().all(|part| {
+                let start = usize::from(part.offset);
+                let mut bytes = key[start..start + usize::from(part.bytes)].to_vec();
+                if !part.big_endian {
+                    bytes.reverse();
+                }
+                let number = bytes.iter().fold(0, |n, &b| n << 8 | u128::from(b));
+                part.lo <= number && number <= part.hi
+            })
+        };
+        for key in &keys {
+            let expected = model.iter().find(|rule| fits(rule, key));
+            let expected = expected.map(|rule| &rule.value[..]);
+            // Between the edits and the next run, and in it.
+            assert_eq!(rules.state.get("it", key), Ok(expected));
+        }
+        rules.run(|services| {
+            for key in &keys {
+                let expected = model.iter().find(|rule| fits(rule, key));
+                assert_eq!(
+                    services.lookup(0, key),
+                    expected.map(|rule| &rule.value[..])
+                );
+            }
+        });
+    }
+}
+
+/// A state with one resource, and its first service.
+struct Node {
+    state: State,
+    bound: Bound,
+}
+
+impl Node {
+    fn new(resource: Resource) -> Node {
+        let import = Import {
+            service: SERVICES
+                .iter()
+                .find(|service| takes(service, resource.kind))
+                .expect("each kind has a service")
+                .number,
+            param: 0,
+            resource: Some(0),
+        };
+        let mut state = state(resource.clone());
+        let bound = state.bind(&[import], &[resource]);
+        Node {
+            state,
+            bound: bound.expect("it makes sense"),
+        }
+    }
+
+    fn run(&mut self, calls: impl FnOnce(&mut Services<'_>)) {
+        let context = Context {
+            clock_ns: self.state.clock_ns(),
+            ..Context::default()
+        };
+        calls(&mut Services::new(
+            &self.bound,
+            &mut self.state,
+            Layer::Network,
+            &context,
+        ));
+    }
+}
+
+/// Ageing at the corners of the clock: the first nanosecond and the last.
+#[test]
+fn entries_age_at_the_ends_of_time_too() {
+    for idle_ns in [1, 10, u64::MAX] {
+        let mut flows = Node::new(Resource {
+            idle_ns,
+            ..resource(ResourceKind::FlowTable, 1, 1, 2)
+        });
+        flows.state.insert("it", &[1], &[1]).expect("room");
+        flows.run(|services| assert_eq!(services.lookup(0, &[1]), Some(&[1][..])));
+        flows.state.advance(idle_ns - 1);
+        flows.run(|services| assert_eq!(services.lookup(0, &[1]), Some(&[1][..])));
+        flows.state.set_clock(u64::MAX);
+        let since = u64::MAX - (idle_ns - 1);
+        let lives = since < idle_ns;
+        flows.run(|services| assert_eq!(services.lookup(0, &[1]).is_some(), lives));
+        flows.state.insert("it", &[2], &[2]).expect("room");
+        // The clock stands, so nothing ages any more.
+        flows.state.advance(u64::MAX);
+        flows.run(|services| assert_eq!(services.lookup(0, &[2]), Some(&[2][..])));
+        let room = flows.state.insert("it", &[3], &[3]);
+        assert_eq!(room.is_ok(), !lives, "an old one gives way");
+        let full = flows.state.insert("it", &[4], &[4]).is_err();
+        assert!(full, "and two do");
+    }
+}
+
+/// What a run found stays, whatever it then puts there, and however often.
+#[test]
+fn values_stay_while_a_run_replaces_them() {
+    let mut table = resource(ResourceKind::FlowTable, 4, 4, 3);
+    table.idle_ns = 1_000;
+    let imports = ["flow.get", "flow.put", "flow.remove"].map(|name| Import {
+        service: service(name).expect("a service").number,
+        param: 0,
+        resource: Some(0),
+    });
+    let mut state = state(table.clone());
+    let bound = state.bind(&imports, &[table]).expect("they make sense");
+    for _ in 0..3 {
+        let context = Context::default();
+        let mut services = Services::new(&bound, &mut state, Layer::Network, &context);
+        let mut call = |import, args: [u32; 2]| {
+            let [key, value] = args;
+            match services.call(import, [key, value, 0, 0, 0, 0], &mut Nothing) {
+                Return::Words(word, _) => word,
+                other => panic!("it answers {other:?}"),
+            }
+        };
+        let mut found = Vec::new();
+        for n in 0..500u32 {
+            assert_eq!(call(1, [n % 3, n]), 1);
+            found.push((n, call(0, [n % 3, 0])));
+            if n % 7 == 0 {
+                assert_eq!(call(2, [n % 3, 0]), 1);
+            }
+        }
+        for (n, address) in found {
+            assert_eq!(services.value(address), Some(&n.to_le_bytes()[..]));
+        }
+    }
+}
+
+struct Nothing;
+
+impl Memory for Nothing {
+    fn packet(&self) -> &[u8] {
+        &[]
+    }
+    fn packet_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+    fn push(&mut self, _: u32) -> bool {
+        false
+    }
+    fn pop(&mut self, _: u32) -> bool {
+        false
+    }
+    fn append(&mut self, _: u32) -> bool {
+        false
+    }
+    fn cut(&mut self, _: u32) {}
+    fn read(&self, _: u32, _: &mut [u8]) -> bool {
+        false
+    }
 }

@@ -88,6 +88,7 @@ impl State {
             return Err(StateError::Prefix(name.to_string()));
         }
         let room = ternary.insert(rule);
+        self.run.unsettled = true;
         self.room(at, room)
     }
 
@@ -141,7 +142,11 @@ impl State {
     pub fn remove_rule(&mut self, name: &str, rule: &TernaryRule) -> Result<bool, StateError> {
         let at = self.at_edit(name)?;
         match self.stores[at].filled_mut() {
-            Some(Filled::Ternary(ternary)) => Ok(ternary.remove(rule.priority, &rule.parts)),
+            Some(Filled::Ternary(ternary)) => {
+                let was = ternary.remove(rule.priority, &rule.parts);
+                self.run.unsettled = true;
+                Ok(was)
+            }
             _ => Err(self.kind(at)),
         }
     }

@@ -109,7 +109,8 @@ impl Control {
 
     /// A controller of tables that were filled before. Workers begin with what the state has of flows,
     /// slots, registers and counts.
-    pub fn over(state: State) -> Control {
+    pub fn over(mut state: State) -> Control {
+        state.settle();
         let published = Published {
             version: 0,
             tables: state.filled(),
@@ -204,6 +205,12 @@ impl Writer {
             return;
         }
         self.version += 1;
+        for &at in self.touched.keys() {
+            if let Some(table) = self.state.stores[at].filled_mut() {
+                table.settle();
+            }
+        }
+        self.state.run.unsettled = false;
         current.store(Arc::new(Published {
             version: self.version,
             tables: self.state.filled(),
