@@ -215,7 +215,7 @@ impl<'s> Engines<'s> {
                 "checked, the machine answers {checked:x?}, and else {after:x?}"
             ));
         }
-        if *self.checked.shared_state().lock() != *self.instance.shared_state().lock() {
+        if *self.checked.state_mut() != *self.instance.state_mut() {
             return Err("checked, the machine leaves another state".to_owned());
         }
         Ok(())
