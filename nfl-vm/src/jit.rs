@@ -26,11 +26,13 @@
 )]
 
 mod arena;
+mod bytes;
 mod call;
 mod direct;
 mod facts;
 mod mem;
 mod ops;
+mod run;
 mod translate;
 
 use std::ffi::c_void;
@@ -44,18 +46,15 @@ use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use nfl_abi::Image;
 use nfl_abi::host::{self, Call};
+use nfl_abi::image::{Right, VerdictKind};
 use nfl_abi::map;
+use nfl_abi::{Image, Layer, Role};
 use nfl_verify::{EntryBound, Proven, Touches};
 
 use self::arena::{Arena, Code};
-pub(crate) use self::call::Run;
-use self::call::{Frame, GOING, NO_ROOM};
 use self::facts::Facts;
 use crate::load::Loaded;
-use crate::outcome::{Fault, Trap};
-use crate::packet::View;
 
 /// Why a program stays with the interpreter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -113,34 +112,39 @@ struct Compiler {
     builders: FunctionBuilderContext,
 }
 
-/// Host code of one program.
+/// Host code of one program, and what a run asks of its image.
 #[derive(Debug)]
 pub(crate) struct Native {
     entries: Vec<Start>,
     calls: Vec<Call>,
     constants: Vec<u8>,
+    carried_bytes: usize,
+    reads_clock: bool,
+    /// The verdicts that are allowed, by their numbers.
+    verdicts: [Option<VerdictKind>; VERDICTS],
+    /// Bit `n` is set when verdict number `n` has an operand.
+    operands: u8,
     /// Where the functions are.
     #[expect(dead_code, reason = "it is here to be dropped with the functions")]
     code: Code,
 }
 
-/// The function of an entry.
+/// How many numbers verdicts have.
+const VERDICTS: usize = VerdictKind::ALL.len();
+
+/// An entry.
 #[derive(Clone, Copy, Debug)]
 struct Start {
     function: Entry,
+    layer: Layer,
+    steps: u32,
+    /// The lengths of packets that it runs for.
+    lengths: (usize, usize),
     reads_context: bool,
 }
 
 /// What host code is called as: frame, packet and the packet's length to verdict and operand.
 type Entry = extern "C" fn(*mut c_void, *mut u8, u32) -> u64;
-
-/// How a run of host code ends.
-pub(crate) enum Ended {
-    /// With these words in `a0` and `a1`. Where the first is no verdict that is allowed, this instruction finished.
-    Finished { a0: u32, a1: u32, pc: u32 },
-    /// In a service that found no room.
-    NoRoom,
-}
 
 impl Jit {
     /// A compiler for this host.
@@ -197,19 +201,30 @@ impl Jit {
             .arena
             .add(&code)
             .map_err(|error| Unsupported::Memory(error.to_string()))?;
-        let function = |(at, bound): (usize, &EntryBound)| Start {
+        let start = |((at, bound), entry): ((usize, &EntryBound), &nfl_abi::Entry)| Start {
             // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
             function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
+            layer: entry.layer,
+            steps: bound.steps,
+            lengths: match entry.role {
+                Role::Every => (entry.need.into(), 0),
+                _ => (entry.need.into(), map::PACKET_MAX as usize),
+            },
             reads_context: bound.touches.has(Touches::CONTEXT),
         };
+        let bounds = entries.into_iter().zip(proven.entries());
+        let entries = bounds.zip(&manifest.entries).map(start).collect();
+        let verdict = |n: usize| run::verdict(image, n as u32, 1);
         Ok(Native {
-            entries: entries
-                .into_iter()
-                .zip(proven.entries())
-                .map(function)
-                .collect(),
+            entries,
             calls,
             constants: image.constants.clone(),
+            carried_bytes: manifest.carried.len(),
+            reads_clock: manifest.rights.has(Right::Clock),
+            verdicts: std::array::from_fn(|n| Some(verdict(n)?.kind)),
+            operands: (0..VERDICTS).fold(0, |mask, n| {
+                mask | u8::from(verdict(n).is_some_and(|verdict| verdict.operand != 0)) << n
+            }),
             code,
         })
     }
@@ -258,73 +273,6 @@ impl Compiler {
         }
         code.extend_from_slice(compiled.buffer.data());
         Ok(())
-    }
-}
-
-impl Native {
-    /// Whether the entry with this index reads what the node tells.
-    pub(crate) fn reads_context(&self, index: usize) -> bool {
-        self.entries
-            .get(index)
-            .is_some_and(|entry| entry.reads_context)
-    }
-
-    /// Runs the entry with this index. The packet is at least as long as the entry needs, and `carried` as the manifest says.
-    pub(crate) fn run(
-        &self,
-        index: usize,
-        run: &mut Run<'_>,
-        carried: &mut [u8],
-    ) -> Result<Ended, Fault> {
-        let mut frame = Frame::new(
-            (run.packet.start(), run.packet.len()),
-            run.context.as_ptr(),
-            carried.as_mut_ptr(),
-            self.constants.as_ptr(),
-            run,
-        );
-        self.enter(index, &mut frame)
-    }
-
-    /// The same where the image imports nothing.
-    #[inline]
-    pub(crate) fn run_alone(
-        &self,
-        index: usize,
-        mut packet: View<'_>,
-        context: Option<[u8; map::CONTEXT_BYTES as usize]>,
-        carried: &mut [u8],
-    ) -> Result<Ended, Fault> {
-        let mut frame = Frame::new(
-            (packet.start(), packet.len()),
-            context
-                .as_ref()
-                .map_or(std::ptr::null(), |context| context.as_ptr()),
-            carried.as_mut_ptr(),
-            self.constants.as_ptr(),
-            std::ptr::null_mut(),
-        );
-        self.enter(index, &mut frame)
-    }
-
-    #[inline]
-    fn enter(&self, index: usize, frame: &mut Frame<'_>) -> Result<Ended, Fault> {
-        let entry = self.entries.get(index).ok_or(Fault::NoSuchEntry(index))?;
-        let (packet, len) = (frame.packet, frame.len);
-        let words = (entry.function)((&raw mut *frame).cast(), packet, len);
-        let pc = frame.pc;
-        match frame.status {
-            GOING => Ok(Ended::Finished {
-                a0: words as u32,
-                a1: (words >> 32) as u32,
-                pc,
-            }),
-            NO_ROOM => Ok(Ended::NoRoom),
-            _ => Err(Fault::Trap {
-                pc,
-                trap: Trap::Service,
-            }),
-        }
     }
 }
 

@@ -17,7 +17,7 @@ use nfl_verify::Proven;
 use crate::hot::{Heat, RUNS_TOLD};
 use crate::interp::Step;
 #[cfg(feature = "jit")]
-use crate::jit::{Ended, Native, Run};
+use crate::jit::Native;
 use crate::memory::Word;
 use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame, Packet, View};
@@ -413,7 +413,7 @@ impl Instance {
 }
 
 /// A program, where its resources are, and the state.
-type Parts<'a> = (&'a Loaded, &'a Bound, &'a mut Home);
+pub(crate) type Parts<'a> = (&'a Loaded, &'a Bound, &'a mut Home);
 
 /// Runs host code where there is some, or flat code: without the checks that the proof made, where the
 /// budget is enough.
@@ -424,23 +424,37 @@ fn run_fast(
     given: (View<'_>, &Context, &mut [u8]),
     budget: Budget,
 ) -> Result<Outcome, Fault> {
+    #[cfg(feature = "jit")]
+    if let Some(native) = parts.0.native().get()
+        && native.covers(index, budget)
+    {
+        return native.run(parts, index, given);
+    }
+    run_interpreted(parts, work, index, given, budget)
+}
+
+#[inline(never)]
+fn run_interpreted(
+    parts: Parts<'_>,
+    work: &mut Option<Box<Work>>,
+    index: usize,
+    given: (View<'_>, &Context, &mut [u8]),
+    budget: Budget,
+) -> Result<Outcome, Fault> {
     let Shared { proven, code, .. } = &*parts.0.shared;
     let is_entry = index < proven.image().manifest.entries.len();
-    if is_entry && budget.covers(proven.steps(index)) {
+    if is_entry
+        && budget.covers(proven.steps(index))
+        && let Some(code) = code
+    {
+        let work = work.get_or_insert_default();
         #[cfg(feature = "jit")]
-        if let Some(native) = parts.0.native().get() {
-            return run_native(native, parts, index, given);
+        if work.runs % RUNS_TOLD == RUNS_TOLD - 1 {
+            parts.0.heat().warm(parts.0, RUNS_TOLD);
         }
-        if let Some(code) = code {
-            let work = work.get_or_insert_default();
-            #[cfg(feature = "jit")]
-            if work.runs % RUNS_TOLD == RUNS_TOLD - 1 {
-                parts.0.heat().warm(parts.0, RUNS_TOLD);
-            }
-            return with_services(parts, index, given, |given| {
-                run_flat(code, proven, index, given, work)
-            });
-        }
+        return with_services(parts, index, given, |given| {
+            run_flat(code, proven, index, given, work)
+        });
     }
     run_view(parts, index, given, budget, |_| {})
 }
@@ -474,56 +488,6 @@ fn with_services(
         effects: services.into_effects(),
         ..outcome
     })
-}
-
-#[cfg(feature = "jit")]
-fn run_native(
-    native: &Native,
-    (loaded, bound, state): Parts<'_>,
-    index: usize,
-    (view, context, carried): (View<'_>, &Context, &mut [u8]),
-) -> Result<Outcome, Fault> {
-    let image = loaded.image();
-    let manifest = &image.manifest;
-    let entry = manifest.entries.get(index);
-    let entry = entry.ok_or(Fault::NoSuchEntry(index))?;
-    let len = view.len();
-    let clock = manifest.rights.has(Right::Clock);
-    // Who imports nothing has no use for the state.
-    if bound.slots.is_empty() {
-        if let Some(outcome) = admit(image, entry, len, carried.len())? {
-            return Ok(outcome);
-        }
-        let context = native.reads_context(index).then(|| context.to_bytes(clock));
-        return native_outcome(image, native.run_alone(index, view, context, carried)?);
-    }
-    let mut state = state.hold();
-    let services = Services::new(bound, &mut state, entry.layer, context);
-    if let Some(outcome) = admit(image, entry, len, carried.len())? {
-        return Ok(outcome);
-    }
-    let mut run = Run {
-        services,
-        packet: view,
-        context: context.to_bytes(clock),
-        native,
-    };
-    let outcome = native_outcome(image, native.run(index, &mut run, carried)?)?;
-    Ok(Outcome {
-        effects: run.services.into_effects(),
-        ..outcome
-    })
-}
-
-#[cfg(feature = "jit")]
-fn native_outcome(image: &Image, ended: Ended) -> Result<Outcome, Fault> {
-    match ended {
-        Ended::Finished { a0, a1, pc } => {
-            let words = (Word::number(a0), Word::number(a1));
-            outcome(image, || pc, Some(words), None)
-        }
-        Ended::NoRoom => outcome(image, || 0, None, None),
-    }
 }
 
 fn run_flat(

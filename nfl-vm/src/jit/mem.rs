@@ -81,16 +81,19 @@ impl Translator<'_, '_> {
 
     fn load(&mut self, op: Op, flags: MemFlagsData, (base, at): Place) -> Value {
         let ins = self.b.ins();
-        match op {
-            Op::Lb => ins.sload8(I32, flags, base, at),
-            Op::Lbu => ins.uload8(I32, flags, base, at),
-            Op::Lh => ins.sload16(I32, flags, base, at),
-            Op::Lhu => ins.uload16(I32, flags, base, at),
-            _ => ins.load(I32, flags, base, at),
-        }
+        let (value, bytes) = match op {
+            Op::Lb => return ins.sload8(I32, flags, base, at),
+            Op::Lh => return ins.sload16(I32, flags, base, at),
+            Op::Lbu => (ins.uload8(I32, flags, base, at), 1),
+            Op::Lhu => (ins.uload16(I32, flags, base, at), 2),
+            _ => (ins.load(I32, flags, base, at), 4),
+        };
+        self.bytes.note_load(value, bytes, (base, at), flags);
+        value
     }
 
     fn store(&mut self, op: Op, flags: MemFlagsData, value: Value, (base, at): Place) {
+        self.bytes.forget_loads();
         let ins = self.b.ins();
         match op {
             Op::Sb => ins.istore8(flags, value, base, at),

@@ -44,6 +44,7 @@ impl Translator<'_, '_> {
                     let y = self.number(line, inst.rs2, b)?;
                     let result = self.compute(inst.op, (x, ra), (y, rb));
                     let result = result.ok_or(Unsupported::Fact(line.pc))?;
+                    let result = self.shortened(inst.op, x, (y, rb), result);
                     self.set_number(inst.rd, result);
                 }
                 _ => self.on_address(line, b)?,

@@ -9,10 +9,11 @@ use nfl_abi::map;
 
 use super::Native;
 use super::call::{Frame, GOING, NO_ROOM, Run};
-use crate::load::{Parts, admit, outcome};
+use crate::load::Parts;
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{Context, View};
+use crate::run::{admit, outcome};
 use crate::services::Services;
 
 /// The verdict that two words are, if the image may have it.
@@ -68,7 +69,7 @@ impl Native {
             );
             return self.enter(loaded.image(), index, &mut frame);
         }
-        let mut state = state.lock();
+        let mut state = state.hold();
         let services = Services::new(bound, &mut state, start.layer, context);
         let image = loaded.image();
         if !is_admitted

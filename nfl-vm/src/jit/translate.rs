@@ -22,6 +22,7 @@ use nfl_isa::{Op, Reg};
 use nfl_verify::{Holds, Range, Region};
 
 use super::Unsupported;
+use super::bytes::Bytes;
 use super::call::Frame;
 use super::facts::{Facts, Flow, Line};
 
@@ -45,6 +46,7 @@ pub(super) struct Translator<'a, 'f> {
     blocks: BTreeMap<u32, Block>,
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
+    pub(super) bytes: Bytes,
     /// For each subroutine where its calls go on.
     behind: BTreeMap<u32, Vec<u32>>,
     regions: [MemFlagsData; 6],
@@ -90,6 +92,7 @@ pub(super) fn entry(
         addresses: [None; PLACES],
         blocks: BTreeMap::new(),
         open: BTreeSet::new(),
+        bytes: Bytes::default(),
         behind: BTreeMap::new(),
         regions,
         stopped: None,
@@ -190,6 +193,7 @@ impl Translator<'_, '_> {
                     self.b.ins().jump(block, &[]);
                 }
                 self.b.switch_to_block(block);
+                self.bytes.forget_loads();
                 if !self.open.contains(&line.pc) {
                     self.b.seal_block(block);
                 }
