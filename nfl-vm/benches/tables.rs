@@ -2,7 +2,7 @@
 //!
 //! In: tables with entries of chance: a hundred, ten thousand and a million (rules: a hundred, a thousand and
 //! ten thousand), with uniform and with Zipf traffic over their keys. Out: nanoseconds a lookup, the
-//! median, least and greatest of several samples taken in turns over all sizes in one process, and how many
+//! median and the outer tenths of many samples taken in turns over all sizes in one process, and how many
 //! times the middle size's median that is, for people to read: `cargo bench -p nfl-vm --bench tables`. Every
 //! lookup is checked to find something before any time counts; nothing is judged here.
 
@@ -15,8 +15,10 @@ use nfl_abi::host::call::service;
 use nfl_abi::image::{Import, Resource, ResourceKind};
 use nfl_vm::{Bound, Context, Part, Services, State, TernaryRule};
 
-const SAMPLES: usize = 9;
-/// Lookups in a sample: more keys than any cache holds entries.
+const TURNS: usize = 5;
+/// Lookups that are timed together.
+const PART: usize = 1 << 11;
+/// Lookups in a turn.
 const LOOKUPS: usize = 1 << 19;
 
 /// SplitMix64.
@@ -175,22 +177,25 @@ fn traffic(keys: &[Vec<u8>], zipf: bool) -> Traffic {
     }
 }
 
-/// Nanoseconds a lookup, the loop over the keys taken off.
-fn sample(filled: &mut Filled, traffic: &Traffic) -> f64 {
+/// Nanoseconds a lookup for each part of the traffic, the loop over its keys taken off. The parts are so short
+/// that few of them wait for other programs.
+fn sample(filled: &mut Filled, traffic: &Traffic, samples: &mut Vec<f64>) {
     let context = Context::default();
     let mut services = Services::new(&filled.bound, &mut filled.state, Layer::Network, &context);
-    let keys = || traffic.keys.chunks_exact(traffic.key_bytes);
-    let start = Instant::now();
-    for key in keys() {
-        black_box(services.lookup(0, key).map(|value| value[0]));
+    for part in traffic.keys.chunks_exact(traffic.key_bytes * PART) {
+        let keys = || part.chunks_exact(traffic.key_bytes);
+        let start = Instant::now();
+        for key in keys() {
+            black_box(key[0]);
+        }
+        let idle = start.elapsed();
+        let start = Instant::now();
+        for key in keys() {
+            black_box(services.lookup(0, key).map(|value| value[0]));
+        }
+        let net = start.elapsed().saturating_sub(idle);
+        samples.push(net.as_nanos() as f64 / PART as f64);
     }
-    let full = start.elapsed();
-    let start = Instant::now();
-    for key in keys() {
-        black_box(key[0]);
-    }
-    let net = full.saturating_sub(start.elapsed());
-    net.as_nanos() as f64 / LOOKUPS as f64
 }
 
 fn report(name: &str, mut sizes: Vec<Filled>) {
@@ -208,19 +213,20 @@ fn report(name: &str, mut sizes: Vec<Filled>) {
     for zipf in [false, true] {
         let traffic: Vec<Traffic> = sizes.iter().map(|f| traffic(&f.keys, zipf)).collect();
         let mut samples = vec![Vec::new(); sizes.len()];
-        for _ in 0..SAMPLES {
+        for _ in 0..TURNS {
             for ((filled, traffic), samples) in sizes.iter_mut().zip(&traffic).zip(&mut samples) {
-                samples.push(sample(filled, traffic));
+                sample(filled, traffic, samples);
             }
         }
         let mut out = std::io::stdout();
         let middle = {
             samples[1].sort_by(f64::total_cmp);
-            samples[1][SAMPLES / 2]
+            samples[1][samples[1].len() / 2]
         };
         for (filled, samples) in sizes.iter().zip(&mut samples) {
             samples.sort_by(f64::total_cmp);
-            let (least, median, most) = (samples[0], samples[SAMPLES / 2], samples[SAMPLES - 1]);
+            let at = |share: usize| samples[samples.len() * share / 10];
+            let (least, median, most) = (at(1), at(5), at(9));
             let kind = if zipf { "Zipf" } else { "uniform" };
             writeln!(
                 out,
