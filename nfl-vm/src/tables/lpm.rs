@@ -33,14 +33,15 @@ const NOTHING: Entry = Entry {
 const PLACES: usize = 256;
 
 /// Places with one word of bits.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
-/// One level: places that say the same as the place before share its entry.
+/// One level: places that say the same as the place before share its entry. One line of a cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Node {
-    /// For each eight places, those where a run begins; the first always does.
-    begins: [u8; PLACES / GROUP],
-    /// For each eight places, the runs that begin before them.
+    /// For each sixteen places, those where a run begins; the first always does.
+    begins: [u16; PLACES / GROUP],
+    /// For each sixteen places, the runs that begin before them.
     before: [u8; PLACES / GROUP],
     /// The entry of the first run.
     entries: u32,
@@ -178,9 +179,10 @@ impl Node {
     #[inline]
     fn entry(&self, byte: u8) -> usize {
         let group = usize::from(byte) / GROUP;
-        let up_to = 0xff_u8 >> (7 - byte % 8);
-        let begun = ONES[usize::from(self.begins[group] & up_to)];
-        self.entries as usize + usize::from(self.before[group]) + usize::from(begun) - 1
+        let up_to = u16::MAX >> (15 - byte % 16);
+        let [low, high] = (self.begins[group] & up_to).to_le_bytes();
+        let begun = usize::from(ONES[usize::from(low)]) + usize::from(ONES[usize::from(high)]);
+        self.entries as usize + usize::from(self.before[group]) + begun - 1
     }
 }
 
