@@ -6,12 +6,15 @@
 #[path = "../../src/frames.rs"]
 #[expect(dead_code, reason = "the benches use the rest")]
 mod frames;
+#[cfg(feature = "polkavm")]
 mod polka;
 mod rbpf;
 mod sbpf;
+#[cfg(feature = "wasmtime")]
 mod wasm;
 
 use std::slice;
+#[cfg(any(feature = "polkavm", feature = "wasmtime"))]
 use std::sync::OnceLock;
 
 /// What became of a packet: the verdict, the port, which none of these has, and the bytes.
@@ -47,6 +50,7 @@ fn kind(number: u32) -> (Kind, bool) {
 }
 
 /// Engines that nodes make once.
+#[cfg(feature = "wasmtime")]
 fn wasm_engine() -> Result<&'static wasmtime::Engine, String> {
     static ENGINE: OnceLock<Result<wasmtime::Engine, String>> = OnceLock::new();
     ENGINE
@@ -55,6 +59,7 @@ fn wasm_engine() -> Result<&'static wasmtime::Engine, String> {
         .map_err(Clone::clone)
 }
 
+#[cfg(feature = "polkavm")]
 fn polka_engine(jit: bool) -> Result<&'static polkavm::Engine, String> {
     static ENGINES: [OnceLock<Result<polkavm::Engine, String>>; 2] =
         [OnceLock::new(), OnceLock::new()];
@@ -67,8 +72,12 @@ fn make(number: u32, program: &[u8], packets: &[Vec<u8>]) -> Result<Box<dyn Sand
     Ok(match kind {
         Kind::Rbpf => Box::new(rbpf::Rbpf::new(program, jit, packets)?),
         Kind::Sbpf => Box::new(sbpf::Sbpf::new(program, jit, packets)?),
+        #[cfg(feature = "polkavm")]
         Kind::Polka => Box::new(polka::Polka::new(polka_engine(jit)?, program, packets)?),
+        #[cfg(feature = "wasmtime")]
         Kind::Wasm => Box::new(wasm::Wasm::new(wasm_engine()?, program, packets)?),
+        #[cfg(not(all(feature = "polkavm", feature = "wasmtime")))]
+        _ => return Err("it was left out of the build".to_string()),
     })
 }
 
@@ -184,6 +193,7 @@ pub unsafe extern "C" fn sandbox_prepare(
     // SAFETY: the caller's promise.
     let program = unsafe { slice::from_raw_parts(program, program_bytes) };
     let prepared = match kind(number).0 {
+        #[cfg(feature = "polkavm")]
         Kind::Polka => polka::link(program),
         _ => Ok(program.to_vec()),
     };
@@ -222,11 +232,15 @@ pub unsafe extern "C" fn sandbox_cold(
     match kind {
         Kind::Rbpf => rbpf::cold(program, jit, packet),
         Kind::Sbpf => sbpf::cold(program, jit, packet),
+        #[cfg(feature = "polkavm")]
         Kind::Polka => polka::cold(
             polka_engine(jit).expect("it was made before"),
             program,
             packet,
         ),
+        #[cfg(feature = "wasmtime")]
         Kind::Wasm => wasm::cold(wasm_engine().expect("it was made before"), program, packet),
+        #[cfg(not(all(feature = "polkavm", feature = "wasmtime")))]
+        _ => u32::MAX,
     }
 }
