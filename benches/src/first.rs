@@ -5,15 +5,14 @@
 
 use std::fmt;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use nfl::abi::image::Claims;
 use nfl::{
-    Budget, Compiler, Engine, Image, Limits, MemoryFiles, Packet, Policy, PrivateKey, Role,
-    TrustPolicy, TrustStore, VerdictKind,
+    Budget, Engine, Image, Packet, Policy, PrivateKey, Role, TrustPolicy, TrustStore, VerdictKind,
 };
 
 use crate::measure::{Action, Samples, actions};
@@ -28,7 +27,7 @@ pub(crate) struct First {
     pub(crate) capsule_bytes: Vec<(String, usize)>,
     /// Bytes of a program to its first result.
     pub(crate) cold: Vec<(String, Samples)>,
-    /// A source to its image in a process that is warm, and whole processes.
+    /// A source to its image, whole processes.
     pub(crate) compile: Vec<(String, Samples)>,
     pub(crate) skipped: Vec<String>,
 }
@@ -54,7 +53,7 @@ impl fmt::Display for First {
 
 /// Measures all of it.
 pub(crate) fn measure(place: &Path) -> First {
-    let (capsules, capsule_bytes) = capsules();
+    let (capsules, capsule_bytes) = capsules(place);
     let mut skipped = Vec::new();
     First {
         capsules,
@@ -86,15 +85,17 @@ struct Sent {
     bytes: Vec<u8>,
 }
 
-fn capsule(name: &'static str, source: &str, key: &PrivateKey) -> Sent {
-    let files = MemoryFiles::from([("guard.nfl", source)]);
-    let build = Compiler::new(Limits::EDGE).build(&files, "guard.nfl");
-    let unit = build.finish().expect("it compiles");
-    let bound = unit.function("Guard").expect("it is there");
-    let bound = bound.bind(&[]).expect("it has no parameters");
-    let image = bound.images().expect("it is proved").remove(0).image;
+fn capsule(name: &'static str, source: &str, key: &PrivateKey, place: &Path) -> Sent {
+    let image = image(source, "Guard", place);
     let bytes = nfl::sign(&image, &Claims::default(), key).expect("the key signs");
     Sent { name, bytes }
+}
+
+/// The image of a source in memory.
+pub(crate) fn image(source: &str, function: &str, place: &Path) -> Image {
+    let path = place.join(format!("{function}.nfl"));
+    std::fs::write(&path, source).expect("there is room for a file");
+    ours::build(&path)
 }
 
 /// A contract near the limit of size: a list of networks, each with ports of its own.
@@ -115,13 +116,13 @@ pub(crate) fn long_guard() -> String {
     text
 }
 
-fn capsules() -> (Vec<(String, Samples)>, Vec<(String, usize)>) {
+fn capsules(place: &Path) -> (Vec<(String, Samples)>, Vec<(String, usize)>) {
     let key = PrivateKey::generate().expect("the system gives random numbers");
     let mut store = TrustStore::new(TrustPolicy::default());
     store.add_key(key.public().clone()).expect("a sound key");
     let sent = [
-        capsule("a short contract", GUARD, &key),
-        capsule("a long contract", &long_guard(), &key),
+        capsule("a short contract", GUARD, &key, place),
+        capsule("a long contract", &long_guard(), &key, place),
     ];
     let sizes = sent
         .iter()
@@ -208,31 +209,17 @@ fn cold(place: &Path) -> Vec<(String, Samples)> {
     actions(&mut list, Duration::from_millis(8))
 }
 
-/// Sources to images: in a warm process by the library, and whole processes against clang.
+/// Sources to images: whole processes against clang.
 fn compile(place: &Path, skipped: &mut Vec<String>) -> Vec<(String, Samples)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/baselines");
-    let mut list: Vec<Action<'_>> = Vec::new();
-    for name in SIX {
-        list.push((
-            format!("{name}: in the library, warm"),
-            Box::new(move || {
-                black_box(ours::image(name));
-            }),
-        ));
-    }
-    let mut out = actions(&mut list, Duration::from_millis(1));
-    let nflc = PathBuf::from(std::env::var_os("NFLC").unwrap_or_default());
-    if !nflc.exists()
-        || Command::new(peers::CLANG)
-            .arg("--version")
-            .output()
-            .is_err()
+    let nflc = ours::nflc();
+    if Command::new(peers::CLANG)
+        .arg("--version")
+        .output()
+        .is_err()
     {
-        skipped.push(
-            "whole processes: skipped, for there is no `nflc` of a release build or no clang"
-                .to_string(),
-        );
-        return out;
+        skipped.push("whole processes: skipped, for there is no clang".to_string());
+        return Vec::new();
     }
     let mut list: Vec<Action<'_>> = Vec::new();
     for name in SIX {
@@ -260,8 +247,7 @@ fn compile(place: &Path, skipped: &mut Vec<String>) -> Vec<(String, Samples)> {
             }),
         ));
     }
-    out.extend(actions(&mut list, Duration::from_millis(1)));
-    out
+    actions(&mut list, Duration::from_millis(1))
 }
 
 fn quiet(command: &mut Command) {

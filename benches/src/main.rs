@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let first = first::measure(&place);
     write!(out, "{first}")?;
-    let scale = scale::measure();
+    let scale = scale::measure(&place);
     write!(out, "{scale}")?;
     let report = report::text(&rows, &first, &scale);
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -2,14 +2,13 @@
 //!
 //! In: the name of a function, its traffic, an engine. Out: a [`Side`].
 
+use std::fs;
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use nfl::{
-    Budget, Compiler, Context, DirFiles, Engine, Frame, Image, Instance, Limits, Policy, Role,
-    Verdict, VerdictKind,
-};
+use nfl::{Budget, Context, Engine, Frame, Image, Instance, Policy, Role, Verdict, VerdictKind};
 
 use crate::frames::{Frames, Row};
 use crate::measure::{End, Side};
@@ -36,18 +35,38 @@ pub(crate) fn source(name: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// The compiler as a command: what the environment names as `NFLC`.
+pub(crate) fn nflc() -> PathBuf {
+    PathBuf::from(std::env::var_os("NFLC").unwrap_or_default())
+}
+
 /// The image of a function, for the default target.
 pub(crate) fn image(name: &str) -> Image {
     let (place, function) = source(name);
-    let files = DirFiles::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join(place));
-    let unit = Compiler::new(Limits::EDGE)
-        .build(&files, &format!("{function}.nfl"))
-        .finish()
-        .expect("it compiles");
-    let function = unit.function(function).expect("the file has the function");
-    let bound = function.bind(&[]).expect("it has no parameters");
-    let mut images = bound.images().expect("it is proved");
-    images.remove(0).image
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+    build(&place.join(format!("{function}.nfl")))
+}
+
+/// The one image of a source, for the default target.
+pub(crate) fn build(source: &Path) -> Image {
+    let out = std::env::temp_dir().join(format!("nfl-image-{}", std::process::id()));
+    let output = Command::new(nflc())
+        .arg("build")
+        .arg(source)
+        .arg("--out-dir")
+        .arg(&out)
+        .output()
+        .expect("there is an `nflc`");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let mut files = fs::read_dir(&out).expect("it was just written");
+    let file = files
+        .next()
+        .expect("there is one image")
+        .expect("it can be listed");
+    let bytes = fs::read(file.path()).expect("it can be read");
+    fs::remove_dir_all(&out).expect("it is ours");
+    Image::from_bytes(&bytes).expect("the compiler writes images")
 }
 
 /// The engines there are; the fastest is the last.

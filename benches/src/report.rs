@@ -49,7 +49,7 @@ pub(crate) fn text(rows: &[Row], first: &First, scale: &Scale) -> String {
         sizes.join(", ")
     );
     list(&mut out, &first.capsules);
-    out.push_str("\nSources to images:\n\n");
+    out.push_str("\nSources to images, whole processes:\n\n");
     list(&mut out, &first.compile);
     out.push_str(&scales(scale));
     out.push_str("\n## Left out\n\n");
@@ -294,16 +294,6 @@ fn first_bars(first: &First) -> Vec<(String, String, bool)> {
             .find(|(n, _)| *n == name)
             .map(|(_, s)| s.median())
     };
-    let warm: Vec<f64> = SIX
-        .iter()
-        .filter_map(|name| median(format!("{name}: in the library, warm")))
-        .collect();
-    let most = warm.iter().copied().fold(0.0, f64::max) / 1e6;
-    bars.push((
-        "source to image in at most 2 ms, warm, the slowest of six".to_string(),
-        format!("{most:.1} ms"),
-        most <= 2.0,
-    ));
     let whole = SIX.iter().filter_map(|name| {
         Some(median(format!("{name}: nflc build"))? / median(format!("{name}: clang -Oz"))?)
     });

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use nfl::{Compiler, Engine, Image, Limits, MemoryFiles, Policy};
+use nfl::{Engine, Image, Policy};
 
 use crate::first;
 use crate::measure::{Samples, Side, in_turns};
@@ -76,37 +76,28 @@ impl fmt::Display for Scale {
 }
 
 /// Measures both.
-pub(crate) fn measure() -> Scale {
+pub(crate) fn measure(place: &Path) -> Scale {
     let mut routes = Vec::new();
     for entries in [10_000, 1_000_000] {
         for (name, pick) in [("uniform", Pick::Uniform), ("Zipf", Pick::Zipf)] {
-            routes.push(lookups(entries, name, pick));
+            routes.push(lookups(entries, name, pick, place));
         }
     }
     Scale {
         routes,
-        capsules: capsules(),
+        capsules: capsules(place),
     }
 }
 
 /// The router of the baselines with a table of this capacity.
-fn router_of(capacity: usize) -> Image {
+fn router_of(capacity: usize, place: &Path) -> Image {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/baselines/Router.nfl");
     let text = std::fs::read_to_string(path).expect("the repository has it");
     let text = text.replace("LpmTable(32768)", &format!("LpmTable({capacity})"));
-    image(&text, "Router")
+    first::image(&text, "Router", place)
 }
 
-fn image(text: &str, function: &str) -> Image {
-    let files = MemoryFiles::from([("source.nfl", text)]);
-    let build = Compiler::new(Limits::EDGE).build(&files, "source.nfl");
-    let unit = build.finish().expect("it compiles");
-    let bound = unit.function(function).expect("it is there");
-    let bound = bound.bind(&[]).expect("it has no parameters");
-    bound.images().expect("it is proved").remove(0).image
-}
-
-fn lookups(entries: usize, name: &'static str, pick: Pick) -> Routes {
+fn lookups(entries: usize, name: &'static str, pick: Pick, place: &Path) -> Routes {
     let traffic = router(&mut Dice::new(9), entries, PACKETS, pick);
     let nothing = Traffic {
         packets: traffic.packets.clone(),
@@ -116,7 +107,7 @@ fn lookups(entries: usize, name: &'static str, pick: Pick) -> Routes {
     let (_, engine) = ours::engines().pop().expect("there is an engine");
     let mut native = Native::new("router", &traffic);
     let mut empty = Native::new("empty", &nothing);
-    let image = router_of(entries.next_power_of_two());
+    let image = router_of(entries.next_power_of_two(), place);
     let mut ours = Ours::of(&engine, image, &traffic).expect("it holds so many");
     let mut ours_empty = Ours::new(&engine, "empty", &nothing).expect("it is proved");
     assert!(native.ends() == ours.ends(), "{entries} routes");
@@ -149,9 +140,9 @@ fn own_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-fn capsules() -> Capsules {
+fn capsules(place: &Path) -> Capsules {
     let engine = Engine::interp();
-    let one = image(&first::long_guard(), "Guard");
+    let one = first::image(&first::long_guard(), "Guard", place);
     // Each has a name of its own, so that no two programs are equal.
     let images: Vec<Vec<u8>> = (0..CAPSULES)
         .map(|number| {

@@ -192,7 +192,7 @@ pub unsafe extern "C" fn sandbox_prepare(
 ) -> usize {
     // SAFETY: the caller's promise.
     let program = unsafe { slice::from_raw_parts(program, program_bytes) };
-    let prepared = match kind(number).0 {
+    let prepared: Result<Vec<u8>, String> = match kind(number).0 {
         #[cfg(feature = "polkavm")]
         Kind::Polka => polka::link(program),
         _ => Ok(program.to_vec()),
