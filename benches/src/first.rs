@@ -213,6 +213,13 @@ fn cold(place: &Path) -> Vec<(String, Samples)> {
 fn compile(place: &Path, skipped: &mut Vec<String>) -> Vec<(String, Samples)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/baselines");
     let nflc = ours::nflc();
+    if !nflc
+        .parent()
+        .is_some_and(|place| place.ends_with("release"))
+    {
+        skipped.push("whole processes of the compiler: `nflc` is no release build".to_string());
+        return Vec::new();
+    }
     if Command::new(peers::CLANG)
         .arg("--version")
         .output()

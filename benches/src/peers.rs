@@ -30,13 +30,17 @@ fn source(name: &str) -> PathBuf {
 
 /// Compiles a function for a guest and answers the file.
 pub(crate) fn compile(name: &str, options: &[&str], out: &Path) -> Result<Vec<u8>, String> {
+    compile_file(&source(name), options, out)
+}
+
+fn compile_file(source: &Path, options: &[&str], out: &Path) -> Result<Vec<u8>, String> {
     let headers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/baselines");
     let output = Command::new(CLANG)
         .args(["-O2", "-ffreestanding"])
         .args(options)
         .arg("-I")
         .arg(headers)
-        .arg(source(name))
+        .arg(source)
         .arg("-o")
         .arg(out)
         .output()
@@ -69,11 +73,13 @@ pub(crate) fn sides(name: &str, traffic: &Traffic, place: &Path) -> Vec<(&'stati
         Ok(library) => library,
         Err(why) => return vec![("other sandboxes", Err(why))],
     };
+    // All packets of what these run are equally long.
+    let length = traffic.packets[0].len();
     let mut sides = Vec::new();
     for (side, number) in SANDBOXES {
         if plain(name) || name == "telemetry" && side == "wasmtime" {
             let make = |name: &str| -> Result<Box<dyn Side>, String> {
-                let program = library.prepare(number, &program(number, name, place)?)?;
+                let program = library.prepare(number, &program(number, name, length, place)?)?;
                 Ok(Box::new(library.side(
                     number,
                     &program,
@@ -94,7 +100,7 @@ pub(crate) fn cold<'a>(packet: &'a [u8], place: &Path) -> Vec<Action<'a>> {
         return list;
     };
     for (side, number) in SANDBOXES {
-        let made = program(number, "parse", place).and_then(|program| {
+        let made = program(number, "parse", packet.len(), place).and_then(|program| {
             let program = library.prepare(number, &program)?;
             library.side(number, &program, &[packet.to_vec()])?;
             Ok(program)
@@ -108,23 +114,40 @@ pub(crate) fn cold<'a>(packet: &'a [u8], place: &Path) -> Vec<Action<'a>> {
     list
 }
 
-/// The program of a function for a sandbox.
-fn program(number: u32, name: &str, place: &Path) -> Result<Vec<u8>, String> {
+/// The program of a function for a sandbox, and for packets of this length.
+fn program(number: u32, name: &str, length: usize, place: &Path) -> Result<Vec<u8>, String> {
     match number / 2 {
-        0 => ebpf(name, "v3", place),
-        1 => ebpf(name, "v2", place),
+        0 => fixed_ebpf(name, length, place),
+        1 => ebpf(name, place),
         2 => riscv(name, place),
         _ => wasm(name, place),
     }
 }
 
-/// The instructions of a function for eBPF machines outside of a kernel.
-fn ebpf(name: &str, version: &str, place: &Path) -> Result<Vec<u8>, String> {
-    let cpu = format!("-mcpu={version}");
-    let out = place.join(format!("{name}-{version}.o"));
-    let bytes = compile(name, &["--target=bpf", "-U__bpf__", &cpu, "-c"], &out)?;
-    let file = object::File::parse(&*bytes).map_err(|e| e.to_string())?;
-    let text = file.section_by_name(".text").ok_or("no code")?;
+/// The instructions of a function that takes a packet and its length.
+fn ebpf(name: &str, place: &Path) -> Result<Vec<u8>, String> {
+    let out = place.join(format!("{name}-v2.o"));
+    let options = ["--target=bpf", "-U__bpf__", "-mcpu=v2", "-c"];
+    section(&compile(name, &options, &out)?, ".text")
+}
+
+/// The instructions of a function that takes a packet alone, since rbpf does not tell a length.
+fn fixed_ebpf(name: &str, length: usize, place: &Path) -> Result<Vec<u8>, String> {
+    let path = place.join(format!("{name}-fixed.c"));
+    let text = format!(
+        "#include \"{}\"\n__attribute__((section(\"entry\"))) u32 fixed(u8 *packet)\n{{\n\treturn nf_body(packet, packet + {length}, 0);\n}}\n",
+        source(name).display()
+    );
+    std::fs::write(&path, text).map_err(|e| e.to_string())?;
+    let out = place.join(format!("{name}-fixed.o"));
+    let options = ["--target=bpf", "-U__bpf__", "-mcpu=v3", "-c"];
+    section(&compile_file(&path, &options, &out)?, "entry")
+}
+
+/// The instructions in a section that needs nothing else.
+fn section(object: &[u8], name: &str) -> Result<Vec<u8>, String> {
+    let file = object::File::parse(object).map_err(|e| e.to_string())?;
+    let text = file.section_by_name(name).ok_or("no code")?;
     if text.relocations().next().is_some() {
         return Err("it calls the host".to_string());
     }

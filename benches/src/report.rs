@@ -72,7 +72,8 @@ pub(crate) fn text(rows: &[Row], first: &First, scale: &Scale) -> String {
 
 const LEFT_OUT: &str = "\
 * Sandboxes without tables of their own do not run `router`, `nat44`, `synguard` and `dnsguard`: lookups would be calls of the host with a copy
-  of the answer, which measures the harness. rbpf and solana-sbpf give a program no context, so they do not run `telemetry` either.
+  of the answer, which measures the harness. rbpf and solana-sbpf give a program no context, so they do not run `telemetry` either; rbpf tells no
+  length, so its programs are compiled for one.
 * Kernel eBPF runs one packet a hundred thousand times in a row, another one in each round; two more lines do the same for native code and for ours. Its bytes after `telemetry` are not compared, since its
   clock is its own.
 * libriscv is not a package.
