@@ -51,7 +51,7 @@ impl Engine {
         }
     }
 
-    /// Host code, with the same limits: faster by an order of magnitude, and without a count of steps. A program for
+    /// Host code, with the same limits: several times as fast, and without a count of steps. A program for
     /// which there is no host code is interpreted; [`Loaded::is_compiled`] tells.
     ///
     /// # Errors
