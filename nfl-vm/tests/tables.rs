@@ -335,6 +335,38 @@ fn the_first_rule_that_fits_is_found_among_many() {
     }
 }
 
+/// Each word's place and each member's weight as the book has them.
+#[test]
+fn a_ring_chooses_as_the_book_says() {
+    const G: u64 = 0x9e37_79b9_7f4a_7c15;
+    for (capacity, many) in [(3, 3u32), (100, 60)] {
+        let mut ring = Node::new(resource(ResourceKind::Ring, 0, 4, capacity));
+        let members: Vec<[u8; 4]> = (0..many).map(u32::to_be_bytes).collect();
+        for member in &members {
+            ring.state.insert("it", member, &[]).expect("room");
+        }
+        let places = u64::from(capacity * 128).max(1024).next_power_of_two();
+        ring.run(|services| {
+            for word in (0..500u32).map(|n| n.wrapping_mul(0x0101_6b35)) {
+                let place = ((u64::from(word).wrapping_mul(G) >> 32) * places) >> 32;
+                let weight = |member: &&[u8; 4]| {
+                    let hash = nfl_abi::hash::siphash24([0; 2], &member[..]);
+                    // One step of SplitMix64 whose state becomes this.
+                    let state = hash ^ place.wrapping_mul(G);
+                    (Chance(state.wrapping_sub(G)).next(), **member)
+                };
+                let heaviest = members.iter().max_by_key(weight).expect("some");
+                let Return::Words(address, _) =
+                    services.call(0, [word, 0, 0, 0, 0, 0], &mut Nothing)
+                else {
+                    panic!("it answers words");
+                };
+                assert_eq!(services.value(address), Some(&heaviest[..]));
+            }
+        });
+    }
+}
+
 /// A state with one resource, and its first service.
 struct Node {
     state: State,
