@@ -121,6 +121,8 @@ pub(crate) enum Command {
     Build(crate::build::Args),
     Test(crate::test::Args),
     Run(crate::run::Args),
+    Profile(crate::profile::Args),
+    Debug(crate::debug::Args),
     World(crate::world::Args),
     Inspect(crate::inspect::Args),
     Disasm(crate::disasm::Args),

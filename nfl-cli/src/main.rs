@@ -11,6 +11,7 @@ mod artifact;
 mod build;
 mod capture;
 mod check;
+mod debug;
 mod difference;
 mod disasm;
 mod doc;
@@ -24,6 +25,8 @@ mod inspect;
 mod key;
 mod new;
 mod output;
+mod play;
+mod profile;
 mod project;
 mod replay;
 mod run;
@@ -57,6 +60,8 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(args, &mut shell),
         Command::Test(args) => test::run(args, &mut shell),
         Command::Run(args) => run::run(args, &mut shell),
+        Command::Profile(args) => profile::run(args, &mut shell),
+        Command::Debug(args) => debug::run(args, &mut shell),
         Command::World(args) => world::run(args, &mut shell),
         Command::Inspect(args) => inspect::run(args, &mut shell),
         Command::Disasm(args) => disasm::run(args, &mut shell),

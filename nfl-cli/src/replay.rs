@@ -6,8 +6,8 @@ use nfl::abi::codes;
 use nfl::{Compiler, Replay, Replayed};
 
 use crate::failure::{Exit, Failure};
+use crate::play::role;
 use crate::project;
-use crate::run::role;
 use crate::shell::Shell;
 use crate::source;
 

@@ -11,6 +11,7 @@ mod elves;
 mod pages;
 mod place;
 mod sizes;
+mod steps;
 mod worlds;
 
 /// Arguments, then more of them.
@@ -32,6 +33,8 @@ fn help_is_stable() {
         &["check", "--help"],
         &["build", "--help"],
         &["run", "--help"],
+        &["profile", "--help"],
+        &["debug", "--help"],
         &["world", "--help"],
         &["inspect", "--help"],
         &["disasm", "--help"],

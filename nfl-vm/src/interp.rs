@@ -52,6 +52,8 @@ pub struct Step<'a> {
     pub pc: u32,
     /// The instruction.
     pub inst: Inst,
+    /// The steps before it: instructions that ran, and the prices of services.
+    pub steps: u32,
     /// The registers before it runs.
     pub registers: &'a mut Registers,
     memory: &'a mut (dyn Regions + 'a),
@@ -140,6 +142,7 @@ pub(crate) fn run<'a>(
         trace(&mut Step {
             pc,
             inst,
+            steps: steps - 1,
             registers: &mut machine.registers,
             memory: &mut machine.memory,
             host: &*machine.host,

@@ -80,8 +80,8 @@ pub use {
     nfl_vm::{
         Budget, Chain, ChainError, Colour, Context, Control, Count, Decided, Edits, Effects, Fault,
         FlowTuple, Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome, Packet,
-        Part, Policy, Rates, ReplaceError, Reported, SharedState, State, StateError, StateGuard,
-        TernaryRule, Trap, Worker,
+        Part, Policy, Rates, Region as MemoryRegion, Registers, ReplaceError, Reported,
+        SharedState, State, StateError, StateGuard, Step, TernaryRule, Trap, Worker,
     },
 };
 #[cfg(feature = "jit")]

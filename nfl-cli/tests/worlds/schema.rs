@@ -115,7 +115,7 @@ fn fits(text: &str, pattern: Option<&str>) -> bool {
             let digits = text.strip_suffix(*unit).unwrap_or_default();
             !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
         };
-        units.iter().any(|unit| fits(&unit))
+        units.iter().any(fits)
     };
     match pattern {
         Some("^[0-9]+(ns|us|ms|s|min|h)$") => unit(&["ns", "us", "ms", "s", "min", "h"]),
