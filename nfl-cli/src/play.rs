@@ -339,7 +339,11 @@ impl Input {
     fn images(&self, world: &World, shell: &mut Shell) -> Result<Runnables, Failure> {
         if source::is_source(&self.file) {
             let choice = world::with_settings(&self.choice, world);
-            let compiled = source::images(&self.file, &choice, shell)?;
+            let compiled = source::images(&self.file, &choice, shell);
+            let compiled = compiled.map_err(|failure| match &self.world {
+                Some(path) => world::blamed(failure, path, &self.choice, world),
+                None => failure,
+            })?;
             let images = source::of_party(compiled.images, self.party)?;
             let runnable = |built: Built| Runnable {
                 formats: built.module().formats.clone(),

@@ -120,16 +120,35 @@ pub(crate) fn write(path: &Path, datum: &Datum) -> Result<(), Failure> {
 
 /// Which function with which parameters: those of the command line go before those of the world.
 pub(crate) fn with_settings(choice: &Choice, world: &World) -> Choice {
-    let given = |name: &str| {
-        let mut names = choice.set.iter().filter_map(|set| set.split_once('='));
-        names.any(|(known, _)| known.trim() == name)
-    };
-    let of_world = world.set.iter().filter(|(name, _)| !given(name));
+    let of_world = world.set.iter().filter(|(name, _)| !is_given(choice, name));
     let of_world = of_world.map(|(name, value)| format!("{name}={value}"));
     Choice {
         set: of_world.chain(choice.set.iter().cloned()).collect(),
         ..choice.clone()
     }
+}
+
+/// A failure whose findings name the world where one of its settings is at fault.
+pub(crate) fn blamed(mut failure: Failure, path: &Path, choice: &Choice, world: &World) -> Failure {
+    let settings = [&codes::E280, &codes::E281, &codes::E283];
+    for finding in &mut failure.diagnostics {
+        let names = |name: &str| finding.message.contains(&format!("`{name}`"));
+        let mut of_world = world.set.iter().map(|(name, _)| name.as_str());
+        let name = of_world.find(|name| names(name) && !is_given(choice, name));
+        if let Some(name) =
+            name.filter(|_| settings.iter().any(|code| code.text == finding.code.text))
+        {
+            finding.message = format!("{}: `set.{name}`: {}", path.display(), finding.message);
+            failure.exit = Exit::Wrong;
+        }
+    }
+    failure
+}
+
+/// Whether the command line has a value for a parameter.
+fn is_given(choice: &Choice, name: &str) -> bool {
+    let mut names = choice.set.iter().filter_map(|set| set.split_once('='));
+    names.any(|(known, _)| known.trim() == name)
 }
 
 fn is_json(path: &Path) -> bool {

@@ -191,6 +191,14 @@ pace = { committed = "8kbps" }
 "#,
     );
     said += &run("contents.toml");
+    for set in ["size = 101", "size = \"big\"", "sizes = 1"] {
+        place.write("set.toml", format!("set = {{ {set} }}\n"));
+        let args = ["run", "all.nfl", "--world", "set.toml", "--pcap", "in.pcap"];
+        let ran = place.nflc(&args);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        said += ran.err.lines().next().unwrap_or_default();
+        said += "\n";
+    }
     place.write("broken.json", "{ \"node\": 1, \"node\": 2 }");
     said += &run("broken.json");
     place.write("half.json", "{ \"node\": 1.5 }");
