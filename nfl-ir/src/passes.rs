@@ -28,8 +28,6 @@ pub(crate) use dce::ONLY_ANSWER;
 
 pub(crate) use bytes::{low_zeros, width};
 
-use std::ops::Range;
-
 use nfl_syntax::arena::IdMap;
 
 use crate::cfg::Cfg;
@@ -37,10 +35,10 @@ use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Module};
 use crate::op::{Effect, Op};
 use crate::text;
-use crate::verify::flow::{Analysis, Words};
+use crate::verify::flow::Words;
 use crate::verify::{claim_widths, proved_widths, structure};
 
-use round::Round;
+use round::{Round, Store};
 
 /// Rounds after which even a module that still changes is left alone.
 const ROUNDS_MAX: usize = 16;
@@ -49,13 +47,15 @@ const ROUNDS_MAX: usize = 16;
 /// accepted must not be refused for having been improved.
 pub fn run(m: &mut Module) {
     let before = m.clone();
-    improve(m);
-    let lost =
-        (0..m.functions.len()).any(|at| !need::is_proved(m, at) && need::is_proved(&before, at));
+    let mut stores = improve(m);
+    let lost = stores.iter_mut().enumerate().any(|(at, store)| {
+        let was_proved = || need::is_proved(&before, at, &mut Store::default());
+        !need::is_proved(m, at, store) && was_proved()
+    });
     if lost {
         *m = before;
         each(m, |f, _| blocks::prune(f));
-        finish(m);
+        finish(m, stores);
     }
 }
 
@@ -76,8 +76,8 @@ pub(crate) fn drop_assertions(m: &mut Module) {
     });
 }
 
-/// All passes until nothing changes.
-fn improve(m: &mut Module) {
+/// All passes until nothing changes. Answers what was found out on the way.
+fn improve(m: &mut Module) -> Vec<Store> {
     let mut round = Round::new(m);
     let mut before = text::module(m);
     for _ in 0..ROUNDS_MAX {
@@ -86,18 +86,18 @@ fn improve(m: &mut Module) {
         round.each(m, |f, _| fold::fold(f));
         late::to_wire(m);
         round.look(m);
-        round.each(m, settle_widths);
-        round.each(m, gvn::number);
-        round.each(m, forward::replace_loads);
-        round.each(m, ranges::apply);
+        round.asking(m, settle_widths);
+        round.asking(m, gvn::number);
+        round.asking(m, forward::replace_loads);
+        round.asking(m, ranges::apply);
         round.each(m, |f, _| blocks::simplify(f));
         round.each(m, dce::sweep);
         if round.is_same(m, &before) {
             // Costly, and of use only where nothing else is.
             round.all(m, need::drop_early_exits);
-            round.each(m, need::raise);
+            round.asking(m, need::raise);
             round.each(m, |f, _| chains::join(f));
-            round.all(m, decide::decide);
+            round.all(m, |m, at, _| decide::decide(m, at));
             round.each(m, |f, _| meet::join(f));
             round.each(m, |f, _| ways::join(f));
             round.each(m, dce::sweep);
@@ -108,43 +108,47 @@ fn improve(m: &mut Module) {
         debug_assert_eq!(structure::check(m), Ok(()), "{before}");
         before = text::module(m);
     }
-    finish(m);
+    finish(m, round.into_stores())
 }
 
 /// What every module needs at last.
-fn finish(m: &mut Module) {
-    each(m, counter::add);
-    each(m, |f, _| bits::drop_unseen(f));
-    each(m, adjacent::join);
-    each(m, |f, _| slots::share(f));
-    each(m, |f, _| blocks::simplify(f));
-    each(m, gvn::number);
-    each(m, dce::sweep);
-    each(m, settle_widths);
+fn finish(m: &mut Module, mut stores: Vec<Store>) -> Vec<Store> {
+    for (at, store) in stores.iter_mut().enumerate() {
+        one(m, at, |f, words| {
+            counter::add(f, words);
+            bits::drop_unseen(f);
+            adjacent::join(f, words, store);
+            slots::share(f);
+            blocks::simplify(f);
+            gvn::number(f, words, store);
+            dce::sweep(f, words);
+            settle_widths(f, words, store);
+        });
+    }
     debug_assert_eq!(structure::check(m), Ok(()));
+    stores
 }
 
 fn each(m: &mut Module, pass: impl Fn(&mut Function, Words)) {
-    let all = 0..m.functions.len();
-    some(m, all, pass);
+    for at in 0..m.functions.len() {
+        one(m, at, &pass);
+    }
 }
 
-/// A pass over some of the functions.
-fn some(m: &mut Module, which: Range<usize>, pass: impl Fn(&mut Function, Words)) {
+/// A pass over one of the functions.
+fn one(m: &mut Module, at: usize, pass: impl FnOnce(&mut Function, Words)) {
     let words = Words {
         late: &m.late,
         params: &m.params,
         imports: &m.imports,
         resources: &m.resources,
     };
-    for f in &mut m.functions[which] {
-        pass(f, words);
-    }
+    pass(&mut m.functions[at], words);
 }
 
 /// Claims of each word the width that is known of it.
-fn settle_widths(f: &mut Function, words: Words) {
-    let widths = proved_widths(&Analysis::new(f, words));
+fn settle_widths(f: &mut Function, words: Words, store: &mut Store) {
+    let widths = store.ask(f, words, proved_widths);
     claim_widths(f, &widths);
 }
 

@@ -14,15 +14,16 @@ use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Origin, Region};
 use crate::op::{Effect, Op};
 use crate::passes::gvn::Memory;
+use crate::passes::round::Store;
 use crate::verify::flow::Words;
 
 /// Where each load was made, and in which epoch of its place.
 type Loaded = IdMap<Inst, Option<(u32, Block)>>;
 
 /// Joins all such changes.
-pub(super) fn join(f: &mut Function, words: Words) {
+pub(super) fn join(f: &mut Function, words: Words, store: &mut Store) {
     let cfg = Cfg::new(f);
-    let memory = Memory::new(f, &cfg, words);
+    let memory = Memory::new(f, &cfg, words, store);
     let mut loaded = Loaded::new();
     for &b in &cfg.order {
         let mut epochs = memory.at_entry[b].clone();

@@ -11,6 +11,7 @@ use crate::func::{BlockCall, Function, InstData, Module, Term};
 use crate::op::{Effect, Op};
 
 use super::need;
+use super::round::Store;
 
 /// Numbers of a byte.
 const NUMBERS: u32 = 256;
@@ -40,7 +41,7 @@ fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>) -> bool {
         tried.push(root);
         let before = m.functions[at].clone();
         apply(&mut m.functions[at], root, found);
-        if need::is_proved(m, at) {
+        if need::is_proved(m, at, &mut Store::default()) {
             return true;
         }
         m.functions[at] = before;

@@ -12,12 +12,13 @@ use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Origin, Region, ValueData};
 use crate::op::Op;
 use crate::passes::gvn::Memory;
+use crate::passes::round::Store;
 use crate::verify::flow::Words;
 
 /// Replaces those loads.
-pub(super) fn replace_loads(f: &mut Function, words: Words) {
+pub(super) fn replace_loads(f: &mut Function, words: Words, store: &mut Store) {
     let cfg = Cfg::new(f);
-    let memory = Memory::new(f, &cfg, words);
+    let memory = Memory::new(f, &cfg, words, store);
     let sums = checksum_words(f);
     let mut loaded_at: IdMap<Inst, Option<(u32, Block)>> = IdMap::new();
     for &b in &cfg.order {

@@ -16,7 +16,8 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
 use crate::func::{Function, InstData, Region};
 use crate::op::{Effect, Op};
-use crate::verify::flow::{Analysis, Words};
+use crate::passes::round::Store;
+use crate::verify::flow::Words;
 use crate::verify::range::Range;
 
 /// What makes two words equal: operation, operands, immediate, region, epoch of the memory.
@@ -32,9 +33,9 @@ const GEOMETRY: Place = (Region::Packet, None, u32::MAX, 0);
 const WHOLE: Place = (Region::Packet, None, u32::MAX - 1, 0);
 
 /// Numbers all words.
-pub(super) fn number(f: &mut Function, words: Words) {
+pub(super) fn number(f: &mut Function, words: Words, store: &mut Store) {
     let cfg = Cfg::new(f);
-    let memory = Memory::new(f, &cfg, words);
+    let memory = Memory::new(f, &cfg, words, store);
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
     // For each block on the way down the tree of dominators: what it made.
     let mut made: IdMap<Block, BTreeMap<Key, Value>> = IdMap::new();
@@ -149,9 +150,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(f: &Function, cfg: &Cfg, words: Words) -> Memory {
+    pub(super) fn new(f: &Function, cfg: &Cfg, words: Words, store: &mut Store) -> Memory {
         // Only places that vary need to be known.
-        let ranges = LazyCell::new(|| Analysis::new(f, words).base);
+        let ranges = LazyCell::new(|| store.ask(f, words, |a| a.base.clone()));
         let mut memory = Memory {
             places: Vec::new(),
             spans: Vec::new(),

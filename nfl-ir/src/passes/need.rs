@@ -13,6 +13,7 @@ use nfl_syntax::arena::IdMap;
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Module, Term};
 use crate::op::{Effect, Op};
+use crate::passes::round::Store;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::memo::Memo;
@@ -23,7 +24,7 @@ use crate::verify::{judge, obligation};
 const STEPS_MAX: u32 = 400;
 
 /// Raises the length that a handler needs as far as possible.
-pub(super) fn raise(f: &mut Function, words: Words) {
+pub(super) fn raise(f: &mut Function, words: Words, store: &mut Store) {
     let Some(malformed) = f.malformed else {
         return;
     };
@@ -51,12 +52,13 @@ pub(super) fn raise(f: &mut Function, words: Words) {
         return;
     }
     lengths.sort_unstable();
-    let a = Analysis::new(f, words);
-    let most = lengths.into_iter().rev().find(|&e| {
-        let mut facts = Facts::start(f);
-        facts.len = Range::new(f.need, e - 1);
-        let mut walk = Walk::new(&a, None, verdict);
-        walk.ends_so(f.entry, facts)
+    let most = store.ask(f, words, |a| {
+        lengths.into_iter().rev().find(|&e| {
+            let mut facts = Facts::start(f);
+            facts.len = Range::new(f.need, e - 1);
+            let mut walk = Walk::new(a, None, verdict);
+            walk.ends_so(f.entry, facts)
+        })
     });
     if let Some(need) = most {
         f.need = need;
@@ -64,14 +66,14 @@ pub(super) fn raise(f: &mut Function, words: Words) {
 }
 
 /// Removes tests of one of the functions that change nothing, one at a time.
-pub(super) fn drop_early_exits(m: &mut Module, at: usize) {
+pub(super) fn drop_early_exits(m: &mut Module, at: usize, store: &mut Store) {
     let mut tried = Vec::new();
-    while drop_one(m, at, &mut tried) {}
+    while drop_one(m, at, &mut tried, store) {}
 }
 
 /// Removes one test, if one can be removed.
-fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool {
-    for (b, edge) in early_exits(m, at) {
+fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &mut Store) -> bool {
+    for (b, edge) in early_exits(m, at, store) {
         if tried.contains(&(b, edge)) {
             continue;
         }
@@ -80,7 +82,7 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool 
         if let Some(rest) = old.targets().nth(1 - edge) {
             m.functions[at].blocks[b].term = Term::Jump(rest.clone());
         }
-        if is_proved(m, at) {
+        if is_proved(m, at, &mut Store::default()) {
             return true;
         }
         m.functions[at].blocks[b].term = old;
@@ -89,14 +91,18 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>) -> bool 
 }
 
 /// Branches, and which of their edges leads to a verdict that the other leads to as well.
-fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
+fn early_exits(m: &Module, at: usize, store: &mut Store) -> Vec<(Block, usize)> {
     let f = &m.functions[at];
     let is_exit = |call: &BlockCall| quiet_verdict(f, call.block).is_some();
     let has_exit = |&b: &Block| f.blocks[b].term.targets().any(is_exit);
     if !f.layout.iter().any(has_exit) {
         return Vec::new();
     }
-    let a = Analysis::new(f, m.words());
+    store.ask(f, m.words(), early_exits_of)
+}
+
+fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
+    let f = a.f;
     let mut found = Vec::new();
     for &b in &a.cfg.order {
         let targets: Vec<_> = f.blocks[b].term.targets().collect();
@@ -110,7 +116,7 @@ fn early_exits(m: &Module, at: usize) -> Vec<(Block, usize)> {
                 continue;
             };
             let rest = targets[1 - edge];
-            let mut walk = Walk::new(&a, Some(b), verdict);
+            let mut walk = Walk::new(a, Some(b), verdict);
             let facts = walk.enter(&facts, rest.block, &rest.args);
             if walk.ends_so(rest.block, facts) {
                 found.push((b, edge));
@@ -131,9 +137,12 @@ fn quiet_verdict(f: &Function, b: Block) -> Option<(u32, u32)> {
 }
 
 /// Whether everything that must be proved of a handler can be.
-pub(super) fn is_proved(m: &Module, at: usize) -> bool {
-    let f = &m.functions[at];
-    let a = Analysis::new(f, m.words());
+pub(super) fn is_proved(m: &Module, at: usize, store: &mut Store) -> bool {
+    store.ask(&m.functions[at], m.words(), |a| is_all_proved(m, a))
+}
+
+fn is_all_proved(m: &Module, a: &Analysis) -> bool {
+    let f = a.f;
     if !a.cfg.irreducible.is_empty() {
         return false;
     }
@@ -151,7 +160,7 @@ pub(super) fn is_proved(m: &Module, at: usize) -> bool {
         let mut facts = Cow::Borrowed(facts);
         f.blocks[b].insts.iter().all(|&i| {
             let what = obligation::of(&f.insts[i]);
-            let holds = what.is_none_or(|what| judge::holds(m, &a, &facts, what));
+            let holds = what.is_none_or(|what| judge::holds(m, a, &facts, what));
             a.pass(&mut facts, i);
             holds
         })

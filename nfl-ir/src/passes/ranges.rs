@@ -10,15 +10,15 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Inst, Value};
 use crate::func::{BlockCall, Function, InstData, Origin, Term};
 use crate::op::{Effect, Op};
+use crate::passes::round::Store;
 use crate::verify::facts::Facts;
 use crate::verify::flow::{Analysis, Words};
 
 /// Applies it.
-pub(super) fn apply(f: &mut Function, words: Words) {
+pub(super) fn apply(f: &mut Function, words: Words, store: &mut Store) {
     let mut changes = Vec::new();
     let mut ends = Vec::new();
-    {
-        let a = Analysis::new(f, words);
+    store.ask(f, words, |a| {
         let steps = steps_of_loops(f, &a.cfg);
         let lends = super::lenders(f, &a.cfg.order, |b| {
             let insts = f.blocks[b].insts.iter();
@@ -31,15 +31,15 @@ pub(super) fn apply(f: &mut Function, words: Words) {
             for &inst in &f.blocks[b].insts {
                 let data = &f.insts[inst];
                 let steps = data.result.is_some_and(|v| steps[v]);
-                match instruction(&a, facts, data) {
+                match instruction(a, facts, data) {
                     None => {}
                     Some(Change::Const(_)) if steps => {}
                     Some(change) => changes.push((inst, change)),
                 }
             }
-            end(&a, &lends, b, &mut ends);
+            end(a, &lends, b, &mut ends);
         }
-    }
+    });
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
     for (inst, change) in changes {
         change_inst(f, inst, change, &mut same);

@@ -7,12 +7,41 @@
 use std::hash::{Hash, Hasher};
 
 use crate::func::{Function, Module};
-use crate::passes::some;
+use crate::passes::one;
 use crate::text;
-use crate::verify::flow::Words;
+use crate::verify::flow::{Analysis, Findings, Words};
 
 /// The hash of a function.
 type Print = u64;
+
+/// What was found out about a function as it was when a pass asked last.
+#[derive(Default)]
+pub(super) struct Store {
+    last: Option<(Print, Findings)>,
+}
+
+impl Store {
+    /// Answers a question about a function, with what was found out before where the function is still the same.
+    pub(super) fn ask<T>(
+        &mut self,
+        f: &Function,
+        words: Words,
+        question: impl FnOnce(&Analysis) -> T,
+    ) -> T {
+        // Claimed widths are looked at for loops alone.
+        let print = |found: &Findings| print_of(f, !found.is_loop_free());
+        let known = self.last.take();
+        let known = known.filter(|(then, found)| *then == print(found));
+        let a = match known {
+            Some((_, found)) => Analysis::again(f, words, found),
+            None => Analysis::new(f, words),
+        };
+        let answer = question(&a);
+        let found = a.into_findings();
+        self.last = Some((print(&found), found));
+        answer
+    }
+}
 
 /// What passes left as it was.
 pub(super) struct Round {
@@ -24,6 +53,8 @@ pub(super) struct Round {
     left: Vec<Vec<Option<Print>>>,
     /// The place in the round that comes next.
     place: usize,
+    /// What was found out about each function.
+    stores: Vec<Store>,
 }
 
 impl Round {
@@ -34,6 +65,7 @@ impl Round {
             now,
             left: Vec::new(),
             place: 0,
+            stores: m.functions.iter().map(|_| Store::default()).collect(),
         }
     }
 
@@ -45,11 +77,27 @@ impl Round {
 
     /// A pass over each function, and what a module's functions name by number.
     pub(super) fn each(&mut self, m: &mut Module, pass: impl Fn(&mut Function, Words)) {
-        self.all(m, |m, at| some(m, at..at + 1, &pass));
+        self.asking(m, |f, words, _| pass(f, words));
+    }
+
+    /// The same for a pass that asks what is known.
+    pub(super) fn asking(
+        &mut self,
+        m: &mut Module,
+        pass: impl Fn(&mut Function, Words, &mut Store),
+    ) {
+        self.all(m, |m, at, store| {
+            one(m, at, |f, words| pass(f, words, store))
+        });
+    }
+
+    /// What was found out about each function.
+    pub(super) fn into_stores(self) -> Vec<Store> {
+        self.stores
     }
 
     /// A pass over a module, for each function that it may change.
-    pub(super) fn all(&mut self, m: &mut Module, pass: impl Fn(&mut Module, usize)) {
+    pub(super) fn all(&mut self, m: &mut Module, pass: impl Fn(&mut Module, usize, &mut Store)) {
         if self.left.len() == self.place {
             self.left.push(vec![None; self.now.len()]);
         }
@@ -59,7 +107,7 @@ impl Round {
                 continue;
             }
             let before = std::mem::replace(now, 0);
-            pass(m, at);
+            pass(m, at, &mut self.stores[at]);
             *now = print(&m.functions[at]);
             if *now == before {
                 left[at] = Some(before);
@@ -80,6 +128,11 @@ impl Round {
 }
 
 fn print(f: &Function) -> Print {
+    print_of(f, true)
+}
+
+/// The same with or without the widths that are claimed of words.
+fn print_of(f: &Function, with_widths: bool) -> Print {
     let mut hash = Mix(0);
     (f.need, &f.layout).hash(&mut hash);
     for &b in &f.layout {
@@ -90,7 +143,10 @@ fn print(f: &Function) -> Print {
         }
     }
     for (_, v) in f.values.iter() {
-        v.hash(&mut hash);
+        v.origin.hash(&mut hash);
+        if with_widths {
+            v.width.hash(&mut hash);
+        }
     }
     for (_, slot) in f.slots.iter() {
         slot.hash(&mut hash);

@@ -454,10 +454,8 @@ impl<'a> Known<'a> {
         if self.is_len(facts, b) {
             return self.note_slack(facts, a, s, DEPTH);
         }
-        if self.is_len(facts, a) {
-            if facts.beyond.get(&b).is_none_or(|&known| known < s) {
-                facts.beyond.insert(b, s);
-            }
+        if self.is_len(facts, a) && facts.beyond.get(&b).is_none_or(|&known| known < s) {
+            facts.beyond.insert(b, s);
         }
         // What lies before a place in the packet is in the packet: a header within a body that ends there.
         if self.def(b).is_none_or(|d| d.op != Op::Const)

@@ -95,7 +95,62 @@ pub(super) struct Guess {
     pub clock: Option<Value>,
 }
 
+/// What was found out about a function, without the function.
+pub(crate) struct Findings {
+    cfg: Cfg,
+    base: IdMap<Value, Range>,
+    entry: IdMap<Block, Option<Facts>>,
+    exit: IdMap<Block, Option<Facts>>,
+    generations: Generations,
+    trips: Vec<Option<u32>>,
+    guesses: IdMap<Value, Guess>,
+    links: IdMap<Value, Option<Link>>,
+    swaps: BTreeMap<Value, Vec<Value>>,
+    memo: Memo,
+}
+
+impl Findings {
+    /// Whether the function has no loops.
+    pub(crate) fn is_loop_free(&self) -> bool {
+        self.cfg.loops.is_empty() && self.cfg.irreducible.is_empty()
+    }
+}
+
 impl<'a> Analysis<'a> {
+    /// What was found out about this function before.
+    pub(crate) fn again(f: &'a Function, words: Words<'a>, found: Findings) -> Analysis<'a> {
+        Analysis {
+            f,
+            words,
+            cfg: found.cfg,
+            base: found.base,
+            entry: found.entry,
+            exit: found.exit,
+            generations: found.generations,
+            trips: found.trips,
+            guesses: found.guesses,
+            links: found.links,
+            swaps: found.swaps,
+            memo: found.memo,
+        }
+    }
+
+    /// To be used again for the same function.
+    pub(crate) fn into_findings(self) -> Findings {
+        Findings {
+            cfg: self.cfg,
+            base: self.base,
+            entry: self.entry,
+            exit: self.exit,
+            generations: self.generations,
+            trips: self.trips,
+            guesses: self.guesses,
+            links: self.links,
+            swaps: self.swaps,
+            memo: self.memo,
+        }
+    }
+
     /// Finds out all there is.
     pub fn new(f: &'a Function, words: Words<'a>) -> Analysis<'a> {
         let cfg = Cfg::new(f);
