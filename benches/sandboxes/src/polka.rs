@@ -54,7 +54,7 @@ fn ready(engine: &Engine, program: &[u8]) -> Result<Ready, String> {
     let export = |name: &str| {
         let found = module
             .exports()
-            .find(|export| *export.symbol() == name.as_bytes());
+            .find(|export| export.symbol().as_bytes() == name.as_bytes());
         found.map(|export| export.program_counter())
     };
     let (nf, at) = export("nf").zip(export("where")).ok_or("no exports")?;
