@@ -7,7 +7,7 @@
 use nfl_abi::image::Right;
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
-use nfl_isa::{Fmt, Inst, Op, Reg};
+use nfl_isa::{Fmt, Inst, Op, Reg, Target};
 
 use super::program::{is_branch, pick};
 
@@ -326,6 +326,7 @@ fn shift(pieces: &mut [Piece], entries: &mut [usize], to: impl Fn(usize) -> usiz
 /// Writes the code of an image anew. Nothing changes when it has no form.
 fn write(image: &mut Image, mut pieces: Vec<Piece>, entries: &[usize]) {
     let mut pcs = vec![0; pieces.len()];
+    let made_for = target(image);
     // A branch that leads further may need more room, which moves others.
     for _ in 0..9 {
         let mut pc = 0u32;
@@ -340,7 +341,7 @@ fn write(image: &mut Image, mut pieces: Vec<Piece>, entries: &[usize]) {
             if let Some(to) = piece.slot.or(target.map(u32::cast_signed)) {
                 piece.inst.imm = to - pc.cast_signed();
             }
-            let short = (piece.size == 2).then(|| nfl_isa::compress(&piece.inst));
+            let short = (piece.size == 2).then(|| made_for.compress(&piece.inst));
             match short {
                 Some(Some(half)) => code.extend(half.to_le_bytes()),
                 _ => {
@@ -363,6 +364,11 @@ fn write(image: &mut Image, mut pieces: Vec<Piece>, entries: &[usize]) {
     }
 }
 
+/// What the code of an image is made for.
+fn target(image: &Image) -> &'static Target {
+    Target::by_id(image.manifest.target.0).unwrap_or(Target::DEFAULT)
+}
+
 impl Base {
     /// Writes an instruction over the one at a place, if it has a form of that size.
     fn patch(&self, image: &mut Image, at: usize, inst: &Inst) -> bool {
@@ -370,7 +376,7 @@ impl Base {
             return false;
         };
         let word = match piece.size {
-            2 => nfl_isa::compress(inst).map(u32::from),
+            2 => target(image).compress(inst).map(u32::from),
             _ => nfl_isa::encode(inst).ok(),
         };
         let (pc, size) = (pc as usize, piece.size as usize);

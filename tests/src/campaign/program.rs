@@ -4,6 +4,7 @@
 //! which programs check and use offsets, with constants that are sometimes off by one, and from
 //! any instructions; what is refused is replaced until the rest is accepted.
 
+mod bits;
 mod own;
 
 use nfl_abi::Limits;
@@ -61,7 +62,11 @@ pub fn image(rng: &mut Rng, limits: &Limits) -> Option<Image> {
 /// The same, and counts what the verifier was asked about.
 pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image> {
     let mut image = blank(rng);
-    let (mut code, start) = Writer::new(rng).program();
+    let full = rng.below(4) == 0;
+    if full {
+        image.manifest.target = TargetId(bits::target().id);
+    }
+    let (mut code, start) = Writer::new(rng, full).program();
     for entry in &mut image.manifest.entries {
         entry.pc = start;
     }
@@ -74,6 +79,10 @@ pub fn repaired(rng: &mut Rng, limits: &Limits, asked: &mut u64) -> Option<Image
             Ok(certificate) => {
                 image.certificate = certificate;
                 match prove(&image, limits) {
+                    Ok(_) if full && rng.below(2) == 0 => {
+                        *asked += 1;
+                        return Some(bits::shortened(image, limits));
+                    }
                     Ok(_) => return Some(image),
                     Err(refusal) => refusal,
                 }
@@ -238,6 +247,8 @@ struct Open {
 struct Writer<'r> {
     rng: &'r mut Rng,
     code: Vec<Inst>,
+    /// Whether Zba, Zbb and Zbs may be used.
+    full: bool,
     open: Vec<Open>,
     /// Branches that leave for the end.
     exits: Vec<usize>,
@@ -248,10 +259,11 @@ struct Writer<'r> {
 }
 
 impl<'r> Writer<'r> {
-    fn new(rng: &'r mut Rng) -> Writer<'r> {
+    fn new(rng: &'r mut Rng, full: bool) -> Writer<'r> {
         Writer {
             rng,
             code: Vec::new(),
+            full,
             open: Vec::new(),
             exits: Vec::new(),
             skips: Vec::new(),
@@ -429,6 +441,9 @@ impl<'r> Writer<'r> {
 
     /// Makes a number smaller, larger, or something else.
     fn shape(&mut self) {
+        if self.full && self.chance(2) {
+            return self.bits();
+        }
         let (rd, rs) = (self.register(), self.index());
         let other = self.operand();
         let inst = match self.rng.below(8) {
