@@ -16,6 +16,8 @@ mod advice;
 mod budget;
 #[cfg(feature = "compiler")]
 mod compiler;
+#[cfg(feature = "conform")]
+pub mod conform;
 #[cfg(feature = "compiler")]
 mod doc;
 #[cfg(feature = "vm")]
