@@ -130,6 +130,8 @@ pub(crate) enum Command {
     Sign(crate::sign::Args),
     Verify(crate::verify::Args),
     Key(crate::key::Args),
+    Conform(crate::conform::Args),
+    Engine(crate::engine::Args),
     Doc(crate::doc::Args),
     Fmt(crate::fmt::Args),
     Fix(crate::fix::Args),

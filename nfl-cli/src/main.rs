@@ -12,10 +12,12 @@ mod build;
 mod capture;
 mod check;
 mod debug;
+mod conform;
 mod difference;
 mod disasm;
 mod doc;
 mod elf;
+mod engine;
 mod explain;
 mod failure;
 mod fix;
@@ -69,6 +71,8 @@ fn main() -> ExitCode {
         Command::Sign(args) => sign::run(args, &mut shell),
         Command::Verify(args) => verify::run(args, &mut shell),
         Command::Key(args) => key::run(args, &mut shell),
+        Command::Conform(args) => conform::run(args, &mut shell),
+        Command::Engine(args) => engine::run(args, &mut shell),
         Command::Doc(args) => doc::run(args, &mut shell),
         Command::Fmt(args) => fmt::run(args, &mut shell),
         Command::Fix(args) => fix::run(args, &mut shell),

@@ -111,6 +111,11 @@ impl Shell {
         self.line("")
     }
 
+    /// Sends what was asked for so far.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(|e| Failure::stdout(&e))
+    }
+
     /// A remark that `--quiet` leaves out.
     pub(crate) fn note(&mut self, text: impl Display) {
         if !self.quiet {
@@ -161,7 +166,7 @@ impl Shell {
     /// Sends what is still held back.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         self.end_document();
-        self.out.flush().map_err(|e| Failure::stdout(&e))
+        self.flush()
     }
 
     /// The last words and the status of a command that failed.
