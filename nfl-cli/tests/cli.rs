@@ -8,6 +8,7 @@ use std::path::Path;
 use place::{CONTRACT, Place, Ran, capture, frame};
 
 mod elves;
+mod engines;
 mod pages;
 mod place;
 mod sizes;
@@ -44,6 +45,8 @@ fn help_is_stable() {
         &["key", "--help"],
         &["key", "new", "--help"],
         &["key", "public", "--help"],
+        &["conform", "--help"],
+        &["engine", "--help"],
         &["doc", "--help"],
         &["fmt", "--help"],
         &["fix", "--help"],

@@ -17,12 +17,13 @@ mod vector;
 
 pub use engine::{EngineKind, Session};
 pub use judge::{Difference, difference};
-pub use make::all;
-pub use node::{NodeError, answer, trace};
+pub use make::{all, expect};
+pub use node::{NodeError, answer, store, trace};
 pub use suite::{Suite, SuiteError, Writer};
 pub use vector::{
-    Answer, Answered, Call, CallAnswer, Count, EntryLine, Group, Hello, Hex, ImportLine, Kept,
-    Mirrored, PartLine, Program, Put, Reply, Report, Request, Run, Stop, Told, Vector,
+    Answer, Answered, ArgumentLine, Call, CallAnswer, Count, EntryLine, Group, Hello, Hex,
+    ImportLine, Kept, Mirrored, PartLine, Program, Put, Reply, Report, Request, Run, Stop, Told,
+    Vector,
 };
 
 /// The version of the vectors and of the protocol.

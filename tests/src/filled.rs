@@ -4,15 +4,16 @@
 //! interpreter, before and after the passes, come to the same verdicts, bytes and states, with time
 //! that goes on and with packets that have hardly any room to grow.
 
-use nfl_abi::image::{Resource, ResourceKind};
+use nfl::conform::{NodeError, store};
 use nfl_abi::{Entry, Role};
 use nfl_tests::agree::Engines;
 use nfl_tests::capture::{Capture, captures};
 use nfl_tests::case::cases;
+use nfl_tests::conform::fills;
 use nfl_tests::examples::EXAMPLES;
 use nfl_tests::pipeline::{Stages, check_text};
 use nfl_tests::root;
-use nfl_vm::{Context, HEAD_ROOM, Packet, Part, Rates, State, StateError, TAIL_ROOM, TernaryRule};
+use nfl_vm::{Context, HEAD_ROOM, Packet, State, StateError, TAIL_ROOM};
 
 /// Packets of one capture that each handler sees.
 const PACKETS: usize = 12;
@@ -86,74 +87,11 @@ fn over(stages: &Stages, capture: &Capture, filled: bool) -> Result<usize, Strin
     Ok(runs)
 }
 
-/// Fills tables with what this packet may ask for. Values are bytes of 0 and 1, which booleans and
-/// enums have too.
-fn fill(state: &mut State, packet: &[u8], index: usize) -> Result<(), StateError> {
-    let at = |start: usize, len: u16| -> Vec<u8> {
-        let bytes = packet.iter().copied().skip(start);
-        bytes.chain(std::iter::repeat(0)).take(len.into()).collect()
-    };
-    for resource in state.resources().to_vec() {
-        let Resource {
-            ref name,
-            kind,
-            key_bytes,
-            value_bytes,
-            flow_key,
-            ..
-        } = resource;
-        let value = vec![(index % 2) as u8; value_bytes.into()];
-        let done = match kind {
-            ResourceKind::Table | ResourceKind::Set if !flow_key => {
-                // Addresses of IPv4 and IPv6, and ports.
-                let places = [8, 12, 16, 20, 24].into_iter();
-                let mut inserts = places.map(|start| {
-                    let key = at(start, key_bytes);
-                    state.insert(name, &key, &value)
-                });
-                inserts.find(Result::is_err).unwrap_or(Ok(()))
-            }
-            ResourceKind::Lpm => {
-                let bits = index as u16 % (key_bytes * 8);
-                state.insert_prefix(name, &at(16, key_bytes), bits, &value)
-            }
-            ResourceKind::Ternary => {
-                let rule = TernaryRule {
-                    priority: index as u32 % 4,
-                    parts: vec![Part {
-                        offset: 0,
-                        bytes: 1,
-                        big_endian: false,
-                        lo: index as u128 * 20,
-                        hi: 255,
-                    }],
-                    value,
-                };
-                state.insert_rule(name, rule)
-            }
-            ResourceKind::Tags => state.insert(
-                name,
-                &(index as u32 % 4).to_le_bytes(),
-                &at(24, value_bytes),
-            ),
-            ResourceKind::Topic => state.insert(name, &at(24, key_bytes), &value),
-            ResourceKind::Ring => state.insert(name, &at(12, value_bytes), &[]),
-            ResourceKind::Register if index == 0 => {
-                state.set_register(name, 0, &vec![1; value_bytes.into()])
-            }
-            ResourceKind::Meter if index == 0 => state.set_meter(
-                name,
-                Some(Rates {
-                    committed_bps: 400,
-                    committed_burst: 150,
-                    peak_bps: 800,
-                    peak_burst: 300,
-                }),
-            ),
-            _ => Ok(()),
-        };
-        match done {
-            Ok(()) | Err(StateError::Full { .. }) => {}
+/// Fills tables with what this packet may ask for.
+fn fill(state: &mut State, packet: &[u8], index: usize) -> Result<(), NodeError> {
+    for put in fills(&state.resources().to_vec(), packet, index) {
+        match store(state, &put) {
+            Ok(()) | Err(NodeError::State(StateError::Full { .. })) => {}
             Err(error) => return Err(error),
         }
     }

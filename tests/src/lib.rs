@@ -10,6 +10,7 @@ pub mod baseline;
 pub mod campaign;
 pub mod capture;
 pub mod case;
+pub mod conform;
 pub mod examples;
 pub mod generate;
 pub mod mutants;

@@ -4,6 +4,7 @@ mod baselines;
 mod captures;
 mod cli;
 mod codes;
+mod conformed;
 mod contain;
 mod docs;
 mod explain;

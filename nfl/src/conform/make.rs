@@ -14,7 +14,7 @@ use nfl_abi::image::{Claims, Manifest, Right, Rights, Verdict, VerdictKind};
 use nfl_abi::{Entry, Image, Layer, Limits, Profile, Role};
 use nfl_isa::Target;
 
-use super::node;
+use super::node::{self, NodeError};
 use super::suite::Suite;
 use super::vector::{Group, Hex, Program, Run, Vector};
 
@@ -112,7 +112,7 @@ fn run(packet: Vec<u8>) -> Run {
 }
 
 /// A vector with what is expected, from the checked interpreter.
-pub(super) fn vector(program: &Program, group: Group, entry: usize, runs: Vec<Run>) -> Vector {
+fn vector(program: &Program, group: Group, entry: usize, runs: Vec<Run>) -> Vector {
     let mut vector = Vector {
         name: format!("{}/{}", group.text(), program.name),
         group,
@@ -121,19 +121,25 @@ pub(super) fn vector(program: &Program, group: Group, entry: usize, runs: Vec<Ru
         runs,
         expect: None,
     };
-    expect(program, &mut vector);
+    let image = program.image().expect("an image reads what it wrote");
+    if let Err(error) = expect(&image, &mut vector) {
+        panic!("`{}`: {error}", vector.name);
+    }
     vector
 }
 
-/// Writes down what the checked interpreter does.
-fn expect(program: &Program, vector: &mut Vector) {
-    let image = program.image().expect("an image reads what it wrote");
-    let ran = node::run(&image, vector, false);
-    let ran = ran.unwrap_or_else(|error| panic!("`{}`: {error}", vector.name));
+/// Writes into a vector what the checked interpreter does, and what services answer.
+///
+/// # Errors
+///
+/// When the vector cannot be run.
+pub fn expect(image: &Image, vector: &mut Vector) -> Result<(), NodeError> {
+    let ran = node::run(image, vector, false)?;
     for (run, answers) in vector.runs.iter_mut().zip(ran.answers) {
         run.answers = answers;
     }
     vector.expect = Some(ran.answered);
+    Ok(())
 }
 
 /// A program with one vector of its own.

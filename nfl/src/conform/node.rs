@@ -214,7 +214,11 @@ pub(super) fn context(run: &Run) -> Context {
 }
 
 /// Does what a controller does.
-pub(super) fn store(state: &mut State, put: &Put) -> Result<(), NodeError> {
+///
+/// # Errors
+///
+/// What the state says.
+pub fn store(state: &mut State, put: &Put) -> Result<(), NodeError> {
     match put {
         Put::Entry {
             resource,
@@ -416,6 +420,7 @@ impl Host for Recorder<'_> {
                 (Shape::Two(..), _) => words,
                 _ => [words[0], 0],
             },
+            price: shape.price(price_unit(&shape, args)),
             value,
             packet: resized.then(|| memory.packet().into()),
             network: resized.then_some(self.network),
@@ -428,6 +433,12 @@ impl Host for Recorder<'_> {
     fn value(&self, address: u32) -> Option<&[u8]> {
         self.host.value(address)
     }
+}
+
+/// The number that the price of a call goes by.
+fn price_unit(shape: &host::Call, args: [u32; ARGS_MAX]) -> u32 {
+    let unit = shape.unit_register.and_then(|at| args.get(usize::from(at)));
+    unit.copied().unwrap_or(0)
 }
 
 /// The arguments of a call. What lies behind a block in its last word is nobody's business.

@@ -84,7 +84,7 @@ fn json(value: &impl Serialize) -> String {
 
 impl Suite {
     /// Adds a program with its vectors.
-    pub(super) fn add(&mut self, program: Program, vectors: Vec<Vector>) {
+    pub fn add(&mut self, program: Program, vectors: Vec<Vector>) {
         self.programs.insert(program.name.clone(), program);
         self.vectors.extend(vectors);
     }

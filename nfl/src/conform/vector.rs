@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use nfl_abi::host::Service;
+use nfl_abi::host::{self, Arg, Service};
 use nfl_abi::{Image, ImageError};
 use nfl_isa::Target;
 use serde::de::Visitor;
@@ -113,6 +113,8 @@ pub struct Program {
     pub name: String,
     /// The image in its one byte form.
     pub image: Hex,
+    /// `capsule` or `resident`. The verdict `Drop` of a capsule has the operand 0.
+    pub profile: String,
     /// Its instruction set, as `--target` takes it.
     pub target: String,
     /// Whether the byte verifier accepts it. A node does not run what it refuses.
@@ -159,6 +161,20 @@ pub struct ImportLine {
     pub param: u16,
     /// The resource it works on, by name.
     pub resource: Option<String>,
+    /// Its arguments, in `a0` and up.
+    pub arguments: Vec<ArgumentLine>,
+}
+
+/// An argument of a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArgumentLine {
+    /// A number in one register.
+    Word {},
+    /// So many bytes, packed into registers, least significant byte first.
+    Packed(u16),
+    /// So many bytes behind the address in one register.
+    Address(u16),
 }
 
 impl Program {
@@ -169,6 +185,7 @@ impl Program {
         Program {
             name: name.into(),
             image: Hex(image.to_bytes()),
+            profile: manifest.profile.text().to_string(),
             target: target.name.to_string(),
             proved,
             code: Hex(image.code.clone()),
@@ -206,6 +223,8 @@ impl Program {
                         .resource
                         .and_then(|at| manifest.resources.get(usize::from(at)))
                         .map(|resource| resource.name.clone()),
+                    arguments: host::call(import, &manifest.resources)
+                        .map_or(Vec::new(), |call| arguments(&call)),
                 })
                 .collect(),
         }
@@ -219,6 +238,16 @@ impl Program {
     pub fn image(&self) -> Result<Image, ImageError> {
         Image::from_bytes(&self.image.0)
     }
+}
+
+fn arguments(call: &host::Call) -> Vec<ArgumentLine> {
+    let by_address = call.by_address();
+    let arguments = call.args().iter().map(|&arg| match arg {
+        Arg::Word => ArgumentLine::Word {},
+        Arg::Block(bytes) if !by_address => ArgumentLine::Packed(bytes),
+        Arg::Block(bytes) | Arg::Address(bytes) => ArgumentLine::Address(bytes),
+    });
+    arguments.collect()
 }
 
 /// A program, and runs of one of its entries on one state.
@@ -343,6 +372,8 @@ pub struct CallAnswer {
     pub slot: usize,
     /// The words for `a0` and `a1`. When there is a value, `a0` becomes its address instead.
     pub words: [u32; 2],
+    /// What the call costs in steps, beside the jump.
+    pub price: u32,
     /// The bytes of the value that a lookup finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Hex>,

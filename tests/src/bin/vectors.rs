@@ -1,7 +1,8 @@
 //! Writes what the machine does with the examples over the captures, for other engines to repeat.
 //!
 //! In: `examples` that call no services, `tests/captures`, and in `NFL_PACKETS` how many packets of each capture. Out: JSON
-//! lines on standard output. A line with `image` describes an entry of an image: its code, its
+//! lines on standard output. With `--conform` they are conformance vectors of all examples, which `nflc conform` takes, and a packet of
+//! each capture when nobody asks for more. Else, a line with `image` describes an entry of an image: its code, its
 //! constants, what to do with packets below `need`. The lines behind it are its runs: packet,
 //! context and `carried` bytes before, and verdict, bytes and steps afterwards.
 
@@ -19,7 +20,13 @@ use nfl_tests::pipeline::Stages;
 const PACKETS: usize = 200;
 
 fn main() -> ExitCode {
-    match write_all(&mut BufWriter::new(io::stdout().lock())) {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match std::env::args().nth(1).as_deref() {
+        None => write_all(&mut out),
+        Some("--conform") => conform(&mut out),
+        Some(other) => Err(format!("there is no option `{other}`")),
+    };
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vectors: {error}");
@@ -28,11 +35,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_all(out: &mut impl Write) -> Result<(), String> {
+/// How many packets of each capture are asked for.
+fn packets() -> Option<usize> {
     let asked = std::env::var("NFL_PACKETS").ok();
-    let most = asked
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(PACKETS);
+    asked.and_then(|number| number.parse().ok())
+}
+
+fn conform(out: &mut impl Write) -> Result<(), String> {
+    let suite = nfl_tests::conform::programs(packets().unwrap_or(1), |_| true)?;
+    let text = suite.to_text();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| e.to_string())
+}
+
+fn write_all(out: &mut impl Write) -> Result<(), String> {
+    let most = packets().unwrap_or(PACKETS);
     let captures = captures();
     for example in EXAMPLES {
         for stages in example.stages()? {
