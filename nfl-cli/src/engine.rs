@@ -30,12 +30,15 @@ enum Kind {
     Checked,
     /// The interpreter for proved images
     Interp,
+    /// Host code for proved images
+    Jit,
 }
 
 pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let mut session = Session::new(match args.engine {
         Kind::Checked => EngineKind::Checked,
         Kind::Interp => EngineKind::Interp,
+        Kind::Jit => EngineKind::Jit,
     });
     let mut input = io::stdin().lock();
     for number in 1.. {

@@ -129,7 +129,7 @@ fn vector(
         let same = answer.verdict == Some([verdict.kind.number().into(), verdict.operand])
             && answer.packet == Some(Hex(after.packet.clone()))
             && answer.carried == Some(Hex(after.carried.clone()))
-            && answer.steps == Some(after.outcome.steps);
+            && answer.steps == after.outcome.steps;
         if !same {
             return Err(format!(
                 "run {index} expects {answer:?}, and there is {after:?}"

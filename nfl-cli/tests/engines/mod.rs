@@ -23,7 +23,7 @@ fn conform(place: &Place, engine: &str, more: &[&str]) -> Ran {
 #[test]
 fn our_engines_conform() {
     let place = Place::new();
-    for engine in ["checked", "interp"] {
+    for engine in ["checked", "interp", "jit"] {
         let ran = conform(&place, &format!("'{NFLC}' engine {engine}"), FEW);
         assert_eq!(ran.status, 0, "{ran:?}");
         assert!(

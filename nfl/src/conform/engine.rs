@@ -20,23 +20,27 @@ pub enum EngineKind {
     Checked,
     /// The interpreter for proved images.
     Interp,
+    /// Host code for proved images. What it cannot compile it skips.
+    #[cfg(feature = "jit")]
+    Jit,
 }
 
 impl EngineKind {
     /// All of them.
-    pub const ALL: &'static [EngineKind] = &[EngineKind::Checked, EngineKind::Interp];
+    pub const ALL: &'static [EngineKind] = &[
+        EngineKind::Checked,
+        EngineKind::Interp,
+        #[cfg(feature = "jit")]
+        EngineKind::Jit,
+    ];
 
     /// Its name.
     pub fn text(self) -> &'static str {
         match self {
             EngineKind::Checked => "checked",
             EngineKind::Interp => "interp",
-        }
-    }
-
-    fn engine(self) -> Engine {
-        match self {
-            EngineKind::Checked | EngineKind::Interp => Engine::interp(),
+            #[cfg(feature = "jit")]
+            EngineKind::Jit => "jit",
         }
     }
 }
@@ -54,6 +58,8 @@ enum Taken {
 pub struct Session {
     kind: EngineKind,
     programs: BTreeMap<String, Taken>,
+    #[cfg(feature = "jit")]
+    jit: Result<nfl_vm::Jit, nfl_vm::Unsupported>,
 }
 
 impl Session {
@@ -62,6 +68,8 @@ impl Session {
         Session {
             kind,
             programs: BTreeMap::new(),
+            #[cfg(feature = "jit")]
+            jit: nfl_vm::Jit::new(),
         }
     }
 

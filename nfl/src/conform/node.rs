@@ -163,7 +163,7 @@ pub(super) fn answer_of(
             ]),
             packet: Some(packet.bytes().into()),
             carried: Some(carried.into()),
-            steps: Some(outcome.steps),
+            steps: outcome.steps,
             told: Some(Told {
                 mirrors: effects
                     .mirrors
