@@ -102,13 +102,22 @@ pub struct Tried {
     pub lines: String,
 }
 
-/// One generated program on its packets. `lines` asks for those.
+/// What else is wanted of a generated program.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Lines for another engine.
+    pub lines: bool,
+    /// Code that was made without any pass. It is large, and to make it takes most of the time.
+    pub unoptimised: bool,
+}
+
+/// One generated program on its packets.
 ///
 /// # Errors
 ///
 /// The first difference, or what the compiler says; a panic is a sentence, too.
-pub fn tried(seed: u64, lines: bool) -> Result<Tried, String> {
-    let run = std::panic::catch_unwind(|| generated(seed, lines));
+pub fn tried(seed: u64, wanted: Wanted) -> Result<Tried, String> {
+    let run = std::panic::catch_unwind(|| generated(seed, wanted));
     run.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or(panic.downcast_ref::<&str>().map(|s| s.to_string()));
@@ -124,15 +133,20 @@ const TOO_MUCH: &[&str] = &[
     "the manifest: ",
 ];
 
-fn generated(seed: u64, lines: bool) -> Result<Tried, String> {
+fn generated(seed: u64, wanted: Wanted) -> Result<Tried, String> {
     let program = generate::program(seed);
     let checking = check_text("generated.nfl", &program.text);
     let function = checking.function(Some("Generated"))?;
     let done = with_both(&checking, function, &[], |both| {
         let mut done = Tried::default();
         for stages in both.stages {
+            let plain = match wanted.unoptimised {
+                true => unoptimised(stages)?,
+                false => None,
+            };
+            let forms = (stages, plain.as_ref());
             for entry in &stages.image.manifest.entries {
-                over(&program, seed, both, stages, entry, lines, &mut done)?;
+                over(&program, seed, both, forms, entry, wanted.lines, &mut done)?;
             }
         }
         Ok(done)
@@ -152,14 +166,13 @@ fn over(
     program: &generate::Program,
     seed: u64,
     both: &Both<'_>,
-    stages: &Stages,
+    (stages, plain): (&Stages, Option<&Stages>),
     entry: &Entry,
     lines: bool,
     done: &mut Tried,
 ) -> Result<(), String> {
-    let plain = unoptimised(stages)?;
     let mut engines = Engines::new(stages)?;
-    let mut others = plain.as_ref().map(Engines::new).transpose()?;
+    let mut others = plain.map(Engines::new).transpose()?;
     let manifest = &stages.image.manifest;
     let lines = lines && manifest.imports.is_empty() && entry.role != Role::Every;
     if lines {

@@ -9,7 +9,7 @@ use nfl_tests::capture::captures;
 use nfl_tests::case::{Case, cases};
 use nfl_tests::examples::EXAMPLES;
 use nfl_tests::generate;
-use nfl_tests::opinion::{tried, with_both};
+use nfl_tests::opinion::{Wanted, tried, with_both};
 use nfl_tests::packet;
 use nfl_tests::pipeline::check_text;
 use nfl_tests::root;
@@ -134,7 +134,11 @@ fn generated_programs_mean_what_their_source_says() {
         let worker = |at: usize| {
             move || {
                 let seeds = (first + at..first + many).step_by(workers);
-                let tried = seeds.map(|seed| seed as u64).map(|s| (s, tried(s, false)));
+                let wanted = Wanted {
+                    lines: false,
+                    unoptimised: true,
+                };
+                let tried = seeds.map(|seed| seed as u64).map(|s| (s, tried(s, wanted)));
                 tried
                     .filter_map(|(seed, tried)| {
                         let text = generate::program(seed).text;

@@ -106,11 +106,21 @@ impl Session {
         };
         let taken = match self.kind {
             EngineKind::Checked => Taken::Checked(Box::new(image)),
-            EngineKind::Interp => match self.kind.engine().load_unsigned(image, &Policy::ALL) {
+            _ => match Engine::interp().load_unsigned(image, &Policy::ALL) {
                 Ok(loaded) => Taken::Proved(loaded),
                 Err(error) => return Reply::Refused(error.to_string()),
             },
         };
+        #[cfg(feature = "jit")]
+        if let (EngineKind::Jit, Taken::Proved(loaded)) = (self.kind, &taken) {
+            let compiled = match &self.jit {
+                Ok(jit) => jit.compile(loaded),
+                Err(why) => Err(why.clone()),
+            };
+            if let Err(why) = compiled {
+                return Reply::Skipped(why.to_string());
+            }
+        }
         self.programs.insert(program.name.clone(), taken);
         Reply::Ready {}
     }

@@ -1,9 +1,9 @@
 //! Has generated programs agree in every form, and writes down how many did.
 //!
-//! In: `[--first SEED] [--programs N] [--threads N] [--report FILE] [--emulator PROGRAM]`. Out: a report, on
+//! In: `[--first SEED] [--programs N] [--threads N] [--unoptimised EACH] [--report FILE] [--emulator PROGRAM]`. Out: a report, on
 //! standard output and in the file. Each program is run on 16 packets by the interpreter of the source, by
-//! that of its module before and after the passes, as code that was made with and without the passes, and
-//! by the emulator if there is one. The status is 1 when something differs, 2 when the arguments make no
+//! that of its module before and after the passes, as code that was made with and without the passes
+//! (without, one program of `EACH`), interpreted and as host code, and by the emulator if there is one. The status is 1 when something differs, 2 when the arguments make no
 //! sense.
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use nfl_tests::opinion::{EACH, tried};
+use nfl_tests::opinion::{EACH, Wanted, tried};
 
 /// Differences that are shown; all are counted.
 const SHOWN: usize = 10;
@@ -23,6 +23,8 @@ const SHOWN: usize = 10;
 struct Asked {
     first: u64,
     programs: u64,
+    /// Of so many programs one is made without passes, too.
+    each: u64,
     threads: u64,
     report: Option<PathBuf>,
     emulator: Option<PathBuf>,
@@ -56,6 +58,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
     let mut asked = Asked {
         first: 0,
         programs: 1_000,
+        each: 1,
         threads: 2,
         report: None,
         emulator: None,
@@ -66,6 +69,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
         match arg.as_str() {
             "--first" => asked.first = number()?,
             "--programs" => asked.programs = number()?,
+            "--unoptimised" => asked.each = number()?.max(1),
             "--threads" => asked.threads = number()?.max(1),
             "--report" => asked.report = Some(value.into()),
             "--emulator" => asked.emulator = Some(value.into()),
@@ -92,7 +96,11 @@ fn run(asked: &Asked) -> Result<(String, bool), String> {
                     if seed >= asked.first + asked.programs {
                         break;
                     }
-                    let tried = tried(seed, asked.emulator.is_some());
+                    let wanted = Wanted {
+                        lines: asked.emulator.is_some(),
+                        unoptimised: seed.is_multiple_of(asked.each),
+                    };
+                    let tried = tried(seed, wanted);
                     let lines = add(&sums, seed, tried);
                     let mut pipe = pipe.lock().unwrap_or_else(|e| e.into_inner());
                     if let Some(out) = pipe.as_mut()
@@ -154,7 +162,7 @@ fn add(sums: &Mutex<Sums>, seed: u64, tried: Result<nfl_tests::opinion::Tried, S
 fn report(asked: &Asked, sums: &Sums, seconds: u64) -> String {
     let mut out = String::from(
         "# Generated programs in every form: source, module before and after the passes, code with and without\n\
-         # them, and code on an emulator that is not ours.\n",
+         # them, interpreted and as host code, and code on an emulator that is not ours.\n",
     );
     let command: Vec<String> = std::env::args().skip(1).collect();
     let rows = [
