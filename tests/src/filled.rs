@@ -89,7 +89,7 @@ fn over(stages: &Stages, capture: &Capture, filled: bool) -> Result<usize, Strin
 
 /// Fills tables with what this packet may ask for.
 fn fill(state: &mut State, packet: &[u8], index: usize) -> Result<(), NodeError> {
-    for put in fills(&state.resources().to_vec(), packet, index) {
+    for put in fills(state.resources(), packet, index) {
         match store(state, &put) {
             Ok(()) | Err(NodeError::State(StateError::Full { .. })) => {}
             Err(error) => return Err(error),

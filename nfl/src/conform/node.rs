@@ -355,6 +355,7 @@ fn rule(trap: &Trap) -> &'static str {
         Trap::StepLimit(_) => "step-limit",
         Trap::UnknownVerdict(_) => "unknown-verdict",
         Trap::ForbiddenVerdict(_) => "forbidden-verdict",
+        Trap::Unproved => "unproved",
     }
 }
 

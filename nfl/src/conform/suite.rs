@@ -66,7 +66,7 @@ impl Writer {
             self.begun = true;
             lines += &json(&Head {
                 version: VERSION,
-                abi: nfl_abi::ABI_VERSION.into(),
+                abi: nfl_abi::ABI_VERSION,
             });
         }
         if self.last.as_ref() != Some(&program.name) {
@@ -118,7 +118,7 @@ impl Suite {
             .ok_or_else(|| wrong(1, "the file is empty".into()))?;
         let head: Head = serde_json::from_str(first)
             .map_err(|error| wrong(1, format!("this is no file of vectors: {error}")))?;
-        if head.version != VERSION || head.abi != u32::from(nfl_abi::ABI_VERSION) {
+        if head.version != VERSION || head.abi != nfl_abi::ABI_VERSION {
             let what = format!(
                 "vectors of version {} for machine {}, and this is version {VERSION} for machine {}",
                 head.version,

@@ -64,25 +64,22 @@ fn entry(key: &[u8], value: &[u8]) -> Put {
     }
 }
 
-/// Tables that the controller fills.
-pub(super) fn tables() -> Vec<Case> {
-    let table = |name, bytes, value: u16| {
-        let key = pattern(bytes, 1);
-        let world = vec![
-            entry(&key, &pattern(value.into(), 2)),
-            entry(&pattern(bytes, 3), &pattern(value.into(), 4)),
-        ];
-        Case {
-            name,
-            resources: vec![resource("r", K::Table, bytes as u16, value, 4)],
-            calls: vec![("table.get", 0, Some(0), false)],
-            runs: vec![
-                stored(world, &key, 0),
-                asked(&pattern(bytes, 3), 0),
-                asked(&pattern(bytes, 5), 0),
-            ],
-        }
-    };
+/// Calls of one resource.
+fn one(name: &'static str, calls: &[&'static str], of: (K, u16, u16), runs: Vec<Run>) -> Case {
+    let (kind, key, value) = of;
+    Case {
+        name,
+        resources: vec![resource("r", kind, key, value, 8)],
+        calls: calls
+            .iter()
+            .map(|call| (*call, 0, Some(0), false))
+            .collect(),
+        runs,
+    }
+}
+
+/// Prefixes of IPv4 and of IPv6.
+fn prefixes() -> Vec<Case> {
     let prefix = |address: &[u8], bits, value: u8| Put::Prefix {
         resource: "r".to_string(),
         address: address.into(),
@@ -116,6 +113,19 @@ pub(super) fn tables() -> Vec<Case> {
     ];
     let mut runs6 = [wide(1, 9), wide(1, 0), wide(1, 1), wide(2, 0)].map(|key| asked(&key, 0));
     runs6[0].world = lpm6;
+    vec![
+        one("lpm.get", &["lpm.get"], (K::Lpm, 4, 4), runs),
+        one(
+            "lpm.get of IPv6",
+            &["lpm.get"],
+            (K::Lpm, 16, 4),
+            runs6.to_vec(),
+        ),
+    ]
+}
+
+/// Rules over numbers in either order of bytes.
+fn rules() -> Case {
     let rule = |priority, offset, bytes, big_endian, lo: &[u8], hi: &[u8], value: u8| Put::Rule {
         resource: "r".to_string(),
         priority,
@@ -143,70 +153,56 @@ pub(super) fn tables() -> Vec<Case> {
     ];
     let mut ternary = keys.map(|key| asked(&key, 0)).to_vec();
     ternary[0].world = rules;
+    one(
+        "ternary.match",
+        &["ternary.match"],
+        (K::Ternary, 6, 4),
+        ternary,
+    )
+}
+
+/// Tables that the controller fills.
+pub(super) fn tables() -> Vec<Case> {
+    let table = |name, bytes, value: u16| {
+        let key = pattern(bytes, 1);
+        let world = vec![
+            entry(&key, &pattern(value.into(), 2)),
+            entry(&pattern(bytes, 3), &pattern(value.into(), 4)),
+        ];
+        Case {
+            name,
+            resources: vec![resource("r", K::Table, bytes as u16, value, 4)],
+            calls: vec![("table.get", 0, Some(0), false)],
+            runs: vec![
+                stored(world, &key, 0),
+                asked(&pattern(bytes, 3), 0),
+                asked(&pattern(bytes, 5), 0),
+            ],
+        }
+    };
     let mut ring = [0, 1, 0x8000_0000, u32::MAX, 0x1234_5678]
         .map(|word: u32| asked(&word.to_le_bytes(), 0))
         .to_vec();
     ring.insert(0, asked(&[0; 4], 0));
     ring[1].world = (1..=5).map(|n| entry(&[n, 0, 0, n], &[])).collect();
-    let one = |name, calls, kind, key, value, runs| Case {
-        name,
-        resources: vec![resource("r", kind, key, value, 8)],
-        calls,
-        runs,
-    };
-    vec![
+    let mut cases = vec![
         table("table.get", 4, 8),
         table("table.get through scratch", 40, 3),
         one(
-            "lpm.get",
-            vec![("lpm.get", 0, Some(0), false)],
-            K::Lpm,
-            4,
-            4,
-            runs,
-        ),
-        one(
-            "lpm.get of IPv6",
-            vec![("lpm.get", 0, Some(0), false)],
-            K::Lpm,
-            16,
-            4,
-            runs6.to_vec(),
-        ),
-        one(
-            "ternary.match",
-            vec![("ternary.match", 0, Some(0), false)],
-            K::Ternary,
-            6,
-            4,
-            ternary,
-        ),
-        one(
             "set.contains",
-            vec![("set.contains", 0, Some(0), false)],
-            K::Set,
-            6,
-            0,
+            &["set.contains"],
+            (K::Set, 6, 0),
             vec![
                 asked(&[1; 6], 0),
                 stored(vec![entry(&[1; 6], &[])], &[1; 6], 0),
                 asked(&[2; 6], 0),
             ],
         ),
-        one(
-            "ring.pick",
-            vec![("ring.pick", 0, Some(0), false)],
-            K::Ring,
-            0,
-            4,
-            ring,
-        ),
+        one("ring.pick", &["ring.pick"], (K::Ring, 0, 4), ring),
         one(
             "tag.lookup",
-            vec![("tag.lookup", 0, Some(0), false)],
-            K::Tags,
-            4,
-            2,
+            &["tag.lookup"],
+            (K::Tags, 4, 2),
             vec![
                 stored(vec![entry(&[3, 0, 0, 0], &[9, 1])], &[3, 0, 0, 0], 0),
                 asked(&[4, 0, 0, 0], 0),
@@ -214,32 +210,18 @@ pub(super) fn tables() -> Vec<Case> {
         ),
         one(
             "topic.join and topic.members",
-            vec![
-                ("topic.members", 0, Some(0), false),
-                ("topic.join", 0, Some(0), false),
-                ("topic.members", 0, Some(0), false),
-            ],
-            K::Topic,
-            2,
-            0,
+            &["topic.members", "topic.join", "topic.members"],
+            (K::Topic, 2, 0),
             vec![asked(&[], 0), stored(vec![entry(&[8, 0], &[])], &[], 1)],
         ),
-    ]
+    ];
+    cases.extend(prefixes());
+    cases.push(rules());
+    cases
 }
 
 /// What packets write, by key.
 pub(super) fn flows() -> Vec<Case> {
-    let calls = |put: bool| {
-        let mut calls: Vec<Asked> = vec![("flow.get", 0, Some(0), false)];
-        if put {
-            calls.push(("flow.put", 0, Some(0), false));
-        }
-        calls.extend([
-            ("flow.touch", 0, Some(0), false),
-            ("flow.get", 0, Some(0), false),
-        ]);
-        calls
-    };
     let mut aged = resource("r", K::FlowTable, 4, 4, 2);
     aged.idle_ns = 10_000_000;
     let four = |get: u8, put: u8, touch: u8, last: u8, value: u8| {
@@ -268,7 +250,9 @@ pub(super) fn flows() -> Vec<Case> {
         Case {
             name: "flow.get, flow.put and flow.touch, aged and full",
             resources: vec![aged],
-            calls: calls(true),
+            calls: ["flow.get", "flow.put", "flow.touch", "flow.get"]
+                .map(|service| (service, 0, Some(0), false))
+                .to_vec(),
             runs,
         },
         Case {
@@ -354,8 +338,8 @@ fn no_network(mut run: Run) -> Run {
     run
 }
 
-/// Slots, registers, counters and meters.
-pub(super) fn places() -> Vec<Case> {
+/// Slots that are taken, aged and removed.
+fn slots() -> Vec<Case> {
     let mut slots = resource("r", K::Slots, 0, 4, 2);
     slots.first = 100;
     slots.idle_ns = 10_000_000;
@@ -367,66 +351,6 @@ pub(super) fn places() -> Vec<Case> {
         ]
         .concat()
     };
-    let register = |name, value: u16, many: u32| {
-        let calls: Vec<Asked> = [
-            "register.get",
-            "register.set",
-            "register.get",
-            "register.add",
-            "register.get",
-        ]
-        .map(|service| (service, 0, Some(0), false))
-        .to_vec();
-        let block = usize::from(value).div_ceil(4) * 4;
-        let arguments = |seed: u32| {
-            // Some places of an array lie behind its end.
-            let index = if many > 1 {
-                (seed % 6).to_le_bytes().to_vec()
-            } else {
-                Vec::new()
-            };
-            let value = |seed| pattern(block, seed);
-            let parts = [
-                &index,
-                &index,
-                &value(seed),
-                &index,
-                &index,
-                &value(seed + 1),
-                &index,
-            ];
-            parts.into_iter().flatten().copied().collect::<Vec<u8>>()
-        };
-        let world = vec![Put::Register {
-            resource: "r".to_string(),
-            index: 0,
-            value: Hex(vec![0xff; value.into()]),
-        }];
-        Case {
-            name,
-            resources: vec![resource("r", K::Register, 0, value, many)],
-            calls,
-            runs: vec![
-                stored(world, &arguments(0), 0),
-                asked(&arguments(1), 0),
-                asked(&arguments(4), 0),
-            ],
-        }
-    };
-    let count = |name, kind, key: u16, many, runs: Vec<Run>| Case {
-        name,
-        resources: vec![resource("r", kind, key, 0, many)],
-        calls: vec![("counter.count", 0, Some(0), false)],
-        runs,
-    };
-    let rates = Put::Rates {
-        resource: "r".to_string(),
-        committed_bps: 8_000,
-        committed_burst: 150,
-        peak_bps: 16_000,
-        peak_burst: 300,
-    };
-    let charged = |key: u8, bytes: u32| [vec![key; 4], bytes.to_le_bytes().into()].concat();
     vec![
         Case {
             name: "slot.take, slot.touch, slot.get and slot.remove",
@@ -457,6 +381,74 @@ pub(super) fn places() -> Vec<Case> {
                 asked(&slot(3, 1, 1), 0),
             ],
         },
+    ]
+}
+
+/// A register, or an array of them, read and written.
+fn register(name: &'static str, value: u16, many: u32) -> Case {
+    let calls: Vec<Asked> = [
+        "register.get",
+        "register.set",
+        "register.get",
+        "register.add",
+        "register.get",
+    ]
+    .map(|service| (service, 0, Some(0), false))
+    .to_vec();
+    let block = usize::from(value).div_ceil(4) * 4;
+    let arguments = |seed: u32| {
+        // Some places of an array lie behind its end.
+        let index = if many > 1 {
+            (seed % 6).to_le_bytes().to_vec()
+        } else {
+            Vec::new()
+        };
+        let value = |seed| pattern(block, seed);
+        let parts = [
+            &index,
+            &index,
+            &value(seed),
+            &index,
+            &index,
+            &value(seed + 1),
+            &index,
+        ];
+        parts.into_iter().flatten().copied().collect::<Vec<u8>>()
+    };
+    let world = vec![Put::Register {
+        resource: "r".to_string(),
+        index: 0,
+        value: Hex(vec![0xff; value.into()]),
+    }];
+    Case {
+        name,
+        resources: vec![resource("r", K::Register, 0, value, many)],
+        calls,
+        runs: vec![
+            stored(world, &arguments(0), 0),
+            asked(&arguments(1), 0),
+            asked(&arguments(4), 0),
+        ],
+    }
+}
+
+/// Slots, registers, counters and meters.
+pub(super) fn places() -> Vec<Case> {
+    let count = |name, kind, key: u16, many, runs: Vec<Run>| Case {
+        name,
+        resources: vec![resource("r", kind, key, 0, many)],
+        calls: vec![("counter.count", 0, Some(0), false)],
+        runs,
+    };
+    let rates = Put::Rates {
+        resource: "r".to_string(),
+        committed_bps: 8_000,
+        committed_burst: 150,
+        peak_bps: 16_000,
+        peak_burst: 300,
+    };
+    let charged = |key: u8, bytes: u32| [vec![key; 4], bytes.to_le_bytes().into()].concat();
+    let mut cases = vec![
         register("registers of 4 bytes", 4, 1),
         register("registers of 2 bytes", 2, 1),
         register("registers of 8 bytes", 8, 1),
@@ -503,7 +495,9 @@ pub(super) fn places() -> Vec<Case> {
                 asked(&charged(1, 200), 5_000),
             ],
         },
-    ]
+    ];
+    cases.extend(slots());
+    cases
 }
 
 /// Services that read, copy or move the packet.
