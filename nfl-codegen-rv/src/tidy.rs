@@ -118,14 +118,17 @@ fn merge_equal(p: &mut Program, care: &dyn Fn(usize) -> Care, merge: Merge) -> b
     let graph = p.graph();
     let blocks = reachable(p);
     let mut class: Vec<usize> = vec![0; p.blocks.len()];
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    let mut firsts: Vec<usize> = Vec::new();
     for &b in &blocks {
-        let count = names.len();
-        class[b] = *names
-            .entry(name(p, b, care, &graph, merge))
-            .or_insert(count);
+        let known = firsts
+            .iter()
+            .position(|&first| are_alike(p, first, b, care, &graph, merge));
+        class[b] = known.unwrap_or(firsts.len());
+        if known.is_none() {
+            firsts.push(b);
+        }
     }
-    let mut classes = names.len();
+    let mut classes = firsts.len();
     loop {
         let mut names: BTreeMap<(usize, Vec<Option<usize>>), usize> = BTreeMap::new();
         let mut finer = class.clone();
@@ -165,28 +168,31 @@ fn merge_equal(p: &mut Program, care: &dyn Fn(usize) -> Care, merge: Merge) -> b
     is_sound
 }
 
-/// What a block must have in common with another to be the same.
-fn name(
+/// Whether two blocks may be the same, wherever they lead.
+fn are_alike(
     p: &Program,
+    a: usize,
     b: usize,
     care: &dyn Fn(usize) -> Care,
     graph: &Graph,
     merge: Merge,
-) -> String {
-    let Block {
-        lines, end, source, ..
-    } = &p.blocks[b];
-    let codes: Vec<_> = lines.iter().map(|line| line.code).collect();
-    let test = match end {
+) -> bool {
+    let (x, y) = (&p.blocks[a], &p.blocks[b]);
+    let test = |end: &End<Reg>| match *end {
         End::Jump(_) => None,
         End::Branch { test, .. } => Some(test),
     };
-    let care = care(source.0);
-    let may_merge = lines.iter().all(|line| may_share(line, care));
-    let is_head = graph.loops.iter().any(|l| l.head == b);
-    let alone = (!may_merge || (merge == Merge::Blocks && is_head)).then_some(b);
-    let group = graph.innermost[b].filter(|_| merge == Merge::Blocks);
-    format!("{alone:?} {group:?} {codes:?} {test:?}")
+    let same_code = x.lines.len() == y.lines.len()
+        && x.lines.iter().zip(&y.lines).all(|(x, y)| x.code == y.code)
+        && test(&x.end) == test(&y.end);
+    let may_merge = |b: usize| {
+        let Block { lines, source, .. } = &p.blocks[b];
+        let care = care(source.0);
+        lines.iter().all(|line| may_share(line, care))
+    };
+    let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
+    let same_loop = || graph.innermost[a] == graph.innermost[b] && !is_head(a) && !is_head(b);
+    same_code && (merge == Merge::Loops || same_loop()) && may_merge(a) && may_merge(b)
 }
 
 /// Two blocks with the same last lines and the same end.
@@ -201,15 +207,24 @@ struct Shared {
 fn share_tail(p: &mut Program, care: &dyn Fn(usize) -> Care) -> bool {
     let graph = p.graph();
     let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for b in reachable(p).into_iter().filter(|&b| !is_head(b)) {
+    let key = |b: usize| {
         let Block { lines, end, .. } = &p.blocks[b];
-        let last = lines.last().map(|line| line.code);
-        let key = format!("{:?} {last:?} {end:?}", graph.innermost[b]);
-        groups.entry(key).or_default().push(b);
+        (graph.innermost[b], lines.last().map(|line| line.code), *end)
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for b in reachable(p).into_iter().filter(|&b| !is_head(b)) {
+        match groups.iter_mut().find(|group| key(group[0]) == key(b)) {
+            Some(group) => group.push(b),
+            None => groups.push(vec![b]),
+        }
     }
+    groups.retain(|group| group.len() > 1);
+    groups.sort_by_cached_key(|group| {
+        let (group, last, end) = key(group[0]);
+        format!("{group:?} {last:?} {end:?}")
+    });
     let mut best: Option<Shared> = None;
-    for group in groups.values() {
+    for group in &groups {
         for (at, &a) in group.iter().enumerate() {
             for &b in &group[at + 1..] {
                 let shared = shared(p, a, b, care);
