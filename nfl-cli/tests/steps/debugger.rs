@@ -33,8 +33,8 @@ impl<R: Read, W: Write> Debugger<R, W> {
             }
         }
         let _ = (byte()?, byte()?);
-        write!(self.to, "+").expect("it listens");
-        self.to.flush().expect("it listens");
+        // After its last reply the other side may have closed.
+        let _ = write!(self.to, "+").and_then(|()| self.to.flush());
         Some(unfolded(&reply))
     }
 }
