@@ -12,7 +12,8 @@
 //! 4. `tidy` puts all handlers together, and shares what is equal;
 //! 5. `link` places the blocks as `order` says, `relax` sizes branches and encodes;
 //! 6. `nfl_verify` proposes the certificate and proves the image;
-//! 7. at `-Oz`, `outline` makes subroutines of what is repeated, as far as that can be proved.
+//! 7. `rewrite` replaces short pieces by shorter ones that are proved to do the same;
+//! 8. at `-Oz`, `outline` makes subroutines of what is repeated, as far as that can be proved.
 //!
 //! Where it refuses, the code is made once more, with tests that the prover learns more from, and then with a guard where it
 //! refused. Small modules are made in several ways, and the smallest image is kept; at `-Oz`, `search` goes on from there.
@@ -24,6 +25,7 @@ mod guard;
 mod held;
 mod hoist;
 mod link;
+mod listing;
 mod mir;
 mod noise;
 mod order;
@@ -32,6 +34,7 @@ mod reform;
 mod regalloc;
 mod relax;
 pub mod report;
+mod rewrite;
 mod rotate;
 mod scratch;
 mod search;
@@ -196,10 +199,16 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
             Err(error) => refused = refused.or(Some(error)),
         }
     }
+    let isa = options.target;
+    let proved = |image: &Image| prove(image, options).ok();
     let best = match options.level {
         OptLevel::S => found.into_iter().map(|f| f.emitted).min_by_key(cost),
-        OptLevel::Z => search::search(verified, options, found)
-            .map(|best| outline::outline(best, &|image| prove(image, options).ok())),
+        OptLevel::Z => search::search(verified, options, found),
+    };
+    let best = best.map(|best| rewrite::rewrite(best, isa, &proved));
+    let best = match options.level {
+        OptLevel::S => best,
+        OptLevel::Z => best.map(|best| outline::outline(best, isa, &proved)),
     };
     best.ok_or_else(|| refused.expect("a way that is not refused leads to an image"))
 }

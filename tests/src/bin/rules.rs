@@ -1,6 +1,6 @@
-//! Writes the byte verifier's rules about ranges down for a solver.
+//! Writes the byte verifier's rules about ranges, and the compiler's table of rewrites, down for a solver.
 //!
-//! In: the rules as they stand in the verifier. Out: scripts of SMT-LIB on standard output, at 32 bits: one for each way
+//! In: the rules as they stand in the verifier, and the table. Out: scripts of SMT-LIB on standard output, at 32 bits: one for each way
 //! through each rule, which has no model when the rule is sound. Before each stands a line `; check` with the rule; a line `; goal`
 //! parts what is assumed from what is denied, so that one can see that something is assumed at all. The machine's operations are
 //! written from the instruction set's text; samples of what the verifier computes for single words hold them to it.
@@ -15,6 +15,10 @@ mod number;
 )]
 #[path = "../../../nfl-verify/src/range.rs"]
 mod range;
+#[path = "rules/rewrites.rs"]
+mod rewrites;
+#[path = "../../../nfl-codegen-rv/src/rewrite/table.rs"]
+mod table;
 #[path = "rules/term.rs"]
 mod term;
 
@@ -322,5 +326,6 @@ fn main() -> std::io::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     operations(&mut out)?;
     branches(&mut out)?;
+    rewrites::rewrites(&mut out)?;
     out.flush()
 }
