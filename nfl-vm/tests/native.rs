@@ -167,3 +167,11 @@ fn what_is_no_verdict_is_the_same_fault() {
         "a verdict that is not allowed",
     );
 }
+
+#[test]
+fn a_loop_may_begin_with_the_entry() {
+    compare(
+        assembled("addi a1, a1, 3\nli a2, 15\nbltu a1, a2, .-8\nli a0, 1\nebreak\n"),
+        "a loop of the first instruction",
+    );
+}

@@ -118,7 +118,7 @@ impl Translator<'_, '_> {
         let mut reached = vec![false; facts.lines.len()];
         let mut next = vec![(None, entry)];
         while let Some((from, pc)) = next.pop() {
-            if from.is_none_or(|from| from >= pc) && pc != entry {
+            if from.is_some_and(|from| from >= pc) {
                 self.open.insert(pc);
             }
             let Some(mut at) = facts.index(pc) else {
