@@ -1,5 +1,5 @@
-//! Host code does what the interpreter does: every instruction on corner operands, bytes moved one by one, and verdicts that
-//! are none.
+//! Host code does what the interpreter does: every instruction on corner operands, bytes moved one by one, verdicts that are
+//! none, and whatever else host code takes from the proof.
 #![cfg(feature = "jit")]
 
 use std::sync::LazyLock;
@@ -8,9 +8,13 @@ use nfl_abi::Limits;
 use nfl_abi::image::{Image, TargetId};
 use nfl_isa::{Fmt, Fx, Inst, Op, Reg, encode};
 use nfl_verify::{certify, prove};
-use nfl_vm::{Budget, Context, Fault, Jit, Loaded, Outcome, Packet, Policy, Unsupported, load};
+use nfl_vm::{
+    Budget, Context, Fault, Jit, Loaded, Outcome, Packet, Policy, State, Unsupported, load,
+};
 
 mod common;
+#[path = "../../nfl-verify/tests/support/mod.rs"]
+mod support;
 
 /// What words of packets are: the ends of ranges, and what lies between.
 const CORNERS: [u32; 10] = [
@@ -29,36 +33,62 @@ const CORNERS: [u32; 10] = [
 /// Immediates, as far as the format of an instruction takes them.
 const IMMEDIATES: [i32; 7] = [0, 1, 8, 24, 31, -1, -2048];
 
-fn loaded(code: Vec<u8>) -> Option<Loaded> {
+fn image(code: Vec<u8>) -> Image {
     let mut image: Image = common::image(code);
     let full = nfl_isa::Target::find("rv32-full").expect("the target of every instruction");
     image.manifest.target = TargetId(full.id);
     image.manifest.entries[0].need = 16;
     image.manifest.verdicts = 0b0000_1111;
-    image.certificate = certify(&image, &Limits::EDGE).ok()?;
-    let proven = prove(&image, &Limits::EDGE).ok()?;
-    Some(load(proven, &Policy::ALL).expect("all is granted"))
+    image
 }
 
-type After = (Result<Outcome, Fault>, Vec<u8>);
+fn loaded(mut image: Image, what: &str) -> Loaded {
+    if image.certificate.is_empty() {
+        image.certificate = certify(&image, &Limits::EDGE)
+            .unwrap_or_else(|refusal| panic!("{what} is proved: {refusal}"));
+    }
+    let proven = prove(&image, &Limits::EDGE);
+    let proven = proven.unwrap_or_else(|refusal| panic!("{what} is proved: {refusal}"));
+    load(proven, &Policy::ALL).expect("all is granted")
+}
 
-fn run(loaded: &Loaded, bytes: &[u8]) -> After {
+/// The outcome, the packet, the `carried` area and the state that a run leaves.
+type After = (Result<Outcome, Fault>, Vec<u8>, Vec<u8>, State);
+
+fn run(loaded: &Loaded, bytes: &[u8], fill: &dyn Fn(&mut State)) -> After {
     let mut packet = Packet::from(bytes);
     let context = Context::default();
-    let role = loaded.image().manifest.entries[0].role;
-    let budget = Budget::Proven;
-    let outcome = loaded
-        .instance()
-        .run(role, &mut packet, &context, &mut [], budget);
+    let manifest = &loaded.image().manifest;
+    let mut carried = manifest.carried.clone();
+    let mut instance = loaded.instance();
+    fill(&mut instance.state_mut());
+    let outcome = instance.run(
+        manifest.entries[0].role,
+        &mut packet,
+        &context,
+        &mut carried,
+        Budget::Proven,
+    );
     let uncounted = outcome.map(|outcome| Outcome {
         steps: None,
         ..outcome
     });
-    (uncounted, packet.bytes().to_vec())
+    let state = instance.state_mut().clone();
+    (uncounted, packet.bytes().to_vec(), carried, state)
 }
 
 /// Runs code over packets that begin with each two corners, interpreted and as host code.
 fn compare(code: Vec<u8>, what: &str) {
+    compare_images(image(code), &|_| {}, what);
+}
+
+/// The same for what a text describes.
+fn compare_text(text: &str, fill: &dyn Fn(&mut State)) {
+    let image = support::certified(text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+    compare_images(image, fill, text);
+}
+
+fn compare_images(image: Image, fill: &dyn Fn(&mut State), what: &str) {
     static JIT: LazyLock<Result<Jit, Unsupported>> = LazyLock::new(Jit::new);
     let jit = match &*JIT {
         Ok(jit) => jit,
@@ -66,8 +96,8 @@ fn compare(code: Vec<u8>, what: &str) {
         Err(Unsupported::Host) => return,
         Err(error) => panic!("{error}"),
     };
-    let interpreted = loaded(code.clone()).unwrap_or_else(|| panic!("{what} is proved"));
-    let native = loaded(code).expect("as before");
+    let interpreted = loaded(image.clone(), what);
+    let native = loaded(image, what);
     jit.compile(&native)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     for a in CORNERS {
@@ -75,8 +105,8 @@ fn compare(code: Vec<u8>, what: &str) {
             let words = [a, b, 0x0403_0201, 0xdead_beef].map(u32::to_le_bytes);
             let bytes = words.concat();
             assert_eq!(
-                run(&native, &bytes),
-                run(&interpreted, &bytes),
+                run(&native, &bytes, fill),
+                run(&interpreted, &bytes, fill),
                 "{what} of {a:#x} and {b:#x}"
             );
         }
@@ -174,4 +204,44 @@ fn a_loop_may_begin_with_the_entry() {
         assembled("addi a1, a1, 3\nli a2, 15\nbltu a1, a2, .-8\nli a0, 1\nebreak\n"),
         "a loop of the first instruction",
     );
+}
+
+/// A table that has every second corner as a key.
+fn half_filled(state: &mut State) {
+    for key in CORNERS.iter().step_by(2) {
+        let value = [key.to_le_bytes(), [1, 2, 3, 4]].concat();
+        let done = state.insert("r0", &key.to_le_bytes(), &value);
+        done.expect("the table has room");
+    }
+}
+
+/// A lookup of the packet's first word, with the second one in the word of scratch that takes its answer.
+const LOOKUP: &str = "\
+.entry originator 0 16
+.import table.get 0 0
+.resource table 4 8 16
+    lw a3, 4(s0)
+    sw a3, 0(sp)
+    mv a2, a3
+    lw a0, 0(s0)
+    jal ra, slot0
+    sw a0, 0(sp)
+";
+
+#[test]
+fn an_answer_that_is_known_to_be_nothing_is_zero_wherever_it_was_kept() {
+    for rest in [
+        // From scratch it joins an address, and is looked at again.
+        "    bnez a0, there\n    lw a2, 0(sp)\n    j both\nthere:\n    mv a2, a0\nboth:\n    beqz a2, end\n    lw a3, 0(a2)\nend:\n    sw a3, 8(s0)\n",
+        "    snez a4, a0\n    bnez a4, there\n    lw a2, 0(sp)\n    j both\nthere:\n    lw a2, 0(sp)\nboth:\n    beqz a2, end\n    lw a3, 4(a2)\nend:\n    sw a3, 8(s0)\n",
+        // From scratch, or as it was answered, it joins another number.
+        "    bnez a0, there\n    lw a2, 0(sp)\n    mv a2, a2\n    j both\nthere:\n    lw a2, 0(a0)\nboth:\n    sw a2, 8(s0)\n",
+        "    bnez a0, there\n    mv a2, a0\n    j both\nthere:\n    lw a2, 0(a0)\nboth:\n    sw a2, 8(s0)\n",
+        "    beqz a0, none\n    lw a2, 0(a0)\n    sw a2, 0(sp)\n    j both\nnone:\n    sw a0, 0(sp)\nboth:\n    lw a2, 0(sp)\n    sw a2, 8(s0)\n",
+        // The same where the word lies in memory, too.
+        "    bnez a0, there\n    lw a2, 0(sp)\n    j both\nthere:\n    mv a2, a0\nboth:\n    beqz a2, end\n    lw a3, 0(a2)\nend:\n    sw a3, 0(sp)\n    sb a3, 1(sp)\n    lw a3, 0(sp)\n    sw a3, 8(s0)\n",
+    ] {
+        let text = format!("{LOOKUP}{rest}    li a0, 1\n    li a1, 0\n    ebreak\n");
+        compare_text(&text, &half_filled);
+    }
 }

@@ -105,6 +105,11 @@ impl Translator<'_, '_> {
     fn load_word(&mut self, line: &Line, word: u8) -> Result<(), Unsupported> {
         let (rd, place) = (line.inst.rd, word_place(word));
         match line.word {
+            // An answer that is known to be nothing is a number whose word holds an address.
+            Holds::Number((lo, hi)) if lo == hi => {
+                let number = self.b.ins().iconst(I32, lo);
+                self.set_number(rd, number);
+            }
             Holds::Address(..) | Holds::Answer => {
                 let variable = self.address_variable(place);
                 let address = self.b.use_var(variable);
