@@ -245,3 +245,32 @@ fn an_answer_that_is_known_to_be_nothing_is_zero_wherever_it_was_kept() {
         compare_text(&text, &half_filled);
     }
 }
+
+#[test]
+fn an_index_that_stands_for_a_negative_one_moves_an_address_back() {
+    // As constants, each scaled by 2, 4 and 8: what wraps, what just does not, and what comes out negative either way.
+    for index in [
+        0x7fff_ffffu32,
+        0x8000_0001,
+        0xffff_ffff,
+        0xffff_fffe,
+        0x3fff_ffff,
+        0x1fff_ffff,
+        0x2000_0000,
+        0x4000_0000,
+        0x6000_0000,
+        1,
+    ] {
+        for (op, shift) in [("sh1add", 1), ("sh2add", 2), ("sh3add", 3)] {
+            let moved = (index << shift).cast_signed();
+            if !(-7..8).contains(&moved) {
+                continue;
+            }
+            let text = format!(
+                ".target rv32-full\n.entry originator 0 16\n    li a2, {}\n    lbu a5, 0(s0)\n    andi a5, a5, 1\n    addi a3, a5, 7\n    add a3, s0, a3\n    {op} a3, a2, a3\n    lbu a4, 0(a3)\n    sb a4, 15(s0)\n    li a0, 1\n    li a1, 0\n    ebreak\n",
+                index.cast_signed()
+            );
+            compare_text(&text, &|_| {});
+        }
+    }
+}

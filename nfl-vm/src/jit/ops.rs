@@ -97,15 +97,7 @@ impl Translator<'_, '_> {
             (Op::Sh1add | Op::Sh2add | Op::Sh3add, Holds::Number(index), Holds::Address(_, at)) => {
                 let shift = scale(inst.op).ok_or(missing)?;
                 let address = self.address(line, inst.rs2, b)?;
-                near(line, at)?;
-                let number = self.number(line, inst.rs1, line.a)?;
-                let offset = if index.1 << shift <= i64::from(u32::MAX) {
-                    let wide = self.b.ins().uextend(I64, number);
-                    self.b.ins().ishl_imm_u(wide, shift)
-                } else {
-                    let wrapped = self.b.ins().ishl_imm_u(number, shift);
-                    self.b.ins().uextend(I64, wrapped)
-                };
+                let offset = self.scaled(line, (at, index), shift)?;
                 self.b.ins().iadd(address, offset)
             }
             _ => return Err(missing),
@@ -129,6 +121,31 @@ impl Translator<'_, '_> {
         }
         let number = number(self)?;
         Ok(self.b.ins().uextend(I64, number))
+    }
+
+    /// How far an address moves by an index that is scaled. What is known wraps first, and then stands for a negative number
+    /// as other constants do.
+    fn scaled(
+        &mut self,
+        line: &Line,
+        (at, index): (Range, Range),
+        shift: i64,
+    ) -> Result<Value, Unsupported> {
+        if index.0 == index.1 {
+            let by = i64::from((index.0 as u32) << shift);
+            let by = signed((by, by));
+            near(line, (at.0 + by.0, at.1 + by.1))?;
+            return Ok(self.b.ins().iconst(I64, by.0));
+        }
+        near(line, at)?;
+        let number = self.number(line, line.inst.rs1, line.a)?;
+        Ok(if index.1 << shift <= i64::from(u32::MAX) {
+            let wide = self.b.ins().uextend(I64, number);
+            self.b.ins().ishl_imm_u(wide, shift)
+        } else {
+            let wrapped = self.b.ins().ishl_imm_u(number, shift);
+            self.b.ins().uextend(I64, wrapped)
+        })
     }
 
     /// The result of an operation on numbers.
