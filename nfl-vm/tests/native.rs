@@ -247,6 +247,19 @@ fn an_answer_that_is_known_to_be_nothing_is_zero_wherever_it_was_kept() {
 }
 
 #[test]
+fn an_address_differs_from_zero_whatever_is_behind_it() {
+    for reg in ["gp", "a5", "tp", "a4", "sp", "s0"] {
+        for (op, order) in [("beqz", "first"), ("bnez", "first"), ("beqz", "copy")] {
+            let from = if order == "copy" { "a3" } else { reg };
+            let text = format!(
+                ".entry originator 0 16\n    mv a3, {reg}\n    {op} {from}, far\n    li a0, 1\n    li a1, 0\n    ebreak\nfar:\n    li a0, 0\n    li a1, 3\n    ebreak\n"
+            );
+            compare_text(&text, &|_| {});
+        }
+    }
+}
+
+#[test]
 fn an_index_that_stands_for_a_negative_one_moves_an_address_back() {
     // As constants, each scaled by 2, 4 and 8: what wraps, what just does not, and what comes out negative either way.
     for index in [

@@ -58,7 +58,8 @@ impl Native {
                     bytes = context.to_bytes(self.reads_clock);
                     bytes.as_ptr()
                 }
-                false => std::ptr::null(),
+                // Code may still ask whether the address is zero, which it never is.
+                false => std::ptr::dangling(),
             };
             let mut frame = Frame::new(
                 (view.start(), len),
