@@ -70,6 +70,11 @@ impl Aged {
         cells
     }
 
+    /// How many entries it holds at most.
+    pub(crate) fn capacity(&self) -> u32 {
+        self.ageing.capacity
+    }
+
     /// Whether as many entries are there as it holds, those among them that are over.
     pub(crate) fn is_full(&self) -> bool {
         self.len >= self.ageing.capacity
@@ -111,6 +116,12 @@ impl Aged {
             self.uses.renew(cell, now.ns);
         }
         Some(cell)
+    }
+
+    /// The key in a cell.
+    #[inline]
+    pub(crate) fn key(&self, cell: u32) -> &[u8] {
+        &self.records.get(cell)[..self.key_bytes]
     }
 
     /// The value in a cell.

@@ -1,0 +1,562 @@
+//! A trie over the bits of addresses, a byte to each level.
+//!
+//! In: prefixes with leaves, which are numbers other than zero. Out: the leaf of the longest prefix that
+//! an address begins with. Guaranteed: a lookup reads at most two places for each byte of the
+//! address, and an edit changes the nodes on one path; the caller tells which leaf is left where a prefix goes.
+//!
+//! A node has 256 places, and neighbours that say the same share a run. A node of few runs has them
+//! beside its bytes, in the same line of a cache. One of more has bits that mark where runs begin, and
+//! counting them finds the run (Degermark, Brodnik, Carlsson and Pink, 1997). Bytes that all addresses below
+//! a node share stand in it instead of in nodes of their own (Morrison, 1968). What a level does not
+//! know the levels above did, so nothing is pushed down. Larger tables have a node for each first two
+//! bytes in one array besides (Gupta, Lin and McKeown, 1998).
+
+use std::ops::Range;
+
+/// No prefix, and nothing below.
+pub(super) const NOTHING: u32 = 0;
+
+/// What leads to a node, and is no leaf.
+const BELOW: u32 = 1 << 31;
+
+const PLACES: usize = 256;
+
+/// Runs that stand in a node itself.
+const FEW: usize = 8;
+
+/// Places with one count of the runs before them.
+const GROUP: usize = 16;
+
+/// Bytes that a node skips at most.
+const PATH: usize = 6;
+
+/// Bytes of the addresses for which larger tables have an array.
+const SHORT_BYTES: usize = 2;
+
+/// Where a byte leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    /// A leaf, or a node; the leaf of the place of a node stands there.
+    next: u32,
+    /// The length of the prefix within this level: 1 to 8, and 0 when there is none.
+    bits: u8,
+}
+
+const EMPTY: Place = Place {
+    next: NOTHING,
+    bits: 0,
+};
+
+/// One level, and the bytes before it. One line of a cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Node {
+    /// Few runs: where they lead. More: a bit for each place where a run begins; the first always does.
+    words: [u32; 8],
+    /// Few runs: the places where they begin, and the lengths of their prefixes; what is left repeats the last
+    /// at the place 255. More: for each sixteen places the runs that begin before them.
+    bytes: [u8; PLACES / GROUP],
+    /// The leaf of the place that leads here.
+    found: u32,
+    /// The first of more runs.
+    runs: u32,
+    /// The number of runs, less one.
+    more: u8,
+    /// How many bytes an address must have before the one that chooses the place.
+    skip: u8,
+    path: [u8; PATH],
+}
+
+const NODE: Node = Node {
+    words: [NOTHING; 8],
+    bytes: [0, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0],
+    found: NOTHING,
+    runs: 0,
+    more: 0,
+    skip: 0,
+    path: [0; PATH],
+};
+
+/// The node of the first byte.
+const ROOT: u32 = 0;
+
+/// How many bits of a byte are set.
+const ONES: [u8; 256] = {
+    let mut ones = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        ones[n] = (n as u8).count_ones() as u8;
+        n += 1;
+    }
+    ones
+};
+
+/// Prefixes by their bits.
+#[derive(Clone, Debug)]
+pub(super) struct Trie {
+    nodes: Vec<Node>,
+    free_nodes: Vec<u32>,
+    /// The runs of nodes that have many: where they lead, and the lengths of their prefixes.
+    runs: Vec<u32>,
+    lengths: Vec<u8>,
+    /// Runs that stand together and are free, by the logarithm of how many have room.
+    free_runs: [Vec<u32>; 9],
+    /// For each two bytes the node that they lead to, with the leaf that they find; empty while the table is small.
+    short: Vec<Node>,
+}
+
+/// Lookups.
+impl Trie {
+    pub(super) fn new() -> Trie {
+        Trie {
+            nodes: vec![NODE],
+            free_nodes: Vec::new(),
+            runs: Vec::new(),
+            lengths: Vec::new(),
+            free_runs: Default::default(),
+            short: Vec::new(),
+        }
+    }
+
+    /// The leaf of the longest prefix.
+    #[inline]
+    pub(super) fn find(&self, address: &[u8]) -> u32 {
+        let (mut node, mut rest) = (&self.nodes[ROOT as usize], address);
+        if let Some((&[first, second], behind)) = address.split_first_chunk::<SHORT_BYTES>()
+            && let Some(short) = self
+                .short
+                .get(usize::from(first) << 8 | usize::from(second))
+        {
+            (node, rest) = (short, behind);
+        }
+        let mut found = node.found;
+        while let Some((&byte, behind)) = node.behind_path(rest).split_first() {
+            let next = self.next(node, byte);
+            if next & BELOW == 0 {
+                return if next == NOTHING { found } else { next };
+            }
+            node = &self.nodes[(next & !BELOW) as usize];
+            if node.found != NOTHING {
+                found = node.found;
+            }
+            rest = behind;
+        }
+        found
+    }
+
+    /// Where a byte leads from a node.
+    #[inline]
+    fn next(&self, node: &Node, byte: u8) -> u32 {
+        match usize::from(node.more) < FEW {
+            true => node.words[node.few(byte)],
+            false => self.runs[node.many(byte)],
+        }
+    }
+}
+
+impl Node {
+    /// What comes behind the path; nothing when something else than the path comes.
+    #[inline]
+    fn behind_path<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
+        let skip = usize::from(self.skip);
+        let leads = match rest.first_chunk() {
+            // Without branches, since those that paths decide are not foreseen.
+            Some(&head) => {
+                let [a, b, c, d, e, f] = self.path;
+                let path = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+                (u64::from_le_bytes(head) ^ path) & ((1 << (skip * 8)) - 1) == 0
+            }
+            None => skip == 0 || rest.iter().zip(self.path()).all(|(a, b)| a == b),
+        };
+        match rest.get(skip..) {
+            Some(behind) if leads => behind,
+            _ => &[],
+        }
+    }
+
+    fn path(&self) -> &[u8] {
+        &self.path[..usize::from(self.skip)]
+    }
+
+    fn set_path(&mut self, path: &[u8]) {
+        self.skip = path.len() as u8;
+        self.path[..path.len()].copy_from_slice(path);
+    }
+
+    /// The run of a byte among few: the last that begins at it or before.
+    #[inline]
+    fn few(&self, byte: u8) -> usize {
+        const EACH: u64 = 0x0101_0101_0101_0101;
+        const HIGH: u64 = EACH << 7;
+        let begins = self
+            .bytes
+            .first_chunk()
+            .map_or(0, |&b| u64::from_le_bytes(b));
+        let byte = u64::from(byte) * EACH;
+        // The high bit of each byte says whether it is at least the other, first of the lower bits and then of all.
+        let low = (byte | HIGH) - (begins & !HIGH);
+        let begun = (low & !(byte ^ begins) | byte & !begins) & HIGH;
+        (((begun >> 7).wrapping_mul(EACH) >> 56) as usize).wrapping_sub(1) % FEW
+    }
+
+    /// The run of a byte among more.
+    #[inline]
+    fn many(&self, byte: u8) -> usize {
+        let group = usize::from(byte) / GROUP;
+        let begins = (self.words[group / 2] >> (group % 2 * GROUP)) as u16;
+        let up_to = u16::MAX >> (15 - byte % 16);
+        let [low, high] = (begins & up_to).to_le_bytes();
+        let begun = usize::from(ONES[usize::from(low)]) + usize::from(ONES[usize::from(high)]);
+        self.runs as usize + usize::from(self.bytes[group]) + begun - 1
+    }
+}
+
+/// Edits.
+impl Trie {
+    /// Gives the prefix of no bits a leaf.
+    pub(super) fn set_all(&mut self, leaf: u32) {
+        self.nodes[ROOT as usize].found = leaf;
+        self.shorten(0..self.short.len());
+    }
+
+    /// Gives a prefix of at least one bit a leaf. The bits behind it are zero.
+    pub(super) fn insert(&mut self, address: &[u8], bits: u16, leaf: u32) {
+        let last = (usize::from(bits) - 1) / 8;
+        let mut at = ROOT;
+        let mut from = 0;
+        loop {
+            let way = &address[from..last];
+            let path = self.nodes[at as usize].path();
+            let same = path.iter().zip(way).take_while(|(a, b)| a == b).count();
+            if same < path.len() {
+                self.split(at, same);
+            }
+            from += same;
+            if from == last {
+                break;
+            }
+            at = match self.place(at, address[from]).next {
+                below if below & BELOW != 0 => below & !BELOW,
+                _ => self.add_below(at, address[from], from + 1, &address[from + 1..last]),
+            };
+            from += 1;
+        }
+        let level_bits = (bits as usize - last * 8) as u8;
+        let is = Place {
+            next: leaf,
+            bits: level_bits,
+        };
+        self.paint(at, address[last], level_bits, is, |bits| bits <= level_bits);
+        self.shorten_prefix(address, bits);
+    }
+
+    /// Takes a prefix of at least one bit away, and gives its places to the one that covers it within
+    /// its last byte, with its length.
+    pub(super) fn remove(&mut self, address: &[u8], bits: u16, cover: Option<(u32, u16)>) {
+        let last = (usize::from(bits) - 1) / 8;
+        let mut above = Vec::with_capacity(last);
+        let mut at = ROOT;
+        let mut from = 0;
+        loop {
+            from += usize::from(self.nodes[at as usize].skip);
+            if from >= last {
+                break;
+            }
+            above.push((at, address[from]));
+            match self.place(at, address[from]).next {
+                below if below & BELOW != 0 => at = below & !BELOW,
+                _ => return,
+            }
+            from += 1;
+        }
+        let within = |bits: u16| (usize::from(bits) - last * 8) as u8;
+        let is = cover.map_or(EMPTY, |(next, bits)| Place {
+            next,
+            bits: within(bits),
+        });
+        let level_bits = within(bits);
+        self.paint(at, address[last], level_bits, is, |bits| bits == level_bits);
+        self.prune(at, &above);
+        self.shorten_prefix(address, bits);
+    }
+
+    /// Has an array for the first bytes from now on, if addresses have so many.
+    pub(super) fn widen(&mut self, address_bytes: usize) {
+        if self.short.is_empty() && address_bytes > SHORT_BYTES {
+            self.short = vec![NODE; 1 << (8 * SHORT_BYTES)];
+            self.shorten(0..self.short.len());
+        }
+    }
+
+    /// Changes those places of a node that begin with some bits of a byte and whose prefixes are chosen.
+    fn paint(&mut self, at: u32, byte: u8, bits: u8, is: Place, takes: impl Fn(u8) -> bool) {
+        let mut places = self.places(at);
+        let first = usize::from(byte);
+        for place in &mut places[first..first + (PLACES >> bits)] {
+            if takes(place.bits) {
+                place.bits = is.bits;
+                match place.next & BELOW {
+                    0 => place.next = is.next,
+                    _ => self.nodes[(place.next & !BELOW) as usize].found = is.next,
+                }
+            }
+        }
+        self.set_places(at, &places);
+    }
+
+    /// Puts the bytes of a path behind the first few, and what they lead to, into a node below.
+    fn split(&mut self, at: u32, keep: usize) {
+        let whole = self.nodes[at as usize];
+        let mut below = Node {
+            found: NOTHING,
+            ..whole
+        };
+        below.set_path(&whole.path()[keep + 1..]);
+        let below = self.add_node(below);
+        let mut above = Node {
+            found: whole.found,
+            ..NODE
+        };
+        above.set_path(&whole.path()[..keep]);
+        self.nodes[at as usize] = above;
+        self.set_next(at, whole.path()[keep], BELOW | below);
+    }
+
+    /// Adds a node below a place, for the byte at this one of an address and those on the way.
+    fn add_below(&mut self, at: u32, byte: u8, from: usize, way: &[u8]) -> u32 {
+        let mut node = Node {
+            found: self.place(at, byte).next,
+            ..NODE
+        };
+        // The first bytes always have their nodes, so that most lookups take the same way.
+        if from >= SHORT_BYTES {
+            node.set_path(&way[..way.len().min(PATH)]);
+        }
+        let below = self.add_node(node);
+        self.set_next(at, byte, BELOW | below);
+        below
+    }
+
+    fn add_node(&mut self, node: Node) -> u32 {
+        if let Some(free) = self.free_nodes.pop() {
+            self.nodes[free as usize] = node;
+            return free;
+        }
+        self.nodes.push(node);
+        self.nodes.len() as u32 - 1
+    }
+
+    fn set_next(&mut self, at: u32, byte: u8, next: u32) {
+        let mut places = self.places(at);
+        places[usize::from(byte)].next = next;
+        self.set_places(at, &places);
+    }
+
+    /// Takes away the nodes at the end of a path that say nothing, and joins the last with the only node
+    /// that is left below it.
+    fn prune(&mut self, mut at: u32, above: &[(u32, u8)]) {
+        for (depth, &(upper, byte)) in above.iter().enumerate().rev() {
+            let places = self.places(at);
+            let mut used = (0..=u8::MAX)
+                .zip(&places)
+                .filter(|(_, place)| **place != EMPTY);
+            match (used.next(), used.next()) {
+                (None, _) => {
+                    self.free_nodes.push(at);
+                    self.set_next(upper, byte, self.nodes[at as usize].found);
+                    at = upper;
+                }
+                (Some((byte, only)), None) if depth + 1 >= SHORT_BYTES && only.bits == 0 => {
+                    return self.join(at, byte, only.next & !BELOW);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Puts the only node below a place into the one above, if their paths are short enough.
+    fn join(&mut self, at: u32, byte: u8, below: u32) {
+        let (upper, mut lower) = (self.nodes[at as usize], self.nodes[below as usize]);
+        let path = [upper.path(), &[byte], lower.path()].concat();
+        if path.len() <= PATH {
+            lower.set_path(&path);
+            lower.found = upper.found;
+            self.nodes[at as usize] = lower;
+            self.free_nodes.push(below);
+        }
+    }
+
+    /// Where one byte leads.
+    fn place(&self, at: u32, byte: u8) -> Place {
+        let node = &self.nodes[at as usize];
+        if usize::from(node.more) < FEW {
+            let run = node.few(byte);
+            return Place {
+                next: node.words[run],
+                bits: node.bytes[FEW + run],
+            };
+        }
+        let run = node.many(byte);
+        Place {
+            next: self.runs[run],
+            bits: self.lengths[run],
+        }
+    }
+
+    /// Where each byte leads.
+    fn places(&self, at: u32) -> [Place; PLACES] {
+        std::array::from_fn(|byte| self.place(at, byte as u8))
+    }
+
+    fn set_places(&mut self, at: u32, places: &[Place; PLACES]) {
+        let begins = |byte: usize| byte == 0 || places[byte] != places[byte - 1];
+        let runs = (0..PLACES).filter(|&byte| begins(byte));
+        let more = (runs.clone().count() - 1) as u8;
+        let had = self.nodes[at as usize];
+        let (was, is) = (size_class(had.more), size_class(more));
+        if was != is {
+            self.free_many(at);
+        }
+        let mut node = Node { more, ..NODE };
+        node.found = had.found;
+        node.set_path(had.path());
+        if usize::from(more) < FEW {
+            node.words = [places[PLACES - 1].next; FEW];
+            node.bytes[FEW..].fill(places[PLACES - 1].bits);
+            for (run, byte) in runs.enumerate() {
+                node.bytes[run] = byte as u8;
+                node.words[run] = places[byte].next;
+                node.bytes[FEW + run] = places[byte].bits;
+            }
+        } else {
+            node.runs = if was == is {
+                had.runs
+            } else {
+                self.take_runs(is)
+            };
+            node.words = [0; 8];
+            node.bytes = [0; PLACES / GROUP];
+            for (run, byte) in runs.enumerate() {
+                node.words[byte / 32] |= 1 << (byte % 32);
+                let to = node.runs as usize + run;
+                self.runs[to] = places[byte].next;
+                self.lengths[to] = places[byte].bits;
+            }
+            let mut before = 0;
+            for group in 0..PLACES / GROUP {
+                // The first group begins a run at once, so 255 are the most before another.
+                node.bytes[group] = before as u8;
+                let begins = (node.words[group / 2] >> (group % 2 * GROUP)) as u16;
+                before += begins.count_ones();
+            }
+        }
+        self.nodes[at as usize] = node;
+    }
+
+    /// Frees the runs of a node that has many.
+    fn free_many(&mut self, at: u32) {
+        let node = &self.nodes[at as usize];
+        if let Some(class) = size_class(node.more) {
+            self.free_runs[class].push(node.runs);
+        }
+    }
+
+    fn take_runs(&mut self, class: Option<usize>) -> u32 {
+        let class = class.unwrap_or_default();
+        self.free_runs[class].pop().unwrap_or_else(|| {
+            let at = self.runs.len();
+            self.runs.resize(at + (1 << class), NOTHING);
+            self.lengths.resize(at + (1 << class), 0);
+            at as u32
+        })
+    }
+}
+
+/// The array of the first two bytes.
+impl Trie {
+    /// Brings it up to date for the addresses that begin with a prefix.
+    fn shorten_prefix(&mut self, address: &[u8], bits: u16) {
+        let byte = |n: usize| usize::from(address.get(n).copied().unwrap_or(0));
+        let start = byte(0) << 8 | byte(1);
+        self.shorten(start..start + (1usize << 16 >> bits.min(16)));
+    }
+
+    fn shorten(&mut self, range: Range<usize>) {
+        if self.short.is_empty() {
+            return;
+        }
+        for at in range {
+            let mut node = self.nodes[ROOT as usize];
+            for byte in [(at >> 8) as u8, at as u8] {
+                node = self.below(node, byte);
+            }
+            self.short[at] = node;
+        }
+    }
+
+    /// The node behind one byte of another, with the leaf that is found so far.
+    fn below(&self, node: Node, byte: u8) -> Node {
+        let mut below = match self.next(&node, byte) {
+            next if next & BELOW == 0 => Node {
+                found: next,
+                ..NODE
+            },
+            next => self.nodes[(next & !BELOW) as usize],
+        };
+        if below.found == NOTHING {
+            below.found = node.found;
+        }
+        below
+    }
+}
+
+/// The logarithm of the room that the runs of a node take, when they are many.
+fn size_class(more: u8) -> Option<usize> {
+    let runs = usize::from(more) + 1;
+    (runs > FEW).then(|| runs.next_power_of_two().trailing_zeros() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Whatever splits and joins there were, all nodes and runs but the root's are free in the end.
+    #[test]
+    fn an_empty_trie_has_one_node() {
+        let mut trie = Trie::new();
+        trie.widen(16);
+        let mut chance = 1u64;
+        let mut next = || {
+            chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            chance >> 33
+        };
+        for _ in 0..3 {
+            let mut prefixes = BTreeSet::new();
+            for _ in 0..2_000 {
+                let bits = 1 + next() % 128;
+                let bytes: u128 = (0..16).fold(0, |n, _| n << 8 | u128::from(next() % 40 / 38));
+                prefixes.insert((bytes & u128::MAX << (128 - bits), bits as u16));
+            }
+            for (leaf, &(address, bits)) in (1..).zip(&prefixes) {
+                trie.insert(&address.to_be_bytes(), bits, leaf);
+            }
+            assert!(trie.nodes.iter().any(|node| node.skip > 1));
+            // In this order no prefix is left that covers one that goes.
+            for (leaf, &(address, bits)) in (1..).zip(&prefixes) {
+                assert!(trie.find(&address.to_be_bytes()) >= leaf);
+                trie.remove(&address.to_be_bytes(), bits, None);
+            }
+            assert_eq!(trie.free_nodes.len() + 1, trie.nodes.len());
+            let free = trie.free_runs.iter().enumerate();
+            let free: usize = free.map(|(class, runs)| runs.len() << class).sum();
+            assert_eq!(free, trie.runs.len());
+            assert!(
+                trie.short
+                    .iter()
+                    .all(|node| node.found == NOTHING && node.more == 0)
+            );
+        }
+    }
+}
