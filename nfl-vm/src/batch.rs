@@ -7,6 +7,8 @@
 use nfl_abi::Role;
 
 use crate::load::Instance;
+#[cfg(feature = "jit")]
+use crate::load::admitted;
 use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame};
 
@@ -35,6 +37,10 @@ impl Instance {
     ) {
         outcomes.clear();
         outcomes.reserve(jobs.len());
+        #[cfg(feature = "jit")]
+        if self.run_batch_alone(role, jobs, budget, outcomes) {
+            return;
+        }
         for job in jobs {
             let Job {
                 frame,
@@ -43,5 +49,37 @@ impl Instance {
             } = job;
             outcomes.push(self.run_frame(role, frame, context, carried, budget));
         }
+    }
+
+    /// The same by host code without services; answers whether there is such code. What all runs have in common is found once.
+    #[cfg(feature = "jit")]
+    fn run_batch_alone(
+        &mut self,
+        role: Role,
+        jobs: &mut [Job<'_>],
+        budget: Budget,
+        outcomes: &mut Vec<Result<Outcome, Fault>>,
+    ) -> bool {
+        let loaded = self.loaded().clone();
+        let Some((native, start)) = loaded
+            .native()
+            .get()
+            .and_then(|native| Some((native, native.alone(role, budget)?)))
+        else {
+            return false;
+        };
+        for job in jobs {
+            let Job {
+                frame,
+                context,
+                carried,
+            } = job;
+            let outcome = match admitted(native, start, frame, carried) {
+                Some(packet) => native.run_alone(&loaded, start, packet, context, carried),
+                None => self.run_frame_in_view(role, frame, context, carried, budget),
+            };
+            outcomes.push(outcome);
+        }
+        true
     }
 }

@@ -118,7 +118,8 @@ pub(crate) struct Native {
     entries: Vec<Start>,
     calls: Vec<Call>,
     constants: Vec<u8>,
-    carried_bytes: usize,
+    /// Bytes of a packet that loads may reach, however short it is.
+    window: usize,
     reads_clock: bool,
     /// The verdicts that are allowed, by their numbers.
     verdicts: [Option<VerdictKind>; VERDICTS],
@@ -134,12 +135,16 @@ const VERDICTS: usize = VerdictKind::ALL.len();
 
 /// An entry.
 #[derive(Clone, Copy, Debug)]
-struct Start {
+pub(crate) struct Start {
     function: Entry,
+    /// Its place in the manifest.
+    index: usize,
+    role: Role,
     layer: Layer,
     steps: u32,
     /// The lengths of packets that it runs for.
     lengths: (usize, usize),
+    carried_bytes: usize,
     reads_context: bool,
 }
 
@@ -201,25 +206,35 @@ impl Jit {
             .arena
             .add(&code)
             .map_err(|error| Unsupported::Memory(error.to_string()))?;
-        let start = |((at, bound), entry): ((usize, &EntryBound), &nfl_abi::Entry)| Start {
-            // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
-            function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
-            layer: entry.layer,
-            steps: bound.steps,
-            lengths: match entry.role {
-                Role::Every => (entry.need.into(), 0),
-                _ => (entry.need.into(), map::PACKET_MAX as usize),
-            },
-            reads_context: bound.touches.has(Touches::CONTEXT),
-        };
+        let start =
+            |(index, ((at, bound), entry)): (usize, ((usize, &EntryBound), &nfl_abi::Entry))| {
+                Start {
+                    // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
+                    function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
+                    index,
+                    role: entry.role,
+                    layer: entry.layer,
+                    steps: bound.steps,
+                    lengths: match entry.role {
+                        Role::Every => (entry.need.into(), 0),
+                        _ => (entry.need.into(), map::PACKET_MAX as usize),
+                    },
+                    carried_bytes: manifest.carried.len(),
+                    reads_context: bound.touches.has(Touches::CONTEXT),
+                }
+            };
         let bounds = entries.into_iter().zip(proven.entries());
-        let entries = bounds.zip(&manifest.entries).map(start).collect();
+        let entries = bounds
+            .zip(&manifest.entries)
+            .enumerate()
+            .map(start)
+            .collect();
         let verdict = |n: usize| run::verdict(image, n as u32, 1);
         Ok(Native {
             entries,
             calls,
             constants: image.constants.clone(),
-            carried_bytes: manifest.carried.len(),
+            window: manifest.window.into(),
             reads_clock: manifest.rights.has(Right::Clock),
             verdicts: std::array::from_fn(|n| Some(verdict(n)?.kind)),
             operands: (0..VERDICTS).fold(0, |mask, n| {

@@ -17,7 +17,7 @@ use nfl_verify::Proven;
 use crate::hot::{Heat, RUNS_TOLD};
 use crate::interp::Step;
 #[cfg(feature = "jit")]
-use crate::jit::Native;
+use crate::jit::{Native, Start};
 use crate::memory::Word;
 use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame, Packet, View};
@@ -280,6 +280,7 @@ impl Loaded {
     }
 
     #[cfg(feature = "jit")]
+    #[inline]
     pub(crate) fn native(&self) -> &OnceLock<Native> {
         &self.shared.native
     }
@@ -397,7 +398,28 @@ impl Instance {
     /// # Errors
     ///
     /// As [`Instance::run`].
+    #[inline]
     pub fn run_frame(
+        &mut self,
+        role: Role,
+        frame: &mut Frame<'_>,
+        context: &Context,
+        carried: &mut [u8],
+        budget: Budget,
+    ) -> Result<Outcome, Fault> {
+        #[cfg(feature = "jit")]
+        if let Some(native) = self.loaded.native().get()
+            && let Some(start) = native.alone(role, budget)
+            && let Some(packet) = admitted(native, start, frame, carried)
+        {
+            return native.run_alone(&self.loaded, start, packet, context, carried);
+        }
+        self.run_frame_in_view(role, frame, context, carried, budget)
+    }
+
+    /// The same where the run may move the packet, or its buffer is short, or it is interpreted.
+    #[inline(never)]
+    pub(crate) fn run_frame_in_view(
         &mut self,
         role: Role,
         frame: &mut Frame<'_>,
@@ -412,25 +434,45 @@ impl Instance {
     }
 }
 
+/// A packet as host code without services takes it: its bytes, open up to the window, and its length. Nothing when the entry
+/// does not run for it, or its buffer is short.
+#[cfg(feature = "jit")]
+#[inline]
+pub(crate) fn admitted<'f>(
+    native: &Native,
+    start: &Start,
+    frame: &'f mut Frame<'_>,
+    carried: &[u8],
+) -> Option<(&'f mut [u8], usize)> {
+    let len = frame.len();
+    let packet = start
+        .admits(len, carried.len())
+        .then(|| frame.open(native.window()));
+    Some((packet??, len))
+}
+
 /// A program, where its resources are, and the state.
 pub(crate) type Parts<'a> = (&'a Loaded, &'a Bound, &'a mut Home);
 
 /// Runs host code where there is some, or flat code: without the checks that the proof made, where the
 /// budget is enough.
+#[inline(always)]
 fn run_fast(
     parts: Parts<'_>,
     work: &mut Option<Box<Work>>,
     index: usize,
-    given: (View<'_>, &Context, &mut [u8]),
+    (view, context, carried): (View<'_>, &Context, &mut [u8]),
     budget: Budget,
 ) -> Result<Outcome, Fault> {
     #[cfg(feature = "jit")]
+    let mut view = view;
+    #[cfg(feature = "jit")]
     if let Some(native) = parts.0.native().get()
-        && native.covers(index, budget)
+        && let Some(start) = native.start(index, budget)
     {
-        return native.run(parts, index, given);
+        return native.run(parts, start, (&mut view, context, carried));
     }
-    run_interpreted(parts, work, index, given, budget)
+    run_interpreted(parts, work, index, (view, context, carried), budget)
 }
 
 #[inline(never)]

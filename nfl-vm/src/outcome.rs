@@ -23,6 +23,7 @@ pub enum Budget {
 
 impl Budget {
     /// Whether a run that takes at most so many steps stays within it.
+    #[inline]
     pub(crate) fn covers(self, steps: u32) -> bool {
         match self {
             Budget::Proven => true,

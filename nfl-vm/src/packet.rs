@@ -155,6 +155,7 @@ impl fmt::Debug for Frame<'_> {
 impl<'a> Frame<'a> {
     /// The packet that lies in `buffer` from byte `start` on and has `len` bytes; nothing when that
     /// is not inside the buffer. What is in front of it and behind it is room.
+    #[inline]
     pub fn new(buffer: &'a mut [u8], start: usize, len: usize) -> Option<Frame<'a>> {
         let end = buffer.len();
         let inside = start.checked_add(len).is_some_and(|behind| behind <= end);
@@ -183,6 +184,7 @@ impl<'a> Frame<'a> {
     }
 
     /// How many bytes the packet has.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ends.len
     }
@@ -200,7 +202,21 @@ impl<'a> Frame<'a> {
         Frame::new(&mut self.buffer[from..], 0, len)
     }
 
+    /// The packet as host code works on it that calls no services: its bytes, and behind a short one zeros up to
+    /// the window. Nothing when the buffer ends before that.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn open(&mut self, window: usize) -> Option<&mut [u8]> {
+        let Ends { start, len, .. } = self.ends;
+        let readable = self.buffer.get_mut(start..start + len.max(window))?;
+        if len < window {
+            readable[len..].fill(0);
+        }
+        Some(readable)
+    }
+
     /// The packet as a run works on it; `spare` takes it where the buffer is too short.
+    #[inline]
     pub(crate) fn view<'v>(&'v mut self, window: u32, spare: &'v mut Vec<u8>) -> View<'v> {
         View::new(self.buffer, &mut self.ends, window, Some(spare))
     }
@@ -220,6 +236,7 @@ pub(crate) struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    #[inline]
     fn new(
         buffer: &'a mut [u8],
         ends: &'a mut Ends,
@@ -264,6 +281,7 @@ impl<'a> View<'a> {
 
     /// The address of the first byte of what loads may read.
     #[cfg(feature = "jit")]
+    #[inline]
     pub(crate) fn start(&mut self) -> *mut u8 {
         self.buffer[self.ends.start..].as_mut_ptr()
     }
@@ -387,6 +405,7 @@ pub(crate) const NETWORK_OFFSET_MAX: u8 = 63;
 
 impl Context {
     /// The context as code reads it.
+    #[inline]
     pub(crate) fn to_bytes(self, clock: bool) -> [u8; map::CONTEXT_BYTES as usize] {
         let clock_ns = if clock { self.clock_ns } else { 0 };
         let network = self

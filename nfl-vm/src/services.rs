@@ -191,6 +191,7 @@ const VALUE_SHIFT: u32 = 16;
 impl<'a> Services<'a> {
     /// The services for a run of an image that was bound to this state. The state's clock goes on
     /// to the context's.
+    #[inline]
     pub fn new(
         bound: &'a Bound,
         state: &'a mut State,

@@ -26,7 +26,7 @@ use crate::services::Services;
 
 /// What a run and its host code share.
 #[repr(C)]
-pub(super) struct Frame<'a> {
+pub(super) struct Frame<'a, 'p> {
     /// The packet's first byte, and behind its last one zeros up to the window.
     pub(super) packet: *mut u8,
     pub(super) len: u32,
@@ -35,7 +35,7 @@ pub(super) struct Frame<'a> {
     pub(super) context: *const u8,
     pub(super) carried: *mut u8,
     pub(super) constants: *const u8,
-    pub(super) run: *mut Run<'a>,
+    pub(super) run: *mut Run<'a, 'p>,
     /// The words of a call.
     pub(super) args: [u32; ARGS_MAX],
     /// The instruction that finished the run, where the verdict may be a fault.
@@ -50,27 +50,27 @@ pub(super) const NO_ROOM: u32 = 1;
 /// A service refused its arguments.
 pub(super) const REFUSED: u32 = 2;
 
-impl Frame<'_> {
-    const PACKET: i32 = offset_of!(Frame<'_>, packet) as i32;
-    const LEN: i32 = offset_of!(Frame<'_>, len) as i32;
-    const STATUS: i32 = offset_of!(Frame<'_>, status) as i32;
-    pub(super) const ARGS: i32 = offset_of!(Frame<'_>, args) as i32;
-    pub(super) const CONTEXT: i32 = offset_of!(Frame<'_>, context) as i32;
-    pub(super) const CARRIED: i32 = offset_of!(Frame<'_>, carried) as i32;
-    pub(super) const CONSTANTS: i32 = offset_of!(Frame<'_>, constants) as i32;
-    pub(super) const PC: i32 = offset_of!(Frame<'_>, pc) as i32;
-    pub(super) const SCRATCH: i32 = offset_of!(Frame<'_>, scratch) as i32;
+impl Frame<'_, '_> {
+    const PACKET: i32 = offset_of!(Frame<'_, '_>, packet) as i32;
+    const LEN: i32 = offset_of!(Frame<'_, '_>, len) as i32;
+    const STATUS: i32 = offset_of!(Frame<'_, '_>, status) as i32;
+    pub(super) const ARGS: i32 = offset_of!(Frame<'_, '_>, args) as i32;
+    pub(super) const CONTEXT: i32 = offset_of!(Frame<'_, '_>, context) as i32;
+    pub(super) const CARRIED: i32 = offset_of!(Frame<'_, '_>, carried) as i32;
+    pub(super) const CONSTANTS: i32 = offset_of!(Frame<'_, '_>, constants) as i32;
+    pub(super) const PC: i32 = offset_of!(Frame<'_, '_>, pc) as i32;
+    pub(super) const SCRATCH: i32 = offset_of!(Frame<'_, '_>, scratch) as i32;
 }
 
 /// What services work on during a run.
-pub(crate) struct Run<'a> {
-    pub(crate) services: Services<'a>,
-    pub(crate) packet: View<'a>,
-    pub(crate) context: [u8; map::CONTEXT_BYTES as usize],
-    pub(crate) native: &'a Native,
+pub(super) struct Run<'a, 'p> {
+    pub(super) services: Services<'a>,
+    pub(super) packet: &'a mut View<'p>,
+    pub(super) context: [u8; map::CONTEXT_BYTES as usize],
+    pub(super) native: &'a Native,
 }
 
-impl<'a> Frame<'a> {
+impl<'a, 'p> Frame<'a, 'p> {
     /// The frame of a run on what these pointers point to.
     #[inline(always)]
     pub(super) fn new(
@@ -78,8 +78,8 @@ impl<'a> Frame<'a> {
         context: *const u8,
         carried: *mut u8,
         constants: *const u8,
-        run: *mut Run<'a>,
-    ) -> Frame<'a> {
+        run: *mut Run<'a, 'p>,
+    ) -> Frame<'a, 'p> {
         Frame {
             packet,
             len: len as u32,
@@ -168,7 +168,7 @@ impl Memory for Seen<'_, '_> {
 
 /// Calls a service for host code; answers the words of `a0` and `a1`, or the host address of a value.
 extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
-    let frame: *mut Frame<'_> = frame.cast();
+    let frame: *mut Frame<'_, '_> = frame.cast();
     // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
     let (frame, run) = unsafe { (&mut *frame, &mut *(*frame).run) };
     let answer = catch_unwind(AssertUnwindSafe(|| answer(frame, run, slot as usize)));
@@ -181,10 +181,10 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
     }
 }
 
-fn answer(frame: &mut Frame<'_>, run: &mut Run<'_>, slot: usize) -> Result<u64, u32> {
+fn answer(frame: &mut Frame<'_, '_>, run: &mut Run<'_, '_>, slot: usize) -> Result<u64, u32> {
     let call = run.native.calls.get(slot).ok_or(REFUSED)?;
     let mut seen = Seen {
-        packet: &mut run.packet,
+        packet: run.packet,
         context: &mut run.context,
         constants: &run.native.constants,
         scratch: frame.scratch.as_ptr().cast(),

@@ -51,8 +51,8 @@ fn way(call: &Call) -> Option<Way> {
 }
 
 /// What a function here is called for: it answers 0 when it panics.
-fn within(frame: *mut c_void, answer: impl FnOnce(&mut Run<'_>, u32) -> u64) -> u64 {
-    let frame: *mut Frame<'_> = frame.cast();
+fn within(frame: *mut c_void, answer: impl FnOnce(&mut Run<'_, '_>, u32) -> u64) -> u64 {
+    let frame: *mut Frame<'_, '_> = frame.cast();
     // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
     let (frame, run) = unsafe { (&mut *frame, &mut *(*frame).run) };
     let len = frame.len;

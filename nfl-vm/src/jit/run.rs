@@ -2,14 +2,19 @@
 //!
 //! In: a compiled program, an entry, a packet and what the node adds. Out: the outcome. Guaranteed: the function is called with
 //! what it was compiled for, and what is not a verdict that the manifest allows is the fault that it is for the interpreter.
+//!
+//! A program without services needs the packet's bytes and nothing else that a run could move, so its runs have a way of their
+//! own, which is short enough to become part of the caller's loop.
 
-use nfl_abi::Image;
+use std::ptr;
+
 use nfl_abi::image::Verdict;
 use nfl_abi::map;
+use nfl_abi::{Image, Role};
 
-use super::Native;
 use super::call::{Frame, GOING, NO_ROOM, Run};
-use crate::load::Parts;
+use super::{Native, Start};
+use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{Context, View};
@@ -21,6 +26,7 @@ pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
     Some(finished(image, (a0, a1), 0).ok()?.verdict)
 }
 
+#[cold]
 fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fault> {
     outcome(
         image,
@@ -30,97 +36,170 @@ fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fau
     )
 }
 
-impl Native {
-    /// Whether runs of an entry stay within a budget, which host code does not count.
+/// How a run ended that has no verdict, or none of its own.
+#[cold]
+fn stopped(image: &Image, frame: &Frame<'_, '_>) -> Result<Outcome, Fault> {
+    if frame.status == NO_ROOM {
+        return outcome(image, || 0, None, None);
+    }
+    Err(Fault::Trap {
+        pc: frame.pc,
+        trap: Trap::Service,
+    })
+}
+
+impl Start {
+    /// Whether it runs for a packet and a `carried` area of so many bytes.
     #[inline]
-    pub(crate) fn covers(&self, index: usize, budget: Budget) -> bool {
-        self.entries
-            .get(index)
-            .is_some_and(|entry| budget.covers(entry.steps))
+    pub(crate) fn admits(&self, packet: usize, carried: usize) -> bool {
+        let (least, most) = self.lengths;
+        packet >= least && packet <= most && carried == self.carried_bytes
+    }
+}
+
+impl Native {
+    /// The entry at a place, if all its runs stay within a budget, which host code does not count.
+    #[inline]
+    pub(crate) fn start(&self, index: usize, budget: Budget) -> Option<&Start> {
+        let start = self.entries.get(index)?;
+        budget.covers(start.steps).then_some(start)
+    }
+
+    /// The same for the first entry of a role in a program without services.
+    #[inline]
+    pub(crate) fn alone(&self, role: Role, budget: Budget) -> Option<&Start> {
+        let start = self.entries.iter().find(|start| start.role == role)?;
+        (self.calls.is_empty() && budget.covers(start.steps)).then_some(start)
+    }
+
+    /// Bytes of a packet that loads may reach, however short it is.
+    #[inline]
+    pub(crate) fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Runs an entry of a program without services that admits the packet: its bytes, open up to the window, and its length.
+    #[inline]
+    pub(crate) fn run_alone(
+        &self,
+        loaded: &Loaded,
+        start: &Start,
+        (packet, len): (&mut [u8], usize),
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        let bytes: [u8; map::CONTEXT_BYTES as usize];
+        let context = match start.reads_context {
+            true => {
+                bytes = context.to_bytes(self.reads_clock);
+                bytes.as_ptr()
+            }
+            // Code may still ask whether the address is zero, which it never is.
+            false => ptr::dangling(),
+        };
+        let mut frame = Frame::new(
+            (packet.as_mut_ptr(), len),
+            context,
+            carried.as_mut_ptr(),
+            self.constants.as_ptr(),
+            ptr::null_mut(),
+        );
+        self.enter(loaded, start, &mut frame)
     }
 
     /// Runs an entry.
+    #[inline]
     pub(crate) fn run(
         &self,
-        (loaded, bound, state): Parts<'_>,
-        index: usize,
-        (mut view, context, carried): (View<'_>, &Context, &mut [u8]),
+        parts: Parts<'_>,
+        start: &Start,
+        (view, context, carried): (&mut View<'_>, &Context, &mut [u8]),
     ) -> Result<Outcome, Fault> {
-        let start = self.entries.get(index).ok_or(Fault::NoSuchEntry(index))?;
-        let (least, most) = start.lengths;
         let len = view.len();
-        let is_admitted = len >= least && len <= most && carried.len() == self.carried_bytes;
-        // Who imports nothing has no use for the state.
-        if bound.slots.is_empty() && is_admitted {
-            let bytes: [u8; map::CONTEXT_BYTES as usize];
-            let context = match start.reads_context {
-                true => {
-                    bytes = context.to_bytes(self.reads_clock);
-                    bytes.as_ptr()
-                }
-                // Code may still ask whether the address is zero, which it never is.
-                false => std::ptr::dangling(),
-            };
-            let mut frame = Frame::new(
-                (view.start(), len),
-                context,
-                carried.as_mut_ptr(),
-                self.constants.as_ptr(),
-                std::ptr::null_mut(),
-            );
-            return self.enter(loaded.image(), index, &mut frame);
+        match start.admits(len, carried.len()) {
+            true if self.calls.is_empty() => {
+                let packet = (view.readable_mut(), len);
+                self.run_alone(parts.0, start, packet, context, carried)
+            }
+            true => self.run_with_services(parts, start, (view, context, carried)),
+            false => self.refuse(parts, start, (len, context, carried)),
         }
+    }
+
+    /// Runs an entry that admits the packet.
+    #[inline]
+    fn run_with_services(
+        &self,
+        (loaded, bound, state): Parts<'_>,
+        start: &Start,
+        (view, context, carried): (&mut View<'_>, &Context, &mut [u8]),
+    ) -> Result<Outcome, Fault> {
         let mut state = state.hold();
-        let services = Services::new(bound, &mut state, start.layer, context);
-        let image = loaded.image();
-        if !is_admitted
-            && let Some(entry) = image.manifest.entries.get(index)
-            && let Some(outcome) = admit(image, entry, len, carried.len())?
-        {
-            return Ok(outcome);
-        }
         let mut run = Run {
-            services,
+            services: Services::new(bound, &mut state, start.layer, context),
+            context: match start.reads_context {
+                true => context.to_bytes(self.reads_clock),
+                false => [0; map::CONTEXT_BYTES as usize],
+            },
             packet: view,
-            context: context.to_bytes(self.reads_clock),
             native: self,
         };
         let mut frame = Frame::new(
-            (run.packet.start(), len),
+            (run.packet.start(), run.packet.len()),
             run.context.as_ptr(),
             carried.as_mut_ptr(),
             self.constants.as_ptr(),
             &raw mut run,
         );
-        let mut outcome = self.enter(image, index, &mut frame)?;
+        let mut outcome = self.enter(loaded, start, &mut frame)?;
         outcome.effects = run.services.into_effects();
         Ok(outcome)
     }
 
+    /// What becomes of a packet that an entry does not run for; the clock goes on all the same.
+    #[cold]
+    fn refuse(
+        &self,
+        (loaded, bound, state): Parts<'_>,
+        start: &Start,
+        (len, context, carried): (usize, &Context, &mut [u8]),
+    ) -> Result<Outcome, Fault> {
+        let image = loaded.image();
+        let entry = image.manifest.entries.get(start.index);
+        let entry = entry.ok_or(Fault::NoSuchEntry(start.index))?;
+        if !self.calls.is_empty() {
+            Services::new(bound, &mut state.hold(), start.layer, context);
+        }
+        let outcome = admit(image, entry, len, carried.len())?;
+        outcome.ok_or(Fault::NoSuchEntry(start.index))
+    }
+
     /// Calls the function of an entry, and makes of its words an outcome without effects.
     #[inline(always)]
-    fn enter(&self, image: &Image, index: usize, frame: &mut Frame<'_>) -> Result<Outcome, Fault> {
-        let start = self.entries.get(index).ok_or(Fault::NoSuchEntry(index))?;
+    fn enter(
+        &self,
+        loaded: &Loaded,
+        start: &Start,
+        frame: &mut Frame<'_, '_>,
+    ) -> Result<Outcome, Fault> {
         let (packet, len) = (frame.packet, frame.len);
         let words = (start.function)((&raw mut *frame).cast(), packet, len);
-        let (a0, a1) = (words as u32, (words >> 32) as u32);
-        match (frame.status, self.verdicts.get(a0 as usize)) {
-            (GOING, Some(&Some(kind))) => Ok(Outcome {
-                verdict: Verdict {
-                    kind,
-                    operand: if self.operands >> a0 & 1 != 0 { a1 } else { 0 },
-                },
-                steps: None,
-                by_need: false,
-                no_room: false,
-                effects: Effects::default(),
-            }),
-            (GOING, _) => finished(image, (a0, a1), frame.pc),
-            (NO_ROOM, _) => outcome(image, || 0, None, None),
-            _ => Err(Fault::Trap {
-                pc: frame.pc,
-                trap: Trap::Service,
-            }),
+        if frame.status != GOING {
+            return stopped(loaded.image(), frame);
         }
+        let (a0, a1) = (words as u32, (words >> 32) as u32);
+        let Some(&Some(kind)) = self.verdicts.get(a0 as usize) else {
+            return finished(loaded.image(), (a0, a1), frame.pc);
+        };
+        Ok(Outcome {
+            verdict: Verdict {
+                kind,
+                operand: if self.operands >> a0 & 1 != 0 { a1 } else { 0 },
+            },
+            steps: None,
+            by_need: false,
+            no_room: false,
+            effects: Effects::default(),
+        })
     }
 }

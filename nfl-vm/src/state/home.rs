@@ -29,6 +29,7 @@ enum Held<'a> {
 
 impl Home {
     /// The state, for one run or for the embedding program.
+    #[inline]
     pub(crate) fn hold(&mut self) -> StateGuard<'_> {
         StateGuard(match self {
             Home::Own(state) => Held::Own(state),
@@ -40,6 +41,7 @@ impl Home {
 impl Deref for StateGuard<'_> {
     type Target = State;
 
+    #[inline]
     fn deref(&self) -> &State {
         match &self.0 {
             Held::Own(state) => state,
@@ -49,6 +51,7 @@ impl Deref for StateGuard<'_> {
 }
 
 impl DerefMut for StateGuard<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut State {
         match &mut self.0 {
             Held::Own(state) => state,
