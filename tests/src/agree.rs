@@ -259,16 +259,26 @@ impl<'s> Engines<'s> {
     }
 }
 
-/// An image as host code. All that the compiler emits can be compiled.
-fn native(image: &Image, state: State) -> Result<Instance, String> {
+/// The compiler of host code; none where the host has none.
+///
+/// # Errors
+///
+/// A sentence when the host has one that does not work.
+pub fn jit() -> Result<Option<&'static Jit>, String> {
     static JIT: LazyLock<Result<Jit, Unsupported>> = LazyLock::new(Jit::new);
+    match &*JIT {
+        Ok(jit) => Ok(Some(jit)),
+        Err(Unsupported::Host) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An image as host code. All that the compiler emits can be compiled. Other hosts interpret.
+fn native(image: &Image, state: State) -> Result<Instance, String> {
     let proven = nfl_verify::prove(image, &Limits::EDGE).map_err(|e| e.to_string())?;
     let loaded = nfl_vm::load(proven, &Policy::ALL).map_err(|e| e.to_string())?;
-    match &*JIT {
-        Ok(jit) => jit.compile(&loaded).map_err(|e| e.to_string())?,
-        // Other hosts interpret.
-        Err(Unsupported::Host) => {}
-        Err(error) => return Err(error.to_string()),
+    if let Some(jit) = jit()? {
+        jit.compile(&loaded).map_err(|e| e.to_string())?;
     }
     let instance = loaded.instance_on(&SharedState::new(state));
     instance.map_err(|e| e.to_string())

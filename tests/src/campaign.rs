@@ -5,13 +5,14 @@
 //! whoever did them and however often the campaign was interrupted.
 //!
 //! A block makes images with one of four generators ([`block::Generator`]), asks the verifier about each,
-//! and runs what is accepted beside its proof ([`run`], [`watch`]).
+//! and runs what is accepted beside its proof ([`run`], [`watch`]), a part of it as host code too ([`native`]).
 
 pub mod block;
 pub mod corpus;
 pub mod directed;
 pub mod input;
 pub mod mutant;
+pub mod native;
 pub mod node;
 pub mod program;
 pub mod run;
@@ -78,21 +79,32 @@ pub fn blocks(
             saved: start,
         }),
     };
-    std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                while !shared.stop.load(Ordering::Relaxed) {
-                    let number = shared.next.fetch_add(1, Ordering::Relaxed);
-                    let found = match only.contains(&Generator::of_block(number)) {
-                        true => block(setting, number),
-                        false => Totals {
-                            blocks: 1,
-                            ..Totals::default()
-                        },
-                    };
-                    shared.take(number, found, until, start, save);
-                }
-            });
+    let work = || {
+        while !shared.stop.load(Ordering::Relaxed) {
+            let number = shared.next.fetch_add(1, Ordering::Relaxed);
+            let found = match only.contains(&Generator::of_block(number)) {
+                true => block(setting, number),
+                false => Totals {
+                    blocks: 1,
+                    ..Totals::default()
+                },
+            };
+            shared.take(number, found, until, start, save);
+        }
+    };
+    std::thread::scope(|around| {
+        let watch = setting
+            .host
+            .as_ref()
+            .map(|host| (host, around.spawn(|| host.watch())));
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(work);
+            }
+        });
+        if let Some((host, watch)) = watch {
+            host.end();
+            watch.thread().unpark();
         }
     });
     let done = shared.done.into_inner();

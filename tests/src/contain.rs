@@ -2,7 +2,7 @@
 //!
 //! Images come from the examples and the suite, from generated modules, from the verifier's own
 //! cases, and from generated code; and all of them change a little, over and over. Whatever is
-//! accepted is run, unverified and step by step, on packets of border lengths.
+//! accepted is run, unverified and step by step, on packets of border lengths; and a part of it as host code.
 //!
 //! Seeds are fixed; `NFL_SEEDS` says how many in a release build.
 
@@ -10,9 +10,11 @@ mod twice;
 
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
+use nfl_tests::agree::jit;
 use nfl_tests::campaign::block::{Corpus, Generator, Setting, Size};
 use nfl_tests::campaign::corpus::{compiled, described, emit, limits, written};
 use nfl_tests::campaign::mutant::{self, mutant};
+use nfl_tests::campaign::native::{self, Host, Native};
 use nfl_tests::campaign::program;
 use nfl_tests::campaign::run::{Contained, Tally};
 use nfl_tests::campaign::totals::Totals;
@@ -45,7 +47,10 @@ fn accepted(name: &str, image: &Image, packets: u32) -> Tally {
     let contained = Contained::new(image, &Limits::EDGE);
     let contained = contained.unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
     let ran = contained.run(&mut Rng::new(1), packets);
-    ran.unwrap_or_else(|wrong| panic!("{name}: {wrong}"))
+    let mut tally = ran.unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+    let native = native::compare(&contained, &Limits::EDGE, packets);
+    tally.native = native.unwrap_or_else(|what| panic!("{name}: {what}"));
+    tally
 }
 
 /// Runs an image and those that follow from it.
@@ -58,6 +63,13 @@ fn family(name: &str, image: &Image, rng: &mut Rng) -> Tally {
     for generation in 0..=GENERATIONS {
         let ran = contained.run(rng, PACKETS);
         tally.add(ran.unwrap_or_else(|wrong| panic!("{name}, generation {generation}: {wrong}")));
+        // To compile takes longer than to run.
+        if generation % 4 == 0 {
+            let native = native::compare(&contained, &limits, PACKETS);
+            let native =
+                native.unwrap_or_else(|what| panic!("{name}, generation {generation}: {what}"));
+            tally.native.add(native);
+        }
         let mut tries =
             (0..TRIES).map(|_| Contained::new(&mutant(rng, contained.image(), &limits), &limits));
         match tries.find_map(Result::ok) {
@@ -107,6 +119,21 @@ fn generated_modules_stay_within_their_proofs() {
 }
 
 /// Each case of the verifier is the smallest program that shows something.
+#[test]
+fn cases_agree_as_host_code() {
+    let mut done = Native::default();
+    for (name, image) in described() {
+        let Ok(contained) = Contained::new(&image, &Limits::EDGE) else {
+            continue;
+        };
+        let native = native::compare(&contained, &Limits::EDGE, PACKETS);
+        done.add(native.unwrap_or_else(|what| panic!("{name}: {what}")));
+    }
+    let skipped = jit().expect("it works where there is one").is_none();
+    assert!(skipped || done.images > 100, "{done:?}");
+    eprintln!("cases as host code: {done:?}");
+}
+
 #[test]
 fn changed_cases_stay_within_their_proofs() {
     let images = described();
@@ -171,6 +198,7 @@ fn campaigns_find_nothing_and_are_resumed() {
         size: Size::SMALL,
         corpus: Corpus::new(Vec::new(), 0..8),
         second: None,
+        host: Some(Host::new(3, None)),
     };
     let whole = Until::Tried(1_000);
     let quiet = |_: &Totals| {};

@@ -10,13 +10,18 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use nfl_tests::agree::jit;
 use nfl_tests::campaign::block::{Corpus, Generator, Setting, Size};
+use nfl_tests::campaign::native::Host;
 use nfl_tests::campaign::totals::Totals;
 use nfl_tests::campaign::{Until, blocks, tight, times, tried, vectors};
 use nfl_tests::second;
 
 /// The second checker is slow: it is asked about one image in so many.
 const SECOND_ONE_IN: u64 = 100;
+
+/// Host code is made in half the time of a run beside the proof; it is asked about one image in so many.
+const HOST_ONE_IN: u64 = 4;
 
 /// What was asked for.
 struct Asked {
@@ -136,6 +141,7 @@ fn run(asked: &Asked) -> Result<Totals, String> {
             ("threads", asked.threads.to_string()),
             ("command", format!("campaign {}", command.join(" "))),
             ("processor", processor()),
+            ("host code", host_code().into()),
         ] {
             totals.machine.insert(name.into(), value);
         }
@@ -155,6 +161,7 @@ fn run(asked: &Asked) -> Result<Totals, String> {
             size: Size::WHOLE,
             corpus: Corpus::whole(),
             second: Some((second::prove, SECOND_ONE_IN)),
+            host: host(asked)?,
         };
         // A panic is counted where it is caught.
         std::panic::set_hook(Box::new(|_| {}));
@@ -189,6 +196,26 @@ fn run(asked: &Asked) -> Result<Totals, String> {
     about(&mut totals);
     save(&totals);
     Ok(totals)
+}
+
+/// Host code, with a directory for the images that run as such.
+fn host(asked: &Asked) -> Result<Option<Host>, String> {
+    if jit()?.is_none() {
+        return Ok(None);
+    }
+    let notes = match &asked.report {
+        Some(report) => report.with_extension("running"),
+        None => std::env::temp_dir().join(format!("campaign-{}", std::process::id())),
+    };
+    std::fs::create_dir_all(&notes).map_err(|e| format!("{}: {e}", notes.display()))?;
+    Ok(Some(Host::new(HOST_ONE_IN, Some(notes))))
+}
+
+fn host_code() -> &'static str {
+    match jit() {
+        Ok(Some(_)) => "compared",
+        _ => "skipped: there is none for this host",
+    }
 }
 
 fn processor() -> String {

@@ -13,6 +13,7 @@ use nfl_verify::{Reason, Refusal, prove};
 use super::corpus::{self, Compiled, emit, limits};
 use super::directed;
 use super::mutant::{Base, Change, change};
+use super::native::Host;
 use super::program;
 use super::run::{Contained, Tally, listing};
 use super::totals::{Histogram, Totals};
@@ -205,6 +206,8 @@ pub struct Setting {
     pub corpus: Corpus,
     /// The second checker, and that it is asked about one image in so many.
     pub second: Option<(Opinion, u64)>,
+    /// Host code.
+    pub host: Option<Host>,
 }
 
 /// One image in so many of those accepted changes is run. Changes of images that hardly differ are
@@ -216,6 +219,7 @@ struct Block<'s> {
     setting: &'s Setting,
     limits: Limits,
     rng: Rng,
+    number: u64,
     place: String,
     tried: u64,
     discarded: u64,
@@ -237,6 +241,7 @@ pub fn block(setting: &Setting, number: u64) -> Totals {
         setting,
         limits: limits(),
         rng: Rng::new(mixed.number()),
+        number,
         place: format!("seed {} block {number}", setting.seed),
         tried: 0,
         discarded: 0,
@@ -285,8 +290,18 @@ impl Block<'_> {
             ("o5", ran.places),
             ("o6", self.tried),
             ("o7", self.opinions),
+            ("o9", ran.native.packets),
         ] {
             self.totals.count(&format!("{oracle}.checks"), checks);
+        }
+        for (name, count) in [
+            ("compiled", ran.native.images),
+            ("of which too little is known", ran.native.unsupported),
+        ] {
+            self.totals.count(&format!("host.images {name}"), count);
+        }
+        if let Some(host) = &self.setting.host {
+            host.done(self.number);
         }
         for (kind, (tried, accepted)) in Change::NAMES.iter().zip(self.changes) {
             if tried > 0 {
@@ -366,7 +381,15 @@ impl Block<'_> {
         };
         match contained.run(&mut self.rng, PACKETS) {
             Ok(tally) => self.ran.add(tally),
-            Err(wrong) => self.violation(wrong.oracle, &wrong.what),
+            Err(wrong) => return self.violation(wrong.oracle, &wrong.what),
+        }
+        if let Some(host) = &self.setting.host
+            && self.ran.images.is_multiple_of(host.one_in)
+        {
+            match host.note(self.number, &contained, &self.limits, PACKETS) {
+                Ok(native) => self.ran.native.add(native),
+                Err(what) => self.violation("o9", &what),
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use nfl_verify::{Holds, Proven, Refusal, observe};
 use nfl_vm::{Fault, Inputs, Packet, Trap, Unproved};
 
 use super::input::{Clues, Start, lengths};
+use super::native::Native;
 use super::node::Node;
 use super::watch::Watch;
 
@@ -37,6 +38,8 @@ pub struct Tally {
     pub granted: u64,
     /// Registers and words that were compared with what is known of them.
     pub places: u64,
+    /// What was run as host code too.
+    pub native: Native,
 }
 
 impl Tally {
@@ -51,6 +54,7 @@ impl Tally {
         self.scratch += other.scratch;
         self.granted += other.granted;
         self.places += other.places;
+        self.native.add(other.native);
     }
 }
 
@@ -198,7 +202,7 @@ impl Contained {
     }
 
     /// The so many-th length: what an entry needs, then the usual borders, then those of the image.
-    fn length(&self, rng: &mut Rng, entry: &Entry, number: u32) -> usize {
+    pub fn length(&self, rng: &mut Rng, entry: &Entry, number: u32) -> usize {
         const USUAL: [usize; 8] = [0, 1, 13, 14, 33, 34, 1500, 65_535];
         let need = usize::from(entry.need);
         let usual = (number as usize).checked_sub(1);

@@ -262,6 +262,7 @@ impl Totals {
         self.changes(&mut out);
         for (title, prefix) in [
             ("Programs", "programs."),
+            ("Host code", "host."),
             ("The second checker", "second."),
             ("The emulator", "emulator."),
         ] {
@@ -351,7 +352,7 @@ impl Totals {
     }
 
     fn oracles(&self, out: &mut String) {
-        const ORACLES: [(&str, &str); 8] = [
+        const ORACLES: [(&str, &str); 9] = [
             ("o1", "no fault"),
             ("o2", "steps within the bound"),
             ("o3", "scratch within its bounds"),
@@ -360,6 +361,7 @@ impl Totals {
             ("o6", "the verifier answers, in one pass"),
             ("o7", "the second checker agrees"),
             ("o8", "the emulator agrees"),
+            ("o9", "host code leaves the same"),
         ];
         let _ = writeln!(out, "{:40} {:>16} {:>11}", "Oracle", "checks", "violations");
         for (name, what) in ORACLES {
