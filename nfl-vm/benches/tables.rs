@@ -11,9 +11,14 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use nfl_abi::Layer;
-use nfl_abi::host::call::service;
-use nfl_abi::image::{Import, Resource, ResourceKind};
+use nfl_abi::image::{Resource, ResourceKind};
 use nfl_vm::{Bound, Context, Part, Services, State, TernaryRule};
+
+use common::{Chance, bind, resource};
+
+#[path = "../tests/common/state.rs"]
+#[expect(dead_code, reason = "tests of tables use the rest")]
+mod common;
 
 const TURNS: usize = 5;
 /// Lookups that are timed together.
@@ -21,22 +26,9 @@ const PART: usize = 1 << 11;
 /// Lookups in a turn.
 const LOOKUPS: usize = 1 << 19;
 
-/// SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    /// A number in 0..1.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
+/// A number in 0..1.
+fn unit(chance: &mut Chance) -> f64 {
+    (chance.next() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Keys, and how they come.
@@ -52,26 +44,14 @@ struct Filled {
     keys: Vec<Vec<u8>>,
 }
 
-fn empty(kind: ResourceKind, service_name: &str, key_bytes: u16, capacity: u32) -> (State, Bound) {
+fn empty(kind: ResourceKind, service: &str, key_bytes: u16, capacity: u32) -> (State, Bound) {
     let resource = Resource {
-        name: "it".to_owned(),
-        kind,
-        key_bytes,
-        value_bytes: 4,
-        capacity,
         idle_ns: 1_000_000_000,
-        first: 0,
-        flow_key: false,
-        layout: 0,
+        ..resource(kind, key_bytes, 4, capacity)
     };
-    let import = Import {
-        service: service(service_name).expect("a service").number,
-        param: 0,
-        resource: Some(0),
-    };
-    let mut state = State::new(std::slice::from_ref(&resource)).expect("one resource");
-    let bound = state.bind(&[import], &[resource]);
-    (state, bound.expect("it makes sense"))
+    let mut state = State::new(&[resource]).expect("one resource");
+    let bound = bind(&mut state, &[service]);
+    (state, bound)
 }
 
 fn exact(kind: ResourceKind, service_name: &str, key_bytes: u16, entries: u32) -> Filled {
@@ -166,8 +146,8 @@ fn traffic(keys: &[Vec<u8>], zipf: bool) -> Traffic {
     for _ in 0..LOOKUPS {
         // The inverse of the distribution with exponent one.
         let rank = match zipf {
-            true => many.powf(chance.unit()) - 1.0,
-            false => many * chance.unit(),
+            true => many.powf(unit(&mut chance)) - 1.0,
+            false => many * unit(&mut chance),
         };
         all.extend_from_slice(&keys[(rank as usize).min(keys.len() - 1)]);
     }

@@ -2,23 +2,20 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nfl_abi::Layer;
-use nfl_abi::host::call::{ARGS_MAX, service, takes};
-use nfl_abi::host::{Host, Memory, Return};
-use nfl_abi::image::{Import, Resource, ResourceKind};
-use nfl_vm::{Bound, Context, Control, Part, Rates, Services, State, StateError, TernaryRule};
+use nfl_abi::host::Host as _;
+use nfl_abi::image::{Resource, ResourceKind};
+use nfl_vm::{Bound, Control, Part, Rates, Services, State, StateError, TernaryRule};
+
+use common::{PACKET_BYTES, bind, run};
+
+#[path = "common/state.rs"]
+#[expect(dead_code, reason = "tests of tables use the rest")]
+mod common;
 
 fn resource(name: &str, kind: ResourceKind, key_bytes: u16, value_bytes: u16) -> Resource {
     Resource {
         name: name.to_owned(),
-        kind,
-        key_bytes,
-        value_bytes,
-        capacity: 64,
-        idle_ns: 0,
-        first: 0,
-        flow_key: false,
-        layout: 0,
+        ..common::resource(kind, key_bytes, value_bytes, 64)
     }
 }
 
@@ -41,30 +38,6 @@ fn node() -> Vec<Resource> {
     ]
 }
 
-struct Nothing;
-
-impl Memory for Nothing {
-    fn packet(&self) -> &[u8] {
-        &[0; 60]
-    }
-    fn packet_mut(&mut self) -> &mut [u8] {
-        &mut []
-    }
-    fn push(&mut self, _: u32) -> bool {
-        false
-    }
-    fn pop(&mut self, _: u32) -> bool {
-        false
-    }
-    fn append(&mut self, _: u32) -> bool {
-        false
-    }
-    fn cut(&mut self, _: u32) {}
-    fn read(&self, _: u32, _: &mut [u8]) -> bool {
-        false
-    }
-}
-
 /// The imports of all calls that the tests make, in this order.
 const CALLS: [&str; 11] = [
     "table.get",
@@ -81,28 +54,13 @@ const CALLS: [&str; 11] = [
 ];
 
 fn bound(state: &mut State) -> Bound {
-    let resources = state.resources().to_vec();
-    let import = |name: &str| {
-        let service = service(name).expect("a service");
-        let at = resources.iter().position(|r| takes(service, r.kind));
-        Import {
-            service: service.number,
-            param: 0,
-            resource: at.map(|at| at as u8),
-        }
-    };
-    let imports: Vec<Import> = CALLS.iter().map(|name| import(name)).collect();
-    state.bind(&imports, &resources).expect("they make sense")
+    bind(state, &CALLS)
 }
 
 fn call(services: &mut Services<'_>, name: &str, args: &[u32]) -> (u32, Option<Vec<u8>>) {
     let at = CALLS.iter().position(|other| *other == name);
-    let mut words = [0; ARGS_MAX];
-    words[..args.len()].copy_from_slice(args);
-    match services.call(at.expect("an import"), words, &mut Nothing) {
-        Return::Words(word, _) => (word, services.value(word).map(<[u8]>::to_vec)),
-        other => panic!("{name} answers {other:?}"),
-    }
+    let [word, _] = common::call(services, at.expect("an import"), args);
+    (word, services.value(word).map(<[u8]>::to_vec))
 }
 
 fn rule(version: u64) -> TernaryRule {
@@ -136,17 +94,17 @@ fn publish(control: &Control, version: u64) -> Result<(), StateError> {
 
 /// One run: what the four tables say, each asked twice.
 fn versions(bound: &Bound, state: &mut State) -> [u64; 8] {
-    let context = Context::default();
-    let mut services = Services::new(bound, state, Layer::Network, &context);
     let key = [u32::from_le_bytes([1, 2, 3, 4])];
     let names = ["table.get", "lpm.get", "ternary.match", "ring.pick"];
     let mut names = names.into_iter().cycle();
-    call(&mut services, "counter.count", &[0]);
-    [(); 8].map(|()| {
-        let name = names.next().expect("a cycle");
-        let (_, value) = call(&mut services, name, &key);
-        let value = value.expect("there is always one");
-        u64::from_le_bytes(value.try_into().expect("eight bytes"))
+    run(bound, state, |services| {
+        call(services, "counter.count", &[0]);
+        [(); 8].map(|()| {
+            let name = names.next().expect("a cycle");
+            let (_, value) = call(services, name, &key);
+            let value = value.expect("there is always one");
+            u64::from_le_bytes(value.try_into().expect("eight bytes"))
+        })
     })
 }
 
@@ -176,14 +134,17 @@ fn a_thousand_edits_under_traffic_are_seen_whole_and_in_order() {
         for version in 2..=1_001 {
             publish(&control, version).expect("it fits");
             let counted = control.counter("count", 0).expect("a counter");
-            assert_eq!(counted.bytes % 60, 0);
+            assert_eq!(counted.bytes % PACKET_BYTES as u64, 0);
         }
         over.store(true, Ordering::Release);
         traffic.join().expect("the traffic goes on")
     });
     assert_eq!(control.version(), 1_001);
     let counted = control.counter("count", 0).expect("a counter");
-    assert_eq!((counted.packets, counted.bytes), (runs, runs * 60));
+    assert_eq!(
+        (counted.packets, counted.bytes),
+        (runs, runs * PACKET_BYTES as u64)
+    );
 }
 
 #[test]
@@ -258,18 +219,16 @@ fn used() -> State {
     state.insert("ring", &[6; 8], &[]).expect("room");
     let bound = bound(&mut state);
     for n in 0..5u32 {
-        let context = Context {
-            clock_ns: 100 * u64::from(n),
-            ..Context::default()
-        };
-        let mut services = Services::new(&bound, &mut state, Layer::Network, &context);
-        call(&mut services, "flow.put", &[n % 3, n]);
-        call(&mut services, "flow.get", &[0]);
-        call(&mut services, "slot.take", &[n]);
-        call(&mut services, "register.add", &[0, n]);
-        call(&mut services, "counter.count", &[n]);
-        call(&mut services, "meter.charge", &[n, 100]);
-        call(&mut services, "slot.remove", &[1]);
+        state.set_clock(100 * u64::from(n));
+        run(&bound, &mut state, |services| {
+            call(services, "flow.put", &[n % 3, n]);
+            call(services, "flow.get", &[0]);
+            call(services, "slot.take", &[n]);
+            call(services, "register.add", &[0, n]);
+            call(services, "counter.count", &[n]);
+            call(services, "meter.charge", &[n, 100]);
+            call(services, "slot.remove", &[1]);
+        });
     }
     state
 }

@@ -1,58 +1,23 @@
-//! Every store against a model that is too simple to be wrong, over long runs of chance.
+//! Every table that a controller fills against a model that is too simple to be wrong, over long runs of chance.
 //!
-//! `NFL_TABLE_OPS` is the number of operations for each store; without it there are a few thousand.
+//! `NFL_TABLE_OPS` is the number of operations on each; without it there are a few thousand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nfl_abi::Layer;
-use nfl_abi::host::call::{service, takes};
-use nfl_abi::host::{Host, Memory, Return, SERVICES};
-use nfl_abi::image::{Import, Resource, ResourceKind};
-use nfl_vm::{Bound, Context, Part, Services, State, TernaryRule};
-use prefix_trie::PrefixMap;
+use nfl_abi::host::Host as _;
+use nfl_abi::host::SERVICES;
+use nfl_abi::host::call::takes;
+use nfl_abi::image::{Resource, ResourceKind};
+use nfl_vm::{Bound, Part, Services, State, TernaryRule};
+use prefix_trie::{Prefix, PrefixMap};
 
-fn operations() -> u64 {
-    let wanted = std::env::var("NFL_TABLE_OPS").ok();
-    wanted.and_then(|n| n.parse().ok()).unwrap_or(5_000)
-}
+use common::{Chance, bind, call, operations, resource, run};
 
-fn resource(kind: ResourceKind, key_bytes: u16, value_bytes: u16, capacity: u32) -> Resource {
-    Resource {
-        name: "it".to_owned(),
-        kind,
-        key_bytes,
-        value_bytes,
-        capacity,
-        idle_ns: 0,
-        first: 0,
-        flow_key: false,
-        layout: 0,
-    }
-}
+#[path = "common/state.rs"]
+mod common;
 
 fn state(resource: Resource) -> State {
     State::new(&[resource]).expect("one resource")
-}
-
-/// SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
 }
 
 /// A key of this length for a number: short ones hold it all, long ones differ at their ends.
@@ -117,21 +82,45 @@ fn a_table_holds_its_capacity_and_not_one_more() {
 
 #[test]
 fn the_longest_prefix_of_four_bytes_is_that_of_another_trie() {
-    let mut chance = Chance(4);
-    let mut state = state(resource(ResourceKind::Lpm, 4, 4, 3_000));
-    let mut model: PrefixMap<(u32, u8), [u8; 4]> = PrefixMap::new();
-    for n in 0..operations() {
+    longest_prefixes(3_000, u32::from_be_bytes, |chance| {
         // Few first bytes, so that prefixes lie within each other.
-        let mut address = [10, 0, 0, 0];
-        address[1] = chance.below(4) as u8;
-        address[2] = chance.next() as u8;
-        address[3] = chance.next() as u8;
-        let bits = chance.below(33) as u8;
-        let prefix = (u32::from_be_bytes(address), bits);
+        let second = chance.below(4) as u8;
+        [10, second, chance.next() as u8, chance.next() as u8]
+    });
+}
+
+#[test]
+fn the_longest_prefix_of_sixteen_bytes_is_that_of_another_trie() {
+    longest_prefixes(2_000, u128::from_be_bytes, |chance| {
+        let mut address = [0x20; 16];
+        // Bytes of few values, so that prefixes lie within each other.
+        for byte in &mut address[1..] {
+            *byte = (chance.below(2) * 0x80) as u8;
+        }
+        address
+    });
+}
+
+fn longest_prefixes<N: Copy, const BYTES: usize>(
+    capacity: u32,
+    number: fn([u8; BYTES]) -> N,
+    address: impl Fn(&mut Chance) -> [u8; BYTES],
+) where
+    (N, u8): Prefix,
+{
+    let mut chance = Chance(BYTES as u64);
+    let mut state = state(resource(ResourceKind::Lpm, BYTES as u16, 2, capacity));
+    let mut model: PrefixMap<(N, u8), [u8; 2]> = PrefixMap::new();
+    let most = BYTES as u64 * 8;
+    for n in 0..operations() {
+        let address = address(&mut chance);
+        let bits = chance.below(most + 1) as u8;
+        let prefix = (number(address), bits);
         match chance.below(8) {
             0..=3 => {
-                let value = (n as u32).to_le_bytes();
-                let room = model.get(&prefix).is_some() || model.len() < 3_000;
+                // Some values are those of many prefixes, and some of one.
+                let value = (n as u16 % 7 * (n as u16 & 0xff8)).to_le_bytes();
+                let room = model.get(&prefix).is_some() || model.len() < capacity as usize;
                 let done = state.insert_prefix("it", &address, bits.into(), &value);
                 assert_eq!(done.is_ok(), room);
                 if room {
@@ -143,7 +132,7 @@ fn the_longest_prefix_of_four_bytes_is_that_of_another_trie() {
                 assert_eq!(state.remove_prefix("it", &address, bits.into()), Ok(was));
             }
             _ => {
-                let whole = (u32::from_be_bytes(address), 32);
+                let whole = (number(address), most as u8);
                 let expected = model.get_lpm(&whole).map(|(_, value)| &value[..]);
                 assert_eq!(state.get("it", &address), Ok(expected));
             }
@@ -152,43 +141,6 @@ fn the_longest_prefix_of_four_bytes_is_that_of_another_trie() {
     assert_eq!(state.clone(), state);
     let prefixes = state.entries("it").expect("a table").len();
     assert_eq!(prefixes, model.len());
-}
-
-#[test]
-fn the_longest_prefix_of_sixteen_bytes_is_that_of_another_trie() {
-    let mut chance = Chance(6);
-    let mut state = state(resource(ResourceKind::Lpm, 16, 2, 2_000));
-    let mut model: PrefixMap<(u128, u8), [u8; 2]> = PrefixMap::new();
-    for n in 0..operations() {
-        let mut address = [0u8; 16];
-        address[0] = 0x20;
-        // Bytes of few values, so that prefixes lie within each other.
-        for byte in &mut address[1..] {
-            *byte = (chance.below(2) * 0x80) as u8;
-        }
-        let bits = chance.below(129) as u8;
-        let prefix = (u128::from_be_bytes(address), bits);
-        match chance.below(8) {
-            0..=3 => {
-                let value = (n as u16).to_le_bytes();
-                let room = model.get(&prefix).is_some() || model.len() < 2_000;
-                let done = state.insert_prefix("it", &address, bits.into(), &value);
-                assert_eq!(done.is_ok(), room);
-                if room {
-                    model.insert(prefix, value);
-                }
-            }
-            4 => {
-                let was = model.remove(&prefix).is_some();
-                assert_eq!(state.remove_prefix("it", &address, bits.into()), Ok(was));
-            }
-            _ => {
-                let whole = (u128::from_be_bytes(address), 128);
-                let expected = model.get_lpm(&whole).map(|(_, value)| &value[..]);
-                assert_eq!(state.get("it", &address), Ok(expected));
-            }
-        }
-    }
 }
 
 /// When all prefixes are gone, a table is like one that never had any, and takes as many again.
@@ -217,36 +169,68 @@ fn prefixes_that_are_removed_leave_nothing() {
     }
 }
 
+/// Each word's place and each member's weight as the book has them, while members come and go.
 #[test]
-fn a_member_that_leaves_a_ring_moves_no_other_share() {
-    let mut chance = Chance(9);
-    let mut ring = state(resource(ResourceKind::Ring, 0, 4, 100));
-    let mut members = BTreeSet::new();
-    for _ in 0..operations() / 20 {
-        let member = (chance.below(150) as u32).to_le_bytes();
-        match chance.below(3) {
-            0 => {
-                let was = members.remove(&member);
-                assert_eq!(ring.remove("it", &member), Ok(was));
-            }
-            _ => {
-                let room = members.contains(&member) || members.len() < 100;
-                assert_eq!(ring.insert("it", &member, &[]).is_ok(), room);
-                if room {
-                    members.insert(member);
+fn a_ring_chooses_as_the_book_says() {
+    const G: u64 = 0x9e37_79b9_7f4a_7c15;
+    const PICKS: u64 = 20;
+    for capacity in [3, 100] {
+        let mut chance = Chance(9);
+        let mut ring = Node::new(resource(ResourceKind::Ring, 0, 4, capacity));
+        let mut members: BTreeMap<[u8; 4], u64> = BTreeMap::new();
+        let places = u64::from(capacity * 128).max(1024).next_power_of_two();
+        for _ in 0..operations() / 2 / PICKS {
+            let member = (chance.below(u64::from(capacity) * 3 / 2) as u32).to_le_bytes();
+            match chance.below(3) {
+                0 => {
+                    let was = members.remove(&member).is_some();
+                    assert_eq!(ring.state.remove("it", &member), Ok(was));
+                }
+                _ => {
+                    let room = members.contains_key(&member) || members.len() < capacity as usize;
+                    assert_eq!(ring.state.insert("it", &member, &[]).is_ok(), room);
+                    if room {
+                        let hash = nfl_abi::hash::siphash24([0; 2], &member);
+                        members.insert(member, hash);
+                    }
                 }
             }
+            ring.run(|services| {
+                for _ in 0..PICKS {
+                    let word = chance.next() as u32;
+                    let place = ((u64::from(word).wrapping_mul(G) >> 32) * places) >> 32;
+                    let weight = |(member, hash): &(&[u8; 4], &u64)| {
+                        // One step of SplitMix64 whose state becomes this.
+                        let state = **hash ^ place.wrapping_mul(G);
+                        (Chance(state.wrapping_sub(G)).next(), **member)
+                    };
+                    let heaviest = members.iter().max_by_key(weight);
+                    let [address, _] = call(services, 0, &[word]);
+                    let expected = heaviest.map(|(member, _)| &member[..]);
+                    assert_eq!(services.value(address), expected);
+                }
+            });
+        }
+        let is: Vec<_> = ring.state.entries("it").expect("a ring");
+        let expected: Vec<_> = members.keys().map(|m| (m.to_vec(), Vec::new())).collect();
+        assert_eq!(is, expected);
+        // The order in which they came and went does not matter.
+        let mut again = state(resource(ResourceKind::Ring, 0, 4, capacity));
+        for member in members.keys().rev() {
+            again.insert("it", member, &[]).expect("room");
+        }
+        assert_eq!(again.entries("it"), ring.state.entries("it"));
+        for word in 0..100u32 {
+            let pick = |state: &mut State| {
+                let bound = bind(state, &["ring.pick"]);
+                run(&bound, state, |services| {
+                    let [address, _] = call(services, 0, &[word << 25]);
+                    services.value(address).map(<[u8]>::to_vec)
+                })
+            };
+            assert_eq!(pick(&mut again), pick(&mut ring.state));
         }
     }
-    let is: Vec<_> = ring.entries("it").expect("a ring");
-    let expected: Vec<_> = members.iter().map(|m| (m.to_vec(), Vec::new())).collect();
-    assert_eq!(is, expected);
-    // The order in which they came and went does not matter.
-    let mut again = state(resource(ResourceKind::Ring, 0, 4, 100));
-    for member in members.iter().rev() {
-        again.insert("it", member, &[]).expect("room");
-    }
-    assert_eq!(again, ring);
 }
 
 /// Rules over numbers of both byte orders, prefixes, ranges and empty ones, against asking one after another.
@@ -255,7 +239,8 @@ fn the_first_rule_that_fits_is_found_among_many() {
     let mut chance = Chance(10);
     let mut rules = Node::new(resource(ResourceKind::Ternary, 8, 4, 300));
     let mut model: Vec<TernaryRule> = Vec::new();
-    for n in 0..operations() / 8 {
+    // Each time there are about as many lookups.
+    for n in 0..operations() / 32 {
         let part = |chance: &mut Chance| {
             let bytes = [1, 2, 4][chance.below(3) as usize];
             let offset = chance.below(2) as u16 * 4;
@@ -335,38 +320,6 @@ fn the_first_rule_that_fits_is_found_among_many() {
     }
 }
 
-/// Each word's place and each member's weight as the book has them.
-#[test]
-fn a_ring_chooses_as_the_book_says() {
-    const G: u64 = 0x9e37_79b9_7f4a_7c15;
-    for (capacity, many) in [(3, 3u32), (100, 60)] {
-        let mut ring = Node::new(resource(ResourceKind::Ring, 0, 4, capacity));
-        let members: Vec<[u8; 4]> = (0..many).map(u32::to_be_bytes).collect();
-        for member in &members {
-            ring.state.insert("it", member, &[]).expect("room");
-        }
-        let places = u64::from(capacity * 128).max(1024).next_power_of_two();
-        ring.run(|services| {
-            for word in (0..500u32).map(|n| n.wrapping_mul(0x0101_6b35)) {
-                let place = ((u64::from(word).wrapping_mul(G) >> 32) * places) >> 32;
-                let weight = |member: &&[u8; 4]| {
-                    let hash = nfl_abi::hash::siphash24([0; 2], &member[..]);
-                    // One step of SplitMix64 whose state becomes this.
-                    let state = hash ^ place.wrapping_mul(G);
-                    (Chance(state.wrapping_sub(G)).next(), **member)
-                };
-                let heaviest = members.iter().max_by_key(weight).expect("some");
-                let Return::Words(address, _) =
-                    services.call(0, [word, 0, 0, 0, 0, 0], &mut Nothing)
-                else {
-                    panic!("it answers words");
-                };
-                assert_eq!(services.value(address), Some(&heaviest[..]));
-            }
-        });
-    }
-}
-
 /// A state with one resource, and its first service.
 struct Node {
     state: State,
@@ -375,34 +328,15 @@ struct Node {
 
 impl Node {
     fn new(resource: Resource) -> Node {
-        let import = Import {
-            service: SERVICES
-                .iter()
-                .find(|service| takes(service, resource.kind))
-                .expect("each kind has a service")
-                .number,
-            param: 0,
-            resource: Some(0),
-        };
-        let mut state = state(resource.clone());
-        let bound = state.bind(&[import], &[resource]);
-        Node {
-            state,
-            bound: bound.expect("it makes sense"),
-        }
+        let of_kind = SERVICES.iter().find(|s| takes(s, resource.kind));
+        let service = of_kind.expect("each kind has a service").name;
+        let mut state = state(resource);
+        let bound = bind(&mut state, &[service]);
+        Node { state, bound }
     }
 
     fn run(&mut self, calls: impl FnOnce(&mut Services<'_>)) {
-        let context = Context {
-            clock_ns: self.state.clock_ns(),
-            ..Context::default()
-        };
-        calls(&mut Services::new(
-            &self.bound,
-            &mut self.state,
-            Layer::Network,
-            &context,
-        ));
+        run(&self.bound, &mut self.state, calls);
     }
 }
 
@@ -438,57 +372,21 @@ fn entries_age_at_the_ends_of_time_too() {
 fn values_stay_while_a_run_replaces_them() {
     let mut table = resource(ResourceKind::FlowTable, 4, 4, 3);
     table.idle_ns = 1_000;
-    let imports = ["flow.get", "flow.put", "flow.remove"].map(|name| Import {
-        service: service(name).expect("a service").number,
-        param: 0,
-        resource: Some(0),
-    });
-    let mut state = state(table.clone());
-    let bound = state.bind(&imports, &[table]).expect("they make sense");
+    let mut state = state(table);
+    let bound = bind(&mut state, &["flow.get", "flow.put", "flow.remove"]);
     for _ in 0..3 {
-        let context = Context::default();
-        let mut services = Services::new(&bound, &mut state, Layer::Network, &context);
-        let mut call = |import, args: [u32; 2]| {
-            let [key, value] = args;
-            match services.call(import, [key, value, 0, 0, 0, 0], &mut Nothing) {
-                Return::Words(word, _) => word,
-                other => panic!("it answers {other:?}"),
+        run(&bound, &mut state, |services| {
+            let mut found = Vec::new();
+            for n in 0..500u32 {
+                assert_eq!(call(services, 1, &[n % 3, n])[0], 1);
+                found.push((n, call(services, 0, &[n % 3])[0]));
+                if n % 7 == 0 {
+                    assert_eq!(call(services, 2, &[n % 3])[0], 1);
+                }
             }
-        };
-        let mut found = Vec::new();
-        for n in 0..500u32 {
-            assert_eq!(call(1, [n % 3, n]), 1);
-            found.push((n, call(0, [n % 3, 0])));
-            if n % 7 == 0 {
-                assert_eq!(call(2, [n % 3, 0]), 1);
+            for (n, address) in found {
+                assert_eq!(services.value(address), Some(&n.to_le_bytes()[..]));
             }
-        }
-        for (n, address) in found {
-            assert_eq!(services.value(address), Some(&n.to_le_bytes()[..]));
-        }
-    }
-}
-
-struct Nothing;
-
-impl Memory for Nothing {
-    fn packet(&self) -> &[u8] {
-        &[]
-    }
-    fn packet_mut(&mut self) -> &mut [u8] {
-        &mut []
-    }
-    fn push(&mut self, _: u32) -> bool {
-        false
-    }
-    fn pop(&mut self, _: u32) -> bool {
-        false
-    }
-    fn append(&mut self, _: u32) -> bool {
-        false
-    }
-    fn cut(&mut self, _: u32) {}
-    fn read(&self, _: u32, _: &mut [u8]) -> bool {
-        false
+        });
     }
 }
