@@ -55,20 +55,14 @@ fn loaded(mut image: Image, what: &str) -> Loaded {
 /// The outcome, the packet, the `carried` area and the state that a run leaves.
 type After = (Result<Outcome, Fault>, Vec<u8>, Vec<u8>, State);
 
-fn run(loaded: &Loaded, bytes: &[u8], fill: &dyn Fn(&mut State)) -> After {
+fn run(loaded: &Loaded, index: usize, bytes: &[u8], fill: &dyn Fn(&mut State)) -> After {
     let mut packet = Packet::from(bytes);
     let context = Context::default();
     let manifest = &loaded.image().manifest;
     let mut carried = manifest.carried.clone();
     let mut instance = loaded.instance();
     fill(&mut instance.state_mut());
-    let outcome = instance.run(
-        manifest.entries[0].role,
-        &mut packet,
-        &context,
-        &mut carried,
-        Budget::Proven,
-    );
+    let outcome = instance.run_entry(index, &mut packet, &context, &mut carried, Budget::Proven);
     let uncounted = outcome.map(|outcome| Outcome {
         steps: None,
         ..outcome
@@ -104,11 +98,13 @@ fn compare_images(image: Image, fill: &dyn Fn(&mut State), what: &str) {
         for b in CORNERS {
             let words = [a, b, 0x0403_0201, 0xdead_beef].map(u32::to_le_bytes);
             let bytes = words.concat();
-            assert_eq!(
-                run(&native, &bytes, fill),
-                run(&interpreted, &bytes, fill),
-                "{what} of {a:#x} and {b:#x}"
-            );
+            for index in 0..native.image().manifest.entries.len() {
+                assert_eq!(
+                    run(&native, index, &bytes, fill),
+                    run(&interpreted, index, &bytes, fill),
+                    "{what} of {a:#x} and {b:#x}, entry {index}"
+                );
+            }
         }
     }
 }
@@ -285,5 +281,279 @@ fn an_index_that_stands_for_a_negative_one_moves_an_address_back() {
             );
             compare_text(&text, &|_| {});
         }
+    }
+}
+
+/// What a program does with the packet's first two words, which are in `a2` and `a3`; what is then in `a4` and `a5` is stored.
+fn compare_program(head: &str, body: &str, fill: &dyn Fn(&mut State)) {
+    compare_text(
+        &format!(
+            ".target rv32-full\n.entry originator 0 16\n{head}    lw a2, 0(s0)\n    lw a3, 4(s0)\n    li a4, 0\n    li a5, 0\n{body}    sw a4, 8(s0)\n    sw a5, 12(s0)\n    li a0, 1\n    li a1, 0\n    ebreak\n"
+        ),
+        fill,
+    );
+}
+
+/// What is known of operands decides on how an operation is done.
+#[test]
+fn instructions_agree_on_operands_of_which_something_is_known() {
+    const KNOWN: [&str; 7] = [
+        "",
+        "    andi REG, REG, 15\n",
+        "    andi REG, REG, 15\n    addi REG, REG, 1\n",
+        "    ori REG, REG, -16\n",
+        "    srli REG, REG, 1\n    addi REG, REG, 1\n",
+        "    li REG, 40\n",
+        "    li REG, 0\n",
+    ];
+    let two = |op: &&Op| op.spec().effects == Fx::PURE && op.spec().fmt == Fmt::R;
+    for op in Op::ALL.iter().filter(two) {
+        for a in KNOWN {
+            for b in KNOWN {
+                let (a, b) = (a.replace("REG", "a2"), b.replace("REG", "a3"));
+                let name = op.spec().text;
+                compare_program("", &format!("{a}{b}    {name} a4, a2, a3\n"), &|_| {});
+            }
+        }
+    }
+}
+
+#[test]
+fn addresses_move_as_far_as_words_say() {
+    for middle in [
+        // Any number, both ways, and back.
+        "    add a4, s0, a2\n    sub a4, a4, s0\n    sub a5, s0, a2\n    sub a5, a5, s0\n",
+        "    sh1add a4, a2, s0\n    sub a4, a4, s0\n    sh3add a5, a3, s0\n    sub a5, s0, a5\n",
+        "    sh2add a4, a2, a3\n    sh3add a5, a3, a2\n",
+        // A number whose highest bit is set is a large one, unless there is no other.
+        "    srli a4, a2, 1\n    add a4, s0, a4\n    sub a4, a4, s0\n    lui a5, 0x80000\n    add a5, s0, a5\n    sub a5, a5, s0\n",
+        "    li a5, -4\n    addi a4, s0, 8\n    add a4, a4, a5\n    lw a4, 0(a4)\n    sub a5, s0, a5\n    lw a5, 0(a5)\n",
+        "    andi a2, a2, 7\n    addi a4, s0, 8\n    sub a4, a4, a2\n    lb a5, 0(a4)\n    sub a4, s0, a4\n",
+        // Beside its region, on either side.
+        "    li a5, 0x7fffffff\n    add a4, s0, a5\n    sub a4, a4, a5\n    lw a4, 4(a4)\n    li a5, 0\n",
+        "    lui a5, 0x80000\n    sub a4, s0, a5\n    add a4, a4, a5\n    lw a4, 4(a4)\n    li a5, 0\n",
+        // An order of addresses is that of their offsets.
+        "    andi a2, a2, 7\n    andi a3, a3, 7\n    add a2, s0, a2\n    add a3, s0, a3\n    bltu a2, a3, .+8\n    li a4, 1\n    bgeu a2, a3, .+8\n    li a5, 1\n    beq a2, a3, .+8\n    addi a5, a5, 2\n    bne a2, s0, .+8\n    addi a5, a5, 4\n",
+    ] {
+        compare_program("", middle, &|_| {});
+    }
+}
+
+#[test]
+fn loads_of_each_region_extend_as_they_say() {
+    const REGIONS: [(&str, &str, i32); 6] = [
+        ("packet", "    mv t0, s0\n", 0),
+        ("packet, behind", "    addi t0, s0, 3\n", 0),
+        ("constants", "    li t0, 0x400\n", 0),
+        (
+            "carried",
+            "    sw a2, 0(a4)\n    sw a3, 4(a4)\n    mv t0, tp\n",
+            0,
+        ),
+        (
+            "scratch",
+            "    sw a2, 8(sp)\n    sw a3, 12(sp)\n    sw a2, 16(sp)\n    mv t0, sp\n",
+            8,
+        ),
+        ("context", "    mv t0, gp\n", 0),
+    ];
+    let head = ".carried 16\n.window 20\n.constants 80ff017ffe807f00ff00ff8001020304\n";
+    for (region, base, from) in REGIONS {
+        for op in ["lb", "lbu", "lh", "lhu", "lw"] {
+            for at in [from, from + 1, from + 3] {
+                for index in ["", "    andi a3, a2, 3\n    add t0, t0, a3\n"] {
+                    let carried = if region == "carried" {
+                        "    mv a4, tp\n"
+                    } else {
+                        ""
+                    };
+                    let body = format!("{carried}{base}{index}    {op} a4, {at}(t0)\n");
+                    compare_program(head, &body, &|_| {});
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn words_of_scratch_are_what_was_written_last() {
+    for middle in [
+        // Parts of words.
+        "    sw a2, 0(sp)\n    sb a3, 1(sp)\n    lw a4, 0(sp)\n    lh a5, 1(sp)\n",
+        "    sw a2, 0(sp)\n    sw a3, 4(sp)\n    sh a3, 3(sp)\n    lw a4, 0(sp)\n    lw a5, 4(sp)\n",
+        "    sh a2, 0(sp)\n    sh a3, 2(sp)\n    lw a4, 0(sp)\n    lbu a5, 3(sp)\n",
+        "    sw a2, 1(sp)\n    sb a3, 0(sp)\n    sh a3, 5(sp)\n    sb a3, 7(sp)\n    lw a4, 0(sp)\n    lw a5, 4(sp)\n",
+        // One of several words.
+        "    sw a2, 0(sp)\n    sw a3, 4(sp)\n    andi t0, a2, 4\n    add t0, t0, sp\n    sw a3, 0(t0)\n    lw a4, 0(sp)\n    lw a5, 4(sp)\n",
+        "    sw a2, 0(sp)\n    sw a3, 4(sp)\n    andi t0, a2, 7\n    add t0, t0, sp\n    lbu a4, 0(t0)\n    sb a3, 0(t0)\n    lw a5, 4(sp)\n",
+        // An address, and then a number, and the other way round.
+        "    addi t0, s0, 4\n    sw t0, 0(sp)\n    lw t1, 0(sp)\n    lh a4, 1(t1)\n    sw a2, 0(sp)\n    sb a3, 2(sp)\n    lw a5, 0(sp)\n    sw sp, 0(sp)\n    lw t1, 0(sp)\n    sub t1, t1, sp\n    add a5, a5, t1\n",
+        "    sw a2, 0(sp)\n    sb a3, 3(sp)\n    lw a5, 0(sp)\n    sw gp, 0(sp)\n    lw t1, 0(sp)\n    lw a4, 8(t1)\n    sw a3, 0(sp)\n    lhu t1, 2(sp)\n    add a5, a5, t1\n",
+        // On one of two ways.
+        "    sw a2, 0(sp)\n    beqz a3, .+8\n    sb a3, 1(sp)\n    lw a4, 0(sp)\n",
+        "    sw s0, 0(sp)\n    addi t0, s0, 4\n    beqz a3, .+8\n    sw t0, 0(sp)\n    lw t1, 0(sp)\n    lw a4, 2(t1)\n    sub a5, t1, s0\n",
+        // What is known of a word is known of its copy.
+        "    andi t0, a2, 7\n    sw t0, 4(sp)\n    li t1, 3\n    bne t0, t1, .+12\n    lw t2, 4(sp)\n    addi a4, t2, 1\n    lw a5, 4(sp)\n",
+    ] {
+        compare_program("", middle, &|_| {});
+    }
+}
+
+#[test]
+fn subroutines_go_back_behind_each_of_their_calls() {
+    let text = "\
+.entry originator 20 16
+.entry responder 76 16
+.carried 4
+half:
+    srli a2, a2, 1
+    addi a3, a3, 1
+    jr ra
+twice:
+    slli a2, a2, 1
+    jr t0
+    lw a2, 0(s0)
+    lw a3, 4(s0)
+    jal ra, half
+    sw a2, 8(s0)
+    jal t0, twice
+    jal ra, half
+    beqz a2, skip
+    jal t0, twice
+    jal ra, half
+skip:
+    sw a2, 12(s0)
+    sw a3, 0(tp)
+    li a0, 1
+    li a1, 0
+    ebreak
+    lw a2, 4(s0)
+    lw a3, 0(s0)
+    li a4, 5
+again:
+    jal ra, half
+    jal t0, twice
+    jal ra, half
+    addi a4, a4, -1
+    bnez a4, again
+    sw a2, 12(s0)
+    sw a3, 0(tp)
+    li a0, 1
+    li a1, 0
+    ebreak
+";
+    compare_text(text, &|_| {});
+}
+
+#[test]
+fn a_packet_that_moves_is_where_it_is() {
+    let head = "\
+.window 20
+.import packet.push 4
+.import packet.pop 0
+.import packet.cut 0
+.import packet.append 6
+";
+    for middle in [
+        // In front: zeros, and then what was the first word.
+        "    jal ra, slot0\n    lw a4, 4(s0)\n    lw a5, 0(s0)\n    lb t0, 4(s0)\n    add a5, a5, t0\n    sw t0, 0(s0)\n",
+        "    andi a0, a2, 3\n    jal ra, slot1\n    lw a4, 1(s0)\n    jal ra, slot0\n    lw a5, 1(s0)\n",
+        // At the end, and the window behind it.
+        "    andi a0, a2, 7\n    addi a0, a0, 12\n    jal ra, slot2\n    lw a4, 14(s0)\n    lw a5, 9(s0)\n    jal ra, slot3\n    lhu t0, 15(s0)\n    add a5, a5, t0\n",
+        "    jal ra, slot3\n    sh a2, 20(s0)\n    li a0, 17\n    jal ra, slot2\n    lw a4, 16(s0)\n    jal ra, slot3\n    lw a5, 16(s0)\n",
+        // What the node tells of it.
+        "    lw a4, 12(gp)\n    jal ra, slot0\n    lw a5, 12(gp)\n",
+        // Its length, once from before and once as it is.
+        "    mv a4, s1\n    jal ra, slot0\n    sub a4, s1, a4\n    add a5, s1, s1\n",
+        // In a loop, a way through which moves it.
+        "    li t1, 3\nround:\n    lw t0, 0(s0)\n    add a4, a4, t0\n    beqz a2, stays\n    jal ra, slot0\nstays:\n    addi t1, t1, -1\n    bnez t1, round\n    lbu a5, 5(s0)\n    li a0, 16\n    bltu s1, a0, .+8\n",
+    ] {
+        compare_moved(head, middle);
+    }
+}
+
+/// The same as for other programs, but the packet may be shorter at the end.
+fn compare_moved(head: &str, body: &str) {
+    compare_text(
+        &format!(
+            ".entry originator 0 16\n.carried 8\n{head}    mv a7, tp\n    lw a2, 0(s0)\n    lw a3, 4(s0)\n    li a4, 0\n    li a5, 0\n{body}    sw a4, 0(a7)\n    sw a5, 4(a7)\n    li a0, 1\n    li a1, 0\n    ebreak\n"
+        ),
+        &|_| {},
+    );
+}
+
+#[test]
+fn what_was_found_stays_while_its_table_changes() {
+    // The packet's flow has no value, another one, and the same; the handle is one for the run.
+    let text = "\
+.resident
+.entry ingress 0 16
+.import packet.flow 0
+.import flow.get 0 0
+.import flow.put 0 0
+.import flow.remove 0 0
+.resource flow_state 4 4 2 flow
+    jal ra, slot0
+    sw a0, 0(sp)
+    lw a1, 0(s0)
+    jal ra, slot2
+    lw a0, 0(sp)
+    jal ra, slot1
+    sw a0, 4(sp)
+    beqz a0, none
+    lw a2, 0(a0)
+    sw a2, 8(s0)
+    lw a0, 0(sp)
+    lw a1, 4(s0)
+    jal ra, slot2
+    lw a3, 4(sp)
+    lw a2, 0(a3)
+    sw a2, 0(s0)
+    lw a0, 0(sp)
+    jal ra, slot3
+    lw a3, 4(sp)
+    lw a2, 0(a3)
+    sw a2, 4(s0)
+    lw a0, 0(sp)
+    jal ra, slot1
+    snez a2, a0
+    sw a2, 12(s0)
+none:
+    li a0, 1
+    li a1, 0
+    ebreak
+";
+    compare_text(text, &|_| {});
+}
+
+#[test]
+fn blocks_are_read_where_they_lie() {
+    for (bytes, middle) in [
+        // In registers, with bytes to spare.
+        (
+            7,
+            "    mv a0, a2\n    mv a1, a3\n    jal ra, slot0\n    mv a4, a0\n",
+        ),
+        // In scratch: words that were written whole, and in parts.
+        (
+            40,
+            "    addi t0, sp, 8\n    andi t1, a2, 28\n    add t0, t0, t1\n    sw a2, 0(t0)\n    addi a0, sp, 8\n    jal ra, slot0\n    mv a4, a0\n",
+        ),
+        // Among the constants.
+        (
+            34,
+            "    andi a0, a2, 1\n    addi a0, a0, 0x401\n    jal ra, slot0\n    mv a4, a0\n",
+        ),
+    ] {
+        let constants = "00112233445566778899aabbccddeeff".repeat(3);
+        let words: String = (2..12)
+            .map(|at| format!("    sw a3, {}(sp)\n", at * 4))
+            .collect();
+        let head = format!(".import hash.crc32c {bytes}\n.constants {constants}\n");
+        compare_program(
+            &head,
+            &format!("{words}    sb a2, 21(sp)\n    mv a6, a2\n{middle}    mv a2, a6\n"),
+            &|_| {},
+        );
     }
 }
