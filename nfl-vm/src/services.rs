@@ -239,15 +239,18 @@ impl<'a> Services<'a> {
         self.find(slot, store, key).is_some()
     }
 
-    /// Counts a packet of so many bytes by an index.
+    /// Counts a packet of so many bytes by an index. A manifest may have keys without bytes; all are the same.
     #[cfg(feature = "jit")]
     pub(crate) fn count(&mut self, import: usize, index: u32, bytes: u32) {
-        if let Some(Store::Counters(counters)) = self.store(import) {
-            counters.count(index, bytes);
+        let now = self.state.now();
+        match self.store(import) {
+            Some(Store::Counters(counters)) => counters.count(index, bytes),
+            Some(Store::KeyedCounters(counters)) => counters.count(&[], bytes, now),
+            _ => {}
         }
     }
 
-    /// The same by a key.
+    /// The same by a key. A manifest may have one where nothing is kept by keys; then the first counter counts.
     #[cfg(feature = "jit")]
     pub(crate) fn count_key(&mut self, import: usize, key: &[u8], bytes: u32) {
         let now = self.state.now();
@@ -261,8 +264,12 @@ impl<'a> Services<'a> {
             false => None,
         };
         let tuple = tuple.map_or([0; FLOW_KEY_BYTES], FlowTuple::key);
-        if let Some(Store::KeyedCounters(counters)) = self.store(import) {
-            counters.count(if by_flow { &tuple } else { key }, bytes, now);
+        match self.store(import) {
+            Some(Store::KeyedCounters(counters)) => {
+                counters.count(if by_flow { &tuple } else { key }, bytes, now);
+            }
+            Some(Store::Counters(counters)) => counters.count(0, bytes),
+            _ => {}
         }
     }
 

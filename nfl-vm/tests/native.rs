@@ -557,3 +557,18 @@ fn blocks_are_read_where_they_lie() {
         );
     }
 }
+
+#[test]
+fn counters_count_whatever_keys_their_manifest_has() {
+    for (resource, arguments) in [
+        ("counter 4 0 4", "    mv a0, a2\n"),
+        ("counter 4 0 1", "    mv a0, a2\n"),
+        ("counter 0 0 4", "    andi a0, a2, 3\n"),
+        ("counters 4 0 4", "    mv a0, a2\n"),
+        ("counters 0 0 4", "    mv a0, a2\n"),
+        ("counters 0 0 1", ""),
+    ] {
+        let head = format!(".import counter.count 0 0\n.resource {resource}\n");
+        compare_program(&head, &format!("{arguments}    jal ra, slot0\n"), &|_| {});
+    }
+}
