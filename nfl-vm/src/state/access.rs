@@ -27,11 +27,10 @@ impl State {
     pub fn insert(&mut self, name: &str, key: &[u8], value: &[u8]) -> Result<(), StateError> {
         let at = self.at_edit(name)?;
         let key = &*self.key(at, key)?;
-        let is_ring = self.declared[at].kind == ResourceKind::Ring;
-        let value_bytes = if is_ring {
-            0
-        } else {
-            self.declared[at].value_bytes
+        let value_bytes = match self.declared[at].kind {
+            // What is stored is the key alone, whatever the manifest says of topics.
+            ResourceKind::Ring | ResourceKind::Topic => 0,
+            _ => self.declared[at].value_bytes,
         };
         self.check_value(at, value, value_bytes)?;
         let now = self.next();

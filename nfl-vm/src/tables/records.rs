@@ -32,8 +32,8 @@ pub(crate) struct Records {
 
 impl Records {
     pub(crate) fn new(cell_bytes: usize, capacity: u32) -> Records {
-        let cell_bytes = cell_bytes.max(1);
-        let cells = (CHUNK_BYTES / cell_bytes).clamp(1, capacity as usize + 1);
+        // Keys and values without bytes take none.
+        let cells = (CHUNK_BYTES / cell_bytes.max(1)).clamp(1, capacity as usize + 1);
         Records {
             cell_bytes,
             shift: cells.next_power_of_two().trailing_zeros(),
