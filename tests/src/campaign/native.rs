@@ -60,7 +60,11 @@ pub fn compare(contained: &Contained, limits: &Limits, packets: u32) -> Result<N
     };
     // A panic of the translator is a finding like others.
     let compared = catch_unwind(AssertUnwindSafe(|| over(jit, contained, limits, packets)));
-    let compared = compared.unwrap_or_else(|_| Err("host code panics".into()));
+    let compared = compared.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or(panic.downcast_ref::<&str>().map(|text| text.to_string()));
+        Err(format!("there is a panic: {}", text.unwrap_or_default()))
+    });
     compared.map_err(|what| format!("{what}\n{}", contained.listing()))
 }
 
