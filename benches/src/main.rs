@@ -46,6 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             rows.push(row);
         }
     }
+    if wanted.iter().any(|w| w == "scale") {
+        write!(out, "{}", scale::measure(&place))?;
+    }
     if !wanted.is_empty() {
         return Ok(std::fs::remove_dir_all(&place)?);
     }

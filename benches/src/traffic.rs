@@ -176,6 +176,9 @@ impl Pick {
     }
 }
 
+/// Neighbours of the router: as many next hops as the routes have between them.
+const NEXT_HOPS: usize = 256;
+
 /// Routes of lengths as in a table of the Internet, most of them /24, and packets to them.
 pub(crate) fn router(dice: &mut Dice, count: usize, size: usize, pick: Pick) -> Traffic {
     let mut routes = BTreeSet::new();
@@ -190,10 +193,16 @@ pub(crate) fn router(dice: &mut Dice, count: usize, size: usize, pick: Pick) -> 
         routes.insert((address, bits as u16));
     }
     let all: Vec<(u32, u16)> = routes.into_iter().collect();
-    let entries = all.iter().enumerate().map(|(index, &(address, bits))| {
-        let port = (index % 64) as u16 + 1;
-        let mut macs = dice.bytes::<12>();
-        macs[0] &= 0xfe;
+    let macs: Vec<[u8; 12]> = (0..NEXT_HOPS)
+        .map(|_| {
+            let mut macs = dice.bytes::<12>();
+            macs[0] &= 0xfe;
+            macs
+        })
+        .collect();
+    let entries = all.iter().map(|&(address, bits)| {
+        let hop = dice.below(NEXT_HOPS);
+        let (port, macs) = ((hop % 64) as u16 + 1, macs[hop]);
         Entry {
             map: Map::Routes,
             resource: "routes",

@@ -23,6 +23,8 @@ mod common;
 const TURNS: usize = 5;
 /// Lookups that are timed together.
 const PART: usize = 1 << 11;
+/// Values that prefixes have between them, unless each has its own: a router has few neighbours.
+const NEXT_HOPS: u32 = 256;
 /// Lookups in a turn.
 const LOOKUPS: usize = 1 << 19;
 
@@ -68,8 +70,8 @@ fn exact(kind: ResourceKind, service_name: &str, key_bytes: u16, entries: u32) -
     Filled { state, bound, keys }
 }
 
-/// Prefixes of the lengths that the Internet has: for each length the share of all, in percent.
-fn prefixes(address_bytes: u16, entries: u32, lengths: &[(u16, u64)]) -> Filled {
+/// Prefixes with so many values, of the lengths that the Internet has: for each length the share of all, in percent.
+fn prefixes(address_bytes: u16, entries: u32, hops: u32, lengths: &[(u16, u64)]) -> Filled {
     let (mut state, bound) = empty(ResourceKind::Lpm, "lpm.get", address_bytes, entries);
     let mut chance = Chance(2);
     let mut keys = Vec::new();
@@ -87,7 +89,7 @@ fn prefixes(address_bytes: u16, entries: u32, lengths: &[(u16, u64)]) -> Filled 
             4 => 1 + address[0] % 223,
             _ => 0x20 | (address[0] % 0x20),
         };
-        let done = state.insert_prefix("it", &address, bits, &n.to_le_bytes());
+        let done = state.insert_prefix("it", &address, bits, &(n % hops).to_le_bytes());
         done.expect("room");
         keys.push(address);
     }
@@ -246,10 +248,9 @@ fn main() {
             (18, 1),
             (16, 4),
         ];
-        report(
-            "prefixes of IPv4",
-            sizes.map(|n| prefixes(4, n, &lengths)).into(),
-        );
+        let of = |hops| sizes.map(|n| prefixes(4, n, hops, &lengths)).into();
+        report("prefixes of IPv4", of(NEXT_HOPS));
+        report("prefixes of IPv4, own", of(u32::MAX));
     }
     if is_wanted("prefixes of IPv6") {
         let lengths = [
@@ -264,7 +265,7 @@ fn main() {
         ];
         report(
             "prefixes of IPv6",
-            sizes.map(|n| prefixes(16, n, &lengths)).into(),
+            sizes.map(|n| prefixes(16, n, NEXT_HOPS, &lengths)).into(),
         );
     }
     if is_wanted("rules of three parts") {

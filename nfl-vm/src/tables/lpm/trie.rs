@@ -8,8 +8,9 @@
 //! beside its bytes, in the same line of a cache. One of more has bits that mark where runs begin, and
 //! counting them finds the run (Degermark, Brodnik, Carlsson and Pink, 1997). Bytes that all addresses below
 //! a node share stand in it instead of in nodes of their own (Morrison, 1968). What a level does not
-//! know the levels above did, so nothing is pushed down. Larger tables have a node for each first two
-//! bytes in one array besides (Gupta, Lin and McKeown, 1998).
+//! know the levels above did, so nothing is pushed down. Larger tables have one array besides for the first
+//! two bytes, and where a node has many runs each place has its own, so that an IPv4 prefix of up to 24 bits is
+//! found in two reads that depend on nothing else (Gupta, Lin and McKeown, 1998).
 
 use std::ops::Range;
 
@@ -19,10 +20,16 @@ pub(super) const NOTHING: u32 = 0;
 /// What leads to a node, and is no leaf.
 const BELOW: u32 = 1 << 31;
 
+/// What leads past a node to its runs, one for each place.
+const WIDE: u32 = 1 << 30;
+
 const PLACES: usize = 256;
 
 /// Runs that stand in a node itself.
 const FEW: usize = 8;
+
+/// Runs above which each place has its own.
+const MANY: usize = 16;
 
 /// Places with one count of the runs before them.
 const GROUP: usize = 16;
@@ -101,8 +108,10 @@ pub(super) struct Trie {
     lengths: Vec<u8>,
     /// Runs that stand together and are free, by the logarithm of how many have room.
     free_runs: [Vec<u32>; 9],
-    /// For each two bytes the node that they lead to, with the leaf that they find; empty while the table is small.
-    short: Vec<Node>,
+    /// Where each two bytes lead, and what they find, which is read when nothing is found behind them; empty while
+    /// the table is small.
+    short: Vec<u32>,
+    short_found: Vec<u32>,
 }
 
 /// Lookups.
@@ -115,33 +124,48 @@ impl Trie {
             lengths: Vec::new(),
             free_runs: Default::default(),
             short: Vec::new(),
+            short_found: Vec::new(),
         }
     }
 
     /// The leaf of the longest prefix.
     #[inline]
     pub(super) fn find(&self, address: &[u8]) -> u32 {
-        let (mut node, mut rest) = (&self.nodes[ROOT as usize], address);
-        if let Some((&[first, second], behind)) = address.split_first_chunk::<SHORT_BYTES>()
-            && let Some(short) = self
-                .short
-                .get(usize::from(first) << 8 | usize::from(second))
-        {
-            (node, rest) = (short, behind);
-        }
-        let mut found = node.found;
-        while let Some((&byte, behind)) = node.behind_path(rest).split_first() {
-            let next = self.next(node, byte);
-            if next & BELOW == 0 {
-                return if next == NOTHING { found } else { next };
+        if let Some((&[first, second], behind)) = address.split_first_chunk::<SHORT_BYTES>() {
+            let at = usize::from(first) << 8 | usize::from(second);
+            if let Some(&next) = self.short.get(at) {
+                let found = match behind.split_first() {
+                    Some((&third, behind)) if next & WIDE != 0 => {
+                        let run = (next & !WIDE) as usize + usize::from(third);
+                        self.find_from(self.runs[run], behind)
+                    }
+                    _ => self.find_from(next, behind),
+                };
+                return match found {
+                    NOTHING => self.short_found[at],
+                    found => found,
+                };
             }
-            node = &self.nodes[(next & !BELOW) as usize];
+        }
+        self.find_from(BELOW | ROOT, address)
+    }
+
+    /// The leaf that is found here, or behind.
+    #[inline]
+    fn find_from(&self, mut next: u32, mut rest: &[u8]) -> u32 {
+        let mut found = NOTHING;
+        while next & BELOW != 0 {
+            let node = &self.nodes[(next & !BELOW) as usize];
             if node.found != NOTHING {
                 found = node.found;
             }
+            let Some((&byte, behind)) = node.behind_path(rest).split_first() else {
+                return found;
+            };
+            next = self.next(node, byte);
             rest = behind;
         }
-        found
+        if next == NOTHING { found } else { next }
     }
 
     /// Where a byte leads from a node.
@@ -283,7 +307,8 @@ impl Trie {
     /// Has an array for the first bytes from now on, if addresses have so many.
     pub(super) fn widen(&mut self, address_bytes: usize) {
         if self.short.is_empty() && address_bytes > SHORT_BYTES {
-            self.short = vec![NODE; 1 << (8 * SHORT_BYTES)];
+            self.short = vec![NOTHING; 1 << (8 * SHORT_BYTES)];
+            self.short_found = self.short.clone();
             self.shorten(0..self.short.len());
         }
     }
@@ -409,8 +434,9 @@ impl Trie {
     }
 
     fn set_places(&mut self, at: u32, places: &[Place; PLACES]) {
-        let begins = |byte: usize| byte == 0 || places[byte] != places[byte - 1];
-        let runs = (0..PLACES).filter(|&byte| begins(byte));
+        let differs = |byte: usize| byte == 0 || places[byte] != places[byte - 1];
+        let are_many = (0..PLACES).filter(|&byte| differs(byte)).count() > MANY;
+        let runs = (0..PLACES).filter(|&byte| are_many || differs(byte));
         let more = (runs.clone().count() - 1) as u8;
         let had = self.nodes[at as usize];
         let (was, is) = (size_class(had.more), size_class(more));
@@ -486,27 +512,28 @@ impl Trie {
             return;
         }
         for at in range {
-            let mut node = self.nodes[ROOT as usize];
+            let (mut found, mut next) = (self.nodes[ROOT as usize].found, BELOW | ROOT);
             for byte in [(at >> 8) as u8, at as u8] {
-                node = self.below(node, byte);
+                if next & BELOW != 0 {
+                    next = self.next(&self.nodes[(next & !BELOW) as usize], byte);
+                }
+                let leaf = match next & BELOW {
+                    0 => std::mem::take(&mut next),
+                    _ => self.nodes[(next & !BELOW) as usize].found,
+                };
+                if leaf != NOTHING {
+                    found = leaf;
+                }
             }
-            self.short[at] = node;
+            if next & BELOW != 0 {
+                let node = &self.nodes[(next & !BELOW) as usize];
+                if node.skip == 0 && usize::from(node.more) == PLACES - 1 {
+                    next = WIDE | node.runs;
+                }
+            }
+            self.short[at] = next;
+            self.short_found[at] = found;
         }
-    }
-
-    /// The node behind one byte of another, with the leaf that is found so far.
-    fn below(&self, node: Node, byte: u8) -> Node {
-        let mut below = match self.next(&node, byte) {
-            next if next & BELOW == 0 => Node {
-                found: next,
-                ..NODE
-            },
-            next => self.nodes[(next & !BELOW) as usize],
-        };
-        if below.found == NOTHING {
-            below.found = node.found;
-        }
-        below
     }
 }
 
@@ -552,11 +579,8 @@ mod tests {
             let free = trie.free_runs.iter().enumerate();
             let free: usize = free.map(|(class, runs)| runs.len() << class).sum();
             assert_eq!(free, trie.runs.len());
-            assert!(
-                trie.short
-                    .iter()
-                    .all(|node| node.found == NOTHING && node.more == 0)
-            );
+            let short = trie.short.iter().chain(&trie.short_found);
+            assert!(short.copied().all(|next| next == NOTHING));
         }
     }
 }
