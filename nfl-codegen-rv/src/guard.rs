@@ -41,6 +41,7 @@ impl Guards {
             Reason::Bounds { .. }
             | Reason::BeyondPacket { .. }
             | Reason::NotAddress(_)
+            | Reason::UninitScratch(_)
             | Reason::MaybeNothing(_) => self.accesses.insert(at),
             _ => false,
         }
