@@ -7,7 +7,7 @@
 use std::fmt;
 
 use nfl_abi::host::call::ARGS_MAX;
-use nfl_abi::host::{Answer, Arg, Call, Host, Return};
+use nfl_abi::host::{Answer, Call, Host, Return};
 use nfl_abi::map::{self, reg};
 use nfl_isa::{Inst, Op, Reg};
 
@@ -407,25 +407,15 @@ impl Machine<'_> {
     /// The words of a call's arguments, as the service sees them.
     fn arguments(&self, call: &Call) -> Result<[u32; ARGS_MAX], Trap> {
         let mut words = [0; ARGS_MAX];
-        let mut at = 0;
-        for &arg in call.args() {
-            let (many, is_address) = match arg {
-                Arg::Word => (1, false),
-                Arg::Address(_) => (1, true),
-                Arg::Block(_) if call.by_address() => (1, true),
-                Arg::Block(bytes) => (usize::from(bytes).div_ceil(4), false),
+        for (at, is_address) in call.operands().enumerate() {
+            let word = self.read(argument(at))?;
+            let seen = match word.kind {
+                Kind::Number => Some(word.bits),
+                _ if is_address => Memory::for_service(word),
+                _ => None,
             };
-            for _ in 0..many {
-                let word = self.read(argument(at))?;
-                let seen = match word.kind {
-                    Kind::Number => Some(word.bits),
-                    _ if is_address => Memory::for_service(word),
-                    _ => None,
-                };
-                let seen = seen.ok_or(Trap::Argument(argument(at)))?;
-                *words.get_mut(at).ok_or(Trap::Service)? = seen;
-                at += 1;
-            }
+            let seen = seen.ok_or(Trap::Argument(argument(at)))?;
+            *words.get_mut(at).ok_or(Trap::Service)? = seen;
         }
         Ok(words)
     }

@@ -87,14 +87,22 @@ impl Call {
         u32::try_from(price).unwrap_or(u32::MAX)
     }
 
+    /// For each register of the arguments, from `a0` on, whether it holds an address.
+    pub fn operands(&self) -> impl Iterator<Item = bool> {
+        let by_address = self.by_address();
+        self.args().iter().flat_map(move |arg| {
+            let (registers, is_address) = match *arg {
+                Arg::Word => (1, false),
+                Arg::Block(bytes) if !by_address => (usize::from(bytes).div_ceil(4), false),
+                Arg::Block(_) | Arg::Address(_) => (1, true),
+            };
+            core::iter::repeat_n(is_address, registers)
+        })
+    }
+
     /// How many registers the arguments take.
     pub fn registers(&self) -> usize {
-        let by_address = self.by_address();
-        let words = self.args().iter().map(|arg| match *arg {
-            Arg::Block(bytes) if !by_address => usize::from(bytes).div_ceil(4),
-            _ => 1,
-        });
-        words.sum()
+        self.operands().count()
     }
 }
 

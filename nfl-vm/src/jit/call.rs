@@ -12,7 +12,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, SigRef, Signature, Type, Value};
 use cranelift_codegen::isa::CallConv;
 use nfl_abi::host::call::ARGS_MAX;
-use nfl_abi::host::{Answer, Arg, Call, Host, Memory, Return};
+use nfl_abi::host::{Answer, Call, Host, Memory, Return};
 use nfl_abi::map;
 use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
@@ -263,28 +263,18 @@ impl Translator<'_, '_> {
     /// Puts the words of a call into the frame.
     pub(super) fn arguments(&mut self, line: &Line, call: &Call) -> Result<(), Unsupported> {
         let holds = self.facts.words[&line.pc];
-        let mut at = 0;
-        for &arg in call.args() {
-            let (many, is_address) = match arg {
-                Arg::Word => (1, false),
-                Arg::Address(_) => (1, true),
-                Arg::Block(_) if call.by_address() => (1, true),
-                Arg::Block(bytes) => (usize::from(bytes).div_ceil(4), false),
+        for (at, is_address) in call.operands().enumerate() {
+            let holds = *holds.get(at).ok_or(Unsupported::Fact(line.pc))?;
+            let reg = Reg(map::reg::A0 + at as u8);
+            let word = match holds {
+                Holds::Address(Region::Scratch, _) if is_address => {
+                    self.scratch_word(line, reg, holds)?
+                }
+                _ => self.number(line, reg, holds)?,
             };
-            for _ in 0..many {
-                let holds = *holds.get(at).ok_or(Unsupported::Fact(line.pc))?;
-                let reg = Reg(map::reg::A0 + at as u8);
-                let word = match holds {
-                    Holds::Address(Region::Scratch, _) if is_address => {
-                        self.scratch_word(line, reg, holds)?
-                    }
-                    _ => self.number(line, reg, holds)?,
-                };
-                self.b
-                    .ins()
-                    .store(FRAME, word, self.frame, Frame::ARGS + at as i32 * 4);
-                at += 1;
-            }
+            self.b
+                .ins()
+                .store(FRAME, word, self.frame, Frame::ARGS + at as i32 * 4);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@
 //! run begins with its first instruction's number taken off. So what lies in between needs no count,
 //! however few flat instructions it became.
 
-use nfl_abi::host::{self, Arg};
+use nfl_abi::host;
 use nfl_abi::map::{self, reg};
 use nfl_abi::{Entry, Image};
 use nfl_isa::{Inst, Op, Reg};
@@ -261,15 +261,9 @@ fn is_jump(kind: Kind) -> bool {
 impl Arguments {
     fn of(call: &host::Call) -> Arguments {
         let (mut many, mut addresses) = (0, 0);
-        for &arg in call.args() {
-            let (registers, is_address) = match arg {
-                Arg::Word => (1, false),
-                Arg::Address(_) => (1, true),
-                Arg::Block(_) if call.by_address() => (1, true),
-                Arg::Block(bytes) => (bytes.div_ceil(4) as u8, false),
-            };
+        for is_address in call.operands() {
             addresses |= u8::from(is_address) << many;
-            many += registers;
+            many += 1;
         }
         Arguments { many, addresses }
     }
