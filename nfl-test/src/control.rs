@@ -236,17 +236,9 @@ impl<'a> Run<'a> {
                 .collect(),
             _ => {
                 let bytes = self.bytes_of(named, Some(ty), key)?;
-                let number = |at: usize| {
-                    let leaf = leaves.get(at)?;
-                    let place = bytes.get(leaf.offset..leaf.offset + leaf.bytes)?;
-                    let join = |n: u128, &byte: &u8| n << 8 | u128::from(byte);
-                    Some(match leaf.wire {
-                        true => place.iter().fold(0, join),
-                        false => place.iter().rev().fold(0, join),
-                    })
-                };
-                (0..leaves.len())
-                    .map(|at| number(at).and_then(|n| part(at, n, n)))
+                let leaves = leaves.iter().enumerate();
+                leaves
+                    .map(|(at, leaf)| leaf.read(&bytes).and_then(|n| part(at, n, n)))
                     .collect()
             }
         };

@@ -23,6 +23,30 @@ pub struct Leaf {
     pub wire: bool,
 }
 
+impl Leaf {
+    /// The number that lies here, if there are enough bytes.
+    pub fn read(&self, bytes: &[u8]) -> Option<u128> {
+        let place = bytes.get(self.offset..self.offset + self.bytes)?;
+        let join = |n: u128, &byte: &u8| n << 8 | u128::from(byte);
+        Some(if self.wire {
+            place.iter().fold(0, join)
+        } else {
+            place.iter().rev().fold(0, join)
+        })
+    }
+
+    /// Puts the low bits of a number here, if there are enough bytes.
+    pub fn write(&self, bytes: &mut [u8], number: u128) -> Option<()> {
+        let place = bytes.get_mut(self.offset..self.offset + self.bytes)?;
+        if self.wire {
+            place.copy_from_slice(&number.to_be_bytes()[16 - self.bytes..]);
+        } else {
+            place.copy_from_slice(&number.to_le_bytes()[..self.bytes]);
+        }
+        Some(())
+    }
+}
+
 /// Where the numbers of a value lie.
 #[derive(Clone, Default, Debug)]
 pub struct Layout {
@@ -141,12 +165,7 @@ impl Layouts<'_> {
         }
         let mut bytes = vec![0; layout.size];
         for (leaf, number) in layout.leaves.iter().zip(numbers) {
-            let place = bytes.get_mut(leaf.offset..leaf.offset + leaf.bytes)?;
-            if leaf.wire {
-                place.copy_from_slice(&number.to_be_bytes()[16 - leaf.bytes..]);
-            } else {
-                place.copy_from_slice(&number.to_le_bytes()[..leaf.bytes]);
-            }
+            leaf.write(&mut bytes, number)?;
         }
         Some(bytes)
     }
@@ -154,16 +173,8 @@ impl Layouts<'_> {
     /// The value that lies in these bytes, if there are enough.
     pub(crate) fn decode(self, ty: Ty, bytes: &[u8]) -> Option<Value> {
         let leaves = self.of(ty).leaves;
-        let mut numbers = Vec::with_capacity(leaves.len());
-        for leaf in leaves {
-            let place = bytes.get(leaf.offset..leaf.offset + leaf.bytes)?;
-            let join = |n: u128, &byte: &u8| n << 8 | u128::from(byte);
-            numbers.push(if leaf.wire {
-                place.iter().fold(0, join)
-            } else {
-                place.iter().rev().fold(0, join)
-            });
-        }
+        let numbers = leaves.iter().map(|leaf| leaf.read(bytes));
+        let numbers = numbers.collect::<Option<Vec<u128>>>()?;
         self.gather(ty, &mut numbers.into_iter())
     }
 

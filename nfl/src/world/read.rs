@@ -100,12 +100,7 @@ impl Reader {
                 self.numbers(path, shape, datum, &mut numbers)?;
                 let mut bytes = vec![0; layout.size];
                 for (leaf, number) in numbers {
-                    let place = bytes.get_mut(leaf.offset..leaf.offset + leaf.bytes)?;
-                    if leaf.wire {
-                        place.copy_from_slice(&number.to_be_bytes()[16 - leaf.bytes..]);
-                    } else {
-                        place.copy_from_slice(&number.to_le_bytes()[..leaf.bytes]);
-                    }
+                    leaf.write(&mut bytes, number)?;
                 }
                 Some(bytes)
             }

@@ -6,7 +6,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use nfl_abi::image::ResourceKind;
-use nfl_test::Leaf;
 use nfl_vm::{Count, Part, State, StateError, TernaryRule};
 
 use super::World;
@@ -185,7 +184,7 @@ fn hex(bytes: &[u8]) -> Datum {
 
 fn of_shape(shape: &Shape, bytes: &[u8]) -> Datum {
     match shape {
-        Shape::Scalar(scalar, leaf) => of_number(scalar, number(leaf, bytes)),
+        Shape::Scalar(scalar, leaf) => of_number(scalar, leaf.read(bytes).unwrap_or(0)),
         Shape::Record(components) => {
             let components = components.iter();
             let parts = components.map(|c| (c.name.clone(), of_shape(&c.shape, bytes)));
@@ -195,17 +194,6 @@ fn of_shape(shape: &Shape, bytes: &[u8]) -> Datum {
             Datum::List(items.iter().map(|item| of_shape(item, bytes)).collect())
         }
         Shape::Nothing | Shape::Flow | Shape::Bytes => hex(bytes),
-    }
-}
-
-/// The number at a place; what lies behind the end is zero.
-fn number(leaf: &Leaf, bytes: &[u8]) -> u128 {
-    let end = leaf.offset + leaf.bytes;
-    let place = bytes.get(leaf.offset..end).unwrap_or(&[]);
-    let join = |n: u128, &byte: &u8| n << 8 | u128::from(byte);
-    match leaf.wire {
-        true => place.iter().fold(0, join),
-        false => place.iter().rev().fold(0, join),
     }
 }
 
