@@ -83,13 +83,11 @@ impl Engine {
 
     /// The same with other limits, and without the programs that were loaded before.
     #[must_use]
-    pub fn limits(self, limits: Limits) -> Engine {
+    pub fn limits(mut self, limits: Limits) -> Engine {
+        self.limits = limits;
         // What was proved within other limits was not proved within these.
-        Engine {
-            limits,
-            programs: Arc::default(),
-            ..self
-        }
+        self.programs = Arc::default();
+        self
     }
 
     /// Proves and loads an image that somebody trusted has signed.
