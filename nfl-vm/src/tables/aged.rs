@@ -269,3 +269,40 @@ impl PartialEq for Aged {
 }
 
 impl Eq for Aged {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that follow each other, or a pattern, spread as those of chance do: none is over that makes the
+    /// index of a table grow for which there is room.
+    #[test]
+    fn a_reserved_table_never_grows() {
+        const CAPACITY: u32 = 1 << 16;
+        let patterns: [fn(u32) -> u32; 5] = [
+            |n| n,
+            u32::swap_bytes,
+            |n| n << 10 | n >> 12,
+            |n| n << 16,
+            |n| n.wrapping_mul(0x9e37_79b1),
+        ];
+        for (key_bytes, pattern) in [4, 7, 8, 13, 24, 40]
+            .into_iter()
+            .flat_map(|bytes| patterns.map(|pattern| (bytes, pattern)))
+        {
+            let ageing = Ageing {
+                capacity: CAPACITY,
+                idle_ns: 0,
+            };
+            let mut table = Aged::new(ageing, key_bytes, 0);
+            table.reserve();
+            let room = table.index.room();
+            let mut key = vec![0x5a; key_bytes];
+            for n in 0..CAPACITY {
+                key[..4].copy_from_slice(&pattern(n).to_le_bytes());
+                assert!(table.put(&key, &[], Now { ns: 0, run: 0 }));
+            }
+            assert_eq!(table.index.room(), room, "{key_bytes} bytes");
+        }
+    }
+}

@@ -57,7 +57,9 @@ impl HashKey {
             sum = sum.wrapping_add(product(first, second, secret));
         }
         let folded = sum as u64 ^ (sum >> 64) as u64;
-        (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let mixed = (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // The lower bits of a product know those of its factors alone, and they choose the bucket.
+        mixed ^ mixed >> 32
     }
 }
 
