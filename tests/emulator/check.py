@@ -22,26 +22,13 @@ from unicorn import (
     Uc,
     UcError,
 )
-from unicorn import riscv_const as rv
 
-PAGE = 0x1000
-CONSTANTS = 0x400
-CODE, CODE_ROOM = 0x1000, 0x10000
-SCRATCH, SCRATCH_BYTES = 0x2000_0000, 256
-CONTEXT = 0x3000_0000
-PACKET, PACKET_ROOM = 0x4000_0000, 0x11000
-CARRIED = 0x5000_0000
-STEPS_MAX = 1_000_000
+from machine import (
+    A0, A1, A4, A5, CARRIED, CODE, CODE_ROOM, CONSTANTS, CONTEXT, EBREAK, GP, PACKET, PACKET_ROOM, PAGE, S0, S1, SCRATCH,
+    SCRATCH_BYTES, SP, STEPS_MAX, TP, X, ending_at_page,
+)
+
 SHOWN = 10
-EBREAK = (bytes.fromhex("0290"), bytes.fromhex("73001000"))
-
-X = [getattr(rv, f"UC_RISCV_REG_X{n}") for n in range(32)]
-SP, GP, TP, S0, S1, A0, A1, A4, A5 = 2, 3, 4, 8, 9, 10, 11, 14, 15
-
-
-def ending_at_page(size):
-    """Offset from which `size` bytes end at the end of a page."""
-    return -size % PAGE
 
 
 class Emulator:

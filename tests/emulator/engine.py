@@ -23,36 +23,24 @@ from unicorn import (
     Uc,
     UcError,
 )
-from unicorn import riscv_const as rv
+
+from machine import (
+    A0, A1, A4, A5, CARRIED, CODE, CODE_ROOM, CONSTANTS, CONTEXT, EBREAK, GP, PACKET, PACKET_ROOM, PAGE, S0, S1, SCRATCH,
+    SCRATCH_BYTES, SP, STEPS_MAX, TP, VECTOR, X, ending_at_page,
+)
 
 VERSION = 1
 TARGETS = ["rv32imc", "rv32ic", "nme-2017"]
 
-PAGE = 0x1000
-CONSTANTS, VECTOR, CODE = 0x400, 0x800, 0x1000
-CODE_ROOM = 0x10000
-SCRATCH, SCRATCH_BYTES = 0x2000_0000, 256
-CONTEXT, NETWORK_WORD = 0x3000_0000, 12
-PACKET, PACKET_ROOM = 0x4000_0000, 0x21000
-CARRIED = 0x5000_0000
+NETWORK_WORD = 12
 VALUES, VALUES_ROOM = 0x6000_0000, 0x100000
-STEPS_MAX = 1_000_000
-EBREAK = (bytes.fromhex("0290"), bytes.fromhex("73001000"))
 RETURN = bytes.fromhex("82800100")
 DROP, FAULT, NO_ROOM = 0, 255, 8
 KINDS = 8
 
-X = [getattr(rv, f"UC_RISCV_REG_X{n}") for n in range(32)]
-RA, SP, GP, TP, S0, S1, A0, A1, A4, A5 = 1, 2, 3, 4, 8, 9, 10, 11, 14, 15
-
 
 class Difference(Exception):
     """The code asked for something that the vector has no answer to."""
-
-
-def ending_at_page(size):
-    """Offset from which `size` bytes end at the end of a page."""
-    return -size % PAGE
 
 
 class Engine:
