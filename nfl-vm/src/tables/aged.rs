@@ -43,7 +43,26 @@ pub(crate) struct Aged {
     records: Records,
     uses: Uses,
     len: u32,
+    /// A larger index in the making.
+    growing: Option<Growing>,
 }
+
+/// An index that will be the next. A few buckets and cells with each entry that comes, it is there before the
+/// other one is full, so that no entry waits for all that came before.
+#[derive(Clone, Debug)]
+struct Growing {
+    index: Index,
+    room: usize,
+    /// The cells below this number are in it, when all buckets are made.
+    cells: u32,
+}
+
+/// Buckets that are made at a time, and cells that are put into them.
+const BUCKETS_AT_ONCE: usize = 8;
+const CELLS_AT_ONCE: u32 = 16;
+
+/// Entries from which on an index grows step by step.
+const LARGE: usize = 1 << 10;
 
 impl Aged {
     pub(crate) fn new(ageing: Ageing, key_bytes: usize, value_bytes: usize) -> Aged {
@@ -56,6 +75,7 @@ impl Aged {
             records: Records::new(key_bytes + value_bytes, ageing.capacity),
             uses: Uses::new(),
             len: 0,
+            growing: None,
         }
     }
 
@@ -158,14 +178,15 @@ impl Aged {
         } else if self.is_full() && !self.reclaim(now) {
             return None;
         }
-        if self.index.must_grow() {
-            self.index_again(self.index.room() * 2);
-        }
+        self.make_room();
         let cell = self.records.take(now.run);
         let record = self.records.get_mut(cell);
         record[..self.key_bytes].copy_from_slice(key);
         record[self.key_bytes..].copy_from_slice(value);
         self.index.insert(hash, cell);
+        if let Some(growing) = self.growing_with(cell) {
+            growing.insert(hash, cell);
+        }
         self.uses.add(cell, now.ns);
         self.len += 1;
         Some(cell)
@@ -238,13 +259,56 @@ impl Aged {
 
     fn drop_cell(&mut self, hash: u64, cell: u32, run: u64) {
         self.index.remove(hash, cell);
+        if let Some(growing) = self.growing_with(cell) {
+            growing.remove(hash, cell);
+        }
         self.uses.remove(cell);
         self.records.free(cell, run);
         self.len -= 1;
     }
 
+    /// The index in the making, if a cell belongs there already.
+    fn growing_with(&mut self, cell: u32) -> Option<&mut Index> {
+        let growing = self.growing.as_mut().filter(|next| cell < next.cells);
+        growing.map(|next| &mut next.index)
+    }
+
+    /// Has the index grow in time for one more entry.
+    fn make_room(&mut self) {
+        let room = self.index.room();
+        if self.index.must_grow() {
+            self.index_again(room * 2);
+        } else if let Some(mut next) = self.growing.take() {
+            if !self.grow(&mut next) {
+                self.growing = Some(next);
+            } else {
+                self.index = next.index;
+            }
+        } else if room >= LARGE && room < self.ageing.capacity as usize && self.index.fills() {
+            self.growing = Some(Growing {
+                index: Index::begun(room * 2),
+                room: room * 2,
+                cells: 0,
+            });
+        }
+    }
+
+    /// Goes on with the next index; answers whether all is in it.
+    fn grow(&self, next: &mut Growing) -> bool {
+        if !next.index.make(next.room, BUCKETS_AT_ONCE) {
+            return false;
+        }
+        let from = next.cells;
+        next.cells = self.uses.end().min(from + CELLS_AT_ONCE);
+        for cell in (from..next.cells).filter(|&cell| self.uses.has(cell)) {
+            next.index.insert(self.hash.hash(self.key(cell)), cell);
+        }
+        next.cells == self.uses.end()
+    }
+
     /// Builds the index anew for so many entries.
     fn index_again(&mut self, room: usize) {
+        self.growing = None;
         let mut index = Index::with_room(room);
         for cell in self.cells() {
             index.insert(self.hash.hash(self.used(cell).0), cell);
@@ -272,7 +336,46 @@ impl Eq for Aged {}
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// While it grows a table has all its keys and no others, and no entry makes more of the next index than
+    /// its share.
+    #[test]
+    fn a_table_grows_step_by_step() {
+        const CAPACITY: u32 = 100_000;
+        let ageing = Ageing {
+            capacity: CAPACITY,
+            idle_ns: 0,
+        };
+        let mut table = Aged::new(ageing, 4, 0);
+        let mut model = BTreeSet::new();
+        let (mut chance, mut steps) = (1u32, 0);
+        while table.len() < CAPACITY {
+            chance = chance.wrapping_mul(0x915f_77f5).wrapping_add(1);
+            let (key, now) = ((chance >> 12).to_le_bytes(), Now { ns: 0, run: 0 });
+            let (room, made) = (table.index.room(), table.growing.as_ref().map(|g| g.cells));
+            if chance.is_multiple_of(4) {
+                assert_eq!(table.remove(&key, now), model.remove(&key));
+            } else {
+                assert!(table.put(&key, &[], now));
+                model.insert(key);
+            }
+            let is_new = table.index.room() > room && room >= LARGE;
+            steps += u32::from(is_new);
+            let before = if is_new { made } else { None };
+            let left = before.map(|made| table.uses.end() - 1 - made);
+            assert!(left.is_none_or(|left| left <= CELLS_AT_ONCE), "{left:?}");
+            assert!(!is_new || before.is_some(), "all at once");
+            let probe = (chance >> 7).to_le_bytes();
+            assert_eq!(table.peek(&probe, 0).is_some(), model.contains(&probe));
+        }
+        assert!(steps > 5);
+        let keys = table.entries(0).into_iter().map(|(key, _)| key.to_vec());
+        assert!(keys.eq(model.iter().map(|key| key.to_vec())));
+        assert!(model.iter().all(|key| table.peek(key, 0).is_some()));
+    }
 
     /// Keys that follow each other, or a pattern, spread as those of chance do: none is over that makes the
     /// index of a table grow for which there is room.

@@ -145,17 +145,37 @@ pub(crate) struct Index {
 impl Index {
     /// An index for so many cells without growing.
     pub(crate) fn with_room(cells: usize) -> Index {
-        let buckets = cells.div_ceil(PLACES / 2).next_power_of_two();
         Index {
-            buckets: vec![Bucket::FREE; buckets],
+            buckets: vec![Bucket::FREE; buckets_for(cells)],
             aside: Vec::with_capacity(2 * ASIDE_MAX),
             held: 0,
         }
     }
 
+    /// An index for so many cells, to be [made](Index::make) before it is used.
+    pub(crate) fn begun(cells: usize) -> Index {
+        let whole = Index::with_room(0);
+        Index {
+            buckets: Vec::with_capacity(buckets_for(cells)),
+            ..whole
+        }
+    }
+
+    /// Makes some more of its buckets; answers whether it has all.
+    pub(crate) fn make(&mut self, cells: usize, more: usize) -> bool {
+        let (all, made) = (buckets_for(cells), self.buckets.len());
+        self.buckets.resize(all.min(made + more), Bucket::FREE);
+        self.buckets.len() == all
+    }
+
     /// The cells that it has room for.
     pub(crate) fn room(&self) -> usize {
         self.buckets.len() * (PLACES / 2)
+    }
+
+    /// Whether it is three quarters as full as it gets.
+    pub(crate) fn fills(&self) -> bool {
+        self.held * 4 >= self.room() * 3
     }
 
     /// Whether one more cell makes it too full.
@@ -224,6 +244,11 @@ impl Index {
         let second = (hash >> 24) as usize & mask;
         [first, second]
     }
+}
+
+/// The buckets that so many cells fill by halves.
+fn buckets_for(cells: usize) -> usize {
+    cells.div_ceil(PLACES / 2).next_power_of_two()
 }
 
 /// What a bucket keeps of a hash: its upper half, which is never 0.

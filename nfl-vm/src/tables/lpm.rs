@@ -115,7 +115,8 @@ impl Lpm {
             self.leave(was, now);
         }
         if self.routes.len() >= LARGE {
-            self.trie.widen(self.address_bytes);
+            let prefixes = self.routes.capacity();
+            self.trie.widen(self.address_bytes, prefixes);
         }
         true
     }

@@ -8,6 +8,7 @@ use super::index::NONE;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Use {
     used_ns: u64,
+    /// The entry's own number when it was taken out.
     older: u32,
     newer: u32,
 }
@@ -60,8 +61,8 @@ impl Uses {
             older: self.newest,
             newer: NONE,
         };
-        if self.uses.len() <= at as usize {
-            self.uses.resize(at as usize + 1, of);
+        for older in self.end()..=at {
+            self.uses.push(Use { older, ..of });
         }
         self.uses[at as usize] = of;
         match self.newest {
@@ -71,9 +72,20 @@ impl Uses {
         self.newest = at;
     }
 
+    /// Numbers above those of all entries there ever were.
+    pub(crate) fn end(&self) -> u32 {
+        self.uses.len() as u32
+    }
+
+    /// Whether there is an entry with this number.
+    pub(crate) fn has(&self, at: u32) -> bool {
+        self.uses[at as usize].older != at
+    }
+
     /// Takes an entry out.
     pub(crate) fn remove(&mut self, at: u32) {
         let Use { older, newer, .. } = self.uses[at as usize];
+        self.uses[at as usize].older = at;
         match older {
             NONE => self.oldest = newer,
             older => self.uses[older as usize].newer = newer,

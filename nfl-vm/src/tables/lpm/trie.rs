@@ -37,6 +37,9 @@ const GROUP: usize = 16;
 /// Bytes that a node skips at most.
 const PATH: usize = 6;
 
+/// Nodes for which places are kept, at most.
+const NODES_AHEAD: usize = 1 << 20;
+
 /// Bytes of the addresses for which larger tables have an array.
 const SHORT_BYTES: usize = 2;
 
@@ -304,9 +307,15 @@ impl Trie {
         self.shorten_prefix(address, bits);
     }
 
-    /// Has an array for the first bytes from now on, if addresses have so many.
-    pub(super) fn widen(&mut self, address_bytes: usize) {
+    /// Has an array for the first bytes from now on, if addresses have so many, and keeps places for the nodes of
+    /// so many prefixes.
+    pub(super) fn widen(&mut self, address_bytes: usize, prefixes: u32) {
         if self.short.is_empty() && address_bytes > SHORT_BYTES {
+            // Places take memory when they are written. Where there are none the nodes work too, but move now and then.
+            let nodes = (prefixes as usize).min(NODES_AHEAD);
+            self.nodes.try_reserve(nodes).unwrap_or_default();
+            self.runs.try_reserve(nodes * MANY).unwrap_or_default();
+            self.lengths.try_reserve(nodes * MANY).unwrap_or_default();
             self.short = vec![NOTHING; 1 << (8 * SHORT_BYTES)];
             self.short_found = self.short.clone();
             self.shorten(0..self.short.len());
@@ -553,7 +562,7 @@ mod tests {
     #[test]
     fn an_empty_trie_has_one_node() {
         let mut trie = Trie::new();
-        trie.widen(16);
+        trie.widen(16, 2_000);
         let mut chance = 1u64;
         let mut next = || {
             chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
