@@ -4,6 +4,9 @@
 //! findings; and a [`Unit`] from a build without errors. Guaranteed: the result depends on the
 //! files, the limits and the target alone.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use nfl_abi::{Limits, Severity};
 use nfl_codegen_rv::OptLevel;
 use nfl_ir::Verified;
@@ -13,7 +16,7 @@ use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
 use nfl_typeck::bind::Bindings;
 use nfl_typeck::program::{Files, Program};
-use nfl_typeck::tables::{FunctionId, Template};
+use nfl_typeck::tables::{FunctionId, Template, TemplateId};
 use nfl_typeck::{Checked, Konst, Tables, Ty, TyKind, Types, check};
 
 use crate::advice;
@@ -78,8 +81,6 @@ impl Compiler {
                 proved.push(self.prove(&checked, function, true, &mut diags));
             }
         }
-        let modules = proved.iter().flat_map(|proved| &proved.modules);
-        let bounds = modules.flat_map(HandlerBounds::of).collect();
         let mut diagnostics = distinct(&checked, diags);
         advice::place(&mut diagnostics, &checked.program, files, |files| {
             let mut diags = Diags::default();
@@ -96,7 +97,7 @@ impl Compiler {
             compiler: *self,
             checked,
             proved,
-            bounds,
+            bounds: OnceLock::new(),
         }
     }
 }
@@ -113,6 +114,16 @@ impl Compiler {
     ) -> Proved {
         let mut found = Diags::default();
         let unbound = Bindings::unbound(checked, function);
+        if is_open(checked, function, &unbound)
+            && self.holds_as_written(checked, function, &unbound)
+        {
+            return Proved {
+                function,
+                bindings: unbound,
+                modules: None,
+                is_whole: true,
+            };
+        }
         let scene = Scene {
             sources: &checked.program.sources,
             arguments: Some(arguments(checked, function)),
@@ -133,9 +144,27 @@ impl Compiler {
         Proved {
             function,
             bindings: unbound,
-            modules,
+            modules: Some(modules),
             is_whole,
         }
+    }
+
+    /// Whether a function can be proved before any pass has run. No pass loses a proof, so it can be proved
+    /// behind them too.
+    fn holds_as_written(
+        &self,
+        checked: &Checked,
+        function: FunctionId,
+        bindings: &Bindings,
+    ) -> bool {
+        let Some(sound) = checked.sound() else {
+            return false;
+        };
+        let mut found = Diags::default();
+        for module in nfl_ir::lower::lower(sound, function, bindings, &mut found) {
+            nfl_ir::verify::verify(module, &self.limits, &mut found);
+        }
+        found.into_vec().is_empty()
     }
 
     /// The modules that could be proved with these values.
@@ -192,6 +221,18 @@ fn arguments(checked: &Checked, function: FunctionId) -> String {
             format!("--function {name} {file}")
         }
     }
+}
+
+/// Whether a parameter has no value yet that images are made for.
+fn is_open(checked: &Checked, function: FunctionId, unbound: &Bindings) -> bool {
+    let Tables {
+        functions,
+        templates,
+        ..
+    } = &checked.tables;
+    let params = &functions[function].params;
+    let is_open = |&id: &TemplateId| !templates[id].late && unbound.values[id].is_none();
+    params.iter().any(is_open)
 }
 
 /// The function with its open parameters all at their smallest values, and all at their largest;
@@ -283,7 +324,8 @@ fn same(a: &Diagnostic, b: &Diagnostic) -> bool {
 pub(crate) struct Proved {
     pub(crate) function: FunctionId,
     pub(crate) bindings: Bindings,
-    pub(crate) modules: Vec<Verified>,
+    /// Nothing where the function holds as it is written and has open parameters: images are made of other modules.
+    pub(crate) modules: Option<Vec<Verified>>,
     /// Whether all of its modules could be proved.
     pub(crate) is_whole: bool,
 }
@@ -297,7 +339,7 @@ pub struct Build {
     pub(crate) compiler: Compiler,
     pub(crate) checked: Checked,
     proved: Vec<Proved>,
-    bounds: Vec<HandlerBounds>,
+    bounds: OnceLock<Vec<HandlerBounds>>,
 }
 
 impl Build {
@@ -317,7 +359,22 @@ impl Build {
 
     /// What the compiler proved of each handler, with unbound parameters at their whole range.
     pub fn bounds(&self) -> &[HandlerBounds] {
-        &self.bounds
+        self.bounds
+            .get_or_init(|| self.proved.iter().flat_map(|p| self.bounds_of(p)).collect())
+    }
+
+    fn bounds_of(&self, proved: &Proved) -> Vec<HandlerBounds> {
+        let modules = match &proved.modules {
+            Some(modules) => Cow::Borrowed(modules),
+            None => Cow::Owned(self.compiler.prove_with(
+                &self.checked,
+                proved.function,
+                &proved.bindings,
+                None,
+                &mut Diags::default(),
+            )),
+        };
+        modules.iter().flat_map(HandlerBounds::of).collect()
     }
 
     /// The program, when nothing is wrong with it.

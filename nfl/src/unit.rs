@@ -232,8 +232,9 @@ impl FunctionUnit<'_> {
             let values = &proved.bindings.values;
             proved.function == self.id && proved.is_whole && *values == bindings.values
         };
-        if let Some(proved) = self.unit.proved.iter().find(has_proof) {
-            let modules = proved.modules.iter();
+        let proved = self.unit.proved.iter().find(has_proof);
+        if let Some(modules) = proved.and_then(|proved| proved.modules.as_ref()) {
+            let modules = modules.iter();
             return modules.filter_map(|m| self.emit(m, diags)).collect();
         }
         let sound = self.unit.checked.sound();
