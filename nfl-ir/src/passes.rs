@@ -79,9 +79,8 @@ pub(crate) fn drop_assertions(m: &mut Module) {
 /// All passes until nothing changes. Answers what was found out on the way.
 fn improve(m: &mut Module) -> Vec<Store> {
     let mut round = Round::new(m);
-    let mut before = text::module(m);
     for _ in 0..ROUNDS_MAX {
-        round.begin();
+        round.begin(m);
         round.each(m, |f, _| blocks::simplify(f));
         round.each(m, |f, _| fold::fold(f));
         late::to_wire(m);
@@ -92,7 +91,7 @@ fn improve(m: &mut Module) -> Vec<Store> {
         round.asking(m, ranges::apply);
         round.each(m, |f, _| blocks::simplify(f));
         round.each(m, dce::sweep);
-        if round.is_same(m, &before) {
+        if round.is_same(m) {
             // Costly, and of use only where nothing else is.
             round.all(m, need::drop_early_exits);
             round.asking(m, need::raise);
@@ -101,12 +100,11 @@ fn improve(m: &mut Module) -> Vec<Store> {
             round.each(m, |f, _| meet::join(f));
             round.each(m, |f, _| ways::join(f));
             round.each(m, dce::sweep);
-            if round.is_same(m, &before) {
+            if round.is_same(m) {
                 break;
             }
         }
-        debug_assert_eq!(structure::check(m), Ok(()), "{before}");
-        before = text::module(m);
+        debug_assert_eq!(structure::check(m), Ok(()), "{}", text::module(m));
     }
     finish(m, round.into_stores())
 }

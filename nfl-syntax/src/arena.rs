@@ -159,6 +159,15 @@ impl<I: Id, T: Clone + Default> IdMap<I, T> {
         }
     }
 
+    /// Nothing known of this many ids, with room for what will be: they are noted without growing.
+    pub fn sized(len: usize) -> IdMap<I, T> {
+        IdMap {
+            items: vec![T::default(); len],
+            default: T::default(),
+            ids: PhantomData,
+        }
+    }
+
     /// Notes a result.
     pub fn set(&mut self, id: I, item: T) {
         self[id] = item;

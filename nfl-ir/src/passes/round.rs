@@ -6,9 +6,11 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::func::{Function, Module};
+use nfl_syntax::arena::IdMap;
+
+use crate::entity::{Block, Value};
+use crate::func::{Function, Module, Term};
 use crate::passes::one;
-use crate::text;
 use crate::verify::flow::{Analysis, Findings, Words};
 
 /// The hash of a function.
@@ -30,10 +32,9 @@ impl Store {
     ) -> T {
         // Claimed widths are looked at for loops alone.
         let print = |found: &Findings| print_of(f, !found.is_loop_free());
-        let known = self.last.take();
-        let known = known.filter(|(then, found)| *then == print(found));
-        let a = match known {
-            Some((_, found)) => Analysis::again(f, words, found),
+        let a = match self.last.take() {
+            Some((then, found)) if then == print(&found) => Analysis::again(f, words, found),
+            Some((_, found)) => Analysis::instead(f, words, found),
             None => Analysis::new(f, words),
         };
         let answer = question(&a);
@@ -49,6 +50,8 @@ pub(super) struct Round {
     now: Vec<Print>,
     /// Each function as it was when the round began.
     first: Vec<Print>,
+    /// The module as it read then.
+    reading: Print,
     /// For each place in a round and each function the one that was left as it was there.
     left: Vec<Vec<Option<Print>>>,
     /// The place in the round that comes next.
@@ -62,6 +65,7 @@ impl Round {
         let now: Vec<Print> = m.functions.iter().map(print).collect();
         Round {
             first: now.clone(),
+            reading: 0,
             now,
             left: Vec::new(),
             place: 0,
@@ -70,8 +74,9 @@ impl Round {
     }
 
     /// A new round: passes come in the same order again.
-    pub(super) fn begin(&mut self) {
+    pub(super) fn begin(&mut self, m: &Module) {
         self.place = 0;
+        self.reading = reading(m);
         self.first.clone_from(&self.now);
     }
 
@@ -121,9 +126,65 @@ impl Round {
         self.now = m.functions.iter().map(print).collect();
     }
 
-    /// Whether the module reads as this text, with which the round began.
-    pub(super) fn is_same(&self, m: &Module, before: &str) -> bool {
-        self.now == self.first || text::module(m) == before
+    /// Whether the module reads as it did when the round began.
+    pub(super) fn is_same(&self, m: &Module) -> bool {
+        self.now == self.first || self.reading == reading(m)
+    }
+}
+
+/// The hash of what a module's text says that passes change: words and blocks have other numbers there.
+fn reading(m: &Module) -> Print {
+    let mut hash = Mix(0);
+    for (_, word) in m.late.iter() {
+        word.wire.hash(&mut hash);
+    }
+    for f in &m.functions {
+        read_function(f, &mut hash);
+    }
+    hash.finish()
+}
+
+fn read_function(f: &Function, hash: &mut Mix) {
+    let mut blocks: IdMap<Block, u32> = IdMap::sized(f.blocks.len());
+    let mut values: IdMap<Value, u32> = IdMap::sized(f.values.len());
+    let mut next = 0;
+    for (n, &b) in f.layout.iter().enumerate() {
+        blocks.set(b, n as u32);
+        let results = f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result);
+        for v in f.blocks[b].params.iter().copied().chain(results) {
+            values.set(v, next);
+            next += 1;
+        }
+    }
+    (f.need, f.layout.len()).hash(hash);
+    for (_, slot) in f.slots.iter() {
+        slot.hash(hash);
+    }
+    for &b in &f.layout {
+        let block = &f.blocks[b];
+        (block.params.len(), block.insts.len()).hash(hash);
+        for &param in &block.params {
+            f.values[param].width.hash(hash);
+        }
+        for data in block.insts.iter().map(|&inst| &f.insts[inst]) {
+            (data.op, data.imm, data.region, data.args.len()).hash(hash);
+            let width = data.result.map(|v| f.values[v].width);
+            width.hash(hash);
+            for &v in &data.args {
+                values[v].hash(hash);
+            }
+        }
+        match block.term {
+            Term::Jump(_) => hash.add(0),
+            Term::Branch { cond, .. } => (1u32, values[cond]).hash(hash),
+            Term::Finish { kind, operand } => (2u32, values[kind], values[operand]).hash(hash),
+        }
+        for call in block.term.targets() {
+            (blocks[call.block], call.args.len()).hash(hash);
+            for &v in &call.args {
+                values[v].hash(hash);
+            }
+        }
     }
 }
 
