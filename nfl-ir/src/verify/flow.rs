@@ -153,6 +153,15 @@ impl<'a> Analysis<'a> {
 
     /// Finds out all there is.
     pub fn new(f: &'a Function, words: Words<'a>) -> Analysis<'a> {
+        Analysis::with(f, words, Memo::new(f))
+    }
+
+    /// The same in the memory of what was found out about the function as it was.
+    pub(crate) fn instead(f: &'a Function, words: Words<'a>, found: Findings) -> Analysis<'a> {
+        Analysis::with(f, words, found.memo.renewed(f))
+    }
+
+    fn with(f: &'a Function, words: Words<'a>, memo: Memo) -> Analysis<'a> {
         let cfg = Cfg::new(f);
         let trips = vec![None; cfg.loops.len()];
         let generations = Generations::new(f, &cfg, words);
@@ -168,7 +177,7 @@ impl<'a> Analysis<'a> {
             guesses: IdMap::new(),
             links: IdMap::new(),
             swaps: swaps(f),
-            memo: Memo::new(f),
+            memo,
         };
         loop {
             a.visit();
@@ -235,15 +244,15 @@ impl<'a> Analysis<'a> {
     }
 
     /// The words an edge hands over.
-    pub(super) fn args(&self, from: Block, edge: usize) -> &[Value] {
+    pub(super) fn args(&self, from: Block, edge: usize) -> &'a [Value] {
         let call = self.f.blocks[from].term.targets().nth(edge);
         call.map_or(&[], |call| &call.args)
     }
 
     fn visit(&mut self) {
-        self.base = IdMap::new();
-        self.entry = IdMap::new();
-        self.exit = IdMap::new();
+        self.base = IdMap::sized(self.f.values.len());
+        self.entry = IdMap::sized(self.f.blocks.len());
+        self.exit = IdMap::sized(self.f.blocks.len());
         for b in self.cfg.order.clone() {
             let facts = if b == self.f.entry {
                 Some(Facts::start(self.f))
@@ -261,28 +270,34 @@ impl<'a> Analysis<'a> {
 
     /// Joins what comes along the forward edges.
     fn enter(&mut self, b: Block) -> Option<Facts> {
-        let mut ways = Vec::new();
+        let mut ways: Vec<Facts> = Vec::new();
+        let mut handed: Vec<&[Value]> = Vec::new();
         for &(pred, edge) in self.cfg.preds(b) {
             if self.cfg.is_back_edge(pred, b) {
                 continue;
             }
             if let Some(facts) = self.edge(pred, edge) {
-                ways.push((facts, self.args(pred, edge).to_vec()));
+                ways.push(facts);
+                handed.push(self.args(pred, edge));
             }
         }
-        let mut joined = self.join(&ways)?;
-        joined.generation = self.generations.at_entry[b];
-        if self.generations.moves_around[b] {
-            joined.forget_packet();
-        }
-        let params = self.f.blocks[b].params.clone();
+        let params = &self.f.blocks[b].params;
+        let known = self.known();
+        let mut words: Vec<(Value, Range, i64)> = Vec::new();
         for (at, &param) in params.iter().enumerate() {
-            let known = self.known();
-            let both = ways.iter().map(|(facts, args)| {
+            let both = ways.iter().zip(&handed).map(|(facts, args)| {
                 let arg = args[at];
                 (known.range(facts, arg), known.slack(facts, arg))
             });
             let (range, slack) = both.reduce(|a, b| (a.0.hull(b.0), a.1.min(b.1)))?;
+            words.push((param, range, slack));
+        }
+        let mut joined = self.join(ways)?;
+        joined.generation = self.generations.at_entry[b];
+        if self.generations.moves_around[b] {
+            joined.forget_packet();
+        }
+        for (param, range, slack) in words {
             self.base.set(param, range);
             if let Ok(slack) = u32::try_from(slack) {
                 joined.slack.insert(param, slack);
@@ -290,7 +305,7 @@ impl<'a> Analysis<'a> {
         }
         let back = |&(pred, _): &(Block, usize)| self.cfg.is_back_edge(pred, b);
         if self.cfg.preds(b).iter().any(back) {
-            for &param in &params {
+            for &param in params {
                 joined.slack.remove(&param);
             }
             self.guess(b, &joined);
@@ -301,43 +316,45 @@ impl<'a> Analysis<'a> {
 
     /// What holds on every way. What one way says and the others only imply is worth keeping too, and so is what all imply
     /// of a word whose bytes are swapped: the swap of an interval is none.
-    fn join(&self, ways: &[(Facts, Vec<Value>)]) -> Option<Facts> {
-        let ((first, _), rest) = ways.split_first()?;
-        let mut joined = first.clone();
-        if rest.is_empty() {
-            return Some(joined);
+    fn join(&self, mut ways: Vec<Facts>) -> Option<Facts> {
+        if ways.len() < 2 {
+            return ways.pop();
         }
         let known = self.known();
-        let all = || ways.iter().map(|(facts, _)| facts);
-        let mut words: Vec<Value> = all().flat_map(|facts| facts.ranges.keys()).collect();
+        let mut words: Vec<Value> = ways.iter().flat_map(|facts| facts.ranges.keys()).collect();
         let swaps = words.iter().filter_map(|v| self.swaps.get(v)).flatten();
         let swaps: Vec<Value> = swaps.copied().collect();
         words.extend(swaps);
         words.sort_unstable();
         words.dedup();
         // One way after the other: answers that follow from one are found together.
+        let (first, rest) = ways.split_first()?;
         let mut ranges: Vec<Range> = words.iter().map(|&v| known.range(first, v)).collect();
-        for (facts, _) in rest {
+        for facts in rest {
             for (range, &v) in ranges.iter_mut().zip(&words) {
                 *range = range.hull(known.range(facts, v));
             }
         }
-        let ranges = words.iter().copied().zip(ranges);
-        joined.ranges = ranges.filter(|&(v, range)| range != self.base[v]).collect();
-        let mut words: Vec<Value> = all().flat_map(|facts| facts.slack.keys()).collect();
+        let ranges = words.into_iter().zip(ranges);
+        let ranges = ranges.filter(|&(v, range)| range != self.base[v]).collect();
+        let mut words: Vec<Value> = ways.iter().flat_map(|facts| facts.slack.keys()).collect();
         words.sort_unstable();
         words.dedup();
         let mut slacks: Vec<i64> = words.iter().map(|&v| known.slack(first, v)).collect();
-        for (facts, _) in rest {
+        for facts in rest {
             for (slack, &v) in slacks.iter_mut().zip(&words) {
                 *slack = (*slack).min(known.slack(facts, v));
             }
         }
         let slacks = words.into_iter().zip(slacks);
-        joined.slack = slacks
+        let slack = slacks
             .filter_map(|(v, least)| Some((v, u32::try_from(least).ok()?)))
             .collect();
-        for (other, _) in rest {
+        let mut ways = ways.into_iter();
+        let mut joined = ways.next()?;
+        joined.ranges = ranges;
+        joined.slack = slack;
+        for other in &ways.collect::<Vec<Facts>>() {
             joined.beyond.retain(|v, s| {
                 let there = other.beyond.get(v);
                 *s = there.map_or(0, |there| *there.min(s));

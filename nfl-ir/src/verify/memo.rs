@@ -48,6 +48,15 @@ impl Memo {
         Memo::with(self.stamps.clone(), self.words)
     }
 
+    /// For questions about a function that is another one now. No stamp is given twice, so no answer from before counts.
+    pub(super) fn renewed(mut self, f: &Function) -> Memo {
+        self.words = f.values.len();
+        resize(&mut self.ranges, self.words);
+        resize(&mut self.slacks, self.words);
+        resize(&mut self.bits, self.words);
+        self
+    }
+
     fn with(stamps: Rc<Cell<u64>>, words: usize) -> Memo {
         Memo {
             stamps,
@@ -97,5 +106,14 @@ impl Memo {
         let answer = find();
         cell.set((stamp, answer));
         answer
+    }
+}
+
+/// Makes room for more words in a table that is there.
+fn resize<T: Copy + Default>(table: &mut Table<T>, words: usize) {
+    if let Some(answers) = table.get_mut()
+        && answers.len() < words * DEPTHS
+    {
+        answers.resize(words * DEPTHS, Cell::default());
     }
 }
