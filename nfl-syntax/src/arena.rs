@@ -1,4 +1,5 @@
-//! Numbered nodes: `entity!` makes an id type, [`IdVec`] stores nodes by id, [`IdMap`] results about them.
+//! Numbered nodes: `entity!` makes an id type, [`IdVec`] stores nodes by id, [`SharedVec`] as well, and [`IdMap`] results
+//! about them.
 //!
 //! An `IdMap` answers with its default for ids it was never told about, so a pass only writes what
 //! it finds.
@@ -6,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 /// A number that names a node.
 pub trait Id: Copy + Eq + Ord + fmt::Debug {
@@ -138,6 +140,101 @@ impl<I: Id, T> IndexMut<I> for IdVec<I, T> {
 impl<I, T: fmt::Debug> fmt::Debug for IdVec<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.items.fmt(f)
+    }
+}
+
+/// Nodes by id, of which the first are shared with others that begin with the same ones.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SharedVec<I, T> {
+    first: Arc<Vec<T>>,
+    own: Vec<T>,
+    ids: PhantomData<I>,
+}
+
+impl<I: Id, T: Clone> SharedVec<I, T> {
+    /// Shares all nodes that there are: copies have them too, and take no time.
+    pub fn share(&mut self) {
+        let mut all = Arc::unwrap_or_clone(std::mem::take(&mut self.first));
+        all.append(&mut self.own);
+        self.first = Arc::new(all);
+    }
+}
+
+impl<I: Id, T> SharedVec<I, T> {
+    /// Stores a node and answers its id.
+    pub fn push(&mut self, item: T) -> I {
+        let id = self.next_id();
+        self.own.push(item);
+        id
+    }
+
+    /// Forgets all nodes from this number on; shared ones stay.
+    pub fn truncate(&mut self, len: usize) {
+        self.own.truncate(len.saturating_sub(self.first.len()));
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.own.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id that the next `push` will answer.
+    pub fn next_id(&self) -> I {
+        I::new(self.len())
+    }
+
+    /// The first node that is not shared.
+    pub fn first_own(&self) -> Option<&T> {
+        self.own.first()
+    }
+
+    /// All nodes with their ids, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
+        let items = self.first.iter().chain(&self.own);
+        items.enumerate().map(|(i, item)| (I::new(i), item))
+    }
+}
+
+impl<I: Id, T> Default for SharedVec<I, T> {
+    fn default() -> SharedVec<I, T> {
+        SharedVec {
+            first: Arc::default(),
+            own: Vec::new(),
+            ids: PhantomData,
+        }
+    }
+}
+
+impl<I: Id, T> Index<I> for SharedVec<I, T> {
+    type Output = T;
+    fn index(&self, id: I) -> &T {
+        match id.index().checked_sub(self.first.len()) {
+            None => &self.first[id.index()],
+            Some(own) => &self.own[own],
+        }
+    }
+}
+
+/// A shared node that is changed is one's own from then on.
+impl<I: Id, T: Clone> IndexMut<I> for SharedVec<I, T> {
+    fn index_mut(&mut self, id: I) -> &mut T {
+        match id.index().checked_sub(self.first.len()) {
+            None => &mut Arc::make_mut(&mut self.first)[id.index()],
+            Some(own) => &mut self.own[own],
+        }
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for SharedVec<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.first.iter().chain(&self.own))
+            .finish()
     }
 }
 

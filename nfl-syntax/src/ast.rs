@@ -9,7 +9,7 @@ pub mod walk;
 
 pub use build::DEPTH_MAX;
 
-use crate::arena::IdVec;
+use crate::arena::SharedVec;
 use crate::name::Name;
 use crate::span::Span;
 
@@ -43,17 +43,29 @@ pub struct Ast {
     /// One for each parsed file, in the order of parsing.
     pub units: Vec<Unit>,
     /// Expressions.
-    pub exprs: IdVec<ExprId, Expr>,
+    pub exprs: SharedVec<ExprId, Expr>,
     /// Statements.
-    pub stmts: IdVec<StmtId, Stmt>,
+    pub stmts: SharedVec<StmtId, Stmt>,
     /// Patterns.
-    pub pats: IdVec<PatId, Pat>,
+    pub pats: SharedVec<PatId, Pat>,
     /// Types.
-    pub types: IdVec<TypeId, TypeNode>,
+    pub types: SharedVec<TypeId, TypeNode>,
     /// Declarations.
-    pub decls: IdVec<DeclId, Decl>,
+    pub decls: SharedVec<DeclId, Decl>,
     /// Parameters.
-    pub params: IdVec<ParamId, Param>,
+    pub params: SharedVec<ParamId, Param>,
+}
+
+impl Ast {
+    /// Shares all nodes that there are: copies of the tree have them too, and take no time.
+    pub fn share(&mut self) {
+        self.exprs.share();
+        self.stmts.share();
+        self.pats.share();
+        self.types.share();
+        self.decls.share();
+        self.params.share();
+    }
 }
 
 /// One file.

@@ -1,6 +1,7 @@
 //! Identifiers as numbers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 crate::entity! {
     /// An identifier; equal text, equal number.
@@ -10,15 +11,17 @@ crate::entity! {
 /// All identifiers of a program.
 #[derive(Clone, Default, Debug)]
 pub struct Names {
-    texts: crate::arena::IdVec<Name, String>,
+    texts: crate::arena::SharedVec<Name, String>,
     /// Only asked, never gone through, so its order does not matter; an ordered map is a tenth of parsing.
     numbers: HashMap<String, Name>,
+    /// The same for those that are shared.
+    first: Arc<HashMap<String, Name>>,
 }
 
 impl Names {
     /// The number of this text.
     pub fn intern(&mut self, text: &str) -> Name {
-        if let Some(&name) = self.numbers.get(text) {
+        if let Some(name) = self.find(text) {
             return name;
         }
         let name = self.texts.push(text.to_string());
@@ -28,7 +31,16 @@ impl Names {
 
     /// The number of this text, if anybody used it.
     pub fn find(&self, text: &str) -> Option<Name> {
-        self.numbers.get(text).copied()
+        let own = self.numbers.get(text);
+        own.or_else(|| self.first.get(text)).copied()
+    }
+
+    /// Shares all identifiers that there are: copies have them too, and take no time.
+    pub fn share(&mut self) {
+        self.texts.share();
+        let mut all = Arc::unwrap_or_clone(std::mem::take(&mut self.first));
+        all.extend(std::mem::take(&mut self.numbers));
+        self.first = Arc::new(all);
     }
 
     /// The text of this number.

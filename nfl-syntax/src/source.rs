@@ -1,6 +1,6 @@
 //! Source texts and their tokens: from a token span to bytes, lines and columns.
 
-use crate::arena::IdVec;
+use crate::arena::SharedVec;
 use crate::span::{FileId, Span};
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub struct SourceFile {
 #[derive(Clone, Default, Debug)]
 pub struct SourceMap {
     /// The files by id.
-    pub files: IdVec<FileId, SourceFile>,
+    pub files: SharedVec<FileId, SourceFile>,
 }
 
 impl SourceMap {
@@ -43,6 +43,11 @@ impl SourceMap {
             starts: vec![end],
             lines,
         })
+    }
+
+    /// The file that was added first, a library that is shared apart: the root file of a program.
+    pub fn root(&self) -> Option<&SourceFile> {
+        self.files.first_own()
     }
 
     /// The bytes of a span; an empty range for an empty span.

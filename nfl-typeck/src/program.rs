@@ -6,7 +6,7 @@
 
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
-use nfl_syntax::ast::{Ast, DeclId, Import};
+use nfl_syntax::ast::{Ast, DeclId, Import, Unit};
 use nfl_syntax::{Diagnostic, Diags, Names, SourceMap};
 use std::collections::BTreeSet;
 
@@ -58,11 +58,50 @@ pub(crate) struct Copy {
     pub(crate) decl: DeclId,
 }
 
+/// The files of a library, parsed. All programs that are loaded with it share its texts and nodes.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// What every program begins with; no unit is one of its own.
+    start: Program,
+    files: Vec<LibraryFile>,
+}
+
+#[derive(Clone, Debug)]
+struct LibraryFile {
+    path: String,
+    unit: Unit,
+    found: Vec<Diagnostic>,
+}
+
+impl Library {
+    /// Parses files, each given by its path, which begins with its package, and its text.
+    pub fn new(files: &[(&str, &str)]) -> Library {
+        let mut library = Library::default();
+        let p = &mut library.start;
+        for (path, text) in files {
+            let mut diags = Diags::default();
+            let file = p.sources.add(*path, *text);
+            nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
+            library
+                .files
+                .extend(p.ast.units.pop().map(|unit| LibraryFile {
+                    path: path.to_string(),
+                    unit,
+                    found: diags.into_vec(),
+                }));
+        }
+        p.sources.files.share();
+        p.names.share();
+        p.ast.share();
+        library
+    }
+}
+
 /// What is still to be read.
 struct Loader<'a> {
     program: Program,
     files: &'a dyn Files,
-    library: &'a [(&'a str, &'a str)],
+    library: &'a Library,
     /// The directory in which packages are looked for.
     base: String,
     /// Packages that were read, and files.
@@ -72,14 +111,9 @@ struct Loader<'a> {
 
 impl Program {
     /// Reads the file at `root`, its package and everything they import.
-    pub fn load(
-        root: &str,
-        files: &dyn Files,
-        library: &[(&str, &str)],
-        diags: &mut Diags,
-    ) -> Program {
+    pub fn load(root: &str, files: &dyn Files, library: &Library, diags: &mut Diags) -> Program {
         let mut loader = Loader {
-            program: Program::default(),
+            program: library.start.clone(),
             files,
             library,
             base: String::new(),
@@ -179,9 +213,11 @@ impl Loader<'_> {
     /// Reads a package of the library.
     fn library(&mut self, package: &str, diags: &mut Diags) {
         let dir = package.replace('.', "/");
-        for (path, text) in self.library {
-            if path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str()) {
-                self.parse(path, text, diags);
+        for LibraryFile { path, unit, found } in &self.library.files {
+            let is_there = path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str());
+            if is_there && self.paths.insert(path.clone()) {
+                self.program.ast.units.push(unit.clone());
+                found.iter().for_each(|d| diags.push(d.clone()));
             }
         }
     }

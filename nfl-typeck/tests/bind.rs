@@ -2,6 +2,7 @@
 
 use nfl_syntax::Diags;
 use nfl_syntax::arena::Id;
+use nfl_typeck::program::Library;
 use nfl_typeck::tables::FunctionId;
 use nfl_typeck::{Bindings, Checked, Files, Konst, Program, bind};
 
@@ -27,7 +28,7 @@ function F(Prefix4 clients, Ip6 host, u16 port in 1..1023 = 443, boolean on = fa
 
 fn checked() -> Checked {
     let mut diags = Diags::default();
-    let program = Program::load("f.nfl", &One(SOURCE), &[], &mut diags);
+    let program = Program::load("f.nfl", &One(SOURCE), &Library::default(), &mut diags);
     let checked = nfl_typeck::check(program, &mut diags);
     assert!(checked.sound().is_some(), "{diags:?}");
     checked

@@ -8,7 +8,7 @@ use nfl_abi::codes::CODES;
 use nfl_syntax::diag::{Style, render};
 use nfl_syntax::{Diags, SourceMap};
 use nfl_typeck::{Files, Program};
-use shared::{CASES, Disk, check};
+use shared::{CASES, Disk, LIBRARY, check};
 use std::collections::{BTreeMap, BTreeSet};
 
 mod shared;
@@ -128,7 +128,7 @@ fn the_library_is_sound() {
                 Vec::new()
             }
         }
-        let program = Program::load("test.nfl", &One(root), nfl_stdlib::FILES, &mut diags);
+        let program = Program::load("test.nfl", &One(root), &LIBRARY, &mut diags);
         let checked = nfl_typeck::check(program, &mut diags);
         let sources = &checked.program.sources;
         // The file that imports everything uses nothing of it.

@@ -4,7 +4,7 @@
 use nfl_syntax::diag::fix::apply;
 use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::{Files, Program};
-use shared::{CASES, Disk, check};
+use shared::{CASES, Disk, LIBRARY, check};
 use std::collections::BTreeMap;
 
 mod shared;
@@ -47,7 +47,7 @@ fn fixed(path: &str, finding: &Diagnostic, sources: &SourceMap) -> Diags {
         text,
     };
     let mut diags = Diags::default();
-    let program = Program::load(path, &files, nfl_stdlib::FILES, &mut diags);
+    let program = Program::load(path, &files, &LIBRARY, &mut diags);
     nfl_typeck::check(program, &mut diags);
     diags
 }

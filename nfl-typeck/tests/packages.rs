@@ -2,7 +2,7 @@
 
 use nfl_syntax::Diags;
 use nfl_typeck::Program;
-use shared::{CASES, Disk, check};
+use shared::{CASES, Disk, LIBRARY, check};
 
 mod shared;
 
@@ -55,7 +55,7 @@ fn a_name_from_two_packages_is_said() {
 #[test]
 fn a_missing_file_is_said() {
     let mut diags = Diags::default();
-    let program = Program::load(&path("none.nfl"), &Disk, nfl_stdlib::FILES, &mut diags);
+    let program = Program::load(&path("none.nfl"), &Disk, &LIBRARY, &mut diags);
     let checked = nfl_typeck::check(program, &mut diags);
     assert!(checked.sound().is_none());
     let codes: Vec<&str> = diags.iter().map(|d| d.code.text).collect();

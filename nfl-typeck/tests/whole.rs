@@ -5,7 +5,7 @@ use nfl_syntax::ast::{Ast, DeclKind, Expr, ExprKind, PatKind};
 use nfl_syntax::{Diags, Names};
 use nfl_typeck::tables::{PatInfo, Res};
 use nfl_typeck::{Files, Program, Ty};
-use shared::{CASES, Disk, check};
+use shared::{CASES, Disk, LIBRARY, check};
 
 mod shared;
 
@@ -190,8 +190,7 @@ fn no_text_brings_the_checker_down() {
         let source = text.concat();
         let run = std::panic::catch_unwind(|| {
             let mut diags = Diags::default();
-            let program =
-                Program::load("x.nfl", &One(source.clone()), nfl_stdlib::FILES, &mut diags);
+            let program = Program::load("x.nfl", &One(source.clone()), &LIBRARY, &mut diags);
             let checked = nfl_typeck::check(program, &mut diags);
             assert_eq!(checked.sound().is_some(), !diags.has_errors());
         });

@@ -5,7 +5,7 @@
 //! files, the limits and the target alone.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use nfl_abi::{Limits, Severity};
 use nfl_codegen_rv::OptLevel;
@@ -15,13 +15,16 @@ use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
 use nfl_typeck::bind::Bindings;
-use nfl_typeck::program::{Files, Program};
+use nfl_typeck::program::{Files, Library, Program};
 use nfl_typeck::tables::{FunctionId, Template, TemplateId};
 use nfl_typeck::{Checked, Konst, Tables, Ty, TyKind, Types, check};
 
 use crate::advice;
 use crate::error::{BuildFailed, UnknownTarget};
 use crate::unit::{HandlerBounds, Unit};
+
+/// The standard library, which is parsed when the first program needs it.
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
 
 /// What a program is compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -292,7 +295,7 @@ fn extremes(types: &Types, ty: Ty, range: Option<(i128, i128)>) -> Option<(Konst
 }
 
 fn load_and_check(files: &dyn Files, root: &str, diags: &mut Diags) -> Checked {
-    let program = Program::load(root, files, nfl_stdlib::FILES, diags);
+    let program = Program::load(root, files, &LIBRARY, diags);
     check(program, diags)
 }
 

@@ -4,6 +4,7 @@
 //! its module after the passes, and the proved image.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use nfl_abi::{Image, Limits};
 use nfl_codegen_rv::{Emitted, Options};
@@ -12,6 +13,7 @@ use nfl_syntax::ast::DeclKind;
 use nfl_syntax::diag::render::{Style, render};
 use nfl_syntax::{Diagnostic, Diags, SourceMap};
 use nfl_typeck::bind::{Bindings, bind};
+use nfl_typeck::program::Library;
 use nfl_typeck::tables::FunctionId;
 use nfl_typeck::{Checked, Files, Program, check};
 
@@ -61,10 +63,12 @@ pub fn check_text(name: &str, text: &str) -> Checking {
     check_files(&Texts([(name.to_string(), text.to_string())].into()), name)
 }
 
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
+
 /// Checks a file and what it imports.
 pub fn check_files(files: &dyn Files, root: &str) -> Checking {
     let mut diags = Diags::default();
-    let program = Program::load(root, files, nfl_stdlib::FILES, &mut diags);
+    let program = Program::load(root, files, &LIBRARY, &mut diags);
     let checked = check(program, &mut diags);
     Checking {
         checked,

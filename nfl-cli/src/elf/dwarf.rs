@@ -32,8 +32,7 @@ pub(super) fn sections(
     };
     let mut dwarf = DwarfUnit::new(encoding);
     let code_bytes = built.image.code.len() as u64;
-    let root = sources.files.iter().next();
-    let root = root.map_or("image", |(_, file)| file.name.as_str());
+    let root = sources.root().map_or("image", |file| file.name.as_str());
     dwarf.unit.line_program = lines(built, sources, encoding, root);
 
     let name = Party::function(&built.image.manifest);

@@ -6,7 +6,7 @@
 
 use super::walk::{Node, children};
 use super::*;
-use crate::arena::{Id, IdMap, IdVec};
+use crate::arena::{Id, IdMap, SharedVec};
 use crate::literal;
 use crate::name::Names;
 use crate::source::SourceFile;
@@ -402,7 +402,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn push<I: Id, T>(nodes: &mut IdVec<I, T>, node: T) -> I {
+fn push<I: Id, T>(nodes: &mut SharedVec<I, T>, node: T) -> I {
     nodes.push(node)
 }
 

@@ -1,7 +1,12 @@
 //! What the tests share: programs from the directory of cases.
 
 use nfl_syntax::Diags;
+use nfl_typeck::program::Library;
 use nfl_typeck::{Checked, Files, Program};
+use std::sync::LazyLock;
+
+/// The standard library.
+pub(crate) static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
 
 /// Where the cases are.
 pub(crate) const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
@@ -30,7 +35,7 @@ impl Files for Disk {
 /// Loads and checks a program.
 pub(crate) fn check(path: &str) -> (Checked, Diags) {
     let mut diags = Diags::default();
-    let program = Program::load(path, &Disk, nfl_stdlib::FILES, &mut diags);
+    let program = Program::load(path, &Disk, &LIBRARY, &mut diags);
     let checked = nfl_typeck::check(program, &mut diags);
     (checked, diags)
 }
