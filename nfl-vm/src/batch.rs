@@ -7,8 +7,6 @@
 use nfl_abi::Role;
 
 use crate::load::Instance;
-#[cfg(feature = "jit")]
-use crate::load::admitted;
 use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame};
 
@@ -38,7 +36,7 @@ impl Instance {
         outcomes.clear();
         outcomes.reserve(jobs.len());
         #[cfg(feature = "jit")]
-        if self.run_batch_alone(role, jobs, budget, outcomes) {
+        if self.run_batch_compiled(role, jobs, budget, outcomes) {
             return;
         }
         for job in jobs {
@@ -51,9 +49,9 @@ impl Instance {
         }
     }
 
-    /// The same by host code without services; answers whether there is such code. What all runs have in common is found once.
+    /// The same by host code; answers whether there is some. What all runs have in common is found once.
     #[cfg(feature = "jit")]
-    fn run_batch_alone(
+    fn run_batch_compiled(
         &mut self,
         role: Role,
         jobs: &mut [Job<'_>],
@@ -61,11 +59,10 @@ impl Instance {
         outcomes: &mut Vec<Result<Outcome, Fault>>,
     ) -> bool {
         let loaded = self.loaded().clone();
-        let Some((native, start)) = loaded
-            .native()
-            .get()
-            .and_then(|native| Some((native, native.alone(role, budget)?)))
-        else {
+        let Some(native) = loaded.native().get() else {
+            return false;
+        };
+        let Some(start) = native.start_of(role, budget) else {
             return false;
         };
         for job in jobs {
@@ -74,9 +71,20 @@ impl Instance {
                 context,
                 carried,
             } = job;
-            let outcome = match admitted(native, start, frame, carried) {
-                Some(packet) => native.run_alone(&loaded, start, packet, context, carried),
-                None => self.run_frame_in_view(role, frame, context, carried, budget),
+            let len = frame.len();
+            let outcome = match start.admits(len, carried.len()) {
+                true if native.is_alone() => match frame.open(native.window()) {
+                    Some(packet) => {
+                        native.run_alone(&loaded, start, (packet, len), context, carried)
+                    }
+                    None => self.run_frame_in_view(role, frame, context, carried, budget),
+                },
+                true => {
+                    let (bound, state, spare) = self.run_parts();
+                    let parts = (&loaded, bound, state);
+                    native.run_frame(parts, start, (frame, spare), context, carried)
+                }
+                false => self.run_frame_in_view(role, frame, context, carried, budget),
             };
             outcomes.push(outcome);
         }

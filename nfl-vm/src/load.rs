@@ -17,7 +17,7 @@ use nfl_verify::Proven;
 use crate::hot::{Heat, RUNS_TOLD};
 use crate::interp::Step;
 #[cfg(feature = "jit")]
-use crate::jit::{Native, Start};
+use crate::jit::Native;
 use crate::memory::Word;
 use crate::outcome::{Budget, Fault, Outcome};
 use crate::packet::{Context, Frame, Packet, View};
@@ -409,15 +409,30 @@ impl Instance {
     ) -> Result<Outcome, Fault> {
         #[cfg(feature = "jit")]
         if let Some(native) = self.loaded.native().get()
-            && let Some(start) = native.alone(role, budget)
-            && let Some(packet) = admitted(native, start, frame, carried)
+            && let Some(start) = native.start_of(role, budget)
+            && start.admits(frame.len(), carried.len())
         {
-            return native.run_alone(&self.loaded, start, packet, context, carried);
+            // Each returns by itself: an outcome that is moved just after it was written makes the processor wait.
+            if !native.is_alone() {
+                let parts = (&self.loaded, &self.bound, &mut self.state);
+                let frame = (frame, &mut self.spare);
+                return native.run_frame(parts, start, frame, context, carried);
+            }
+            let len = frame.len();
+            if let Some(packet) = frame.open(native.window()) {
+                return native.run_alone(&self.loaded, start, (packet, len), context, carried);
+            }
         }
         self.run_frame_in_view(role, frame, context, carried, budget)
     }
 
-    /// The same where the run may move the packet, or its buffer is short, or it is interpreted.
+    /// What runs need beside the program.
+    #[cfg(feature = "jit")]
+    pub(crate) fn run_parts(&mut self) -> (&Bound, &mut Home, &mut Vec<u8>) {
+        (&self.bound, &mut self.state, &mut self.spare)
+    }
+
+    /// The same where a buffer is short, or the entry does not run for the packet, or is interpreted.
     #[inline(never)]
     pub(crate) fn run_frame_in_view(
         &mut self,
@@ -432,23 +447,6 @@ impl Instance {
         let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);
         run_fast(parts, work, index, (view, context, carried), budget)
     }
-}
-
-/// A packet as host code without services takes it: its bytes, open up to the window, and its length. Nothing when the entry
-/// does not run for it, or its buffer is short.
-#[cfg(feature = "jit")]
-#[inline]
-pub(crate) fn admitted<'f>(
-    native: &Native,
-    start: &Start,
-    frame: &'f mut Frame<'_>,
-    carried: &[u8],
-) -> Option<(&'f mut [u8], usize)> {
-    let len = frame.len();
-    let packet = start
-        .admits(len, carried.len())
-        .then(|| frame.open(native.window()));
-    Some((packet??, len))
 }
 
 /// A program, where its resources are, and the state.

@@ -17,6 +17,8 @@ use crate::flow::{FLOW_KEY_BYTES, FlowKey, FlowTuple, Flows, flow_of, network_of
 use crate::outcome::{Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
+#[cfg(feature = "jit")]
+use crate::tables::Sought;
 use crate::tables::{Filled, Store};
 
 /// The imports of an image, with the places of its resources in one state.
@@ -191,7 +193,7 @@ const VALUE_SHIFT: u32 = 16;
 impl<'a> Services<'a> {
     /// The services for a run of an image that was bound to this state. The state's clock goes on
     /// to the context's.
-    #[inline]
+    #[inline(always)]
     pub fn new(
         bound: &'a Bound,
         state: &'a mut State,
@@ -211,6 +213,13 @@ impl<'a> Services<'a> {
         }
     }
 
+    /// Whether the run did anything with the packet beside changing its bytes.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn has_effects(&self) -> bool {
+        self.effects.priority.is_some() || !self.effects.mirrors.is_empty()
+    }
+
     /// What the run did with the packet beside changing its bytes.
     pub fn into_effects(self) -> Effects {
         self.effects
@@ -223,6 +232,48 @@ impl<'a> Services<'a> {
         let slot = self.bound.slots.get(import)?;
         let Found { store, at } = self.find(slot, slot.store?, key)?;
         Some(self.state.stores[store].value(at))
+    }
+
+    /// What a lookup finds under a key that the resource has as it stands, and no flow.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn seek(&mut self, import: usize, key: impl Sought) -> Option<&[u8]> {
+        let now = self.state.now();
+        match self.store(import)? {
+            Store::Filled(filled) => match &**filled {
+                Filled::Exact(table) => table.seek(key, now.ns).map(|cell| table.value(cell)),
+                _ => None,
+            },
+            Store::Exact(table) => {
+                let cell = table.find(key, now)?;
+                Some(table.value(cell))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the longest prefix of an address of so many bytes has.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn route<const N: usize>(&mut self, import: usize, key: [u8; N]) -> Option<&[u8]> {
+        match self.store(import)? {
+            Store::Filled(filled) => match &**filled {
+                Filled::Lpm(lpm) => lpm.find(&key).map(|cell| lpm.value(cell)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Counts a packet of so many bytes by a key that was counted before; answers whether it was.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn count_known(&mut self, import: usize, key: impl Sought, bytes: u32) -> bool {
+        let now = self.state.now();
+        match self.store(import) {
+            Some(Store::KeyedCounters(counters)) => counters.count_known(key, bytes, now),
+            _ => false,
+        }
     }
 
     /// Whether a set, or a flow table without values, has a key.
@@ -283,6 +334,7 @@ impl<'a> Services<'a> {
     }
 
     #[cfg(feature = "jit")]
+    #[inline(always)]
     fn store(&mut self, import: usize) -> Option<&mut Store> {
         let store = self.bound.slots.get(import)?.store?;
         self.state.stores.get_mut(store)

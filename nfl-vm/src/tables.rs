@@ -29,6 +29,9 @@ use crate::flow::FLOW_KEY_BYTES;
 pub(crate) use aged::{Aged, Ageing};
 pub use counter::Count;
 pub(crate) use counter::{CountCells, Counters, KeyedCounters};
+pub(crate) use index::Sought;
+#[cfg(feature = "jit")]
+pub(crate) use index::Words;
 pub(crate) use lpm::Lpm;
 pub(crate) use meter::Meter;
 pub use meter::{Colour, Rates};

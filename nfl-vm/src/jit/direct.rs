@@ -1,8 +1,9 @@
 //! The services that packets ask most, without a way round.
 //!
 //! In: calls whose arguments are one block of bytes, or one number. Out: calls of functions here, which go to the tables by the
-//! address of the block. Guaranteed: they answer what [`serve`](super::call) would; none of them can fail, and a panic
-//! in one answers 0 and makes the run a fault when it ends.
+//! address of the block or, where it has at most sixteen bytes, with the bytes themselves in registers: memory that was just
+//! written in words is slow to read in larger ones. Guaranteed: they answer what [`serve`](super::call) would; none of them can
+//! fail, and a panic in one answers 0 and makes the run a fault when it ends.
 
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 use nfl_abi::hash::crc32c;
 use nfl_abi::host::{Answer, Arg, Call};
+use nfl_abi::image::{Resource, ResourceKind};
 use nfl_abi::map;
 use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
@@ -19,31 +21,56 @@ use super::Unsupported;
 use super::call::{Frame, REFUSED, Run};
 use super::facts::Line;
 use super::translate::Translator;
+use crate::tables::{Sought, Words};
 
 /// A function that takes the bytes of a block.
 type OnBlock = extern "C" fn(*mut c_void, u32, *const u8, u32) -> u64;
 /// A function that takes a number.
 type OnNumber = extern "C" fn(*mut c_void, u32, u32) -> u64;
+/// A function that takes at most eight bytes, the first one lowest.
+type OnWord = extern "C" fn(*mut c_void, u32, u64) -> u64;
+/// A function that takes at most sixteen.
+type OnWords = extern "C" fn(*mut c_void, u32, u64, u64) -> u64;
 
 /// How a service is reached.
 enum Way {
     Block(OnBlock, u16),
     Number(OnNumber),
+    /// The number of bytes decides which.
+    Words(OnWord, OnWords, u16),
 }
 
+/// Bytes of a word, and of two.
+const WORD: u16 = 8;
+const WORDS: u16 = 2 * WORD;
+
 /// The way to a service, if there is a direct one.
-fn way(call: &Call) -> Option<Way> {
+fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
+    let (kind, by_flow) = resource.map_or((None, false), |r| (Some(r.kind), r.flow_key));
+    let is_lpm = kind == Some(ResourceKind::Lpm);
+    let is_ternary = kind == Some(ResourceKind::Ternary);
+    let in_words = |bytes| bytes > 0 && bytes <= WORDS && !by_flow && !is_ternary;
     Some(match (call.service.name, call.args(), call.answer) {
         (
             "table.get" | "lpm.get" | "ternary.match" | "flow.get",
             &[Arg::Block(bytes)],
             Answer::Value(_),
-        ) => Way::Block(find, bytes),
+        ) => match in_words(bytes) {
+            true if is_lpm && bytes == 4 => Way::Words(route, find_two, bytes),
+            true if !is_lpm => Way::Words(find_one, find_two, bytes),
+            _ => Way::Block(find, bytes),
+        },
         ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => {
-            Way::Block(has, bytes)
+            match in_words(bytes) && !is_lpm {
+                true => Way::Words(has_one, has_two, bytes),
+                false => Way::Block(has, bytes),
+            }
         }
         ("hash.crc32c", &[Arg::Block(bytes)], _) => Way::Block(hash, bytes),
-        ("counter.count", &[Arg::Block(bytes)], _) => Way::Block(count_key, bytes),
+        ("counter.count", &[Arg::Block(bytes)], _) => match in_words(bytes) {
+            true => Way::Words(count_one, count_two, bytes),
+            false => Way::Block(count_key, bytes),
+        },
         ("counter.count", &[Arg::Word], _) => Way::Number(count),
         ("register.get", &[Arg::Word], _) => Way::Number(register),
         _ => return None,
@@ -51,6 +78,7 @@ fn way(call: &Call) -> Option<Way> {
 }
 
 /// What a function here is called for: it answers 0 when it panics.
+#[inline(always)]
 fn within(frame: *mut c_void, answer: impl FnOnce(&mut Run<'_, '_>, u32) -> u64) -> u64 {
     let frame: *mut Frame<'_, '_> = frame.cast();
     // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
@@ -80,6 +108,45 @@ extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) ->
     within(frame, |run, _| {
         let value = run.services.lookup(slot as usize, key);
         value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+    })
+}
+
+extern "C" fn find_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+    find_words(frame, slot, Words([key]))
+}
+
+extern "C" fn find_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+    find_words(frame, slot, Words([first, second]))
+}
+
+#[inline(always)]
+fn find_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
+    within(frame, |run, _| {
+        let value = run.services.seek(slot as usize, key);
+        value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+    })
+}
+
+extern "C" fn route(frame: *mut c_void, slot: u32, address: u64) -> u64 {
+    within(frame, |run, _| {
+        let address = (address as u32).to_le_bytes();
+        let value = run.services.route(slot as usize, address);
+        value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+    })
+}
+
+extern "C" fn has_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+    has_words(frame, slot, Words([key]))
+}
+
+extern "C" fn has_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+    has_words(frame, slot, Words([first, second]))
+}
+
+#[inline(always)]
+fn has_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
+    within(frame, |run, _| {
+        run.services.seek(slot as usize, key).is_some().into()
     })
 }
 
@@ -123,6 +190,35 @@ extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u3
     })
 }
 
+extern "C" fn count_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+    count_words(frame, slot, Words([key]), key, 0)
+}
+
+extern "C" fn count_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+    count_words(frame, slot, Words([first, second]), first, second)
+}
+
+#[inline(always)]
+fn count_words(frame: *mut c_void, slot: u32, key: impl Sought, first: u64, second: u64) -> u64 {
+    within(frame, |run, len| {
+        if !run.services.count_known(slot as usize, key, len) {
+            count_new(run, slot, len, [first, second]);
+        }
+        0
+    })
+}
+
+#[cold]
+fn count_new(run: &mut Run<'_, '_>, slot: u32, len: u32, words: [u64; 2]) {
+    let call = run.native.calls.get(slot as usize);
+    if let Some(&[Arg::Block(bytes)]) = call.map(Call::args) {
+        let words = words.map(u64::to_le_bytes);
+        let key = words.as_flattened().get(..bytes.into());
+        run.services
+            .count_key(slot as usize, key.unwrap_or(&[]), len);
+    }
+}
+
 extern "C" fn count(frame: *mut c_void, slot: u32, index: u32) -> u64 {
     within(frame, |run, len| {
         run.services.count(slot as usize, index, len);
@@ -142,7 +238,13 @@ impl Translator<'_, '_> {
         slot: usize,
         call: &Call,
     ) -> Result<Option<Value>, Unsupported> {
-        let Some(way) = way(call) else {
+        let manifest = &self.image.manifest;
+        let resource = manifest
+            .imports
+            .get(slot)
+            .and_then(|import| import.resource);
+        let resource = resource.and_then(|at| manifest.resources.get(usize::from(at)));
+        let Some(way) = way(call, resource) else {
             return Ok(None);
         };
         let slot = self.b.ins().iconst(I32, slot as i64);
@@ -157,6 +259,21 @@ impl Translator<'_, '_> {
                     &[self.frame, slot, key, bytes],
                 )
             }
+            Way::Words(function, _, bytes) if bytes <= WORD => {
+                let word = self.word(line, bytes, 0)?;
+                let signature = self.signature(&[I64, I32, I64]);
+                self.call_host(signature, function as usize, &[self.frame, slot, word])
+            }
+            Way::Words(_, function, bytes) => {
+                let first = self.word(line, WORD, 0)?;
+                let second = self.word(line, bytes - WORD, 2)?;
+                let signature = self.signature(&[I64, I32, I64, I64]);
+                self.call_host(
+                    signature,
+                    function as usize,
+                    &[self.frame, slot, first, second],
+                )
+            }
             Way::Number(function) => {
                 let holds = self.facts.words[&line.pc][0];
                 let number = self.number(line, Reg::A0, holds)?;
@@ -164,6 +281,31 @@ impl Translator<'_, '_> {
                 self.call_host(signature, function as usize, &[self.frame, slot, number])
             }
         }))
+    }
+
+    /// So many bytes of a block in registers, from this argument on, with zeros above.
+    fn word(&mut self, line: &Line, bytes: u16, from: usize) -> Result<Value, Unsupported> {
+        let mut word = self.b.ins().iconst(I64, 0);
+        for half in 0..usize::from(bytes.div_ceil(4)) {
+            let at = from + half;
+            let holds = *self.facts.words[&line.pc]
+                .get(at)
+                .ok_or(Unsupported::Fact(line.pc))?;
+            let mut number = self.number(line, Reg(map::reg::A0 + at as u8), holds)?;
+            let rest = bytes - 4 * half as u16;
+            if rest < 4 {
+                number = self.b.ins().band_imm_u(number, (1 << (8 * rest)) - 1);
+            }
+            let number = self.b.ins().uextend(I64, number);
+            word = match half {
+                0 => number,
+                _ => {
+                    let above = self.b.ins().ishl_imm_u(number, 32);
+                    self.b.ins().bor(word, above)
+                }
+            };
+        }
+        Ok(word)
     }
 
     /// Where the bytes of the only block of a call lie.

@@ -17,7 +17,7 @@ use super::{Native, Start};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
-use crate::packet::{Context, View};
+use crate::packet::{self, Context, View};
 use crate::run::{admit, outcome};
 use crate::services::Services;
 
@@ -65,11 +65,17 @@ impl Native {
         budget.covers(start.steps).then_some(start)
     }
 
-    /// The same for the first entry of a role in a program without services.
+    /// The same for the first entry of a role.
     #[inline]
-    pub(crate) fn alone(&self, role: Role, budget: Budget) -> Option<&Start> {
+    pub(crate) fn start_of(&self, role: Role, budget: Budget) -> Option<&Start> {
         let start = self.entries.iter().find(|start| start.role == role)?;
-        (self.calls.is_empty() && budget.covers(start.steps)).then_some(start)
+        budget.covers(start.steps).then_some(start)
+    }
+
+    /// Whether the program calls no services.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.calls.is_empty()
     }
 
     /// Bytes of a packet that loads may reach, however short it is.
@@ -126,8 +132,9 @@ impl Native {
         }
     }
 
-    /// Runs an entry that admits the packet.
-    #[inline]
+    /// Runs an entry that admits the packet. All that a run needs is made where it stays: what is moved just after it
+    /// was written makes the processor wait.
+    #[inline(always)]
     fn run_with_services(
         &self,
         (loaded, bound, state): Parts<'_>,
@@ -152,8 +159,23 @@ impl Native {
             &raw mut run,
         );
         let mut outcome = self.enter(loaded, start, &mut frame)?;
-        outcome.effects = run.services.into_effects();
+        if run.services.has_effects() {
+            outcome.effects = run.services.into_effects();
+        }
         Ok(outcome)
+    }
+
+    /// Runs an entry on a packet in a buffer of the caller's, which it admits.
+    pub(crate) fn run_frame(
+        &self,
+        parts: Parts<'_>,
+        start: &Start,
+        (frame, spare): (&mut packet::Frame<'_>, &mut Vec<u8>),
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        let mut view = frame.view(self.window as u32, spare);
+        self.run_with_services(parts, start, (&mut view, context, carried))
     }
 
     /// What becomes of a packet that an entry does not run for; the clock goes on all the same.

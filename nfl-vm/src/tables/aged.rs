@@ -10,7 +10,7 @@
 //! Times never go back, so the entries stand in one list by the time of their last use, and the oldest
 //! tells whether there is one to displace.
 
-use super::index::{HashKey, Index, same};
+use super::index::{HashKey, Index, Sought};
 use super::records::Records;
 use super::uses::Uses;
 use super::{KeyAndValue, Now};
@@ -36,6 +36,8 @@ impl Ageing {
 pub(crate) struct Aged {
     ageing: Ageing,
     key_bytes: usize,
+    /// Where in a record its value begins: keys have zeros behind them up to the next multiple of eight bytes.
+    value_at: usize,
     value_bytes: usize,
     hash: HashKey,
     index: Index,
@@ -66,13 +68,15 @@ const LARGE: usize = 1 << 10;
 
 impl Aged {
     pub(crate) fn new(ageing: Ageing, key_bytes: usize, value_bytes: usize) -> Aged {
+        let value_at = key_bytes.next_multiple_of(8);
         Aged {
             ageing,
             key_bytes,
+            value_at,
             value_bytes,
             hash: HashKey::new(key_bytes),
             index: Index::with_room(0),
-            records: Records::new(key_bytes + value_bytes, ageing.capacity),
+            records: Records::new(value_at + value_bytes, ageing.capacity),
             uses: Uses::new(),
             len: 0,
             growing: None,
@@ -107,7 +111,7 @@ impl Aged {
 
     /// Removes the entry in a cell.
     pub(crate) fn forget(&mut self, cell: u32, now: Now) {
-        let hash = self.hash.hash(self.used(cell).0);
+        let hash = self.used(cell).0.hash(&self.hash);
         self.drop_cell(hash, cell, now.run);
     }
 
@@ -122,15 +126,15 @@ impl Aged {
     }
 
     /// The cell of a key, without touching its age.
-    #[inline]
-    pub(crate) fn seek(&self, key: &[u8], now_ns: u64) -> Option<u32> {
+    #[inline(always)]
+    pub(crate) fn seek(&self, key: impl Sought, now_ns: u64) -> Option<u32> {
         let cell = self.cell(key)?;
         (!self.is_over(cell, now_ns)).then_some(cell)
     }
 
     /// The cell of a key, which counts as used now.
-    #[inline]
-    pub(crate) fn find(&mut self, key: &[u8], now: Now) -> Option<u32> {
+    #[inline(always)]
+    pub(crate) fn find(&mut self, key: impl Sought, now: Now) -> Option<u32> {
         let cell = self.seek(key, now.ns)?;
         if self.ageing.idle_ns > 0 {
             self.uses.renew(cell, now.ns);
@@ -147,12 +151,12 @@ impl Aged {
     /// The value in a cell.
     #[inline]
     pub(crate) fn value(&self, cell: u32) -> &[u8] {
-        &self.records.get(cell)[self.key_bytes..]
+        &self.records.get(cell)[self.value_at..]
     }
 
     /// The same, to be changed in place by those who hand out no values.
     pub(crate) fn value_mut(&mut self, cell: u32) -> &mut [u8] {
-        &mut self.records.get_mut(cell)[self.key_bytes..]
+        &mut self.records.get_mut(cell)[self.value_at..]
     }
 
     /// The value of a key, without touching its age.
@@ -172,7 +176,7 @@ impl Aged {
 
     /// The same; answers the cell.
     pub(crate) fn place(&mut self, key: &[u8], value: &[u8], now: Now) -> Option<u32> {
-        let hash = self.hash.hash(key);
+        let hash = key.hash(&self.hash);
         if let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) {
             self.drop_cell(hash, cell, now.run);
         } else if self.is_full() && !self.reclaim(now) {
@@ -182,7 +186,8 @@ impl Aged {
         let cell = self.records.take(now.run);
         let record = self.records.get_mut(cell);
         record[..self.key_bytes].copy_from_slice(key);
-        record[self.key_bytes..].copy_from_slice(value);
+        record[self.key_bytes..self.value_at].fill(0);
+        record[self.value_at..].copy_from_slice(value);
         self.index.insert(hash, cell);
         if let Some(growing) = self.growing_with(cell) {
             growing.insert(hash, cell);
@@ -194,7 +199,7 @@ impl Aged {
 
     /// Removes an entry; answers whether there was one.
     pub(crate) fn remove(&mut self, key: &[u8], now: Now) -> bool {
-        let hash = self.hash.hash(key);
+        let hash = key.hash(&self.hash);
         let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) else {
             return false;
         };
@@ -212,7 +217,7 @@ impl Aged {
     pub(crate) fn entries(&self, now_ns: u64) -> Vec<KeyAndValue<'_>> {
         let live = self.cells().filter(|&cell| !self.is_over(cell, now_ns));
         let mut entries: Vec<_> = live
-            .map(|cell| self.records.get(cell).split_at(self.key_bytes))
+            .map(|cell| (self.used(cell).0, self.value(cell)))
             .collect();
         entries.sort_unstable();
         entries
@@ -231,15 +236,15 @@ impl Aged {
         )
     }
 
-    #[inline]
-    fn cell(&self, key: &[u8]) -> Option<u32> {
+    #[inline(always)]
+    fn cell(&self, key: impl Sought) -> Option<u32> {
         self.index
-            .find(self.hash.hash(key), |cell| self.holds(cell, key))
+            .find(key.hash(&self.hash), |cell| self.holds(cell, key))
     }
 
-    #[inline]
-    fn holds(&self, cell: u32, key: &[u8]) -> bool {
-        same(&self.records.get(cell)[..self.key_bytes], key)
+    #[inline(always)]
+    fn holds(&self, cell: u32, key: impl Sought) -> bool {
+        key.is_in(self.records.get(cell), self.key_bytes)
     }
 
     #[inline]
@@ -311,7 +316,7 @@ impl Aged {
         self.growing = None;
         let mut index = Index::with_room(room);
         for cell in self.cells() {
-            index.insert(self.hash.hash(self.used(cell).0), cell);
+            index.insert(self.used(cell).0.hash(&self.hash), cell);
         }
         self.index = index;
     }

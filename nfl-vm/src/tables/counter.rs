@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use super::{Aged, Ageing, Now};
+use super::{Aged, Ageing, Now, Sought};
 
 /// What was counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -35,11 +35,13 @@ impl Count {
         }
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 16] {
+    #[inline]
+    pub(super) fn to_bytes(self) -> [u8; COUNT_BYTES] {
         let both = u128::from(self.packets) | u128::from(self.bytes) << 64;
         both.to_le_bytes()
     }
 
+    #[inline]
     pub(super) fn from_bytes(bytes: &[u8]) -> Count {
         let word = |at: usize| {
             let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
@@ -216,13 +218,29 @@ impl KeyedCounters {
         self.0.reserve();
     }
 
+    #[inline]
     pub(crate) fn count(&mut self, key: &[u8], bytes: u32, now: Now) {
-        let known = self.0.find(key, now);
-        let zero = [0; COUNT_BYTES];
-        if let Some(cell) = known.or_else(|| self.0.place(key, &zero, now)) {
-            let value = self.0.value_mut(cell);
-            let counted = Count::from_bytes(value).counted(bytes);
-            value.copy_from_slice(&counted.to_bytes());
+        if !self.count_known(key, bytes, now)
+            && let Some(cell) = self.0.place(key, &[0; COUNT_BYTES], now)
+        {
+            self.count_in(cell, bytes);
+        }
+    }
+
+    /// Counts for a key that was counted before; answers whether it was.
+    #[inline(always)]
+    pub(crate) fn count_known(&mut self, key: impl Sought, bytes: u32, now: Now) -> bool {
+        let cell = self.0.find(key, now);
+        if let Some(cell) = cell {
+            self.count_in(cell, bytes);
+        }
+        cell.is_some()
+    }
+
+    #[inline(always)]
+    fn count_in(&mut self, cell: u32, bytes: u32) {
+        if let Some(value) = self.0.value_mut(cell).first_chunk_mut() {
+            *value = Count::from_bytes(&*value).counted(bytes).to_bytes();
         }
     }
 

@@ -1,20 +1,26 @@
 //! Which cell holds a key: a hash index with two buckets for each key.
 //!
-//! In: hashes of keys, and cells. Out: the cell of a key. Guaranteed: a lookup reads two buckets of
-//! eight places each, and a short list beside them that is nearly always empty; the hash is keyed
-//! with chance from the operating system, so nobody can aim at one bucket; nothing that is answered
-//! depends on that chance.
+//! In: hashes of keys, and cells. Out: the cell of a key. Guaranteed: a lookup reads one bucket of seven
+//! places or, where keys did not find room in theirs, a second one, and a short list beside them that is
+//! nearly always empty; the hash is keyed with chance from the operating system, so nobody can aim at one
+//! bucket; nothing that is answered depends on that chance.
 //!
 //! The hash is NH of UMAC (Black, Halevi, Krawczyk, Krovetz and Rogaway, 1999) on words of 64 bits:
 //! two keys of one length collide with a chance of 2^-64 before the result is folded, whoever chose
 //! them. A key goes into the emptier of its buckets (Azar, Broder, Karlin and Upfal, 1994), which at
-//! half load leaves overflow beyond any practice; what overflows stands in the list, and a list that
+//! this load leaves overflow beyond any practice; what overflows stands in the list, and a list that
 //! grows doubles the buckets.
 
 use std::hash::{BuildHasher, RandomState};
 
 /// Places in a bucket.
-const PLACES: usize = 8;
+const PLACES: usize = 7;
+
+/// Words that a lookup compares with a tag: the places', and one that is none.
+const LANES: usize = PLACES + 1;
+
+/// Entries in a bucket when an index is as full as it gets, on average.
+const LOAD: usize = 4;
 
 /// A bucket that is filled so far shares with the key's other one.
 const CROWDED: usize = 6;
@@ -27,72 +33,126 @@ pub(crate) const NONE: u32 = u32::MAX;
 
 /// The words that a hash is keyed with.
 #[derive(Clone, Debug)]
-pub(crate) struct HashKey(Vec<[u64; 2]>);
+pub(crate) struct HashKey {
+    /// For the first two words of a key.
+    first: [u64; 2],
+    /// For the two words that follow, and so on.
+    rest: Vec<[u64; 2]>,
+}
 
 impl HashKey {
     /// A key for keys of at most so many bytes.
     pub(crate) fn new(key_bytes: usize) -> HashKey {
         let chance = RandomState::new();
-        let pairs = key_bytes.div_ceil(16).max(1) as u64;
-        let word = |n: u64| chance.hash_one(n);
-        HashKey((0..pairs).map(|n| [word(2 * n), word(2 * n + 1)]).collect())
+        let pair = |n: u64| [chance.hash_one(2 * n), chance.hash_one(2 * n + 1)];
+        HashKey {
+            first: pair(0),
+            rest: (1..key_bytes.div_ceil(PAIR) as u64).map(pair).collect(),
+        }
     }
 
-    /// The hash of a key of the one length.
+    /// The hash of a key of the one length, of at most two words.
+    #[inline(always)]
+    fn of_words(&self, words: [u64; 2]) -> u64 {
+        folded(product(words, &self.first))
+    }
+
     #[inline]
-    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
-        let mut sum = 0u128;
-        let (pairs, rest) = key.as_chunks::<16>();
-        let mut secrets = self.0.iter();
-        for (pair, secret) in pairs.iter().zip(&mut secrets) {
-            sum = sum.wrapping_add(product(word(pair), word(&pair[8..]), secret));
+    fn of_bytes(&self, key: &[u8]) -> u64 {
+        let mut pairs = key.chunks(PAIR).map(pair);
+        let mut sum = product(pairs.next().unwrap_or_default(), &self.first);
+        for (words, secret) in pairs.zip(&self.rest) {
+            sum = sum.wrapping_add(product(words, secret));
         }
-        if !rest.is_empty()
-            && let Some(secret) = secrets.next()
-        {
-            let (first, second) = match rest.len() {
-                8.. => (word(rest), word(&rest[rest.len() - 8..])),
-                _ => (short(rest), 0),
-            };
-            sum = sum.wrapping_add(product(first, second, secret));
-        }
-        let folded = sum as u64 ^ (sum >> 64) as u64;
-        let mixed = (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The lower bits of a product know those of its factors alone, and they choose the bucket.
-        mixed ^ mixed >> 32
+        folded(sum)
+    }
+}
+
+/// What is looked for in a table: a key of its one length.
+pub(crate) trait Sought: Copy {
+    /// Its hash.
+    fn hash(self, key: &HashKey) -> u64;
+
+    /// Whether a cell holds it, which begins with a key of so many bytes, and zeros up to the next multiple of eight.
+    fn is_in(self, cell: &[u8], key_bytes: usize) -> bool;
+}
+
+impl Sought for &[u8] {
+    #[inline]
+    fn hash(self, key: &HashKey) -> u64 {
+        key.of_bytes(self)
+    }
+
+    #[inline]
+    fn is_in(self, cell: &[u8], key_bytes: usize) -> bool {
+        cell.get(..key_bytes).is_some_and(|held| same(held, self))
+    }
+}
+
+/// A key of at most eight bytes in wire order, as a little-endian word with zeros above it; or one of up to sixteen as two.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words<const N: usize>(pub(crate) [u64; N]);
+
+#[cfg(feature = "jit")]
+impl<const N: usize> Sought for Words<N> {
+    #[inline(always)]
+    fn hash(self, key: &HashKey) -> u64 {
+        key.of_words(std::array::from_fn(|n| self.0.get(n).copied().unwrap_or(0)))
+    }
+
+    #[inline(always)]
+    fn is_in(self, cell: &[u8], _: usize) -> bool {
+        let (words, _) = cell.as_chunks();
+        let held = words.iter().map(|&word| u64::from_le_bytes(word));
+        words.len() >= N && held.zip(self.0).all(|(held, word)| held == word)
+    }
+}
+
+/// Bytes of two words.
+const PAIR: usize = 16;
+
+/// At most sixteen bytes as two little-endian words, with zeros above.
+#[inline]
+fn pair(bytes: &[u8]) -> [u64; 2] {
+    match bytes.split_first_chunk() {
+        Some((&first, rest)) => [u64::from_le_bytes(first), short(rest)],
+        None => [short(bytes), 0],
     }
 }
 
 #[inline]
-fn product(first: u64, second: u64, secret: &[u64; 2]) -> u128 {
-    let (a, b) = (
-        first.wrapping_add(secret[0]),
-        second.wrapping_add(secret[1]),
-    );
+fn folded(sum: u128) -> u64 {
+    let folded = sum as u64 ^ (sum >> 64) as u64;
+    let mixed = (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // The lower bits of a product know those of its factors alone, and they choose the bucket.
+    mixed ^ mixed >> 32
+}
+
+#[inline]
+fn product(words: [u64; 2], secret: &[u64; 2]) -> u128 {
+    let a = words[0].wrapping_add(secret[0]);
+    let b = words[1].wrapping_add(secret[1]);
     u128::from(a) * u128::from(b)
 }
 
-/// The first eight bytes.
-#[inline]
-fn word(bytes: &[u8]) -> u64 {
-    bytes.first_chunk().map_or(0, |&b| u64::from_le_bytes(b))
-}
-
-/// At most seven bytes as one word, another for each content of one length. Of four and more the two
-/// halves overlap.
+/// At most eight bytes as a little-endian word, with zeros above. Of four and more the two halves overlap.
 #[inline]
 fn short(bytes: &[u8]) -> u64 {
-    if let (Some(&low), Some(&high)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        return u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << 32;
+    if let Some(&word) = bytes.first_chunk() {
+        return u64::from_le_bytes(word);
     }
-    bytes
-        .iter()
-        .fold(0, |word, &byte| word << 8 | u64::from(byte))
+    if let (Some(&low), Some(&high)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let above = 8 * (bytes.len() - 4);
+        return u64::from(u32::from_le_bytes(low)) | u64::from(u32::from_le_bytes(high)) << above;
+    }
+    let bytes = bytes.iter().rev();
+    bytes.fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// Whether two keys of one length are equal, word by word.
 #[inline]
-pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
@@ -108,19 +168,22 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    /// A part of the hash for each place; 0 when it is free.
-    tags: [u32; PLACES],
+    /// A part of the hash for each place; 0 when it is free. Tags are odd, and the last word is no tag.
+    tags: [u32; LANES],
     cells: [u32; PLACES],
+    /// Keys whose first bucket this is that stand elsewhere.
+    elsewhere: u32,
 }
 
 impl Bucket {
     const FREE: Bucket = Bucket {
-        tags: [0; PLACES],
+        tags: [0; LANES],
         cells: [0; PLACES],
+        elsewhere: 0,
     };
 
     /// A bit for each place with this tag.
-    #[inline]
+    #[inline(always)]
     fn with(&self, tag: u32) -> u32 {
         let mut bits = 0;
         for (place, &other) in self.tags.iter().enumerate() {
@@ -131,6 +194,20 @@ impl Bucket {
 
     fn held(&self) -> usize {
         self.tags.iter().filter(|&&tag| tag != 0).count()
+    }
+
+    fn free(&self) -> Option<usize> {
+        self.tags[..PLACES].iter().position(|&tag| tag == 0)
+    }
+
+    /// Frees the place of a cell; answers whether it was here.
+    fn take(&mut self, hash: u64, cell: u32) -> bool {
+        let mut places = self.tags.iter().zip(&self.cells);
+        let place = places.position(|(&of, &held)| (of, held) == (tag(hash), cell));
+        if let Some(place) = place {
+            self.tags[place] = 0;
+        }
+        place.is_some()
     }
 }
 
@@ -170,7 +247,7 @@ impl Index {
 
     /// The cells that it has room for.
     pub(crate) fn room(&self) -> usize {
-        self.buckets.len() * (PLACES / 2)
+        self.buckets.len() * LOAD
     }
 
     /// Whether it is three quarters as full as it gets.
@@ -184,19 +261,33 @@ impl Index {
     }
 
     /// The cell with this hash that holds the key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
-        let tag = tag(hash);
-        for at in self.places(hash) {
-            let bucket = &self.buckets[at];
-            let mut bits = bucket.with(tag);
-            while bits != 0 {
-                let cell = bucket.cells[bits.trailing_zeros() as usize % PLACES];
-                if holds(cell) {
-                    return Some(cell);
-                }
-                bits &= bits - 1;
+        let [first, _] = self.places(hash);
+        let bucket = &self.buckets[first];
+        let mut bits = bucket.with(tag(hash));
+        while bits != 0 {
+            let cell = bucket.cells.get(bits.trailing_zeros() as usize);
+            if let Some(&cell) = cell.filter(|&&cell| holds(cell)) {
+                return Some(cell);
             }
+            bits &= bits - 1;
+        }
+        if bucket.elsewhere == 0 {
+            return None;
+        }
+        self.find_elsewhere(hash, holds)
+    }
+
+    /// The same for one that does not stand in its first bucket.
+    #[inline(never)]
+    fn find_elsewhere(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
+        let [_, second] = self.places(hash);
+        let bucket = &self.buckets[second];
+        let cells = bucket.tags.iter().zip(&bucket.cells);
+        let mut cells = cells.filter(|(other, _)| **other == tag(hash));
+        if let Some((_, &cell)) = cells.find(|(_, cell)| holds(**cell)) {
+            return Some(cell);
         }
         let mut aside = self.aside.iter();
         let found = aside.find(|&&(other, cell)| other == hash && holds(cell));
@@ -213,28 +304,30 @@ impl Index {
             false => second,
         };
         let bucket = &mut self.buckets[at];
-        match bucket.tags.iter().position(|&tag| tag == 0) {
+        let free = bucket.free();
+        match free {
             Some(place) => {
                 bucket.tags[place] = tag(hash);
                 bucket.cells[place] = cell;
             }
             None => self.aside.push((hash, cell)),
         }
+        if at != first || free.is_none() {
+            self.buckets[first].elsewhere += 1;
+        }
     }
 
     /// Takes a cell out.
     pub(crate) fn remove(&mut self, hash: u64, cell: u32) {
         self.held -= 1;
-        for at in self.places(hash) {
-            let bucket = &mut self.buckets[at];
-            let places = bucket.tags.iter().zip(&bucket.cells);
-            let mut places = places.map(|(&tag, &cell)| (tag, cell));
-            if let Some(place) = places.position(|of| of == (tag(hash), cell)) {
-                bucket.tags[place] = 0;
-                return;
-            }
+        let [first, second] = self.places(hash);
+        if self.buckets[first].take(hash, cell) {
+            return;
         }
-        self.aside.retain(|&(_, other)| other != cell);
+        self.buckets[first].elsewhere -= 1;
+        if !self.buckets[second].take(hash, cell) {
+            self.aside.retain(|&(_, other)| other != cell);
+        }
     }
 
     #[inline]
@@ -248,7 +341,7 @@ impl Index {
 
 /// The buckets that so many cells fill by halves.
 fn buckets_for(cells: usize) -> usize {
-    cells.div_ceil(PLACES / 2).next_power_of_two()
+    cells.div_ceil(LOAD).next_power_of_two()
 }
 
 /// What a bucket keeps of a hash: its upper half, which is never 0.

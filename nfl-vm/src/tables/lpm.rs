@@ -99,7 +99,10 @@ impl Lpm {
     /// Stores a prefix or replaces its value; answers whether there was room.
     pub(crate) fn insert(&mut self, address: &[u8], bits: u16, value: &[u8], now: Now) -> bool {
         let key = route_key(address, bits);
-        let was = self.routes.seek(&key, now.ns).map(|cell| self.leaf(cell));
+        let was = self
+            .routes
+            .seek(&key[..], now.ns)
+            .map(|cell| self.leaf(cell));
         if was.is_none() && self.routes.is_full() {
             return false;
         }
@@ -124,7 +127,7 @@ impl Lpm {
     /// Removes a prefix; answers whether there was one.
     pub(crate) fn remove(&mut self, address: &[u8], bits: u16, now: Now) -> bool {
         let key = route_key(address, bits);
-        let Some(cell) = self.routes.seek(&key, now.ns) else {
+        let Some(cell) = self.routes.seek(&key[..], now.ns) else {
             return false;
         };
         let leaf = self.leaf(cell);
@@ -134,7 +137,7 @@ impl Lpm {
         } else {
             let shorter = ((bits - 1) / 8 * 8 + 1..bits).rev();
             let mut covers = shorter.filter_map(|bits| {
-                let cell = self.routes.seek(&route_key(address, bits), now.ns)?;
+                let cell = self.routes.seek(&route_key(address, bits)[..], now.ns)?;
                 Some((self.leaf(cell), bits))
             });
             let cover = covers.next();
