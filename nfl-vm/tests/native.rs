@@ -242,6 +242,48 @@ fn an_answer_that_is_known_to_be_nothing_is_zero_wherever_it_was_kept() {
     }
 }
 
+/// The key that code takes from a packet of these corners: its four words, then the first two again.
+fn key_of(a: u32, b: u32, bytes: usize) -> Vec<u8> {
+    let words = [a, b, 0x0403_0201, 0xdead_beef, a, b].map(u32::to_le_bytes);
+    words.concat()[..bytes].to_vec()
+}
+
+#[test]
+fn keys_of_any_length_find_and_count_the_same() {
+    for bytes in 1..=24 {
+        for (service, kind, value) in [
+            ("table.get", "table", 8),
+            ("set.contains", "set", 0),
+            ("flow.get", "flow_table", 8),
+            ("flow.get", "flow_set", 0),
+            ("counter.count", "counters", 0),
+            ("lpm.get", "lpm", 8),
+        ] {
+            // Where a value is found its second word is kept, and else the answer.
+            let keep = match value {
+                0 if service == "counter.count" => "    li a2, 0\n",
+                0 => "    mv a2, a0\n",
+                _ => "    li a2, 0\n    beqz a0, end\n    lw a2, 4(a0)\nend:\n",
+            };
+            let text = format!(
+                ".entry originator 0 16\n.import {service} 0 0\n.resource {kind} {bytes} {value} 64\n    lw a0, 0(s0)\n    lw a1, 4(s0)\n    lw a2, 8(s0)\n    lw a3, 12(s0)\n    mv a4, a0\n    mv a5, a1\n    jal ra, slot0\n{keep}    sw a2, 8(s0)\n    li a0, 1\n    li a1, 0\n    ebreak\n"
+            );
+            compare_text(&text, &|state| {
+                for (n, &corner) in CORNERS.iter().step_by(2).enumerate() {
+                    let key = key_of(corner, CORNERS[n], bytes);
+                    let value = vec![n as u8 + 1; value];
+                    let done = match service {
+                        "counter.count" => Ok(()),
+                        "lpm.get" => state.insert_prefix("r0", &key, bytes as u16 * 8 - 3, &value),
+                        _ => state.insert("r0", &key, &value),
+                    };
+                    done.expect("there is room");
+                }
+            });
+        }
+    }
+}
+
 #[test]
 fn an_address_differs_from_zero_whatever_is_behind_it() {
     for reg in ["gp", "a5", "tp", "a4", "sp", "s0"] {
