@@ -118,6 +118,8 @@ pub(crate) struct Native {
     entries: Vec<Start>,
     calls: Vec<Call>,
     constants: Vec<u8>,
+    /// Whether one of them moves the packet.
+    resizes: bool,
     /// Bytes of a packet that loads may reach, however short it is.
     window: usize,
     reads_clock: bool,
@@ -232,6 +234,7 @@ impl Jit {
         let verdict = |n: usize| run::verdict(image, n as u32, 1);
         Ok(Native {
             entries,
+            resizes: calls.iter().any(|call| call.resizes),
             calls,
             constants: image.constants.clone(),
             window: manifest.window.into(),

@@ -215,6 +215,14 @@ impl<'a> Frame<'a> {
         Some(readable)
     }
 
+    /// The address of the first byte, and how many there are.
+    #[cfg(feature = "jit")]
+    #[inline]
+    pub(crate) fn start(&mut self) -> (*mut u8, usize) {
+        let Ends { start, len, .. } = self.ends;
+        (self.buffer[start..].as_mut_ptr(), len)
+    }
+
     /// The packet as a run works on it; `spare` takes it where the buffer is too short.
     #[inline]
     pub(crate) fn view<'v>(&'v mut self, window: u32, spare: &'v mut Vec<u8>) -> View<'v> {

@@ -21,7 +21,7 @@ use super::facts::Line;
 use super::translate::{FRAME, Translator};
 use super::{Native, Unsupported};
 use crate::memory::{SCRATCH_BASE, network_moved};
-use crate::packet::View;
+use crate::packet::{self, View};
 use crate::services::Services;
 
 /// What a run and its host code share.
@@ -62,10 +62,17 @@ impl Frame<'_, '_> {
     pub(super) const SCRATCH: i32 = offset_of!(Frame<'_, '_>, scratch) as i32;
 }
 
+/// The packet of a run.
+pub(super) enum Held<'a, 'p> {
+    /// One that no service moves; its buffer reaches to the window.
+    Still(&'a mut packet::Frame<'p>),
+    Moving(&'a mut View<'p>),
+}
+
 /// What services work on during a run.
 pub(super) struct Run<'a, 'p> {
     pub(super) services: Services<'a>,
-    pub(super) packet: &'a mut View<'p>,
+    pub(super) packet: Held<'a, 'p>,
     pub(super) context: [u8; map::CONTEXT_BYTES as usize],
     pub(super) native: &'a Native,
 }
@@ -92,6 +99,31 @@ impl<'a, 'p> Frame<'a, 'p> {
             pc: 0,
             scratch: MaybeUninit::uninit(),
         }
+    }
+
+    /// What a run without services reads of a frame.
+    #[inline(always)]
+    pub(super) fn alone(
+        frame: &mut MaybeUninit<Self>,
+        context: *const u8,
+        carried: *mut u8,
+        constants: *const u8,
+    ) {
+        let frame = frame.as_mut_ptr();
+        // SAFETY: the fields lie inside the frame, which may be written.
+        unsafe {
+            (&raw mut (*frame).context).write(context);
+            (&raw mut (*frame).carried).write(carried);
+            (&raw mut (*frame).constants).write(constants);
+            (&raw mut (*frame).pc).write(0);
+        }
+    }
+
+    /// The instruction that finished a run without services.
+    #[inline(always)]
+    pub(super) fn finished_at(frame: &MaybeUninit<Self>) -> u32 {
+        // SAFETY: `alone` has written it.
+        unsafe { (&raw const (*frame.as_ptr()).pc).read() }
     }
 }
 
@@ -182,21 +214,50 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
 }
 
 fn answer(frame: &mut Frame<'_, '_>, run: &mut Run<'_, '_>, slot: usize) -> Result<u64, u32> {
-    let call = run.native.calls.get(slot).ok_or(REFUSED)?;
+    let Run {
+        services,
+        packet,
+        context,
+        native,
+    } = run;
+    match packet {
+        Held::Moving(view) => answer_on(frame, (services, context, native), view, slot),
+        Held::Still(still) => {
+            // The buffer is long enough, so nothing moves there.
+            let mut spare = Vec::new();
+            let mut view = still.view(native.window as u32, &mut spare);
+            answer_on(frame, (services, context, native), &mut view, slot)
+        }
+    }
+}
+
+type Others<'r, 'a> = (
+    &'r mut Services<'a>,
+    &'r mut [u8; map::CONTEXT_BYTES as usize],
+    &'r Native,
+);
+
+fn answer_on(
+    frame: &mut Frame<'_, '_>,
+    (services, context, native): Others<'_, '_>,
+    packet: &mut View<'_>,
+    slot: usize,
+) -> Result<u64, u32> {
+    let call = native.calls.get(slot).ok_or(REFUSED)?;
     let mut seen = Seen {
-        packet: run.packet,
-        context: &mut run.context,
-        constants: &run.native.constants,
+        packet,
+        context,
+        constants: &native.constants,
         scratch: frame.scratch.as_ptr().cast(),
     };
-    let (first, second) = match run.services.call(slot, frame.args, &mut seen) {
+    let (first, second) = match services.call(slot, frame.args, &mut seen) {
         Return::Words(first, second) => (first, second),
         Return::NoRoom if call.resizes => return Err(NO_ROOM),
         Return::NoRoom | Return::Fault => return Err(REFUSED),
     };
     if call.resizes {
-        frame.packet = run.packet.start();
-        frame.len = run.packet.len() as u32;
+        frame.packet = packet.start();
+        frame.len = packet.len() as u32;
     }
     match call.answer {
         Answer::Nothing => Ok(0),
@@ -205,7 +266,7 @@ fn answer(frame: &mut Frame<'_, '_>, run: &mut Run<'_, '_>, slot: usize) -> Resu
             Ok(u64::from(first) | u64::from(second) << 32)
         }
         Answer::Value(_) if first == 0 => Ok(0),
-        Answer::Value(bytes) => match run.services.value(first) {
+        Answer::Value(bytes) => match services.value(first) {
             Some(value) if value.len() >= usize::from(bytes) => {
                 Ok(value.as_ptr().expose_provenance() as u64)
             }

@@ -6,20 +6,22 @@
 //! A program without services needs the packet's bytes and nothing else that a run could move, so its runs have a way of their
 //! own, which is short enough to become part of the caller's loop.
 
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use nfl_abi::image::Verdict;
 use nfl_abi::map;
 use nfl_abi::{Image, Role};
 
-use super::call::{Frame, GOING, NO_ROOM, Run};
+use super::call::{Frame, GOING, Held, NO_ROOM, Run};
 use super::{Native, Start};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
 use crate::packet::{self, Context, View};
 use crate::run::{admit, outcome};
-use crate::services::Services;
+use crate::services::{Bound, Services};
+use crate::state::{Home, State};
 
 /// The verdict that two words are, if the image may have it.
 pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
@@ -103,14 +105,16 @@ impl Native {
             // Code may still ask whether the address is zero, which it never is.
             false => ptr::dangling(),
         };
-        let mut frame = Frame::new(
-            (packet.as_mut_ptr(), len),
+        let mut frame = MaybeUninit::uninit();
+        Frame::alone(
+            &mut frame,
             context,
             carried.as_mut_ptr(),
             self.constants.as_ptr(),
-            ptr::null_mut(),
         );
-        self.enter(loaded, start, &mut frame)
+        let function = start.function;
+        let words = function(frame.as_mut_ptr().cast(), packet.as_mut_ptr(), len as u32);
+        self.decided(loaded, words, || Frame::finished_at(&frame))
     }
 
     /// Runs an entry.
@@ -123,49 +127,16 @@ impl Native {
     ) -> Result<Outcome, Fault> {
         let len = view.len();
         match start.admits(len, carried.len()) {
-            true if self.calls.is_empty() => {
+            true if self.is_alone() => {
                 let packet = (view.readable_mut(), len);
                 self.run_alone(parts.0, start, packet, context, carried)
             }
-            true => self.run_with_services(parts, start, (view, context, carried)),
+            true => self.run_on(parts, start, Held::Moving(view), context, carried),
             false => self.refuse(parts, start, (len, context, carried)),
         }
     }
 
-    /// Runs an entry that admits the packet. All that a run needs is made where it stays: what is moved just after it
-    /// was written makes the processor wait.
-    #[inline(always)]
-    fn run_with_services(
-        &self,
-        (loaded, bound, state): Parts<'_>,
-        start: &Start,
-        (view, context, carried): (&mut View<'_>, &Context, &mut [u8]),
-    ) -> Result<Outcome, Fault> {
-        let mut state = state.hold();
-        let mut run = Run {
-            services: Services::new(bound, &mut state, start.layer, context),
-            context: match start.reads_context {
-                true => context.to_bytes(self.reads_clock),
-                false => [0; map::CONTEXT_BYTES as usize],
-            },
-            packet: view,
-            native: self,
-        };
-        let mut frame = Frame::new(
-            (run.packet.start(), run.packet.len()),
-            run.context.as_ptr(),
-            carried.as_mut_ptr(),
-            self.constants.as_ptr(),
-            &raw mut run,
-        );
-        let mut outcome = self.enter(loaded, start, &mut frame)?;
-        if run.services.has_effects() {
-            outcome.effects = run.services.into_effects();
-        }
-        Ok(outcome)
-    }
-
-    /// Runs an entry on a packet in a buffer of the caller's, which it admits.
+    /// Runs an entry of a program with services on a packet in a buffer of the caller's, which it admits.
     pub(crate) fn run_frame(
         &self,
         parts: Parts<'_>,
@@ -174,8 +145,101 @@ impl Native {
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
+        if !self.resizes && frame.open(self.window).is_some() {
+            return self.run_on(parts, start, Held::Still(frame), context, carried);
+        }
+        self.run_moving(parts, start, (frame, spare), context, carried)
+    }
+
+    #[inline(never)]
+    fn run_moving(
+        &self,
+        parts: Parts<'_>,
+        start: &Start,
+        (frame, spare): (&mut packet::Frame<'_>, &mut Vec<u8>),
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
         let mut view = frame.view(self.window as u32, spare);
-        self.run_with_services(parts, start, (&mut view, context, carried))
+        self.run_on(parts, start, Held::Moving(&mut view), context, carried)
+    }
+
+    #[inline(always)]
+    fn run_on(
+        &self,
+        (loaded, bound, state): Parts<'_>,
+        start: &Start,
+        packet: Held<'_, '_>,
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        match state {
+            Home::Own(state) => {
+                self.run_with_services((loaded, bound, state), start, packet, context, carried)
+            }
+            Home::Shared(state) => {
+                let mut state = state.lock();
+                let parts = (loaded, bound, &mut *state);
+                self.run_locked(parts, start, packet, context, carried)
+            }
+        }
+    }
+
+    /// Runs an entry while others wait for the state.
+    #[inline(never)]
+    fn run_locked(
+        &self,
+        parts: (&Loaded, &Bound, &mut State),
+        start: &Start,
+        packet: Held<'_, '_>,
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        self.run_with_services(parts, start, packet, context, carried)
+    }
+
+    /// Runs an entry that admits the packet. All that a run needs is made where it stays: what is moved just after it
+    /// was written makes the processor wait.
+    #[inline(always)]
+    fn run_with_services(
+        &self,
+        (loaded, bound, state): (&Loaded, &Bound, &mut State),
+        start: &Start,
+        packet: Held<'_, '_>,
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        let mut run = Run {
+            services: Services::new(bound, state, start.layer, context),
+            context: match start.reads_context {
+                true => context.to_bytes(self.reads_clock),
+                false => [0; map::CONTEXT_BYTES as usize],
+            },
+            packet,
+            native: self,
+        };
+        let packet = match &mut run.packet {
+            Held::Still(frame) => frame.start(),
+            Held::Moving(view) => (view.start(), view.len()),
+        };
+        let mut frame = Frame::new(
+            packet,
+            run.context.as_ptr(),
+            carried.as_mut_ptr(),
+            self.constants.as_ptr(),
+            &raw mut run,
+        );
+        let (packet, len) = (frame.packet, frame.len);
+        let words = (start.function)((&raw mut frame).cast(), packet, len);
+        if frame.status != GOING {
+            return stopped(loaded.image(), &frame);
+        }
+        if run.services.has_effects() {
+            let mut outcome = self.decided(loaded, words, || frame.pc)?;
+            outcome.effects = run.services.into_effects();
+            return Ok(outcome);
+        }
+        self.decided(loaded, words, || frame.pc)
     }
 
     /// What becomes of a packet that an entry does not run for; the clock goes on all the same.
@@ -196,22 +260,17 @@ impl Native {
         outcome.ok_or(Fault::NoSuchEntry(start.index))
     }
 
-    /// Calls the function of an entry, and makes of its words an outcome without effects.
+    /// Makes of the words that a function answered an outcome without effects.
     #[inline(always)]
-    fn enter(
+    fn decided(
         &self,
         loaded: &Loaded,
-        start: &Start,
-        frame: &mut Frame<'_, '_>,
+        words: u64,
+        pc: impl FnOnce() -> u32,
     ) -> Result<Outcome, Fault> {
-        let (packet, len) = (frame.packet, frame.len);
-        let words = (start.function)((&raw mut *frame).cast(), packet, len);
-        if frame.status != GOING {
-            return stopped(loaded.image(), frame);
-        }
         let (a0, a1) = (words as u32, (words >> 32) as u32);
         let Some(&Some(kind)) = self.verdicts.get(a0 as usize) else {
-            return finished(loaded.image(), (a0, a1), frame.pc);
+            return finished(loaded.image(), (a0, a1), pc());
         };
         Ok(Outcome {
             verdict: Verdict {

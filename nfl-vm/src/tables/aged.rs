@@ -306,7 +306,7 @@ impl Aged {
         let from = next.cells;
         next.cells = self.uses.end().min(from + CELLS_AT_ONCE);
         for cell in (from..next.cells).filter(|&cell| self.uses.has(cell)) {
-            next.index.insert(self.hash.hash(self.key(cell)), cell);
+            next.index.insert(self.key(cell).hash(&self.hash), cell);
         }
         next.cells == self.uses.end()
     }

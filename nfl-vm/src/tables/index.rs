@@ -16,7 +16,7 @@ use std::hash::{BuildHasher, RandomState};
 /// Places in a bucket.
 const PLACES: usize = 7;
 
-/// Words that a lookup compares with a tag: the places', and one that is none.
+/// Lanes that a lookup compares with a tag: the places', and one that is none.
 const LANES: usize = PLACES + 1;
 
 /// Entries in a bucket when an index is as full as it gets, on average.
@@ -168,47 +168,88 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    /// A part of the hash for each place; 0 when it is free. Tags are odd, and the last word is no tag.
-    tags: [u32; LANES],
+    /// A part of the hash for each place, four in a word, the first lowest; 0 when it is free. Tags are odd, and the last
+    /// lane is always free.
+    tags: [u64; LANES / 4],
     cells: [u32; PLACES],
     /// Keys whose first bucket this is that stand elsewhere.
     elsewhere: u32,
 }
 
+/// One in each lane of a word.
+const EACH: u64 = 0x0001_0001_0001_0001;
+
+/// The highest bit of each lane.
+const HIGH: u64 = EACH << 15;
+
 impl Bucket {
     const FREE: Bucket = Bucket {
-        tags: [0; LANES],
+        tags: [0; LANES / 4],
         cells: [0; PLACES],
         elsewhere: 0,
     };
 
-    /// A bit for each place with this tag.
+    /// A bit for each place with this tag; [`place_of`] tells which.
     #[inline(always)]
-    fn with(&self, tag: u32) -> u32 {
-        let mut bits = 0;
-        for (place, &other) in self.tags.iter().enumerate() {
-            bits |= u32::from(other == tag) << place;
-        }
-        bits
+    fn with(&self, tag: u16) -> u64 {
+        let wanted = u64::from(tag) * EACH;
+        let [low, high] = self.tags.map(|tags| {
+            let differ = tags ^ wanted;
+            !((differ & !HIGH) + !HIGH | differ) & HIGH
+        });
+        low >> 15 | high >> 14
+    }
+
+    fn tags(&self) -> impl Iterator<Item = u16> {
+        let lane = |n: usize| (self.tags[n / 4] >> (n % 4 * 16)) as u16;
+        (0..PLACES).map(lane)
+    }
+
+    fn set_tag(&mut self, place: usize, tag: u16) {
+        let (word, shift) = (&mut self.tags[place / 4], place % 4 * 16);
+        *word = *word & !(0xffff << shift) | u64::from(tag) << shift;
     }
 
     fn held(&self) -> usize {
-        self.tags.iter().filter(|&&tag| tag != 0).count()
+        self.tags().filter(|&tag| tag != 0).count()
     }
 
     fn free(&self) -> Option<usize> {
-        self.tags[..PLACES].iter().position(|&tag| tag == 0)
+        self.tags().position(|tag| tag == 0)
     }
 
     /// Frees the place of a cell; answers whether it was here.
     fn take(&mut self, hash: u64, cell: u32) -> bool {
-        let mut places = self.tags.iter().zip(&self.cells);
-        let place = places.position(|(&of, &held)| (of, held) == (tag(hash), cell));
+        let place = self
+            .tags()
+            .zip(self.cells)
+            .position(|of| of == (tag(hash), cell));
         if let Some(place) = place {
-            self.tags[place] = 0;
+            self.set_tag(place, 0);
         }
         place.is_some()
     }
+
+    /// The cell with this tag that holds the key.
+    #[inline(always)]
+    fn find(&self, tag: u16, holds: impl Fn(u32) -> bool) -> Option<u32> {
+        let mut bits = self.with(tag);
+        while bits != 0 {
+            let cell = self.cells.get(place_of(bits));
+            if let Some(&cell) = cell.filter(|&&cell| holds(cell)) {
+                return Some(cell);
+            }
+            bits &= bits - 1;
+        }
+        None
+    }
+}
+
+/// The place of the lowest bit.
+#[inline(always)]
+fn place_of(bits: u64) -> usize {
+    let bit = bits.trailing_zeros() as usize;
+    bit >> 4 | (bit & 1) << 2
 }
 
 /// Cells by the hashes of their keys.
@@ -265,13 +306,8 @@ impl Index {
     pub(crate) fn find(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let [first, _] = self.places(hash);
         let bucket = &self.buckets[first];
-        let mut bits = bucket.with(tag(hash));
-        while bits != 0 {
-            let cell = bucket.cells.get(bits.trailing_zeros() as usize);
-            if let Some(&cell) = cell.filter(|&&cell| holds(cell)) {
-                return Some(cell);
-            }
-            bits &= bits - 1;
+        if let Some(cell) = bucket.find(tag(hash), &holds) {
+            return Some(cell);
         }
         if bucket.elsewhere == 0 {
             return None;
@@ -283,10 +319,7 @@ impl Index {
     #[inline(never)]
     fn find_elsewhere(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let [_, second] = self.places(hash);
-        let bucket = &self.buckets[second];
-        let cells = bucket.tags.iter().zip(&bucket.cells);
-        let mut cells = cells.filter(|(other, _)| **other == tag(hash));
-        if let Some((_, &cell)) = cells.find(|(_, cell)| holds(**cell)) {
+        if let Some(cell) = self.buckets[second].find(tag(hash), &holds) {
             return Some(cell);
         }
         let mut aside = self.aside.iter();
@@ -307,7 +340,7 @@ impl Index {
         let free = bucket.free();
         match free {
             Some(place) => {
-                bucket.tags[place] = tag(hash);
+                bucket.set_tag(place, tag(hash));
                 bucket.cells[place] = cell;
             }
             None => self.aside.push((hash, cell)),
@@ -344,8 +377,56 @@ fn buckets_for(cells: usize) -> usize {
     cells.div_ceil(LOAD).next_power_of_two()
 }
 
-/// What a bucket keeps of a hash: its upper half, which is never 0.
+/// What a bucket keeps of a hash: its upper bits, and never 0.
 #[inline]
-fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32 | 1
+fn tag(hash: u64) -> u16 {
+    (hash >> 48) as u16 | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_tells_where_a_tag_is() {
+        let mut bucket = Bucket::FREE;
+        for place in 0..PLACES {
+            bucket.set_tag(place, [0xffff, 9, 1, 0x8001][place % 4]);
+        }
+        for tag in [1, 9, 0x8001, 0xffff, 11, 0x7fff] {
+            let mut bits = bucket.with(tag);
+            let mut places = Vec::new();
+            while bits != 0 {
+                places.push(place_of(bits));
+                bits &= bits - 1;
+            }
+            places.sort_unstable();
+            let tags = bucket.tags().enumerate();
+            let with = tags.filter(|&(_, of)| of == tag).map(|(place, _)| place);
+            assert_eq!(places, with.collect::<Vec<_>>(), "{tag}");
+        }
+    }
+
+    #[cfg(feature = "jit")]
+    #[test]
+    fn a_key_is_the_same_in_bytes_and_in_words() {
+        let bytes: [u8; 16] = std::array::from_fn(|n| (n as u8).wrapping_mul(37) ^ 0xa5);
+        for len in 1..=bytes.len() {
+            let secret = HashKey::new(len);
+            let key = &bytes[..len];
+            let mut cell = [0; 16];
+            cell[..len].copy_from_slice(key);
+            let (words, _) = cell.as_chunks();
+            let two = Words([words[0], words[1]].map(u64::from_le_bytes));
+            assert_eq!(key.hash(&secret), two.hash(&secret), "{len} bytes");
+            assert!(key.is_in(&cell, len) && two.is_in(&cell, len));
+            if len <= 8 {
+                let one = Words([u64::from_le_bytes(words[0])]);
+                assert_eq!(key.hash(&secret), one.hash(&secret), "{len} bytes");
+                assert!(one.is_in(&cell[..8], len));
+            }
+            cell[len - 1] ^= 1;
+            assert!(!key.is_in(&cell, len) && !two.is_in(&cell, len));
+        }
+    }
 }
