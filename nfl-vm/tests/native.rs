@@ -9,7 +9,8 @@ use nfl_abi::image::{Image, TargetId};
 use nfl_isa::{Fmt, Fx, Inst, Op, Reg, encode};
 use nfl_verify::{certify, prove};
 use nfl_vm::{
-    Budget, Context, Fault, Jit, Loaded, Outcome, Packet, Policy, State, Unsupported, load,
+    Budget, Context, Fault, Frame, Jit, Job, Loaded, Outcome, Packet, Policy, State, Unsupported,
+    load,
 };
 
 mod common;
@@ -71,6 +72,49 @@ fn run(loaded: &Loaded, index: usize, bytes: &[u8], fill: &dyn Fn(&mut State)) -
     (uncounted, packet.bytes().to_vec(), carried, state)
 }
 
+/// The same in a buffer of the caller's with so many bytes behind the packet, alone and in a batch.
+fn run_in_buffer(
+    loaded: &Loaded,
+    bytes: &[u8],
+    behind: usize,
+    fill: &dyn Fn(&mut State),
+) -> [After; 2] {
+    [false, true].map(|in_batch| {
+        let mut buffer = [&[0xaa; 8], bytes, &vec![0xbb; behind]].concat();
+        let mut frame = Frame::new(&mut buffer, 8, bytes.len()).expect("it lies inside");
+        let context = Context::default();
+        let manifest = &loaded.image().manifest;
+        let mut carried = manifest.carried.clone();
+        let role = manifest.entries[0].role;
+        let mut instance = loaded.instance();
+        fill(&mut instance.state_mut());
+        let (outcome, packet) = match in_batch {
+            false => {
+                let outcome =
+                    instance.run_frame(role, &mut frame, &context, &mut carried, Budget::Proven);
+                (outcome, frame.bytes().to_vec())
+            }
+            true => {
+                let carried = &mut carried[..];
+                let mut jobs = [Job {
+                    frame,
+                    context,
+                    carried,
+                }];
+                let mut outcomes = Vec::new();
+                instance.run_batch(role, &mut jobs, Budget::Proven, &mut outcomes);
+                (outcomes.remove(0), jobs[0].frame.bytes().to_vec())
+            }
+        };
+        let uncounted = outcome.map(|outcome| Outcome {
+            steps: None,
+            ..outcome
+        });
+        let state = instance.state_mut().clone();
+        (uncounted, packet, carried, state)
+    })
+}
+
 /// Runs code over packets that begin with each two corners, interpreted and as host code.
 fn compare(code: Vec<u8>, what: &str) {
     compare_images(image(code), &|_| {}, what);
@@ -103,6 +147,13 @@ fn compare_images(image: Image, fill: &dyn Fn(&mut State), what: &str) {
                     run(&native, index, &bytes, fill),
                     run(&interpreted, index, &bytes, fill),
                     "{what} of {a:#x} and {b:#x}, entry {index}"
+                );
+            }
+            for behind in [0, 200] {
+                assert_eq!(
+                    run_in_buffer(&native, &bytes, behind, fill),
+                    run_in_buffer(&interpreted, &bytes, behind, fill),
+                    "{what} of {a:#x} and {b:#x}, {behind} bytes behind it"
                 );
             }
         }
@@ -613,4 +664,11 @@ fn counters_count_whatever_keys_their_manifest_has() {
         let head = format!(".import counter.count 0 0\n.resource {resource}\n");
         compare_program(&head, &format!("{arguments}    jal ra, slot0\n"), &|_| {});
     }
+}
+
+#[test]
+fn a_run_that_finds_no_room_has_mirrored_what_it_mirrored() {
+    // There are eight bytes in front of a packet in a buffer.
+    let text = ".resident\n.entry ingress 0 16\n.import packet.mirror 0\n.import packet.push 12\n    li a0, 9\n    jal ra, slot0\n    jal ra, slot1\n    li a0, 1\n    li a1, 0\n    ebreak\n";
+    compare_text(text, &|_| {});
 }

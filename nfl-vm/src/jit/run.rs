@@ -231,13 +231,15 @@ impl Native {
         );
         let (packet, len) = (frame.packet, frame.len);
         let words = (start.function)((&raw mut frame).cast(), packet, len);
-        if frame.status != GOING {
-            return stopped(loaded.image(), &frame);
-        }
-        if run.services.has_effects() {
-            let mut outcome = self.decided(loaded, words, || frame.pc)?;
-            outcome.effects = run.services.into_effects();
-            return Ok(outcome);
+        if frame.status != GOING || run.services.has_effects() {
+            let outcome = match frame.status {
+                GOING => self.decided(loaded, words, || frame.pc)?,
+                _ => stopped(loaded.image(), &frame)?,
+            };
+            return Ok(Outcome {
+                effects: run.services.into_effects(),
+                ..outcome
+            });
         }
         self.decided(loaded, words, || frame.pc)
     }

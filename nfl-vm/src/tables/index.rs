@@ -52,6 +52,7 @@ impl HashKey {
     }
 
     /// The hash of a key of the one length, of at most two words.
+    #[cfg(feature = "jit")]
     #[inline(always)]
     fn of_words(&self, words: [u64; 2]) -> u64 {
         folded(product(words, &self.first))
@@ -195,7 +196,7 @@ impl Bucket {
         let wanted = u64::from(tag) * EACH;
         let [low, high] = self.tags.map(|tags| {
             let differ = tags ^ wanted;
-            !((differ & !HIGH) + !HIGH | differ) & HIGH
+            !(((differ & !HIGH) + !HIGH) | differ) & HIGH
         });
         low >> 15 | high >> 14
     }
