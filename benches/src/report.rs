@@ -21,7 +21,7 @@ pub(crate) fn text(rows: &[Row], first: &First, scale: &Scale) -> String {
     let mut out = String::from(
         "# The machine beside native code and other sandboxes\n\nWritten by `benches/run`; `README.md` says how it is measured.\n\n",
     );
-    out.push_str(&versions());
+    out.push_str(&versions(rows));
     out.push_str("\n## Bars\n\n| bar | measured | |\n|---|---|---|\n");
     for (bar, measured, met) in bars(rows, first, scale) {
         let _ = writeln!(
@@ -87,7 +87,8 @@ fn line_of(command: &str, argument: &str) -> String {
     text.lines().next().unwrap_or("none").to_string()
 }
 
-fn versions() -> String {
+/// The machine, the tools, and the packages of those sides that were measured.
+fn versions(rows: &[Row]) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
@@ -103,15 +104,11 @@ fn versions() -> String {
         let rest = lock.split(&entry).nth(1).unwrap_or("none");
         format!("{name} {}", rest.split('"').next().unwrap_or("none"))
     };
-    let packages: Vec<String> = [
-        "rbpf",
-        "wasmtime",
-        "solana-sbpf",
-        "polkavm",
-        "cranelift-codegen",
-    ]
-    .map(version)
-    .into();
+    let cells = rows.iter().flat_map(|row| &row.cells);
+    let is_measured = |package: &str| cells.clone().any(|cell| cell.side.starts_with(package));
+    let packages = ["rbpf", "wasmtime", "solana-sbpf", "polkavm"];
+    let packages = packages.into_iter().filter(|package| is_measured(package));
+    let packages: Vec<String> = packages.chain(["cranelift-codegen"]).map(version).collect();
     format!(
         "* Machine: {}, {all} processors, this process on {cores}; Linux {}.\n* {}; {}; {}.\n* {}.\n* Functions of ours for `rv32imc`, at the default level.\n",
         model.unwrap_or("unknown"),
