@@ -28,6 +28,7 @@
 mod arena;
 mod bytes;
 mod call;
+mod dead;
 mod direct;
 mod facts;
 mod mem;
@@ -128,7 +129,6 @@ pub(crate) struct Native {
     /// Bit `n` is set when verdict number `n` has an operand.
     operands: u8,
     /// Where the functions are.
-    #[expect(dead_code, reason = "it is here to be dropped with the functions")]
     code: Code,
 }
 
@@ -183,6 +183,19 @@ impl Jit {
         let native = self.translate(loaded.proven())?;
         // Another thread may have been faster; its code does the same.
         let _ = loaded.native().set(native);
+        Ok(())
+    }
+
+    /// Compiles a program if it is not, and brings its host code into memory, so that its first packet waits for neither.
+    ///
+    /// # Errors
+    ///
+    /// As [`Jit::compile`].
+    pub fn warm_up(&self, loaded: &Loaded) -> Result<(), Unsupported> {
+        self.compile(loaded)?;
+        if let Some(native) = loaded.native().get() {
+            native.code.touch();
+        }
         Ok(())
     }
 
@@ -280,6 +293,7 @@ impl Compiler {
             self.builders = FunctionBuilderContext::new();
         }
         built?;
+        dead::remove(&mut self.context.func);
         let compiled = self
             .context
             .compile(&*self.isa, &mut ControlPlane::default());

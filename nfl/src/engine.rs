@@ -126,6 +126,17 @@ impl Engine {
         Ok(self.programs.keep(hash, loaded))
     }
 
+    /// Does now what the first packets of a program would wait for: its host code is made, hot or not, and brought into
+    /// memory. Answers whether host code runs from now on, which [`Engine::interp`] has none of. What tables need is taken by
+    /// [`State::reserve`](nfl_vm::State::reserve).
+    #[cfg(feature = "jit")]
+    pub fn warm_up(&self, program: &Loaded) -> bool {
+        match &self.code {
+            HostCode::Never => false,
+            HostCode::AtOnce(jit) | HostCode::WhenHot(jit, _) => jit.warm_up(program).is_ok(),
+        }
+    }
+
     /// Compiles the programs that became hot since the last time, on this thread, and answers how many now
     /// run as host code; 0 for engines that are not [`Engine::tiered`]. A program of 100 instructions takes
     /// about 100 µs.

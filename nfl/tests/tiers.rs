@@ -92,3 +92,20 @@ fn a_thread_compiles_what_becomes_hot() {
     assert_eq!(run(&mut instance).verdict, verdict);
     drop(compiler);
 }
+
+#[test]
+fn a_program_that_is_warmed_up_is_compiled_before_it_runs() {
+    let Ok(engine) = Engine::tiered() else {
+        return;
+    };
+    let load = |port| engine.load_unsigned(image(port), &Policy::ALL);
+    let program = load(443).expect("it is proved");
+    let other = load(80).expect("it is proved");
+    assert!(!Engine::interp().warm_up(&program) && !program.is_compiled());
+    assert!(engine.warm_up(&program) && engine.warm_up(&program));
+    assert!(program.is_compiled() && !other.is_compiled());
+    let native = run(&mut program.instance());
+    assert_eq!(native.steps, None);
+    assert_eq!(native.verdict, run(&mut other.instance()).verdict);
+    assert_eq!(engine.compile_hot(), 0);
+}

@@ -8,6 +8,7 @@
 //! added while other code of the same page runs. Untouched pages of a chunk take no memory.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -38,6 +39,9 @@ pub(super) struct Code {
 }
 
 const CHUNK_BYTES: usize = 16 << 20;
+
+/// Bytes of a page of memory, or of a part of one.
+const PAGE_BYTES: usize = 4096;
 
 /// Functions begin on lines of the instruction cache's fetch window.
 const ALIGNMENT: usize = 32;
@@ -130,6 +134,14 @@ impl Code {
     pub(super) fn address(&self, offset: usize) -> *const u8 {
         let code = &self.executable[self.at..self.at + self.len];
         code[offset..].as_ptr()
+    }
+
+    /// Reads each page, so that no call has to wait until it is there.
+    pub(super) fn touch(&self) {
+        let code = &self.executable[self.at..self.at + self.len];
+        for byte in code.iter().step_by(PAGE_BYTES).chain(code.last()) {
+            black_box(*byte);
+        }
     }
 }
 
