@@ -1,6 +1,6 @@
 //! Which cell holds a key: a hash index with two buckets for each key.
 //!
-//! In: hashes of keys, and cells. Out: the cell of a key. Guaranteed: a lookup reads one bucket of seven
+//! In: hashes of keys, and cells. Out: the cell of a key. Guaranteed: a lookup reads one bucket of eight
 //! places or, where keys did not find room in theirs, a second one, and a short list beside them that is
 //! nearly always empty; the hash is keyed with chance from the operating system, so nobody can aim at one
 //! bucket; nothing that is answered depends on that chance.
@@ -14,10 +14,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 /// Places in a bucket.
-const PLACES: usize = 7;
-
-/// Lanes that a lookup compares with a tag: the places', and one that is none.
-const LANES: usize = PLACES + 1;
+const PLACES: usize = 8;
 
 /// Entries in a bucket when an index is as full as it gets, on average.
 const LOAD: usize = 4;
@@ -169,9 +166,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Bucket {
-    /// A part of the hash for each place, four in a word, the first lowest; 0 when it is free. Tags are odd, and the last
-    /// lane is always free.
-    tags: [u64; LANES / 4],
+    /// A part of the hash for each place, four in a word, the first lowest; 0 when it is free.
+    tags: [u64; PLACES / 4],
     cells: [u32; PLACES],
     /// Keys whose first bucket this is that stand elsewhere.
     elsewhere: u32,
@@ -185,7 +181,7 @@ const HIGH: u64 = EACH << 15;
 
 impl Bucket {
     const FREE: Bucket = Bucket {
-        tags: [0; LANES / 4],
+        tags: [0; PLACES / 4],
         cells: [0; PLACES],
         elsewhere: 0,
     };
