@@ -1,8 +1,8 @@
-//! One more opinion on accepted images: host code.
+//! One more opinion on accepted images: that of the engines which trust the proof.
 //!
 //! In: an image with its proof. Out: how many packets were compared, or the first difference. Guaranteed: on the same packets
-//! and equal states, whose tables hold something, host code leaves what the interpreter leaves that checks each
-//! instruction: outcome, packet, `carried` area and state. All of it follows from the image alone.
+//! and equal states, whose tables hold something, host code and flat code leave what the interpreter leaves that checks
+//! each instruction: outcome, packet, `carried` area and state. All of it follows from the image alone.
 //!
 //! Host code is not checked while it runs, so a mistake may end the process or never come back. Therefore what runs is written
 //! down before ([`Host::note`]), and a run that takes too long ends the process ([`Host::watch`]).
@@ -78,14 +78,13 @@ fn over(jit: &Jit, contained: &Contained, limits: &Limits, packets: u32) -> Resu
     for (n, resource) in image.manifest.resources.iter_mut().enumerate() {
         resource.name = format!("r{n}");
     }
-    let mut pair = Vec::new();
-    for _ in 0..2 {
+    let loaded = || {
         let proven = prove(&image, limits);
         let proven = proven.map_err(|refusal| format!("bound, it is refused: {refusal}"))?;
-        pair.push(load(proven, &Policy::ALL).map_err(|error| error.to_string())?);
-    }
-    let (native, checked) = (&pair[0], &pair[1]);
-    match jit.compile(native) {
+        load(proven, &Policy::ALL).map_err(|error| error.to_string())
+    };
+    let (native, interpreted) = (loaded()?, loaded()?);
+    match jit.compile(&native) {
         Ok(()) => {}
         Err(Unsupported::Fact(_)) => {
             return Ok(Native {
@@ -95,9 +94,10 @@ fn over(jit: &Jit, contained: &Contained, limits: &Limits, packets: u32) -> Resu
         }
         Err(error) => return Err(error.to_string()),
     }
-    let mut pair = Pair {
+    let mut engines = Engines {
         native: native.instance(),
-        checked: checked.instance(),
+        flat: interpreted.instance(),
+        checked: interpreted.instance(),
     };
     let mut done = Native {
         images: 1,
@@ -110,12 +110,12 @@ fn over(jit: &Jit, contained: &Contained, limits: &Limits, packets: u32) -> Resu
                 _ => contained.length(&mut rng, entry, number),
             };
             let start = contained.start(&mut rng, len);
-            fill(&mut pair, &start.packet, number as usize);
+            fill(&mut engines, &start.packet, number as usize);
             let place = |what| {
                 let role = entry.role.text();
                 format!("{role}, packet {number} of {len}: {what}")
             };
-            pair.run(&image, index, &start, number).map_err(place)?;
+            engines.run(&image, index, &start, number).map_err(place)?;
             done.packets += 1;
         }
     }
@@ -123,8 +123,8 @@ fn over(jit: &Jit, contained: &Contained, limits: &Limits, packets: u32) -> Resu
 }
 
 /// Tables get what this packet may ask for.
-fn fill(pair: &mut Pair, packet: &[u8], index: usize) {
-    for instance in [&mut pair.native, &mut pair.checked] {
+fn fill(engines: &mut Engines, packet: &[u8], index: usize) {
+    for instance in [&mut engines.native, &mut engines.flat, &mut engines.checked] {
         let mut state = instance.state_mut();
         let resources = state.resources().to_vec();
         for put in fills(&resources, packet, index) {
@@ -147,16 +147,18 @@ fn fill(pair: &mut Pair, packet: &[u8], index: usize) {
     }
 }
 
-/// The same program on two engines, each on a state of its own.
-struct Pair {
+/// The same program on all engines, each on a state of its own.
+struct Engines {
     native: Instance,
+    /// Flat code, which the interpreter runs without the checks that were proved.
+    flat: Instance,
     checked: Instance,
 }
 
 /// The outcome without its steps, which host code does not count, the packet and the `carried` area.
 type After = (Result<Outcome, Fault>, Vec<u8>, Vec<u8>);
 
-impl Pair {
+impl Engines {
     fn run(
         &mut self,
         image: &Image,
@@ -168,19 +170,25 @@ impl Pair {
         let entries = &image.manifest.entries;
         let role = entries.get(index).map(|entry| entry.role);
         let first = entries.iter().position(|entry| Some(entry.role) == role);
-        let native = match role.filter(|_| first == Some(index) && number % 2 == 1) {
-            Some(role) => in_frame(&mut self.native, role, start),
-            None => in_packet(&mut self.native, index, start),
-        };
-        if native != checked {
-            return Err(format!(
-                "host code leaves {native:x?}, the machine {checked:x?}"
-            ));
-        }
-        let (is, must) = (self.native.state_mut(), self.checked.state_mut());
-        if *is != *must {
-            let (is, must): (&State, &State) = (&is, &must);
-            return Err(format!("host code leaves {is:x?}, the machine {must:x?}"));
+        let in_frame_of = role.filter(|_| first == Some(index) && number % 2 == 1);
+        for (name, instance) in [
+            ("host code", &mut self.native),
+            ("flat code", &mut self.flat),
+        ] {
+            let after = match in_frame_of {
+                Some(role) => in_frame(instance, role, start),
+                None => in_packet(instance, index, start),
+            };
+            if after != checked {
+                return Err(format!(
+                    "{name} leaves {after:x?}, the machine {checked:x?}"
+                ));
+            }
+            let (is, must) = (instance.state_mut(), self.checked.state_mut());
+            if *is != *must {
+                let (is, must): (&State, &State) = (&is, &must);
+                return Err(format!("{name} leaves {is:x?}, the machine {must:x?}"));
+            }
         }
         Ok(())
     }

@@ -361,7 +361,7 @@ impl Totals {
             ("o6", "the verifier answers, in one pass"),
             ("o7", "the second checker agrees"),
             ("o8", "the emulator agrees"),
-            ("o9", "host code leaves the same"),
+            ("o9", "host and flat code leave the same"),
         ];
         let _ = writeln!(out, "{:40} {:>16} {:>11}", "Oracle", "checks", "violations");
         for (name, what) in ORACLES {
