@@ -34,6 +34,7 @@ mod facts;
 mod mem;
 mod ops;
 mod run;
+mod stores;
 mod translate;
 
 use std::ffi::c_void;

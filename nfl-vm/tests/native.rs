@@ -229,6 +229,49 @@ fn bytes_moved_one_by_one_agree() {
 }
 
 #[test]
+fn bytes_stored_one_by_one_agree() {
+    let parts = "srli a4, a2, 8\nsrli a5, a2, 16\nsrli a6, a2, 24\n";
+    for middle in [
+        // All four in either order, at places that rise and fall, or do neither.
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        "sb a2, 7(s0)\nsb a4, 6(s0)\nsb a5, 5(s0)\nsb a6, 4(s0)\n",
+        "sb a6, 7(s0)\nsb a5, 6(s0)\nsb a4, 5(s0)\nsb a2, 4(s0)\n",
+        "sb a5, 6(s0)\nsb a2, 4(s0)\nsb a6, 7(s0)\nsb a4, 5(s0)\n",
+        "sb a5, 4(s0)\nsb a2, 5(s0)\nsb a6, 6(s0)\nsb a4, 7(s0)\n",
+        // Two, and what joins two only in part.
+        "sb a4, 5(s0)\nsb a5, 6(s0)\n",
+        "sb a5, 5(s0)\nsb a4, 6(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 8(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a2, 6(s0)\nsb a4, 7(s0)\n",
+        "sb a4, 4(s0)\nsb a2, 5(s0)\nsb a4, 4(s0)\nsb a5, 5(s0)\nsb a6, 6(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\nsb a2, 8(s0)\nsb a4, 9(s0)\nsb a5, 10(s0)\nsb a6, 11(s0)\n",
+        // One place twice.
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 5(s0)\nsb a6, 6(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nsb a3, 4(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        // Bytes of another number between them.
+        "sb a2, 4(s0)\nsb a3, 5(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        // Memory is seen, or written otherwise, between two.
+        "sb a2, 4(s0)\nlbu a7, 4(s0)\nsb a4, 5(s0)\nsb a7, 12(s0)\n",
+        "sb a2, 4(s0)\nsb a4, 5(s0)\nlw a7, 4(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\nsw a7, 12(s0)\n",
+        "sb a2, 4(s0)\nsh a3, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        // A word that was loaded in bytes, and what is loaded behind stores.
+        "lbu a4, 5(s0)\nsb a2, 4(s0)\nlbu a7, 4(s0)\nslli a7, a7, 8\nor a7, a7, a4\nsrli a5, a2, 8\nsb a5, 5(s0)\nsh a7, 12(s0)\n",
+        // Control comes from two sides between them.
+        "sb a2, 4(s0)\nbeq a2, a3, .+8\nsb a3, 5(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        // A half, and bytes that are masked or extended.
+        "slli a7, a2, 16\nsrli a7, a7, 16\nsrli t1, a7, 8\nsb t1, 4(s0)\nsb a7, 5(s0)\n",
+        "andi a7, a2, 15\nsb a7, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a6, 7(s0)\n",
+        "srai a7, a2, 24\nsb a2, 4(s0)\nsb a4, 5(s0)\nsb a5, 6(s0)\nsb a7, 7(s0)\n",
+    ] {
+        let middle = format!("{parts}{middle}li a4, 0\n");
+        let end = "li a0, 1\nebreak\n";
+        let before = "lw a2, 0(s0)\nlw a3, 4(s0)\n";
+        compare(assembled(&format!("{before}{middle}{end}")), &middle);
+    }
+}
+
+#[test]
 fn what_is_no_verdict_is_the_same_fault() {
     // Any number, as verdict and as operand; more than half of them are none, or not allowed.
     compare(

@@ -79,7 +79,7 @@ impl Bytes {
         );
     }
 
-    fn of(&self, value: Value) -> [Byte; 4] {
+    pub(super) fn of(&self, value: Value) -> [Byte; 4] {
         let known = self.known.get(&value).copied();
         known.unwrap_or_else(|| std::array::from_fn(|n| Byte::Of(value, n as u8)))
     }

@@ -280,6 +280,7 @@ impl Translator<'_, '_> {
     /// Translates a call of a service.
     pub(super) fn call(&mut self, line: &Line, slot: usize) -> Result<(), Unsupported> {
         self.bytes.forget_loads();
+        self.stores.forget();
         let call = *self.calls.get(slot).ok_or(Unsupported::Fact(line.pc))?;
         if let Some(answer) = self.direct(line, slot, &call)? {
             self.answered(&call, answer);

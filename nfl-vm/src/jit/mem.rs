@@ -80,6 +80,7 @@ impl Translator<'_, '_> {
     }
 
     fn load(&mut self, op: Op, flags: MemFlagsData, (base, at): Place) -> Value {
+        self.stores.forget();
         let ins = self.b.ins();
         let (value, bytes) = match op {
             Op::Lb => return ins.sload8(I32, flags, base, at),
@@ -95,11 +96,15 @@ impl Translator<'_, '_> {
     fn store(&mut self, op: Op, flags: MemFlagsData, value: Value, (base, at): Place) {
         self.bytes.forget_loads();
         let ins = self.b.ins();
-        match op {
+        let stored = match op {
             Op::Sb => ins.istore8(flags, value, base, at),
             Op::Sh => ins.istore16(flags, value, base, at),
             _ => ins.store(flags, value, base, at),
         };
+        match op {
+            Op::Sb => self.note_store(stored, value, (base, at), flags),
+            _ => self.stores.forget(),
+        }
     }
 
     fn load_word(&mut self, line: &Line, word: u8) -> Result<(), Unsupported> {

@@ -25,6 +25,7 @@ use super::Unsupported;
 use super::bytes::Bytes;
 use super::call::Frame;
 use super::facts::{Facts, Flow, Line};
+use super::stores::Stores;
 
 /// Addresses stay this near to their region. The sums of the proof are exact integers, and so are those of 64 bits
 /// while no address comes near the end of the host's.
@@ -47,6 +48,7 @@ pub(super) struct Translator<'a, 'f> {
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
     pub(super) bytes: Bytes,
+    pub(super) stores: Stores,
     /// For each subroutine where its calls go on.
     behind: BTreeMap<u32, Vec<u32>>,
     regions: [MemFlagsData; 6],
@@ -93,6 +95,7 @@ pub(super) fn entry(
         blocks: BTreeMap::new(),
         open: BTreeSet::new(),
         bytes: Bytes::default(),
+        stores: Stores::default(),
         behind: BTreeMap::new(),
         regions,
         stopped: None,
@@ -194,6 +197,7 @@ impl Translator<'_, '_> {
                 }
                 self.b.switch_to_block(block);
                 self.bytes.forget_loads();
+                self.stores.forget();
                 if !self.open.contains(&line.pc) {
                     self.b.seal_block(block);
                 }
