@@ -277,6 +277,10 @@ impl Form {
             | self.rs1.scatter(inst.rs1)
             | self.rs2.scatter(inst.rs2)
             | self.imm.scatter(inst.imm);
+        // Most immediates do not fit, and this is the quickest way to see it.
+        if self.imm.gather(half) != inst.imm {
+            return None;
+        }
         // What did not fit comes back different, and a pattern that belongs to an earlier row is not this one.
         let meant = Form::find(half).is_some_and(|form| form.text == self.text);
         (meant && self.unpack(half) == Ok(*inst)).then_some(half)

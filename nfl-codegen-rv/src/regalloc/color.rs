@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nfl_isa::Reg;
+use nfl_isa::{Reg, Target as Isa};
 
 use super::ORDER;
 use super::interference::Interference;
-use crate::mir::{End, Func, VReg, bytes_of};
+use crate::mir::{Code, End, Func, VReg, bytes_of};
 use crate::noise::Noise;
 
 /// A register for each virtual register.
@@ -77,6 +77,8 @@ struct Painter<'a> {
     colors: Vec<Option<u8>>,
     /// Where each node is named, in order.
     sites: Vec<Vec<Site>>,
+    /// For each block the bytes that its lines, and its end, take at least.
+    least: Vec<Vec<u32>>,
     noise: &'a Noise,
 }
 
@@ -104,11 +106,16 @@ impl<'a> Painter<'a> {
         let colors = (0..f.vregs)
             .map(|v| VReg(v).as_fixed().map(|reg| reg.0))
             .collect();
+        let least = f.blocks.iter().map(|block| {
+            let lines = block.lines.iter().map(|line| least_of(&line.code, f.isa));
+            lines.chain([least_of_end(&block.end)]).collect()
+        });
         Painter {
             f,
             graph,
             colors,
             sites,
+            least: least.collect(),
             noise,
         }
     }
@@ -244,13 +251,17 @@ impl<'a> Painter<'a> {
             .filter(|&v| !self.sites_of(v).is_empty())
             .collect();
         let with_chains = nodes.len() <= CHAIN_NODES_MAX;
+        // Nodes that were looked at since the last change.
+        let mut settled = 0;
         for _ in 0..ROUNDS {
-            let mut changed = false;
             for &node in &nodes {
-                changed |= self.improve_node(node, with_chains);
-            }
-            if !changed {
-                return;
+                settled = match self.improve_node(node, with_chains) {
+                    true => 0,
+                    false => settled + 1,
+                };
+                if settled == nodes.len() {
+                    return;
+                }
             }
         }
     }
@@ -294,10 +305,14 @@ impl<'a> Painter<'a> {
                 (true, _) => from,
                 (false, c) => c,
             };
-            let gain = self
-                .cost(&sites, current)
-                .saturating_sub(self.cost(&sites, exchanged));
-            if gain > best.as_ref().map_or(0, |(gain, ..)| *gain) {
+            let most = best.as_ref().map_or(0, |(gain, ..)| *gain);
+            let now = self.cost(&sites, current);
+            let least: u32 = sites.iter().map(|&(b, n)| self.least[b][n]).sum();
+            if now.saturating_sub(least) <= most {
+                continue;
+            }
+            let gain = now.saturating_sub(self.cost(&sites, exchanged));
+            if gain > most {
                 best = Some((gain, chain, to));
             }
         }
@@ -347,6 +362,23 @@ impl<'a> Painter<'a> {
             }
         }
         Some(chain)
+    }
+}
+
+/// Bytes that a step takes at least, whatever its registers are.
+fn least_of(code: &Code<VReg>, isa: &Isa) -> u32 {
+    match code {
+        _ if code.as_move().is_some() => 0,
+        Code::Inst(inst) if !isa.may_compress(inst.op) => 4,
+        _ => 2,
+    }
+}
+
+/// The same for an end.
+fn least_of_end(end: &End<VReg>) -> u32 {
+    match end {
+        End::Jump(_) => 0,
+        End::Branch { .. } => 2,
     }
 }
 
