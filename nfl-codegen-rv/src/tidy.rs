@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use nfl_isa::{Fx, Reg};
 
-use crate::graph::Graph;
+use crate::graph::{Graph, reverse_postorder};
 use crate::held::drop_held;
 use crate::hoist::hoist;
 use crate::mir::{Block, Code, End, Line, Program, Target, bytes_of};
@@ -54,7 +54,7 @@ fn count_targets(p: &Program) -> usize {
 }
 
 fn reachable(p: &Program) -> Vec<usize> {
-    let mut order = p.graph().order;
+    let mut order = reverse_postorder(&p.successors(), p.blocks.len());
     order.retain(|&b| b < p.blocks.len());
     order
 }

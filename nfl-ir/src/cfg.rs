@@ -4,7 +4,7 @@
 //! postorder, dominators and loops. Guaranteed: blocks that cannot be reached are in none of them.
 //! Dominators are found as in Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm".
 
-use nfl_syntax::arena::IdMap;
+use nfl_syntax::arena::{Id, IdMap};
 
 use crate::entity::Block;
 use crate::func::Function;
@@ -16,8 +16,10 @@ pub struct Cfg {
     pub order: Vec<Block>,
     /// Position in `order`, plus one; 0 for blocks that cannot be reached.
     rank: IdMap<Block, usize>,
-    /// For each block the edges that lead to it: predecessor, and which of its targets.
-    preds: IdMap<Block, Vec<(Block, usize)>>,
+    /// The edges to all blocks, one block's behind the other's: predecessor, and which of its targets.
+    edges: Vec<(Block, usize)>,
+    /// Where in `edges` those of each block begin, and at last how many there are.
+    edges_of: Vec<usize>,
     /// The nearest block that is on every way to a block; none for the entry.
     idom: IdMap<Block, Option<Block>>,
     /// Outer loops before inner ones.
@@ -47,23 +49,34 @@ impl Cfg {
     /// Looks at a function.
     pub fn new(f: &Function) -> Cfg {
         let order = reverse_postorder(f);
-        let mut rank = IdMap::new();
+        let mut rank = IdMap::sized(f.blocks.len());
         for (at, &b) in order.iter().enumerate() {
             rank.set(b, at + 1);
         }
-        let mut preds: IdMap<Block, Vec<(Block, usize)>> = IdMap::new();
+        let mut edges_of = vec![0; f.blocks.len() + 1];
+        for call in order.iter().flat_map(|&b| f.blocks[b].term.targets()) {
+            edges_of[call.block.index() + 1] += 1;
+        }
+        for at in 1..edges_of.len() {
+            edges_of[at] += edges_of[at - 1];
+        }
+        let mut edges = vec![(f.entry, 0); edges_of[f.blocks.len()]];
+        let mut next = edges_of.clone();
         for &b in &order {
             for (edge, call) in f.blocks[b].term.targets().enumerate() {
-                preds[call.block].push((b, edge));
+                let place = &mut next[call.block.index()];
+                edges[*place] = (b, edge);
+                *place += 1;
             }
         }
         let mut cfg = Cfg {
             order,
             rank,
-            preds,
-            idom: IdMap::new(),
+            edges,
+            edges_of,
+            idom: IdMap::sized(f.blocks.len()),
             loops: Vec::new(),
-            loop_of: IdMap::new(),
+            loop_of: IdMap::sized(f.blocks.len()),
             irreducible: Vec::new(),
         };
         cfg.find_dominators();
@@ -73,7 +86,7 @@ impl Cfg {
 
     /// The edges to a block: predecessor, and which of its targets.
     pub fn preds(&self, b: Block) -> &[(Block, usize)] {
-        &self.preds[b]
+        &self.edges[self.edges_of[b.index()]..self.edges_of[b.index() + 1]]
     }
 
     /// Whether any path leads there.
@@ -132,7 +145,7 @@ impl Cfg {
             for at in 1..self.order.len() {
                 let b = self.order[at];
                 let mut common: Option<Block> = None;
-                for &(pred, _) in &self.preds[b] {
+                for &(pred, _) in self.preds(b) {
                     if pred != self.order[0] && self.idom[pred].is_none() {
                         continue;
                     }
@@ -162,7 +175,7 @@ impl Cfg {
 
     fn find_loops(&mut self) {
         for head in self.order.clone() {
-            let back = self.preds[head].iter().map(|&(pred, _)| pred);
+            let back = self.preds(head).iter().map(|&(pred, _)| pred);
             let back: Vec<Block> = back.filter(|&p| self.is_back_edge(p, head)).collect();
             let (mut latches, strays): (Vec<_>, Vec<_>) =
                 back.into_iter().partition(|&p| self.dominates(head, p));
@@ -182,7 +195,7 @@ impl Cfg {
         while let Some(b) = work.pop() {
             if !inside.contains(&b) {
                 inside.push(b);
-                work.extend(self.preds[b].iter().map(|&(pred, _)| pred));
+                work.extend(self.preds(b).iter().map(|&(pred, _)| pred));
             }
         }
         inside.sort_by_key(|&b| self.rank[b]);
@@ -201,8 +214,23 @@ impl Cfg {
     }
 }
 
+/// Whether each block can be reached.
+pub(crate) fn reachable(f: &Function) -> IdMap<Block, bool> {
+    let mut seen: IdMap<Block, bool> = IdMap::sized(f.blocks.len());
+    let mut work = vec![f.entry];
+    seen.set(f.entry, true);
+    while let Some(b) = work.pop() {
+        for call in f.blocks[b].term.targets() {
+            if !std::mem::replace(&mut seen[call.block], true) {
+                work.push(call.block);
+            }
+        }
+    }
+    seen
+}
+
 fn reverse_postorder(f: &Function) -> Vec<Block> {
-    let mut seen: IdMap<Block, bool> = IdMap::new();
+    let mut seen: IdMap<Block, bool> = IdMap::sized(f.blocks.len());
     let mut order = Vec::new();
     let mut stack = vec![(f.entry, 0)];
     seen.set(f.entry, true);

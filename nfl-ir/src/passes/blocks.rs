@@ -5,13 +5,13 @@
 //! their number of ways back, since the proof on the node counts them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::collections::btree_map::Entry;
 
-use nfl_syntax::arena::IdMap;
+use nfl_syntax::arena::{Id, IdMap};
 
-use crate::cfg::Cfg;
+use crate::cfg::{Cfg, reachable};
 use crate::entity::{Block, Value};
-use crate::func::{BlockCall, Function, Origin, Term};
+use crate::func::{BlockCall, Function, Origin, Region, Term};
 use crate::op::Op;
 
 /// Simplifies until nothing changes.
@@ -30,8 +30,8 @@ pub(super) fn simplify(f: &mut Function) {
 
 /// Takes blocks that nobody reaches out of the layout.
 pub(super) fn prune(f: &mut Function) {
-    let cfg = Cfg::new(f);
-    f.layout.retain(|&b| cfg.reaches(b));
+    let reaches = reachable(f);
+    f.layout.retain(|&b| reaches[b]);
 }
 
 /// Decides branches on constants, and looks through negations.
@@ -299,7 +299,7 @@ fn join_chains(f: &mut Function) -> bool {
 fn merge_twins(f: &mut Function) -> bool {
     let cfg = Cfg::new(f);
     let private = private_blocks(f);
-    let mut first: BTreeMap<String, Block> = BTreeMap::new();
+    let mut first: BTreeMap<Vec<u32>, Block> = BTreeMap::new();
     let mut twin: IdMap<Block, Option<Block>> = IdMap::new();
     for &b in &f.layout.clone() {
         let to_head = |call: &BlockCall| cfg.loop_at(call.block).is_some();
@@ -307,13 +307,13 @@ fn merge_twins(f: &mut Function) -> bool {
         if fixed || f.blocks[b].term.targets().any(to_head) {
             continue;
         }
-        match first.get(&signature(f, b)) {
-            Some(&other) => {
-                keep_constants_inside(f, other);
-                twin.set(b, Some(other));
+        match first.entry(signature(f, b)) {
+            Entry::Occupied(other) => {
+                keep_constants_inside(f, *other.get());
+                twin.set(b, Some(*other.get()));
             }
-            None => {
-                first.insert(signature(f, b), b);
+            Entry::Vacant(place) => {
+                place.insert(b);
             }
         }
     }
@@ -342,48 +342,50 @@ fn private_blocks(f: &Function) -> IdMap<Block, bool> {
     private
 }
 
-/// What a block does, with its own words numbered from 0 and constants by their numbers.
-fn signature(f: &Function, b: Block) -> String {
+/// What a block does, as numbers, with its own words numbered from 0 and constants by their numbers.
+fn signature(f: &Function, b: Block) -> Vec<u32> {
     let block = &f.blocks[b];
-    let mut own: IdMap<Value, Option<usize>> = IdMap::new();
-    let mut next = 0..;
-    for &param in &block.params {
-        own.set(param, next.next());
-    }
-    let mut out = format!("{}:", block.params.len());
-    let name = |own: &IdMap<Value, Option<usize>>, v: Value| match (f.constant(v), own[v]) {
-        (Some(number), _) => format!(" #{number}"),
-        (None, Some(own)) => format!(" %{own}"),
-        (None, None) => format!(" {v}"),
+    let mut own = block.params.clone();
+    let mut out = vec![own.len() as u32];
+    let name = |own: &[Value], out: &mut Vec<u32>, v: Value| {
+        let here = own.iter().position(|&o| o == v);
+        out.extend(match (f.constant(v), here) {
+            (Some(number), _) => [0, number],
+            (None, Some(at)) => [1, at as u32],
+            (None, None) => [2, v.index() as u32],
+        });
     };
-    for &inst in &block.insts {
-        let data = &f.insts[inst];
+    for data in block.insts.iter().map(|&inst| &f.insts[inst]) {
         if data.op == Op::Const {
             continue;
         }
-        let args: String = data.args.iter().map(|&v| name(&own, v)).collect();
-        write!(
-            out,
-            "{}{args} {} {:?};",
-            data.op.spec().text,
-            data.imm,
-            data.region
-        )
-        .expect("a string takes all text");
-        if let Some(v) = data.result {
-            own.set(v, next.next());
-        }
+        let region = match data.region {
+            None => [0, 0],
+            Some(Region::Packet) => [1, 0],
+            Some(Region::Carried) => [2, 0],
+            Some(Region::Value) => [3, 0],
+            Some(Region::Field(id)) => [4, id.index() as u32],
+            Some(Region::Data(id)) => [5, id.index() as u32],
+            Some(Region::Slot(id)) => [6, id.index() as u32],
+        };
+        out.extend([data.op as u32, data.imm, data.args.len() as u32]);
+        out.extend(region);
+        data.args.iter().for_each(|&v| name(&own, &mut out, v));
+        own.extend(data.result);
     }
-    let targets = block.term.targets().map(|call| call.block);
-    let targets: Vec<Block> = targets.collect();
-    let uses: String = block.term.uses().iter().map(|&v| name(&own, v)).collect();
-    let kind = match block.term {
-        Term::Jump(_) => "jump",
-        Term::Branch { .. } => "branch",
-        Term::Finish { .. } => "finish",
-    };
-    out + &format!("{kind} {targets:?}{uses}")
+    out.push(match block.term {
+        Term::Jump(_) => END,
+        Term::Branch { .. } => END - 1,
+        Term::Finish { .. } => END - 2,
+    });
+    out.extend(block.term.targets().map(|call| call.block.index() as u32));
+    let uses = block.term.uses();
+    uses.iter().for_each(|&v| name(&own, &mut out, v));
+    out
 }
+
+/// Stands for an end where the number of an operation could stand.
+const END: u32 = u32::MAX;
 
 /// Gives a block its own copies of the constants it uses, so that others may jump to it.
 fn keep_constants_inside(f: &mut Function, b: Block) {
