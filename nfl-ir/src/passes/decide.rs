@@ -25,11 +25,12 @@ const TEST: u32 = 6;
 /// Decides whatever becomes smaller by it, in one of the functions.
 pub(super) fn decide(m: &mut Module, at: usize) {
     let mut tried = Vec::new();
-    while decide_one(m, at, &mut tried) {}
+    let mut trial = Store::default();
+    while decide_one(m, at, &mut tried, &mut trial) {}
 }
 
 /// One place, if there is one; a change with which something can no longer be proved is taken back.
-fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>) -> bool {
+fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, trial: &mut Store) -> bool {
     let cfg = Cfg::new(&m.functions[at]);
     for &root in &cfg.order {
         if tried.contains(&root) {
@@ -41,7 +42,7 @@ fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>) -> bool {
         tried.push(root);
         let before = m.functions[at].clone();
         apply(&mut m.functions[at], root, found);
-        if need::is_proved(m, at, &mut Store::default()) {
+        if need::is_proved(m, at, trial) {
             return true;
         }
         m.functions[at] = before;

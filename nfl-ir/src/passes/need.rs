@@ -68,11 +68,17 @@ pub(super) fn raise(f: &mut Function, words: Words, store: &mut Store) {
 /// Removes tests of one of the functions that change nothing, one at a time.
 pub(super) fn drop_early_exits(m: &mut Module, at: usize, store: &mut Store) {
     let mut tried = Vec::new();
-    while drop_one(m, at, &mut tried, store) {}
+    let mut trial = Store::default();
+    while drop_one(m, at, &mut tried, (store, &mut trial)) {}
 }
 
 /// Removes one test, if one can be removed.
-fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &mut Store) -> bool {
+fn drop_one(
+    m: &mut Module,
+    at: usize,
+    tried: &mut Vec<(Block, usize)>,
+    (store, trial): (&mut Store, &mut Store),
+) -> bool {
     for (b, edge) in early_exits(m, at, store) {
         if tried.contains(&(b, edge)) {
             continue;
@@ -82,7 +88,7 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &
         if let Some(rest) = old.targets().nth(1 - edge) {
             m.functions[at].blocks[b].term = Term::Jump(rest.clone());
         }
-        if is_proved(m, at, &mut Store::default()) {
+        if is_proved(m, at, trial) {
             return true;
         }
         m.functions[at].blocks[b].term = old;

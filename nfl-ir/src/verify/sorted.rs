@@ -3,25 +3,60 @@
 //! In: keys and values. Out: the values by key, and all entries, ascending. What is known at a point of a function is copied
 //! along every edge: one vector is copied faster than a tree.
 
+use nfl_syntax::arena::Id;
+
+use crate::entity::Value;
+
 /// Entries in the order of their keys, each of which is there once.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sorted<K, V> {
     entries: Vec<(K, V)>,
+    /// For each key that was ever set the bit of its number, modulo the bits there are: most that are asked for were not.
+    seen: u128,
 }
 
-impl<K: Copy + Ord, V> Sorted<K, V> {
+/// A key with a number, which need not be its own alone.
+pub trait Numbered: Copy + Ord {
+    /// The number.
+    fn number(self) -> u32;
+}
+
+impl Numbered for Value {
+    fn number(self) -> u32 {
+        self.index() as u32
+    }
+}
+
+impl Numbered for (Value, Value) {
+    fn number(self) -> u32 {
+        self.0
+            .number()
+            .wrapping_mul(31)
+            .wrapping_add(self.1.number())
+    }
+}
+
+fn bit<K: Numbered>(key: K) -> u128 {
+    1 << (key.number() % u128::BITS)
+}
+
+impl<K: Numbered, V> Sorted<K, V> {
     fn find(&self, key: &K) -> Result<usize, usize> {
         self.entries.binary_search_by(|(other, _)| other.cmp(key))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &K) -> Option<&V> {
+        if self.seen & bit(*key) == 0 {
+            return None;
+        }
         let at = self.find(key).ok()?;
         Some(&self.entries[at].1)
     }
 
     /// Sets the value of a key.
     pub fn insert(&mut self, key: K, value: V) {
+        self.seen |= bit(key);
         match self.find(&key) {
             Ok(at) => self.entries[at].1 = value,
             Err(at) => self.entries.insert(at, (key, value)),
@@ -38,6 +73,7 @@ impl<K: Copy + Ord, V> Sorted<K, V> {
     /// Forgets all keys.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.seen = 0;
     }
 
     /// Keeps those entries that the function says, which may change values.
@@ -75,15 +111,17 @@ impl<K, V> Default for Sorted<K, V> {
     fn default() -> Sorted<K, V> {
         Sorted {
             entries: Vec::new(),
+            seen: 0,
         }
     }
 }
 
 /// From entries of which each has another key.
-impl<K: Ord, V> FromIterator<(K, V)> for Sorted<K, V> {
+impl<K: Numbered, V> FromIterator<(K, V)> for Sorted<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Sorted<K, V> {
         let mut entries: Vec<(K, V)> = entries.into_iter().collect();
-        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Sorted { entries }
+        entries.sort_by_key(|&(key, _)| key);
+        let seen = entries.iter().fold(0, |seen, &(key, _)| seen | bit(key));
+        Sorted { entries, seen }
     }
 }
