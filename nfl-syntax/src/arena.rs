@@ -188,6 +188,11 @@ impl<I: Id, T> SharedVec<I, T> {
         I::new(self.len())
     }
 
+    /// Whether a node was there when nodes were shared.
+    pub fn is_shared(&self, id: I) -> bool {
+        id.index() < self.first.len()
+    }
+
     /// The first node that is not shared.
     pub fn first_own(&self) -> Option<&T> {
         self.own.first()

@@ -50,6 +50,11 @@ impl SourceMap {
         self.files.first_own()
     }
 
+    /// Whether a file is one of a library that programs share.
+    pub fn is_shared(&self, file: FileId) -> bool {
+        self.files.is_shared(file)
+    }
+
     /// The bytes of a span; an empty range for an empty span.
     pub fn bytes(&self, span: Span) -> Range<usize> {
         let starts = &self.files[span.file].starts;

@@ -11,10 +11,14 @@ use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{DeclKind, ExprId, ExprKind, Ident, Import, Modifier, PatKind, StmtKind};
 use nfl_syntax::span::FileId;
 use nfl_syntax::{Diagnostic, Span};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The words of each file with the numbers of their tokens.
-type Words<'a> = BTreeMap<FileId, BTreeMap<&'a str, Vec<u32>>>;
+/// The words of a file with the numbers of their tokens.
+type FileWords<'a> = BTreeMap<&'a str, Vec<u32>>;
+
+/// The words of each file, found when they are asked for.
+type Words<'a> = BTreeMap<FileId, OnceCell<FileWords<'a>>>;
 
 /// What becomes of the variables of a program, by the place of their names: whether they are read.
 type Reads = BTreeMap<Span, bool>;
@@ -31,8 +35,14 @@ impl<'a> Checker<'a> {
         let reads = self.reads();
         self.unused_variables(&reads);
         self.unused_bindings(&reads);
-        let words = self.words();
+        let files = self.ast.units.iter().map(|unit| unit.span.file);
+        let words: Words<'a> = files.map(|file| (file, OnceCell::new())).collect();
         for owner in self.owner_ids() {
+            // What a library has is not for its users to leave out.
+            let file = self.ast.decls[self.owners[owner].decl].span.file;
+            if self.program.sources.is_shared(file) {
+                continue;
+            }
             self.unused_parameters(owner, &reads);
             self.unused_members(owner, &words);
         }
@@ -172,7 +182,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Private members, and fields of functions, which are always their own.
-    fn unused_members(&mut self, owner: OwnerId, words: &Words<'_>) {
+    fn unused_members(&mut self, owner: OwnerId, words: &Words<'a>) {
         let ast = self.ast;
         let function = matches!(self.owners[owner].kind, OwnerKind::Function(_));
         for &member in self.members_of(owner) {
@@ -199,11 +209,14 @@ impl<'a> Checker<'a> {
             };
             for name in names {
                 let text = self.text(name.name);
-                let used = words.iter().any(|(file, words)| {
-                    let own = *file == name.span.file;
-                    let seen = words.get(text).into_iter().flatten();
-                    (own || !private) && seen.into_iter().any(|&t| !own || t != name.span.start)
-                });
+                let is_in = |file: FileId| {
+                    let own = file == name.span.file;
+                    let seen = self.words(words, file).get(text).into_iter().flatten();
+                    seen.into_iter().any(|&t| !own || t != name.span.start)
+                };
+                // Its own file first: others need not be looked through then.
+                let used =
+                    is_in(name.span.file) || !private && words.keys().any(|&file| is_in(file));
                 if !used && let Some(finding) = self.idle(&codes::W204, name, "is never used") {
                     let of = self.text(self.owners[owner].name.name);
                     self.warnings
@@ -213,14 +226,15 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The words of all files but for their imports.
-    fn words(&self) -> Words<'a> {
-        let mut all = Words::new();
-        for unit in &self.ast.units {
-            let file = unit.span.file;
-            let mut words: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+    /// The words of a file but for its imports.
+    fn words<'w>(&self, words: &'w Words<'a>, file: FileId) -> &'w FileWords<'a> {
+        words[&file].get_or_init(|| {
+            let mut words = FileWords::new();
             let source = &self.program.sources.files[file];
-            let first = unit.imports.last().map_or(0, |last| last.span.end);
+            let units = self.ast.units.iter();
+            let imports = units.filter(|unit| unit.span.file == file);
+            let last = imports.filter_map(|unit| unit.imports.last()).next_back();
+            let first = last.map_or(0, |last| last.span.end);
             for token in first..source.starts.len().saturating_sub(1) as u32 {
                 let span = Span {
                     file,
@@ -232,17 +246,17 @@ impl<'a> Checker<'a> {
                     words.entry(text).or_default().push(token);
                 }
             }
-            all.insert(file, words);
-        }
-        all
+            words
+        })
     }
 
-    fn unused_imports(&mut self, words: &Words<'_>) {
+    fn unused_imports(&mut self, words: &Words<'a>) {
         let ast = self.ast;
         for unit in &ast.units {
-            let Some(words) = words.get(&unit.span.file) else {
+            if unit.imports.is_empty() || self.program.sources.is_shared(unit.span.file) {
                 continue;
-            };
+            }
+            let words = self.words(words, unit.span.file);
             for import in &unit.imports {
                 let used = match (import.star, import.path.last()) {
                     (false, Some(last)) => words.contains_key(self.text(last.name)),
@@ -266,7 +280,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether a file uses something of what an import with a star brings.
-    fn brings(&self, import: &Import, words: &BTreeMap<&str, Vec<u32>>) -> bool {
+    fn brings(&self, import: &Import, words: &FileWords<'_>) -> bool {
         let path: Vec<&str> = import.path.iter().map(|p| self.text(p.name)).collect();
         let used = |name: nfl_syntax::Name| words.contains_key(self.text(name));
         if !import.is_static {
