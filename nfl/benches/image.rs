@@ -1,7 +1,8 @@
 //! How long it takes from a source file to its images, for each handler, at `-Os` and at `-Oz`.
 //!
 //! In: the examples of the repository that need no values for parameters. Out: for each the median, least and greatest time of
-//! several runs in one process, divided by the number of handlers, and the bytes of code and constants, for people to read: `cargo bench -p nfl
+//! several runs in one process, divided by the number of handlers, and the bytes of code and constants, and at last
+//! the median, least and greatest of all, for people to read: `cargo bench -p nfl
 //! --bench image`, with a part of a name for those examples alone, and with `-Os` or `-Oz` for that level alone. Nothing is
 //! judged here.
 
@@ -71,6 +72,7 @@ fn main() {
     let level = args().find(|arg| levels.iter().any(|(name, ..)| arg == name));
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut out = std::io::stdout().lock();
+    let mut medians: Vec<(&str, f64)> = Vec::new();
     for path in sources(&examples) {
         let path = path.strip_prefix(&examples).expect("it was found there");
         let root = path.to_string_lossy().into_owned();
@@ -92,10 +94,24 @@ fn main() {
             });
             let each = |at: usize| times[at].as_secs_f64() * 1e3 / handlers as f64;
             let (median, least, most) = (each(times.len() / 2), each(0), each(times.len() - 1));
+            medians.push((name, median));
             let line = format!(
                 "{root:36} {name} {handlers:2} handlers {bytes:5} bytes {median:9.2} ms per handler ({least:.2} to {most:.2})"
             );
             writeln!(out, "{line}").expect("the output takes text");
         }
+    }
+    for (name, ..) in levels {
+        let all = medians.iter().filter(|(level, _)| *level == name);
+        let mut all: Vec<f64> = all.map(|(_, median)| *median).collect();
+        all.sort_by(f64::total_cmp);
+        let Some((&least, &most)) = all.first().zip(all.last()) else {
+            continue;
+        };
+        let median = all[all.len() / 2];
+        let line = format!(
+            "all {name}: {median:.2} ms per handler in the median of files ({least:.2} to {most:.2})"
+        );
+        writeln!(out, "{line}").expect("the output takes text");
     }
 }
