@@ -28,6 +28,7 @@
 mod arena;
 mod bytes;
 mod call;
+mod choose;
 mod dead;
 mod direct;
 mod facts;

@@ -272,6 +272,39 @@ fn bytes_stored_one_by_one_agree() {
 }
 
 #[test]
+fn branches_around_one_instruction_agree() {
+    let mut middles = Vec::new();
+    for order in ["beq", "bne", "blt", "bge", "bltu", "bgeu"] {
+        for over in [
+            "ori a2, a2, 32",
+            "andi a2, a2, 15",
+            "xori a3, a3, -1",
+            "addi a3, a3, 5",
+            "addi a2, a3, 5",
+            "srli a2, a2, 1",
+            "mv a2, a3",
+        ] {
+            middles.push(format!("{order} a2, a3, .+8\n{over}\n"));
+        }
+        // What it computes is known on one way, and others lead to it or behind it.
+        for over in ["ori a2, a2, 32", "addi a3, a3, 5"] {
+            let twice = format!("{order} a2, zero, .+8\n{over}\n{order} a3, zero, .+8\n{over}\n");
+            let behind = format!("beq a2, a3, .+12\n{order} a2, a3, .+8\n{over}\n");
+            let there = format!("beq a2, a3, .+8\n{order} a2, a3, .+8\n{over}\n");
+            let stored = "sb a2, 4(s0)\nsrli a3, a2, 8\nsb a3, 5(s0)\n";
+            let bytes = format!("lbu a2, 0(s0)\n{order} a2, a3, .+8\n{over}\n{stored}");
+            let jump = format!("{order} a2, a3, .+12\n{over}\nj .+8\nxori a3, a3, -1\n");
+            middles.extend([twice, behind, there, bytes, jump]);
+        }
+    }
+    for middle in middles {
+        let before = "lw a2, 0(s0)\nlw a3, 4(s0)\n";
+        let end = "sw a2, 8(s0)\nsw a3, 12(s0)\nli a0, 1\nli a1, 0\nebreak\n";
+        compare(assembled(&format!("{before}{middle}{end}")), &middle);
+    }
+}
+
+#[test]
 fn what_is_no_verdict_is_the_same_fault() {
     // Any number, as verdict and as operand; more than half of them are none, or not allowed.
     compare(

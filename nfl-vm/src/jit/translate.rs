@@ -24,6 +24,7 @@ use nfl_verify::{Holds, Range, Region};
 use super::Unsupported;
 use super::bytes::Bytes;
 use super::call::Frame;
+use super::choose::Choice;
 use super::facts::{Facts, Flow, Line};
 use super::stores::Stores;
 
@@ -49,6 +50,9 @@ pub(super) struct Translator<'a, 'f> {
     open: BTreeSet<u32>,
     pub(super) bytes: Bytes,
     pub(super) stores: Stores,
+    /// How many branches, jumps and calls lead to an instruction.
+    pub(super) edges: BTreeMap<u32, u32>,
+    pub(super) choice: Option<Choice>,
     /// For each subroutine where its calls go on.
     behind: BTreeMap<u32, Vec<u32>>,
     regions: [MemFlagsData; 6],
@@ -96,6 +100,8 @@ pub(super) fn entry(
         open: BTreeSet::new(),
         bytes: Bytes::default(),
         stores: Stores::default(),
+        edges: BTreeMap::new(),
+        choice: None,
         behind: BTreeMap::new(),
         regions,
         stopped: None,
@@ -121,6 +127,7 @@ impl Translator<'_, '_> {
         let mut reached = vec![false; facts.lines.len()];
         let mut next = vec![(None, entry)];
         while let Some((from, pc)) = next.pop() {
+            *self.edges.entry(pc).or_default() += 1;
             if from.is_some_and(|from| from >= pc) {
                 self.open.insert(pc);
             }
@@ -217,10 +224,17 @@ impl Translator<'_, '_> {
     /// Translates one instruction; answers whether control falls to the next one.
     fn line(&mut self, line: &Line) -> Result<bool, Unsupported> {
         match line.flow {
-            Flow::Next => self.step(line)?,
+            Flow::Next => {
+                self.step(line)?;
+                self.chosen();
+            }
             Flow::Call(slot) => self.call(line, slot)?,
             Flow::Branch(target) => {
                 let taken = self.is_taken(line)?;
+                if self.is_choice(line, target) {
+                    self.choose(line, taken);
+                    return Ok(true);
+                }
                 let (to, next) = (self.block(target), self.block(line.end()));
                 self.b.ins().brif(taken, to, &[], next, &[]);
                 return Ok(false);
