@@ -498,6 +498,13 @@ impl LateSlot {
         u32::MAX >> 32u32.saturating_sub(u32::from(self.width)).min(31)
     }
 
+    /// Whether this word among the constants stands for a value of the range.
+    pub fn holds(&self, word: u32) -> bool {
+        // Exchanging bytes twice changes nothing.
+        let value = self.word(word);
+        self.word(value) == word && (self.lo..=self.hi).contains(&value)
+    }
+
     /// The word among the constants that stands for `value`, as the code loads it.
     pub fn word(&self, value: u32) -> u32 {
         if !self.wire {

@@ -27,7 +27,8 @@ pub(crate) fn check(image: &Image, limits: &ImageLimits) -> Result<(), Reason> {
 /// Bytes of a flow's handle.
 const FLOW_KEY_BYTES: u16 = 4;
 
-/// Every late parameter has a word of its own: what is known about a word is the range of one.
+/// Every late parameter has a word of its own: what is known about a word is the range of one. The word there is of that range
+/// already, so that binding changes nothing that is known.
 fn late(image: &Image) -> Result<(), Reason> {
     let mut taken = alloc::vec![false; image.constants.len() / 4];
     for (index, slot) in image.manifest.late.iter().enumerate() {
@@ -35,6 +36,11 @@ fn late(image: &Image) -> Result<(), Reason> {
         match word.filter(|taken| !**taken && is_word(slot)) {
             Some(word) => *word = true,
             None => return Err(Reason::LateSlot(index)),
+        }
+        let at = usize::from(slot.offset);
+        let bytes = image.constants.get(at..).and_then(<[u8]>::first_chunk);
+        if !bytes.is_some_and(|&bytes| slot.holds(u32::from_le_bytes(bytes))) {
+            return Err(Reason::LateWord(index));
         }
     }
     Ok(())

@@ -296,7 +296,7 @@ fn constant(at: Range, size: i64, op: Op, width: Range, world: &World) -> Range 
         .fold(0u32, |word, &byte| word << 8 | u32::from(byte));
     let known = match late {
         None => (word.into(), word.into()),
-        Some(slot) if i64::from(slot.offset) == at.0 => late_range(slot, word),
+        Some(slot) if i64::from(slot.offset) == at.0 => late_range(slot),
         Some(_) => return width,
     };
     // A narrow or sign-extending load gives the word itself only when all of it is read.
@@ -308,12 +308,11 @@ fn constant(at: Range, size: i64, op: Op, width: Range, world: &World) -> Range 
     if known.1 < sign { known } else { width }
 }
 
-/// What the word of a late parameter can be: any value of its range, or the one that is there.
-fn late_range(slot: &LateSlot, word: u32) -> Range {
-    let (lo, hi) = if slot.wire {
-        (0, slot.word(slot.largest()))
+/// What the word of a late parameter can be.
+fn late_range(slot: &LateSlot) -> Range {
+    if slot.wire {
+        (0, slot.word(slot.largest()).into())
     } else {
-        (slot.lo, slot.hi)
-    };
-    (lo.min(word).into(), hi.max(word).into())
+        (slot.lo.into(), slot.hi.into())
+    }
 }

@@ -75,6 +75,8 @@ pub enum Reason {
     MalformedVerdict(VerdictKind),
     /// A late parameter that is no word of its own among the constants, or has an impossible range.
     LateSlot(usize),
+    /// A late parameter whose word is none of its range.
+    LateWord(usize),
     /// More imports or resources than an image can name.
     TooMany {
         /// Of what.
@@ -400,6 +402,12 @@ impl Reason {
                 write!(
                     out,
                     "late parameter {index} is not an aligned word of its own among the constants with a range of its width"
+                )
+            }
+            Reason::LateWord(index) => {
+                write!(
+                    out,
+                    "the word of late parameter {index} is not within its range"
                 )
             }
             Reason::TooMany { what, count, limit } => {

@@ -93,6 +93,17 @@ fn late(image: &Image) -> Result<(), String> {
         require(taken.insert(offset), "two late words in one place")?;
         let (lo, hi) = (Int::from(slot.lo), Int::from(slot.hi));
         require(lo <= hi && hi <= largest, "a late word's range")?;
+        let bytes = image.constants.iter().skip(offset as usize).take(4);
+        let n = match (slot.wire, slot.width) {
+            (true, 17..) => bytes.fold(0, |n, &byte| n << 8 | Int::from(byte)),
+            (true, 9..) => {
+                let bytes: Vec<Int> = bytes.map(|&byte| byte.into()).collect();
+                require(bytes[2..] == [0, 0], "a late word beyond its width")?;
+                bytes[0] << 8 | bytes[1]
+            }
+            _ => bytes.rev().fold(0, |n, &byte| n << 8 | Int::from(byte)),
+        };
+        require(lo <= n && n <= hi, "a late word out of its range")?;
     }
     Ok(())
 }

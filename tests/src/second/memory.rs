@@ -135,10 +135,7 @@ fn constant(image: &Image, op: Op, at: Int, width: (Int, Int)) -> (Int, Int) {
     let known = match image.manifest.late.iter().find(overlaps) {
         None => (n, n),
         Some(slot) if Int::from(slot.offset) != at => return width,
-        Some(slot) => {
-            let (lo, hi) = stored(slot);
-            (n.min(lo), n.max(hi))
-        }
+        Some(slot) => stored(slot),
     };
     let bits = match op {
         Op::Lb => 7,
