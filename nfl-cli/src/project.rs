@@ -111,18 +111,12 @@ pub(crate) struct Project {
 impl Project {
     /// The project around a directory, if there is one.
     pub(crate) fn around(dir: &Path) -> Result<Option<Project>, Failure> {
-        // The empty path is the present directory.
-        let whole = std::path::absolute(Path::new(".").join(dir));
-        let whole = whole.unwrap_or_else(|_| dir.to_path_buf());
-        let above = whole.ancestors().position(|d| d.join(FILE).is_file());
+        let above = whole(dir).ancestors().position(|d| d.join(FILE).is_file());
         let Some(above) = above else {
             return Ok(None);
         };
         // As the user would write it: from where they are.
-        let mut dir: PathBuf = dir
-            .components()
-            .filter(|c| *c != Component::CurDir)
-            .collect();
+        let mut dir = plain(dir);
         for _ in 0..above {
             match dir.components().next_back() {
                 Some(Component::Normal(_)) => drop(dir.pop()),
@@ -146,15 +140,8 @@ impl Project {
 
     /// The directories that sources lie in.
     pub(crate) fn roots(&self) -> impl Iterator<Item = PathBuf> {
-        // A root is named without `.`, so that files are named as one would type them.
         let sources = self.manifest.project.source.iter();
-        sources.map(|source| {
-            let whole = self.dir.join(source);
-            whole
-                .components()
-                .filter(|c| *c != Component::CurDir)
-                .collect()
-        })
+        sources.map(|source| plain(&self.dir.join(source)))
     }
 
     /// The file that declares a function, given with its package: it is among those of the package.
@@ -182,6 +169,7 @@ impl Project {
 
     /// Names a file of the project by the directory it lies in, from which packages are found.
     fn relocate(&self, file: &mut PathBuf) {
+        *file = plain(file);
         if self.roots().any(|root| file.starts_with(root)) {
             return;
         }
@@ -263,6 +251,26 @@ pub(crate) fn work(named: &[PathBuf], shell: &mut Shell) -> Result<Work, Failure
         }
     }
     Ok(Work { files, project })
+}
+
+/// A path as one would type it: without `.`.
+fn plain(path: &Path) -> PathBuf {
+    let components = path.components();
+    components.filter(|c| *c != Component::CurDir).collect()
+}
+
+/// The path of a directory from the top, without `.` and `..`. The empty path is the present directory.
+fn whole(dir: &Path) -> PathBuf {
+    let given = std::path::absolute(Path::new(".").join(dir));
+    let given = given.unwrap_or_else(|_| dir.to_path_buf());
+    let mut whole = PathBuf::new();
+    for component in given.components() {
+        match component {
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
+        }
+    }
+    whole
 }
 
 /// The directory of a file, or a directory itself.

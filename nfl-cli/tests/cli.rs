@@ -159,6 +159,34 @@ fn a_project_has_several_roots() {
 }
 
 #[test]
+fn a_file_of_a_project_has_many_names() {
+    let place = Place::new();
+    let text = "package acme.edge;\n\npublic function Filter() {\n    on ingress(Packet pkt) {\n        \
+        return Pass;\n    }\n}\n";
+    for source in [".", "src"] {
+        let manifest = format!("[project]\nname = \"acme\"\nsource = [\"{source}\"]\n");
+        place.write("nfl.toml", manifest);
+        let dir = format!("{source}/acme/edge");
+        fs::create_dir_all(place.path(&dir)).expect("a directory");
+        let file = format!("{dir}/Filter.nfl");
+        place.write(&file, text);
+        let whole = place.path(&file);
+        for name in [&file, &format!("./{file}"), &*whole.to_string_lossy()] {
+            place.ok(&["check", name]);
+        }
+        let edge = place.within(&dir);
+        for name in [
+            "./Filter.nfl",
+            "../edge/Filter.nfl",
+            "../edge/../edge",
+            "..",
+        ] {
+            edge.ok(&["check", name]);
+        }
+    }
+}
+
+#[test]
 fn broken_source_is_wrong_input() {
     let place = Place::furnished();
     place.write("broken.nfl", "package a;\npublic function F( {\n");
