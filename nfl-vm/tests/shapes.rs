@@ -5,9 +5,15 @@
 
 use nfl_abi::Layer;
 use nfl_abi::host::call::{self, ARGS_MAX};
-use nfl_abi::host::{Answer, Host, Memory, Return, SERVICES};
+use nfl_abi::host::{Answer, Host, Return, SERVICES};
 use nfl_abi::image::{Import, Resource, ResourceKind};
 use nfl_vm::{Context, Part, Rates, Services, State, TernaryRule};
+
+use common::{PACKET_BYTES, Plain, resource};
+
+#[path = "common/state.rs"]
+#[expect(dead_code, reason = "tests of tables use the rest")]
+mod common;
 
 const BYTES: [u16; 9] = [0, 1, 2, 3, 4, 5, 8, 17, 300];
 const CAPACITIES: [u32; 3] = [0, 1, 3];
@@ -21,45 +27,13 @@ fn shapes() -> impl Iterator<Item = Resource> {
     let all = sizes.flat_map(|shape| CAPACITIES.map(|capacity| (shape, capacity)));
     all.flat_map(|((kind, key_bytes, value_bytes), capacity)| {
         let of = move |flow_key| Resource {
-            name: "it".to_owned(),
-            kind,
-            key_bytes,
-            value_bytes,
-            capacity,
             idle_ns: 10,
-            first: 0,
             flow_key,
-            layout: 0,
+            ..resource(kind, key_bytes, value_bytes, capacity)
         };
         let by_flow = (key_bytes == 4).then(|| of(true));
         [Some(of(false)), by_flow].into_iter().flatten()
     })
-}
-
-/// A packet, and blocks of zeros.
-struct Zeros(Vec<u8>);
-
-impl Memory for Zeros {
-    fn packet(&self) -> &[u8] {
-        &self.0
-    }
-    fn packet_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-    fn push(&mut self, _: u32) -> bool {
-        false
-    }
-    fn pop(&mut self, _: u32) -> bool {
-        false
-    }
-    fn append(&mut self, _: u32) -> bool {
-        false
-    }
-    fn cut(&mut self, _: u32) {}
-    fn read(&self, _: u32, into: &mut [u8]) -> bool {
-        into.fill(0);
-        true
-    }
 }
 
 /// Does all that a controller can do, with keys and values of the sizes that the resource names, and those of flows and ports.
@@ -127,11 +101,11 @@ fn ask(state: &mut State, resource: &Resource) {
         let Ok(bound) = state.bind(&[import], &resources) else {
             continue;
         };
-        let mut packet = Zeros(vec![0x45; 60]);
+        let mut memory = Plain::new([0x45; PACKET_BYTES]);
         let context = Context::default();
         let mut services = Services::new(&bound, state, Layer::Network, &context);
         for word in [0, 1, u32::MAX] {
-            let answer = services.call(0, [word; ARGS_MAX], &mut packet);
+            let answer = services.call(0, [word; ARGS_MAX], &mut memory);
             let Return::Words(first, second) = answer else {
                 panic!("{} of {resource:?} answers {answer:?}", service.name);
             };

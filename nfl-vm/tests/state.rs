@@ -4,13 +4,22 @@
 
 use nfl_abi::Layer;
 use nfl_abi::hash::crc32c;
-use nfl_abi::host::call::{ARGS_MAX, service};
-use nfl_abi::host::{Host, Memory, Return};
+use nfl_abi::host::call::ARGS_MAX;
+use nfl_abi::host::{Host, Return};
 use nfl_abi::image::{Import, Resource, ResourceKind};
-use nfl_vm::{Bound, Context, Effects, FlowTuple, Part, Rates, Services, State, TernaryRule};
+use nfl_vm::{Context, Effects, FlowTuple, Part, Rates, Services, State, TernaryRule};
 use proptest::prelude::*;
 
+use common::{Plain, bind_with};
+
+#[path = "common/state.rs"]
+#[expect(dead_code, reason = "tests of tables use the rest")]
+mod common;
+
 const IDLE_NS: u64 = 10;
+
+/// What is searched for.
+const NEEDLE: &[u8] = b"needle";
 
 fn config() -> ProptestConfig {
     ProptestConfig {
@@ -23,56 +32,15 @@ fn config() -> ProptestConfig {
 
 fn resource(kind: ResourceKind, key_bytes: u16, value_bytes: u16, capacity: u32) -> Resource {
     Resource {
-        name: "it".to_owned(),
-        kind,
-        key_bytes,
-        value_bytes,
-        capacity,
         idle_ns: IDLE_NS,
-        first: 0,
-        flow_key: false,
-        layout: 0,
-    }
-}
-
-/// A packet, and nothing else to read.
-#[derive(Default)]
-struct Plain(Vec<u8>);
-
-impl Memory for Plain {
-    fn packet(&self) -> &[u8] {
-        &self.0
-    }
-    fn packet_mut(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
-    fn push(&mut self, bytes: u32) -> bool {
-        self.0.splice(0..0, vec![0; bytes as usize]);
-        true
-    }
-    fn pop(&mut self, bytes: u32) -> bool {
-        let there = bytes as usize <= self.0.len();
-        self.0.drain(..if there { bytes as usize } else { 0 });
-        there
-    }
-    fn append(&mut self, _: u32) -> bool {
-        false
-    }
-    fn cut(&mut self, bytes: u32) {
-        self.0.truncate(bytes as usize);
-    }
-    fn read(&self, address: u32, into: &mut [u8]) -> bool {
-        // The pattern for searches stands at address 1.
-        into.copy_from_slice(&b"needle"[..into.len()]);
-        address == 1
+        ..common::resource(kind, key_bytes, value_bytes, capacity)
     }
 }
 
 /// A node with one resource, or none.
 struct Node {
     state: State,
-    resources: Vec<Resource>,
-    packet: Plain,
+    memory: Plain,
 }
 
 /// What a call answered: words, and the bytes behind the first if that is an address.
@@ -82,28 +50,11 @@ impl Node {
     fn new(resources: &[Resource]) -> Node {
         Node {
             state: State::new(resources).expect("the resources agree"),
-            resources: resources.to_vec(),
-            packet: Plain::default(),
+            memory: Plain {
+                packet: Vec::new(),
+                block: NEEDLE,
+            },
         }
-    }
-
-    fn bound(&mut self, calls: &[(&str, u16)]) -> Bound {
-        let imports: Vec<Import> = calls
-            .iter()
-            .map(|&(name, param)| {
-                let service = service(name).expect("a service");
-                let has = |r: &Resource| nfl_abi::host::call::takes(service, r.kind);
-                let resource = self.resources.iter().position(has);
-                Import {
-                    service: service.number,
-                    param,
-                    resource: resource.map(|at| at as u8),
-                }
-            })
-            .collect();
-        let resources = self.resources.clone();
-        let bound = self.state.bind(&imports, &resources);
-        bound.expect("the calls make sense")
     }
 
     /// One run with these calls; an argument of `None` is the last answer.
@@ -116,7 +67,7 @@ impl Node {
             .iter()
             .map(|&(name, param, _)| (name, param))
             .collect();
-        let bound = self.bound(&names);
+        let bound = bind_with(&mut self.state, &names);
         let context = Context {
             network_offset: Some(14),
             clock_ns: self.state.clock_ns(),
@@ -129,7 +80,7 @@ impl Node {
             for (to, word) in args.iter_mut().zip(given) {
                 *to = word.unwrap_or_else(|| answers.last().map_or(0, |answer| answer.0));
             }
-            let answer = match services.call(at, args, &mut self.packet) {
+            let answer = match services.call(at, args, &mut self.memory) {
                 Return::Words(first, second) => {
                     (first, second, services.value(first).map(<[u8]>::to_vec))
                 }
@@ -376,7 +327,7 @@ proptest! {
         let mut node = Node::new(&[]);
         let end = packet.len().min((start as usize).saturating_add(len as usize));
         let region = packet.get(start as usize..end).unwrap_or(&[]).to_vec();
-        node.packet.0 = packet;
+        node.memory.packet = packet;
         let (sum, ..) = node.call("bytes.sum", &[start, len]);
         // Mathematics: the sum modulo 2^16 - 1, and zero only for zeros.
         let word = |pair: &[u8]| u64::from(pair[0]) | u64::from(*pair.get(1).unwrap_or(&0)) << 8;
@@ -384,7 +335,7 @@ proptest! {
         let expected = if total == 0 { 0 } else { (total - 1) % 0xffff + 1 };
         prop_assert_eq!(u64::from(sum), expected);
         let (behind, ..) = node.with_param("bytes.find", pattern, &[start, len, 1]);
-        let pattern = &b"needle"[..usize::from(pattern)];
+        let pattern = &NEEDLE[..usize::from(pattern)];
         let first = (0..=region.len()).find(|&at| region[at..].starts_with(pattern));
         let expected = first.map_or(0, |at| start + (at + pattern.len()) as u32);
         prop_assert_eq!(behind, expected);
@@ -469,7 +420,7 @@ fn flows_have_handles_for_one_run_and_tuples_for_good() {
     let mut table = resource(ResourceKind::FlowTable, 4, 4, 8);
     table.flow_key = true;
     let mut node = Node::new(&[table]);
-    node.packet.0 = udp4([10, 0, 0, 1], [10, 0, 0, 2], [0, 7, 0, 9]);
+    node.memory.packet = udp4([10, 0, 0, 1], [10, 0, 0, 2], [0, 7, 0, 9]);
     let flow: (&str, u16, &[Option<u32>]) = ("packet.flow", 0, &[]);
     let (answers, _) = node.run(
         Layer::Network,
@@ -483,7 +434,7 @@ fn flows_have_handles_for_one_run_and_tuples_for_good() {
             ("flow.reverse", 0, &[None]),
         ],
     );
-    let tuple = FlowTuple::of(&node.packet.0);
+    let tuple = FlowTuple::of(&node.memory.packet);
     assert_ne!(answers[0].0, 0);
     assert_eq!(answers[1].0, 1);
     assert_eq!(answers[3].0, crc32c(&tuple.to_bytes()));
@@ -511,13 +462,13 @@ fn the_flow_is_that_of_the_first_network_header() {
     let expected = crc32c(&FlowTuple::of(&inner).to_bytes());
     let nothing = crc32c(&FlowTuple::default().to_bytes());
 
-    node.packet.0 = frame.clone();
+    node.memory.packet = frame.clone();
     let (answers, _) = node.run(Layer::Link, &[flow, hash]);
     assert_eq!(answers[1].0, expected);
     let pop: (&str, u16, &[Option<u32>]) = ("packet.pop", 0, &[Some(14)]);
     let (answers, _) = node.run(Layer::Link, &[pop, flow, hash]);
     assert_eq!(answers[2].0, expected, "behind the link header");
-    node.packet.0 = frame;
+    node.memory.packet = frame;
     let push: (&str, u16, &[Option<u32>]) = ("packet.push", 18, &[]);
     let (answers, _) = node.run(Layer::Link, &[push, flow, hash]);
     assert_eq!(answers[2].0, nothing, "the new header is empty yet");

@@ -55,17 +55,23 @@ pub(crate) fn resource(
 
 /// Binds services by their names, each to the first resource that takes it.
 pub(crate) fn bind(state: &mut State, names: &[&str]) -> Bound {
+    let calls: Vec<(&str, u16)> = names.iter().map(|&name| (name, 0)).collect();
+    bind_with(state, &calls)
+}
+
+/// The same with the constants of the calls.
+pub(crate) fn bind_with(state: &mut State, calls: &[(&str, u16)]) -> Bound {
     let resources = state.resources().to_vec();
-    let import = |name: &&str| {
+    let import = |&(name, param): &(&str, u16)| {
         let service = service(name).expect("a service");
         let at = resources.iter().position(|r| takes(service, r.kind));
         Import {
             service: service.number,
-            param: 0,
+            param,
             resource: at.map(|at| at as u8),
         }
     };
-    let imports: Vec<Import> = names.iter().map(import).collect();
+    let imports: Vec<Import> = calls.iter().map(import).collect();
     state.bind(&imports, &resources).expect("they make sense")
 }
 
@@ -86,7 +92,7 @@ pub(crate) fn run<T>(
 pub(crate) fn call(services: &mut Services<'_>, import: usize, args: &[u32]) -> [u32; 2] {
     let mut words = [0; ARGS_MAX];
     words[..args.len()].copy_from_slice(args);
-    match services.call(import, words, &mut Nothing) {
+    match services.call(import, words, &mut Plain::new([0; PACKET_BYTES])) {
         Return::Words(first, second) => [first, second],
         other => panic!("import {import} answers {other:?}"),
     }
@@ -95,27 +101,48 @@ pub(crate) fn call(services: &mut Services<'_>, import: usize, args: &[u32]) -> 
 /// Bytes of the packet of each run.
 pub(crate) const PACKET_BYTES: usize = 60;
 
-/// Memory of a packet of zeros, and nothing else.
-struct Nothing;
+/// Memory of a packet, which grows and shrinks in front, and of a block at address 1 with zeros around it.
+pub(crate) struct Plain {
+    pub(crate) packet: Vec<u8>,
+    pub(crate) block: &'static [u8],
+}
 
-impl Memory for Nothing {
+impl Plain {
+    pub(crate) fn new(packet: impl Into<Vec<u8>>) -> Plain {
+        Plain {
+            packet: packet.into(),
+            block: &[],
+        }
+    }
+}
+
+impl Memory for Plain {
     fn packet(&self) -> &[u8] {
-        &[0; PACKET_BYTES]
+        &self.packet
     }
     fn packet_mut(&mut self) -> &mut [u8] {
-        &mut []
+        &mut self.packet
     }
-    fn push(&mut self, _: u32) -> bool {
-        false
+    fn push(&mut self, bytes: u32) -> bool {
+        self.packet.splice(0..0, vec![0; bytes as usize]);
+        true
     }
-    fn pop(&mut self, _: u32) -> bool {
-        false
+    fn pop(&mut self, bytes: u32) -> bool {
+        let there = bytes as usize <= self.packet.len();
+        self.packet.drain(..if there { bytes as usize } else { 0 });
+        there
     }
     fn append(&mut self, _: u32) -> bool {
         false
     }
-    fn cut(&mut self, _: u32) {}
-    fn read(&self, _: u32, _: &mut [u8]) -> bool {
-        false
+    fn cut(&mut self, bytes: u32) {
+        self.packet.truncate(bytes as usize);
+    }
+    fn read(&self, address: u32, into: &mut [u8]) -> bool {
+        for (at, byte) in (address as usize..).zip(into) {
+            let of_block = at.checked_sub(1).and_then(|at| self.block.get(at));
+            *byte = of_block.copied().unwrap_or(0);
+        }
+        true
     }
 }
