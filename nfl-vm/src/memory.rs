@@ -312,15 +312,13 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// What follows when the packet has moved: nothing in scratch points into it any more, and the
-    /// context tells where the network header is now, `by` bytes further on.
-    pub(crate) fn moved(&mut self, by: i64) {
+    /// Nothing in scratch points into the packet any more, since it has moved.
+    fn forget_packet(&mut self) {
         for owner in &mut self.owners {
             if owner.kind == Kind::Address(Region::Packet) {
                 *owner = NO_OWNER;
             }
         }
-        network_moved(&mut self.context, by);
     }
 
     fn scratch_kind(&self, at: usize, width: Width) -> Result<Kind, Trap> {
@@ -405,52 +403,80 @@ impl nfl_abi::host::Memory for Memory<'_> {
     }
 
     fn push(&mut self, bytes: u32) -> bool {
-        let done = self.packet.push(bytes);
-        if done {
-            self.moved(i64::from(bytes));
-        }
-        done
+        self.forget_packet();
+        push(&mut self.packet, &mut self.context, bytes)
     }
 
     fn pop(&mut self, bytes: u32) -> bool {
-        let done = self.packet.pop(bytes);
-        if done {
-            self.moved(-i64::from(bytes));
-        }
-        done
+        self.forget_packet();
+        pop(&mut self.packet, &mut self.context, bytes)
     }
 
     fn append(&mut self, bytes: u32) -> bool {
-        self.moved(0);
+        self.forget_packet();
         self.packet.append(bytes)
     }
 
     fn cut(&mut self, bytes: u32) {
-        self.moved(0);
+        self.forget_packet();
         self.packet.cut(bytes);
     }
 
     fn read(&self, address: u32, into: &mut [u8]) -> bool {
-        let (bytes, start) = match address.checked_sub(SCRATCH_BASE) {
-            Some(start) => (&self.scratch[..], start as usize),
-            None => match address.checked_sub(map::CONSTANTS_BASE) {
-                Some(start) => (self.constants, start as usize),
-                None => return false,
-            },
-        };
-        let Some(end) = start.checked_add(into.len()) else {
+        let regions = (&self.scratch[..], self.constants);
+        let Some(bytes) = served(regions, address, into.len()) else {
             return false;
         };
-        let Some(bytes) = bytes.get(start..end) else {
-            return false;
-        };
-        let defined = |owner: &Owner| owner.kind == Kind::Number;
-        if address >= SCRATCH_BASE && !self.owners[start..end].iter().all(defined) {
-            return false;
+        if let Some(start) = address.checked_sub(SCRATCH_BASE) {
+            let owners = self.owners.iter().skip(start as usize);
+            let mut owners = owners.take(bytes.len());
+            if !owners.all(|owner| owner.kind == Kind::Number) {
+                return false;
+            }
         }
         into.copy_from_slice(bytes);
         true
     }
+}
+
+/// Has a packet grow by so many zero bytes in front, and its context tell where the network header is then; answers
+/// whether there was room.
+pub(crate) fn push(
+    packet: &mut View<'_>,
+    context: &mut [u8; map::CONTEXT_BYTES as usize],
+    bytes: u32,
+) -> bool {
+    let done = packet.push(bytes);
+    if done {
+        network_moved(context, i64::from(bytes));
+    }
+    done
+}
+
+/// The same for bytes that are removed in front; answers whether there were as many.
+pub(crate) fn pop(
+    packet: &mut View<'_>,
+    context: &mut [u8; map::CONTEXT_BYTES as usize],
+    bytes: u32,
+) -> bool {
+    let done = packet.pop(bytes);
+    if done {
+        network_moved(context, -i64::from(bytes));
+    }
+    done
+}
+
+/// So many bytes at an address that a service was given: of scratch memory or of constants.
+pub(crate) fn served<'m>(
+    (scratch, constants): (&'m [u8], &'m [u8]),
+    address: u32,
+    len: usize,
+) -> Option<&'m [u8]> {
+    let (bytes, start) = match address.checked_sub(SCRATCH_BASE) {
+        Some(start) => (scratch, start),
+        None => (constants, address.checked_sub(map::CONSTANTS_BASE)?),
+    };
+    bytes.get(start as usize..)?.get(..len)
 }
 
 /// The region that an access through `base` must stay in, and where in it `base` points.

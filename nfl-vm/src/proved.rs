@@ -16,7 +16,7 @@ use nfl_abi::host::{Answer, Host, Return};
 use nfl_abi::map::{self, reg};
 
 use crate::interp::{div, high, or_bytes, rem, signed};
-use crate::memory::{SCRATCH_BASE, network_moved};
+use crate::memory::{self, SCRATCH_BASE};
 use crate::outcome::Trap;
 use crate::packet::View;
 use flat::{Arguments, Code, Flat, Kind, steps, target};
@@ -691,19 +691,11 @@ impl nfl_abi::host::Memory for ForServices<'_, '_> {
     }
 
     fn push(&mut self, bytes: u32) -> bool {
-        let done = self.packet.push(bytes);
-        if done {
-            network_moved(self.context, i64::from(bytes));
-        }
-        done
+        memory::push(self.packet, self.context, bytes)
     }
 
     fn pop(&mut self, bytes: u32) -> bool {
-        let done = self.packet.pop(bytes);
-        if done {
-            network_moved(self.context, -i64::from(bytes));
-        }
-        done
+        memory::pop(self.packet, self.context, bytes)
     }
 
     fn append(&mut self, bytes: u32) -> bool {
@@ -715,18 +707,11 @@ impl nfl_abi::host::Memory for ForServices<'_, '_> {
     }
 
     fn read(&self, address: u32, into: &mut [u8]) -> bool {
-        let (bytes, start) = match address.checked_sub(SCRATCH_BASE) {
-            Some(start) => (&self.scratch[..], start as usize),
-            None => match address.checked_sub(map::CONSTANTS_BASE) {
-                Some(start) => (self.constants, start as usize),
-                None => return false,
-            },
-        };
-        let end = start.checked_add(into.len());
-        let Some(bytes) = end.and_then(|end| bytes.get(start..end)) else {
-            return false;
-        };
-        into.copy_from_slice(bytes);
-        true
+        let regions = (&self.scratch[..], self.constants);
+        let bytes = memory::served(regions, address, into.len());
+        if let Some(bytes) = bytes {
+            into.copy_from_slice(bytes);
+        }
+        bytes.is_some()
     }
 }
