@@ -10,8 +10,10 @@ mod forms;
 mod instructions;
 mod services;
 
-use nfl_abi::image::{Claims, Manifest, Right, Rights, Verdict, VerdictKind};
-use nfl_abi::{Entry, Image, Layer, Limits, Profile, Role};
+use nfl_abi::image::{
+    Claims, Import, Manifest, Resource, ResourceKind, Right, Rights, Verdict, VerdictKind,
+};
+use nfl_abi::{Entry, Image, Layer, Limits, Profile, Role, host};
 use nfl_isa::Target;
 
 use super::node::{self, NodeError};
@@ -84,6 +86,37 @@ fn capsule(target: &Target, role: Role, need: u16, carried: Vec<u8>, code: Vec<u
         entry.steps = Limits::EDGE.capsule.steps;
     }
     image
+}
+
+/// A resource without ages.
+fn resource(
+    name: &str,
+    kind: ResourceKind,
+    key_bytes: u16,
+    value_bytes: u16,
+    capacity: u32,
+) -> Resource {
+    Resource {
+        name: name.to_string(),
+        kind,
+        key_bytes,
+        value_bytes,
+        capacity,
+        idle_ns: 0,
+        first: 0,
+        flow_key: false,
+        layout: 0,
+    }
+}
+
+/// An import of a service by its name, with its constant and the place of its resource.
+fn import(name: &str, param: u16, resource: Option<u8>) -> Import {
+    let service = host::call::service(name).expect("a service of the contract");
+    Import {
+        service: service.number,
+        param,
+        resource,
+    }
 }
 
 /// An image with the certificate that it needs and the bound that is proved. The tests see to it that there is a proof.

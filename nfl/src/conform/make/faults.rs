@@ -3,12 +3,12 @@
 //! No node may run these to an end with a verdict of their own: it refuses the image, or it stops and drops the packet.
 
 use nfl_abi::Image;
-use nfl_abi::image::{Import, Resource, ResourceKind, Right, Rights};
+use nfl_abi::image::{ResourceKind, Right, Rights};
 use nfl_isa::Target;
 
 use super::code::Code;
 use super::instructions::pattern;
-use super::{blank, capsule, run, single};
+use super::{blank, capsule, import, resource, run, single};
 use crate::conform::suite::Suite;
 use crate::conform::vector::{Group, Hex, Program, Put, Run};
 
@@ -193,26 +193,10 @@ fn assembled(text: &str) -> Vec<u8> {
 
 /// A table, a counter and a search through slots 0 to 2.
 fn with_services(mut image: Image) -> Image {
-    let resource = |name: &str, kind, key_bytes, value_bytes| Resource {
-        name: name.to_string(),
-        kind,
-        key_bytes,
-        value_bytes,
-        capacity: 4,
-        idle_ns: 0,
-        first: 0,
-        flow_key: false,
-        layout: 0,
-    };
     image.manifest.resources = vec![
-        resource("table", ResourceKind::Table, 4, 8),
-        resource("hits", ResourceKind::Counter, 0, 0),
+        resource("table", ResourceKind::Table, 4, 8, 4),
+        resource("hits", ResourceKind::Counter, 0, 0, 4),
     ];
-    let import = |name: &str, param, resource| Import {
-        service: nfl_abi::host::call::service(name).map_or(0, |service| service.number),
-        param,
-        resource,
-    };
     image.manifest.imports = vec![
         import("table.get", 0, Some(0)),
         import("counter.count", 0, Some(1)),

@@ -10,7 +10,7 @@ use nfl_abi::image::{Import, Resource};
 use nfl_isa::{Inst, Op, Reg, Target};
 
 use super::code::Code;
-use super::{blank, proved, single};
+use super::{blank, import, proved, single};
 use crate::conform::suite::Suite;
 use crate::conform::vector::{Group, Run};
 use cases::{flows, packets, places, tables, words};
@@ -55,11 +55,7 @@ fn image(case: &Case) -> nfl_abi::Image {
     let imports: Vec<Import> = case
         .calls
         .iter()
-        .map(|&(name, param, resource, _)| Import {
-            service: host::call::service(name).map_or(0, |service| service.number),
-            param,
-            resource,
-        })
+        .map(|&(name, param, resource, _)| import(name, param, resource))
         .collect();
     let mut code = Code::default();
     let (mut argument, mut answer) = (FRAME as i32, (FRAME + ARGUMENTS) as i32);

@@ -1,10 +1,10 @@
 //! What the services are tried with: resources, calls and runs.
 
-use nfl_abi::image::{Resource, ResourceKind as K};
+use nfl_abi::image::ResourceKind as K;
 
 use super::{ARGUMENTS, Asked, BYTE_MAX, Case, FRAME, LEN, NETWORK};
 use crate::conform::make::instructions::pattern;
-use crate::conform::make::run;
+use crate::conform::make::{resource, run};
 use crate::conform::vector::{Hex, PartLine, Put, Run};
 
 /// A frame with these arguments, at a time.
@@ -40,20 +40,6 @@ fn frame() -> Vec<u8> {
     frame.extend([0x12, 0x34, 0x01, 0xbb]);
     frame.extend(pattern(FRAME - frame.len(), 8));
     frame
-}
-
-fn resource(name: &str, kind: K, key_bytes: u16, value_bytes: u16, capacity: u32) -> Resource {
-    Resource {
-        name: name.to_string(),
-        kind,
-        key_bytes,
-        value_bytes,
-        capacity,
-        idle_ns: 0,
-        first: 0,
-        flow_key: false,
-        layout: 0,
-    }
 }
 
 fn entry(key: &[u8], value: &[u8]) -> Put {
