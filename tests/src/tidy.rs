@@ -318,6 +318,35 @@ fn what_the_readme_promises_is_what_continuous_integration_runs() {
     );
 }
 
+/// Links, and paths in code that begin with a directory of the repository.
+#[test]
+fn documents_name_files_that_are_there() {
+    let files = files();
+    let directories = files
+        .iter()
+        .filter_map(|path| Some(path.split_once('/')?.0));
+    let directories: BTreeSet<&str> = directories.collect();
+    let is_path = |text: &&str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+        let top = text.split_once('/').map_or("", |(top, _)| top);
+        directories.contains(top) && text.chars().all(is_plain)
+    };
+    let mut findings = Vec::new();
+    for (path, text) in sources() {
+        if !path.ends_with(".md") {
+            continue;
+        }
+        let here = root().join(&path);
+        let links = text.split("](").skip(1);
+        let links = links.filter_map(|rest| rest.split(['#', ')']).next());
+        let links = links.filter(|link| !link.contains(':') && !here.with_file_name(link).exists());
+        let named = text.split('`').filter(is_path);
+        let named = named.filter(|name| !root().join(name).exists());
+        findings.extend(links.chain(named).map(|name| format!("{path}: {name}")));
+    }
+    report("documents name files that are there", findings);
+}
+
 #[test]
 fn diagnostic_codes_are_in_order_and_explained() {
     let mut findings = Vec::new();
