@@ -1,13 +1,17 @@
-//! The programs in the book and the README compile.
+//! The programs in the book and the README compile, and what the book shows of our output is what is put out.
 //!
-//! In: blocks of the Markdown files that are marked as `nfl`. Guaranteed: a block without a
+//! In: blocks of the Markdown files that are marked as `nfl`, and figures on some pages. Guaranteed: a block without a
 //! function or header of its own is taken as the body of a handler; blocks that are marked
 //! `nfl wrong E123` have exactly that finding.
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use nfl::conform;
+use nfl::{Compiler, Limits, MemoryFiles, Style, render};
+use nfl_abi::ABI_VERSION;
 use nfl_abi::codes::CODES;
+use nfl_abi::hash::crc32c;
 use nfl_tests::pipeline::{check_text, render_all};
 use nfl_tests::root;
 
@@ -118,9 +122,63 @@ fn programs_in_the_book_compile() {
 }
 
 #[test]
+fn the_program_of_the_introduction_is_as_small_as_it_says() {
+    let page = page("docs/src/introduction.md");
+    let (_, _, program) = &blocks(&page)[0];
+    let checking = check_text("block.nfl", &whole(program));
+    let sets = [
+        ("clients", "10.1.0.0/16"),
+        ("servers", "10.2.0.0/16"),
+        ("port", "5432"),
+    ];
+    let sets = sets.map(|(name, value)| (name.to_string(), value.to_string()));
+    let stages = checking
+        .function(None)
+        .and_then(|f| checking.stages(f, &sets));
+    let image = &stages.expect("it can be compiled")[0].image;
+    let (code, constants) = (image.code.len(), image.constants.len());
+    let says = format!("is {code} bytes of RISC-V code and {constants} bytes of constants");
+    assert!(words(&page).contains(&says), "the program {says}");
+}
+
+#[test]
+fn the_finding_in_the_book_is_what_the_compiler_says() {
+    let source = fs::read_to_string(root().join("examples/acme/paths/Trace.nfl"));
+    let source = source.expect("it is an example");
+    let tested = "        if (used < 8) {\n            nodes[used] = (u32) node.id;\n            used += 1;\n        }\n";
+    assert!(source.contains(tested));
+    let untested = "        nodes[used] = (u32) node.id;\n        used += 1;\n";
+    let source = source.replace(tested, untested);
+    let files = MemoryFiles::from([("Trace.nfl", source.as_str())]);
+    let build = Compiler::new(Limits::EDGE).build(&files, "Trace.nfl");
+    let style = Style::Human { color: false };
+    let said = build.diagnostics.iter();
+    let said: String = said.map(|d| render(d, build.sources(), style)).collect();
+    let page = page("docs/src/command-line.md");
+    assert!(page.contains(&format!("```text\n{said}```\n")), "{said}");
+}
+
+#[test]
+fn the_vectors_are_those_that_the_book_tells() {
+    let suite = conform::all();
+    let (many, crc) = (suite.vectors.len(), crc32c(suite.to_text().as_bytes()));
+    let says = format!("vectors  {many} of version 1, machine {ABI_VERSION}, CRC-32C {crc:08x}\n");
+    assert!(page("docs/src/conformance.md").contains(&says), "{says}");
+}
+
+/// A page of the book.
+fn page(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("the book has this page")
+}
+
+/// A text on one line.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<&str>>().join(" ")
+}
+
+#[test]
 fn the_book_lists_every_page() {
-    let summary =
-        fs::read_to_string(root().join("docs/src/SUMMARY.md")).expect("the book has a summary");
+    let summary = page("docs/src/SUMMARY.md");
     for (path, _) in pages() {
         let name = path.rsplit('/').next().unwrap_or_default();
         let listed = summary.contains(&format!("({name})"))
@@ -134,8 +192,7 @@ fn the_book_lists_every_page() {
 
 #[test]
 fn the_book_lists_every_diagnostic_code() {
-    let page =
-        fs::read_to_string(root().join("docs/src/diagnostics.md")).expect("the book has that page");
+    let page = page("docs/src/diagnostics.md");
     let rows = CODES
         .iter()
         .map(|code| format!("| {} | {} |", code.text, code.title));
