@@ -5,13 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_abi::host::Host as _;
-use nfl_abi::host::SERVICES;
-use nfl_abi::host::call::takes;
 use nfl_abi::image::{Resource, ResourceKind};
-use nfl_vm::{Bound, Part, Services, State, TernaryRule};
+use nfl_vm::{Part, State, TernaryRule};
 use prefix_trie::{Prefix, PrefixMap};
 
-use common::{Chance, bind, call, operations, resource, run};
+use common::{Chance, Node, call, operations, resource};
 
 #[path = "common/state.rs"]
 mod common;
@@ -176,7 +174,7 @@ fn a_ring_chooses_as_the_book_says() {
     const PICKS: u64 = 20;
     for capacity in [3, 100] {
         let mut chance = Chance(9);
-        let mut ring = Node::new(resource(ResourceKind::Ring, 0, 4, capacity));
+        let mut ring = Node::new(resource(ResourceKind::Ring, 0, 4, capacity), &["ring.pick"]);
         let mut members: BTreeMap<[u8; 4], u64> = BTreeMap::new();
         let places = u64::from(capacity * 128).max(1024).next_power_of_two();
         for _ in 0..operations() / 2 / PICKS {
@@ -215,20 +213,19 @@ fn a_ring_chooses_as_the_book_says() {
         let expected: Vec<_> = members.keys().map(|m| (m.to_vec(), Vec::new())).collect();
         assert_eq!(is, expected);
         // The order in which they came and went does not matter.
-        let mut again = state(resource(ResourceKind::Ring, 0, 4, capacity));
+        let mut again = Node::new(resource(ResourceKind::Ring, 0, 4, capacity), &["ring.pick"]);
         for member in members.keys().rev() {
-            again.insert("it", member, &[]).expect("room");
+            again.state.insert("it", member, &[]).expect("room");
         }
-        assert_eq!(again.entries("it"), ring.state.entries("it"));
+        assert_eq!(again.state.entries("it"), ring.state.entries("it"));
         for word in 0..100u32 {
-            let pick = |state: &mut State| {
-                let bound = bind(state, &["ring.pick"]);
-                run(&bound, state, |services| {
+            let pick = |node: &mut Node| {
+                node.run(|services| {
                     let [address, _] = call(services, 0, &[word << 25]);
                     services.value(address).map(<[u8]>::to_vec)
                 })
             };
-            assert_eq!(pick(&mut again), pick(&mut ring.state));
+            assert_eq!(pick(&mut again), pick(&mut ring));
         }
     }
 }
@@ -237,7 +234,10 @@ fn a_ring_chooses_as_the_book_says() {
 #[test]
 fn the_first_rule_that_fits_is_found_among_many() {
     let mut chance = Chance(10);
-    let mut rules = Node::new(resource(ResourceKind::Ternary, 8, 4, 300));
+    let mut rules = Node::new(
+        resource(ResourceKind::Ternary, 8, 4, 300),
+        &["ternary.match"],
+    );
     let mut model: Vec<TernaryRule> = Vec::new();
     // Each time there are about as many lookups.
     for n in 0..operations() / 32 {
@@ -320,34 +320,15 @@ fn the_first_rule_that_fits_is_found_among_many() {
     }
 }
 
-/// A state with one resource, and its first service.
-struct Node {
-    state: State,
-    bound: Bound,
-}
-
-impl Node {
-    fn new(resource: Resource) -> Node {
-        let of_kind = SERVICES.iter().find(|s| takes(s, resource.kind));
-        let service = of_kind.expect("each kind has a service").name;
-        let mut state = state(resource);
-        let bound = bind(&mut state, &[service]);
-        Node { state, bound }
-    }
-
-    fn run(&mut self, calls: impl FnOnce(&mut Services<'_>)) {
-        run(&self.bound, &mut self.state, calls);
-    }
-}
-
 /// Ageing at the corners of the clock: the first nanosecond and the last.
 #[test]
 fn entries_age_at_the_ends_of_time_too() {
     for idle_ns in [1, 10, u64::MAX] {
-        let mut flows = Node::new(Resource {
+        let table = Resource {
             idle_ns,
             ..resource(ResourceKind::FlowTable, 1, 1, 2)
-        });
+        };
+        let mut flows = Node::new(table, &["flow.get"]);
         flows.state.insert("it", &[1], &[1]).expect("room");
         flows.run(|services| assert_eq!(services.lookup(0, &[1]), Some(&[1][..])));
         flows.state.advance(idle_ns - 1);
@@ -370,12 +351,13 @@ fn entries_age_at_the_ends_of_time_too() {
 /// What a run found stays, whatever it then puts there, and however often.
 #[test]
 fn values_stay_while_a_run_replaces_them() {
-    let mut table = resource(ResourceKind::FlowTable, 4, 4, 3);
-    table.idle_ns = 1_000;
-    let mut state = state(table);
-    let bound = bind(&mut state, &["flow.get", "flow.put", "flow.remove"]);
+    let table = Resource {
+        idle_ns: 1_000,
+        ..resource(ResourceKind::FlowTable, 4, 4, 3)
+    };
+    let mut flows = Node::new(table, &["flow.get", "flow.put", "flow.remove"]);
     for _ in 0..3 {
-        run(&bound, &mut state, |services| {
+        flows.run(|services| {
             let mut found = Vec::new();
             for n in 0..500u32 {
                 assert_eq!(call(services, 1, &[n % 3, n])[0], 1);

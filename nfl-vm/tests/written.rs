@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use nfl_abi::host::Host as _;
 use nfl_abi::image::{Resource, ResourceKind};
-use nfl_vm::{Bound, Count, Rates, Services, State};
+use nfl_vm::{Count, Rates, Services, State};
 
-use common::{Chance, PACKET_BYTES, bind, call, operations, resource, run};
+use common::{Chance, Node, PACKET_BYTES, call, operations, resource};
 
 #[path = "common/state.rs"]
 #[expect(dead_code, reason = "tests of tables use the rest")]
@@ -19,50 +19,31 @@ const IDLE_NS: u64 = 100;
 /// Operations in a run at most.
 const AT_ONCE: u64 = 20;
 
-/// A state with one resource, services bound to it, and chance.
-struct Node {
-    state: State,
-    bound: Bound,
-    chance: Chance,
-}
-
-impl Node {
-    fn new(resource: Resource, services: &[&str]) -> Node {
-        let mut state = State::new(&[resource]).expect("one resource");
-        let bound = bind(&mut state, services);
-        let chance = Chance(1);
-        Node {
-            state,
-            bound,
-            chance,
-        }
-    }
-
-    /// All operations, some in each run, and some time between runs; `check` sees the state now and then.
-    fn operate(
-        &mut self,
-        later_ns: u64,
-        mut operation: impl FnMut(&mut Services<'_>, &mut Chance, u64),
-        mut check: impl FnMut(&State),
-    ) {
-        let mut left = operations();
-        while left > 0 {
-            let many = (1 + self.chance.below(AT_ONCE)).min(left);
-            left -= many;
-            self.state.advance(self.chance.below(later_ns));
-            let now_ns = self.state.clock_ns();
-            run(&self.bound, &mut self.state, |services| {
-                for _ in 0..many {
-                    operation(services, &mut self.chance, now_ns);
-                }
-            });
-            if left.is_multiple_of(64) {
-                check(&self.state);
+/// All operations on a node, some in each run, and some time between runs; `check` sees the state now and then.
+fn operate(
+    node: &mut Node,
+    later_ns: u64,
+    mut operation: impl FnMut(&mut Services<'_>, &mut Chance, u64),
+    mut check: impl FnMut(&State),
+) {
+    let mut chance = Chance(1);
+    let mut left = operations();
+    while left > 0 {
+        let many = (1 + chance.below(AT_ONCE)).min(left);
+        left -= many;
+        node.state.advance(chance.below(later_ns));
+        let now_ns = node.state.clock_ns();
+        node.run(|services| {
+            for _ in 0..many {
+                operation(services, &mut chance, now_ns);
             }
+        });
+        if left.is_multiple_of(64) {
+            check(&node.state);
         }
-        check(&self.state);
-        assert_eq!(self.state.clone(), self.state);
     }
+    check(&node.state);
+    assert_eq!(node.state.clone(), node.state);
 }
 
 /// Entries with the times of their last use.
@@ -148,7 +129,7 @@ fn a_flow_table_forgets_what_is_idle_and_nothing_else() {
         entries.sort_by_key(|(key, _)| key.iter().rev().copied().collect::<Vec<u8>>());
         assert_eq!(entries, expected);
     };
-    node.operate(8, operation, check);
+    operate(&mut node, 8, operation, check);
 }
 
 #[test]
@@ -194,7 +175,7 @@ fn the_lowest_free_slot_is_taken() {
             }
         }
     };
-    node.operate(8, operation, |_| {});
+    operate(&mut node, 8, operation, |_| {});
 }
 
 #[test]
@@ -231,7 +212,7 @@ fn registers_add_at_their_width() {
                 }
             }
         };
-        node.operate(2, operation, |_| {});
+        operate(&mut node, 2, operation, |_| {});
     }
 }
 
@@ -255,7 +236,7 @@ fn counters_count_packets_and_bytes() {
             assert_eq!(state.counter("it", index), Ok(count(packets)));
         }
     };
-    node.operate(2, operation, check);
+    operate(&mut node, 2, operation, check);
 }
 
 #[test]
@@ -283,7 +264,7 @@ fn counters_by_key_forget_what_is_idle() {
             assert_eq!(counted, Ok(count(packets)));
         }
     };
-    node.operate(8, operation, check);
+    operate(&mut node, 8, operation, check);
 }
 
 /// The packets, all of one length.
@@ -368,5 +349,5 @@ fn a_meter_keeps_its_rates_for_each_key() {
             model.insert(place.unwrap_or(model.len()), bucket);
         }
     };
-    node.operate(100_000_000, operation, |_| {});
+    operate(&mut node, 100_000_000, operation, |_| {});
 }

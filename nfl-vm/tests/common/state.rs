@@ -88,6 +88,24 @@ pub(crate) fn run<T>(
     calls(&mut Services::new(bound, state, Layer::Network, &context))
 }
 
+/// A state with one resource, and services that are bound to it.
+pub(crate) struct Node {
+    pub(crate) state: State,
+    bound: Bound,
+}
+
+impl Node {
+    pub(crate) fn new(resource: Resource, services: &[&str]) -> Node {
+        let mut state = State::new(&[resource]).expect("one resource");
+        let bound = bind(&mut state, services);
+        Node { state, bound }
+    }
+
+    pub(crate) fn run<T>(&mut self, calls: impl FnOnce(&mut Services<'_>) -> T) -> T {
+        run(&self.bound, &mut self.state, calls)
+    }
+}
+
 /// The words that the service of an import answers.
 pub(crate) fn call(services: &mut Services<'_>, import: usize, args: &[u32]) -> [u32; 2] {
     let mut words = [0; ARGS_MAX];
