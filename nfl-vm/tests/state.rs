@@ -102,122 +102,8 @@ impl Node {
     }
 }
 
-/// Entries in a list, each with the time of its last use.
-#[derive(Default)]
-struct Model {
-    entries: Vec<(u8, u8, u64)>,
-    capacity: usize,
-}
-
-impl Model {
-    fn live(&mut self, key: u8, now_ns: u64) -> Option<&mut (u8, u8, u64)> {
-        let mut entries = self.entries.iter_mut();
-        entries.find(|entry| entry.0 == key && now_ns - entry.2 < IDLE_NS)
-    }
-
-    fn put(&mut self, key: u8, value: u8, now_ns: u64) -> bool {
-        self.entries
-            .retain(|entry| now_ns - entry.2 < IDLE_NS && entry.0 != key);
-        let room = self.entries.len() < self.capacity;
-        if room {
-            self.entries.push((key, value, now_ns));
-        }
-        room
-    }
-}
-
 proptest! {
     #![proptest_config(config())]
-
-    #[test]
-    fn a_flow_table_forgets_what_is_idle_and_nothing_else(
-        capacity in 1u32..5,
-        ops in prop::collection::vec((0u8..5, 0u8..6, any::<u8>(), 0u64..6), 1..60),
-    ) {
-        let mut node = Node::new(&[resource(ResourceKind::FlowTable, 1, 1, capacity)]);
-        let mut model = Model { capacity: capacity as usize, ..Model::default() };
-        let mut now_ns = 0;
-        for (op, key, value, later) in ops {
-            now_ns += later;
-            node.state.advance(later);
-            let word = u32::from(key);
-            match op {
-                0 | 1 => {
-                    let (done, ..) = node.call("flow.put", &[word, value.into()]);
-                    // A live key is replaced even when the table is full.
-                    prop_assert_eq!(done == 1, model.put(key, value, now_ns));
-                }
-                2 => {
-                    let (.., found) = node.call("flow.get", &[word]);
-                    let entry = model.live(key, now_ns);
-                    prop_assert_eq!(found, entry.as_ref().map(|entry| vec![entry.1]));
-                    entry.into_iter().for_each(|entry| entry.2 = now_ns);
-                }
-                3 => {
-                    let (done, ..) = node.call("flow.touch", &[word]);
-                    let entry = model.live(key, now_ns);
-                    prop_assert_eq!(done == 1, entry.is_some());
-                    entry.into_iter().for_each(|entry| entry.2 = now_ns);
-                }
-                _ => {
-                    let (done, ..) = node.call("flow.remove", &[word]);
-                    prop_assert_eq!(done == 1, model.live(key, now_ns).is_some());
-                    model.entries.retain(|entry| entry.0 != key);
-                }
-            }
-            let mut live: Vec<(Vec<u8>, Vec<u8>)> = (0..6)
-                .filter_map(|key| model.live(key, now_ns).map(|e| (vec![e.0], vec![e.1])))
-                .collect();
-            live.sort();
-            prop_assert_eq!(node.state.entries("it").expect("a table"), live);
-        }
-    }
-
-    #[test]
-    fn the_lowest_free_slot_is_taken(
-        capacity in 1u32..5,
-        ops in prop::collection::vec((0u8..6, 0u32..6, any::<u8>(), 0u64..6), 1..60),
-    ) {
-        let mut resource = resource(ResourceKind::Slots, 0, 1, capacity);
-        resource.first = 1024;
-        let mut node = Node::new(&[resource]);
-        let mut model: Vec<Option<(u8, u64)>> = vec![None; capacity as usize];
-        let mut now_ns = 0;
-        for (op, number, value, later) in ops {
-            now_ns += later;
-            node.state.advance(later);
-            for slot in &mut model {
-                *slot = slot.filter(|slot| now_ns - slot.1 < IDLE_NS);
-            }
-            let slot = 1024 + number;
-            let known = model.get_mut(number as usize);
-            match op {
-                0..=2 => {
-                    let free = model.iter().position(Option::is_none);
-                    let (found, taken, _) = node.call("slot.take", &[value.into()]);
-                    prop_assert_eq!((found == 1).then_some(taken), free.map(|at| 1024 + at as u32));
-                    if let Some(at) = free {
-                        model[at] = Some((value, now_ns));
-                    }
-                }
-                3 => {
-                    let (.., found) = node.call("slot.get", &[slot]);
-                    prop_assert_eq!(found, known.as_ref().and_then(|s| s.map(|s| vec![s.0])));
-                    known.into_iter().flatten().for_each(|slot| slot.1 = now_ns);
-                }
-                4 => {
-                    let (done, ..) = node.call("slot.touch", &[slot]);
-                    prop_assert_eq!(done == 1, known.as_ref().is_some_and(|slot| slot.is_some()));
-                    known.into_iter().flatten().for_each(|slot| slot.1 = now_ns);
-                }
-                _ => {
-                    let (done, ..) = node.call("slot.remove", &[slot]);
-                    let was = known.and_then(Option::take);
-                    prop_assert_eq!(done == 1, was.is_some());
-                }
-            }
-        }
-    }
 
     #[test]
     fn the_longest_prefix_wins(
@@ -263,27 +149,6 @@ proptest! {
         let key = u32::from_le_bytes([high, low, port, 0xff]);
         let (.., found) = node.call("ternary.match", &[key]);
         prop_assert_eq!(found, expected.map(|(_, n)| vec![n]));
-    }
-
-    #[test]
-    fn registers_add_at_their_width(
-        bytes in prop::sample::select(vec![1u16, 2, 4, 8]),
-        words in prop::collection::vec(any::<u64>(), 1..8),
-        index in 0u32..4,
-    ) {
-        let mut node = Node::new(&[resource(ResourceKind::Register, 0, bytes, 3)]);
-        let mask = u64::MAX >> (64 - u32::from(bytes) * 8);
-        let mut sum = 0u64;
-        for word in words {
-            let both = [index, word as u32, (word >> 32) as u32];
-            let (low, high, _) = node.call("register.add", &both);
-            if index < 3 {
-                sum = sum.wrapping_add(word) & mask;
-            }
-            prop_assert_eq!(u64::from(low) | u64::from(high) << 32, sum);
-            let (low, high, _) = node.call("register.get", &[index]);
-            prop_assert_eq!(u64::from(low) | u64::from(high) << 32, sum);
-        }
     }
 
     /// Over any time a bucket lets through what its rate gives in it, and its burst: not more, and

@@ -16,6 +16,9 @@ mod common;
 
 const IDLE_NS: u64 = 100;
 
+/// Those of flow tables and slots: full at once, soon, and now and then.
+const CAPACITIES: [u32; 3] = [1, 4, 50];
+
 /// Operations in a run at most.
 const AT_ONCE: u64 = 20;
 
@@ -85,17 +88,20 @@ impl<V> Model<V> {
 
 #[test]
 fn a_flow_table_forgets_what_is_idle_and_nothing_else() {
-    const CAPACITY: u32 = 50;
+    CAPACITIES.into_iter().for_each(flows);
+}
+
+fn flows(capacity: u32) {
     let table = Resource {
         idle_ns: IDLE_NS,
-        ..resource(ResourceKind::FlowTable, 4, 4, CAPACITY)
+        ..resource(ResourceKind::FlowTable, 4, 4, capacity)
     };
     let services = ["flow.get", "flow.put", "flow.touch", "flow.remove"];
     let mut node = Node::new(table, &services);
-    let model = std::cell::RefCell::new(Model::new(CAPACITY));
+    let model = std::cell::RefCell::new(Model::new(capacity));
     let operation = |services: &mut Services<'_>, chance: &mut Chance, now_ns: u64| {
         let mut model = model.borrow_mut();
-        let key = chance.below(100) as u32;
+        let key = chance.below(u64::from(capacity) * 2) as u32;
         match chance.below(8) {
             0..=2 => {
                 let value = chance.next() as u32;
@@ -134,24 +140,27 @@ fn a_flow_table_forgets_what_is_idle_and_nothing_else() {
 
 #[test]
 fn the_lowest_free_slot_is_taken() {
+    CAPACITIES.into_iter().for_each(slots);
+}
+
+fn slots(capacity: u32) {
     const FIRST: u32 = 1024;
-    const CAPACITY: u32 = 100;
     let slots = Resource {
         first: FIRST,
         idle_ns: IDLE_NS,
-        ..resource(ResourceKind::Slots, 0, 4, CAPACITY)
+        ..resource(ResourceKind::Slots, 0, 4, capacity)
     };
     let services = ["slot.get", "slot.take", "slot.touch", "slot.remove"];
     let mut node = Node::new(slots, &services);
-    let mut model = Model::new(CAPACITY);
+    let mut model = Model::new(capacity);
     let operation = |services: &mut Services<'_>, chance: &mut Chance, now_ns: u64| {
-        let slot = FIRST + chance.below(u64::from(CAPACITY) + 2) as u32;
+        let slot = FIRST + chance.below(u64::from(capacity) + 2) as u32;
         match chance.below(8) {
             0..=3 => {
                 let value = chance.next() as u32;
                 let [done, taken] = call(services, 1, &[value]);
                 model.forget(now_ns);
-                let mut slots = FIRST..FIRST + CAPACITY;
+                let mut slots = FIRST..FIRST + capacity;
                 let free = slots.find(|slot| !model.entries.contains_key(slot));
                 assert_eq!((done == 1).then_some(taken), free);
                 assert_eq!(
