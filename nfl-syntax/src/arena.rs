@@ -225,7 +225,7 @@ impl<I: Id, T> Index<I> for SharedVec<I, T> {
     }
 }
 
-/// A shared node that is changed is one's own from then on.
+/// All shared nodes are copied where one of them is changed while others have them.
 impl<I: Id, T: Clone> IndexMut<I> for SharedVec<I, T> {
     fn index_mut(&mut self, id: I) -> &mut T {
         match id.index().checked_sub(self.first.len()) {

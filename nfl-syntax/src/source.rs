@@ -45,7 +45,7 @@ impl SourceMap {
         })
     }
 
-    /// The file that was added first, a library that is shared apart: the root file of a program.
+    /// The root file of a program: the first that is not of a shared library.
     pub fn root(&self) -> Option<&SourceFile> {
         self.files.first_own()
     }

@@ -202,7 +202,7 @@ impl<'a> Frame<'a> {
         Frame::new(&mut self.buffer[from..], 0, len)
     }
 
-    /// The packet as host code works on it that calls no services: its bytes, and behind a short one zeros up to
+    /// The packet as host code works on it that does not resize it: its bytes, and behind a short one zeros up to
     /// the window. Nothing when the buffer ends before that.
     #[cfg(feature = "jit")]
     #[inline]

@@ -118,7 +118,6 @@ fn generated_modules_stay_within_their_proofs() {
     show("modules", tally);
 }
 
-/// Each case of the verifier is the smallest program that shows something.
 #[test]
 fn cases_agree_as_host_code() {
     let mut done = Native::default();
@@ -134,6 +133,7 @@ fn cases_agree_as_host_code() {
     eprintln!("cases as host code: {done:?}");
 }
 
+/// Each case of the verifier is the smallest program that shows something.
 #[test]
 fn changed_cases_stay_within_their_proofs() {
     let images = described();
