@@ -386,7 +386,7 @@ impl Block<'_> {
         if let Some(host) = &self.setting.host
             && self.ran.images.is_multiple_of(host.one_in)
         {
-            match host.note(self.number, &contained, &self.limits, PACKETS) {
+            match host.compare(self.number, &contained, &self.limits, PACKETS) {
                 Ok(native) => self.ran.native.add(native),
                 Err(what) => self.violation("o9", &what),
             }

@@ -5,7 +5,7 @@
 //! each instruction: outcome, packet, `carried` area and state. All of it follows from the image alone.
 //!
 //! Host code is not checked while it runs, so a mistake may end the process or never come back. Therefore what runs is written
-//! down before ([`Host::note`]), and a run that takes too long ends the process ([`Host::watch`]).
+//! down before ([`Host::compare`]), and a run that takes too long ends the process ([`Host::watch`]).
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ use super::run::Contained;
 use crate::agree::jit;
 use crate::conform::fills;
 
-/// What host code was good for.
+/// How many images and packets were compared.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Native {
     /// Images that were compiled.
@@ -166,7 +166,11 @@ impl Engines {
         start: &Start,
         number: u32,
     ) -> Result<(), String> {
-        let checked = checked(&mut self.checked, index, start);
+        let checked = in_packet(start, |packet, carried| {
+            let given = (packet, &start.context, carried);
+            let budget = Budget::Proven;
+            self.checked.run_traced(index, given, budget, |_| {})
+        });
         let entries = &image.manifest.entries;
         let role = entries.get(index).map(|entry| entry.role);
         let first = entries.iter().position(|entry| Some(entry.role) == role);
@@ -177,7 +181,9 @@ impl Engines {
         ] {
             let after = match in_frame_of {
                 Some(role) => in_frame(instance, role, start),
-                None => in_packet(instance, index, start),
+                None => in_packet(start, |packet, carried| {
+                    instance.run_entry(index, packet, &start.context, carried, Budget::Proven)
+                }),
             };
             if after != checked {
                 return Err(format!(
@@ -201,19 +207,14 @@ fn uncounted(outcome: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
     })
 }
 
-fn checked(instance: &mut Instance, index: usize, start: &Start) -> After {
+/// In a packet with a buffer of its own.
+fn in_packet(
+    start: &Start,
+    run: impl FnOnce(&mut Packet, &mut [u8]) -> Result<Outcome, Fault>,
+) -> After {
     let mut packet = Packet::from(&start.packet[..]).with_room(start.room.0, start.room.1);
     let mut carried = start.carried.clone();
-    let given = (&mut packet, &start.context, &mut carried[..]);
-    let outcome = instance.run_traced(index, given, Budget::Proven, |_| {});
-    (uncounted(outcome), packet.bytes().to_vec(), carried)
-}
-
-fn in_packet(instance: &mut Instance, index: usize, start: &Start) -> After {
-    let mut packet = Packet::from(&start.packet[..]).with_room(start.room.0, start.room.1);
-    let mut carried = start.carried.clone();
-    let context = &start.context;
-    let outcome = instance.run_entry(index, &mut packet, context, &mut carried, Budget::Proven);
+    let outcome = run(&mut packet, &mut carried);
     (uncounted(outcome), packet.bytes().to_vec(), carried)
 }
 
@@ -266,7 +267,7 @@ impl Host {
     /// # Errors
     ///
     /// As [`compare`].
-    pub fn note(
+    pub fn compare(
         &self,
         block: u64,
         contained: &Contained,
