@@ -7,6 +7,7 @@ use std::path::Path;
 
 use place::{CONTRACT, Place, Ran, capture, frame};
 
+mod book;
 mod elves;
 mod engines;
 mod pages;
