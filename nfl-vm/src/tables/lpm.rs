@@ -59,9 +59,13 @@ impl Lpm {
     }
 
     /// Where the value of the longest prefix is.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, address: &[u8]) -> Option<u32> {
-        self.trie.find(address).checked_sub(1)
+        let leaf = match address.try_into() {
+            Ok(four) => self.trie.find_four(four),
+            Err(_) => self.trie.find(address),
+        };
+        leaf.checked_sub(1)
     }
 
     /// The value there.

@@ -134,11 +134,27 @@ impl Trie {
     /// The leaf of the longest prefix.
     #[inline]
     pub(super) fn find(&self, address: &[u8]) -> u32 {
-        if let Some((&[first, second], behind)) = address.split_first_chunk::<SHORT_BYTES>() {
+        self.find_rest(address)
+    }
+
+    /// The same for an address of four bytes.
+    #[inline(always)]
+    pub(super) fn find_four(&self, address: [u8; 4]) -> u32 {
+        self.find_rest(Few {
+            bytes: u32::from_le_bytes(address).into(),
+            left: 4,
+        })
+    }
+
+    #[inline(always)]
+    fn find_rest<R: Rest>(&self, address: R) -> u32 {
+        if let Some((first, behind)) = address.next()
+            && let Some((second, behind)) = behind.next()
+        {
             let at = usize::from(first) << 8 | usize::from(second);
             if let Some(&next) = self.short.get(at) {
-                let found = match behind.split_first() {
-                    Some((&third, behind)) if next & WIDE != 0 => {
+                let found = match behind.next() {
+                    Some((third, behind)) if next & WIDE != 0 => {
                         let run = (next & !WIDE) as usize + usize::from(third);
                         self.find_from(self.runs[run], behind)
                     }
@@ -154,15 +170,15 @@ impl Trie {
     }
 
     /// The leaf that is found here, or behind.
-    #[inline]
-    fn find_from(&self, mut next: u32, mut rest: &[u8]) -> u32 {
+    #[inline(always)]
+    fn find_from<R: Rest>(&self, mut next: u32, mut rest: R) -> u32 {
         let mut found = NOTHING;
         while next & BELOW != 0 {
             let node = &self.nodes[(next & !BELOW) as usize];
             if node.found != NOTHING {
                 found = node.found;
             }
-            let Some((&byte, behind)) = node.behind_path(rest).split_first() else {
+            let Some((byte, behind)) = rest.behind_path(node) else {
                 return found;
             };
             next = self.next(node, byte);
@@ -181,24 +197,78 @@ impl Trie {
     }
 }
 
-impl Node {
-    /// What comes behind the path; nothing when something else than the path comes.
-    #[inline]
-    fn behind_path<'a>(&self, rest: &'a [u8]) -> &'a [u8] {
-        let skip = usize::from(self.skip);
-        let leads = match rest.first_chunk() {
+/// The bytes of an address that no level has read yet.
+trait Rest: Copy {
+    /// The first of them, and those behind it.
+    fn next(self) -> Option<(u8, Self)>;
+
+    /// The same behind the path of a node; nothing when something else than the path comes.
+    fn behind_path(self, node: &Node) -> Option<(u8, Self)>;
+}
+
+impl Rest for &[u8] {
+    #[inline(always)]
+    fn next(self) -> Option<(u8, Self)> {
+        self.split_first().map(|(&byte, behind)| (byte, behind))
+    }
+
+    #[inline(always)]
+    fn behind_path(self, node: &Node) -> Option<(u8, Self)> {
+        let skip = usize::from(node.skip);
+        let leads = match self.first_chunk() {
             // Without branches, since those that paths decide are not foreseen.
-            Some(&head) => {
-                let [a, b, c, d, e, f] = self.path;
-                let path = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-                (u64::from_le_bytes(head) ^ path) & ((1 << (skip * 8)) - 1) == 0
-            }
-            None => skip == 0 || rest.iter().zip(self.path()).all(|(a, b)| a == b),
+            Some(&head) => (u64::from_le_bytes(head) ^ node.path_word()) & below(skip) == 0,
+            None => skip == 0 || self.iter().zip(node.path()).all(|(a, b)| a == b),
         };
-        match rest.get(skip..) {
-            Some(behind) if leads => behind,
-            _ => &[],
+        if leads {
+            self.get(skip..)?.next()
+        } else {
+            None
         }
+    }
+}
+
+/// At most eight bytes, the first one lowest, with zeros above.
+#[derive(Clone, Copy)]
+struct Few {
+    bytes: u64,
+    left: usize,
+}
+
+impl Rest for Few {
+    #[inline(always)]
+    fn next(self) -> Option<(u8, Self)> {
+        let behind = Few {
+            bytes: self.bytes >> 8,
+            left: self.left.checked_sub(1)?,
+        };
+        Some((self.bytes as u8, behind))
+    }
+
+    #[inline(always)]
+    fn behind_path(self, node: &Node) -> Option<(u8, Self)> {
+        let skip = usize::from(node.skip);
+        let leads = (self.bytes ^ node.path_word()) & below(skip) == 0;
+        let behind = Few {
+            bytes: self.bytes >> (skip % 8 * 8),
+            left: self.left.checked_sub(skip)?,
+        };
+        if leads { behind.next() } else { None }
+    }
+}
+
+/// Ones in so many of the lower bytes of a word, at most [`PATH`].
+#[inline(always)]
+fn below(bytes: usize) -> u64 {
+    (1 << (bytes % 8 * 8)) - 1
+}
+
+impl Node {
+    /// The path, its first byte lowest.
+    #[inline(always)]
+    fn path_word(&self) -> u64 {
+        let [a, b, c, d, e, f] = self.path;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
     fn path(&self) -> &[u8] {
