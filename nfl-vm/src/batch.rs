@@ -71,20 +71,16 @@ impl Instance {
                 context,
                 carried,
             } = job;
-            let len = frame.len();
-            let outcome = match start.admits(len, carried.len()) {
-                true if native.is_alone() => match frame.open(native.window()) {
-                    Some(packet) => {
-                        native.run_alone(&loaded, start, (packet, len), context, carried)
-                    }
-                    None => self.run_frame_in_view(role, frame, context, carried, budget),
-                },
-                true => {
-                    let (bound, state, spare) = self.run_parts();
-                    let parts = (&loaded, bound, state);
-                    native.run_frame(parts, start, (frame, spare), context, carried)
+            let opened = match start.admits(frame.len(), carried.len()) {
+                true => native.open(frame),
+                false => None,
+            };
+            let outcome = match opened {
+                Some(opened) => {
+                    let on = self.run_parts();
+                    native.run_in_place(&loaded, on, start, opened, context, carried)
                 }
-                false => self.run_frame_in_view(role, frame, context, carried, budget),
+                None => self.run_frame_in_view(role, frame, context, carried, budget),
             };
             outcomes.push(outcome);
         }

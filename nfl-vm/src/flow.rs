@@ -218,6 +218,7 @@ pub(crate) struct Flows(Vec<FlowTuple>);
 
 impl Flows {
     /// Forgets the flows of the run before.
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -13,7 +13,7 @@
 //!    `carried` area, the constants, a value that a lookup has found, or scratch; and the translator refuses what the proof does
 //!    not say. Host addresses are those regions' plus the same offset: sums of 64 bits are as exact as those of the proof.
 //! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` keeps them), the
-//!    context and the host's services in [`Run`](call::Run), `carried` and the constants by borrows that outlive the call, and
+//!    context and the host's services in the [`Frame`](call::Frame), `carried` and the constants by borrows that outlive the call, and
 //!    scratch in the [`Frame`]. A value stays put until the run is over, because services keep what they answered.
 //! 3. *Control.* Host code leaves a function by its return or into [`call::serve`], which catches panics. A run ends because the
 //!    proof bounds its steps.
@@ -149,7 +149,9 @@ pub(crate) struct Start {
     /// The lengths of packets that it runs for.
     lengths: (usize, usize),
     carried_bytes: usize,
-    reads_context: bool,
+    /// Whether it reads the context as the machine lays it out, and not the words of a
+    /// [`Context`](crate::packet::Context).
+    context_in_bytes: bool,
 }
 
 /// What host code is called as: frame, packet and the packet's length to verdict and operand.
@@ -237,7 +239,7 @@ impl Jit {
                         _ => (entry.need.into(), map::PACKET_MAX as usize),
                     },
                     carried_bytes: manifest.carried.len(),
-                    reads_context: bound.touches.has(Touches::CONTEXT),
+                    context_in_bytes: facts.context_in_bytes && bound.touches.has(Touches::CONTEXT),
                 }
             };
         let bounds = entries.into_iter().zip(proven.entries());

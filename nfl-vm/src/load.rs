@@ -411,25 +411,18 @@ impl Instance {
         if let Some(native) = self.loaded.native().get()
             && let Some(start) = native.start_of(role, budget)
             && start.admits(frame.len(), carried.len())
+            && let Some(opened) = native.open(frame)
         {
-            // Each returns by itself: an outcome that is moved just after it was written makes the processor wait.
-            if !native.is_alone() {
-                let parts = (&self.loaded, &self.bound, &mut self.state);
-                let frame = (frame, &mut self.spare);
-                return native.run_frame(parts, start, frame, context, carried);
-            }
-            let len = frame.len();
-            if let Some(packet) = frame.open(native.window()) {
-                return native.run_alone(&self.loaded, start, (packet, len), context, carried);
-            }
+            let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
+            return native.run_in_place(loaded, on, start, opened, context, carried);
         }
         self.run_frame_in_view(role, frame, context, carried, budget)
     }
 
     /// What runs need beside the program.
     #[cfg(feature = "jit")]
-    pub(crate) fn run_parts(&mut self) -> (&Bound, &mut Home, &mut Vec<u8>) {
-        (&self.bound, &mut self.state, &mut self.spare)
+    pub(crate) fn run_parts(&mut self) -> (&Bound, &mut Home) {
+        (&self.bound, &mut self.state)
     }
 
     /// The same where a buffer is short, or the entry does not run for the packet, or is interpreted.

@@ -412,6 +412,22 @@ pub struct Context {
 pub(crate) const NETWORK_OFFSET_MAX: u8 = 63;
 
 impl Context {
+    /// Where in memory of a little-endian host the word lies that code reads at this offset; nothing for one that is made
+    /// only when the context is told as bytes.
+    #[cfg(feature = "jit")]
+    pub(crate) fn word(offset: u32, clock: bool) -> Option<usize> {
+        Some(match offset {
+            map::context::INGRESS_PORT => mem::offset_of!(Context, ingress_port),
+            map::context::NODE_ID => mem::offset_of!(Context, node_id),
+            map::context::QUEUE_DEPTH => mem::offset_of!(Context, queue_depth),
+            map::context::CLOCK_LOW if clock => mem::offset_of!(Context, clock_ns),
+            map::context::CLOCK_HIGH if clock => mem::offset_of!(Context, clock_ns) + 4,
+            map::context::NEXT_HOP => mem::offset_of!(Context, next_hop),
+            map::context::FLOW => mem::offset_of!(Context, flow),
+            _ => return None,
+        })
+    }
+
     /// The context as code reads it.
     #[inline]
     pub(crate) fn to_bytes(self, clock: bool) -> [u8; map::CONTEXT_BYTES as usize] {

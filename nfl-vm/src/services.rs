@@ -7,6 +7,8 @@
 //! with a miss, and with what lies before the end. A value that a lookup finds stays the same, where it
 //! stands, until the run is over. No call asks for memory, but for what packets tell and mirror.
 
+use std::mem;
+
 use nfl_abi::Layer;
 use nfl_abi::hash::{crc32c, siphash32};
 use nfl_abi::host::call::ARGS_MAX;
@@ -18,13 +20,35 @@ use crate::outcome::{Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
 #[cfg(feature = "jit")]
-use crate::tables::Sought;
+use crate::tables::{Aged, Now, Sought};
 use crate::tables::{Filled, Store};
 
 /// The imports of an image, with the places of its resources in one state.
 #[derive(Clone, Debug)]
 pub struct Bound {
-    pub(crate) slots: Vec<Slot>,
+    slots: Vec<Slot>,
+    /// The places of the resources alone, for those who need nothing else: [`NOWHERE`] where there is none.
+    #[cfg(feature = "jit")]
+    places: Vec<u32>,
+}
+
+/// No place in a state.
+#[cfg(feature = "jit")]
+const NOWHERE: u32 = u32::MAX;
+
+impl Bound {
+    /// Imports, with the places of the image's resources in a state.
+    pub(crate) fn new(mut slots: Vec<Slot>, stores: &[usize]) -> Bound {
+        for slot in &mut slots {
+            let store = slot.resource.and_then(|at| stores.get(usize::from(at)));
+            slot.store = store.copied();
+        }
+        Bound {
+            #[cfg(feature = "jit")]
+            places: slots.iter().map(Slot::place).collect(),
+            slots,
+        }
+    }
 }
 
 /// One import.
@@ -36,9 +60,9 @@ pub(crate) struct Slot {
     /// Whether entries have no values.
     bare: bool,
     param: u16,
-    pub(crate) resource: Option<u8>,
+    resource: Option<u8>,
     /// The place of its resource in the state.
-    pub(crate) store: Option<usize>,
+    store: Option<usize>,
     flow_key: bool,
 }
 
@@ -58,6 +82,12 @@ impl Slot {
             flow_key: resource.is_some_and(|resource| resource.flow_key),
             call,
         })
+    }
+
+    #[cfg(feature = "jit")]
+    fn place(&self) -> u32 {
+        let place = self.store.and_then(|at| u32::try_from(at).ok());
+        place.unwrap_or(NOWHERE)
     }
 }
 
@@ -147,14 +177,19 @@ impl Op {
 pub(crate) struct RunMemory {
     flows: Flows,
     found: Vec<Found>,
+    mirrors: Vec<Mirror>,
     given: Given,
 }
 
 impl RunMemory {
     /// Forgets the run before.
+    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.flows.clear();
         self.found.clear();
+        if !self.mirrors.is_empty() {
+            self.mirrors.clear();
+        }
     }
 }
 
@@ -166,12 +201,12 @@ struct Found {
 }
 
 /// Where the packet of a run begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Begins {
+    /// Where it began when the run began: with the header of the handler's layer.
+    There,
     /// With its IP header.
     Network,
-    /// With an Ethernet header; the IP header is at this offset.
-    Link(Option<usize>),
     /// Unknown since the handler put something in front.
     Anywhere,
 }
@@ -181,10 +216,10 @@ enum Begins {
 pub struct Services<'a> {
     bound: &'a Bound,
     state: &'a mut State,
+    layer: Layer,
+    context: &'a Context,
     begins: Begins,
-    /// The port on which the packet came in.
-    port: u16,
-    effects: Effects,
+    priority: Option<u32>,
 }
 
 /// The largest value has 65,535 bytes, so each has 16 bits of addresses for itself.
@@ -198,18 +233,16 @@ impl<'a> Services<'a> {
         bound: &'a Bound,
         state: &'a mut State,
         layer: Layer,
-        context: &Context,
+        context: &'a Context,
     ) -> Services<'a> {
         state.begin(context.clock_ns);
         Services {
             bound,
             state,
-            begins: match layer {
-                Layer::Network => Begins::Network,
-                Layer::Link => Begins::Link(context.network_offset.map(usize::from)),
-            },
-            port: context.ingress_port as u16,
-            effects: Effects::default(),
+            layer,
+            context,
+            begins: Begins::There,
+            priority: None,
         }
     }
 
@@ -217,12 +250,15 @@ impl<'a> Services<'a> {
     #[cfg(feature = "jit")]
     #[inline]
     pub(crate) fn has_effects(&self) -> bool {
-        self.effects.priority.is_some() || !self.effects.mirrors.is_empty()
+        self.priority.is_some() || !self.state.run.memory.mirrors.is_empty()
     }
 
     /// What the run did with the packet beside changing its bytes.
     pub fn into_effects(self) -> Effects {
-        self.effects
+        Effects {
+            mirrors: mem::take(&mut self.state.run.memory.mirrors),
+            priority: self.priority,
+        }
     }
 
     /// What a lookup through this import finds under a key: `table.get`, `lpm.get`, `ternary.match` and
@@ -234,20 +270,26 @@ impl<'a> Services<'a> {
         Some(self.state.stores[store].value(at))
     }
 
-    /// What a lookup finds under a key that the resource has as it stands, and no flow.
+    /// The table of exact keys behind an import, if only controllers fill it.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn seek(&mut self, import: usize, key: impl Sought) -> Option<&[u8]> {
-        let now = self.state.now();
+    pub(crate) fn filled(&self, import: usize) -> Option<&Aged> {
         match self.store(import)? {
             Store::Filled(filled) => match &**filled {
-                Filled::Exact(table) => table.seek(key, now.ns).map(|cell| table.value(cell)),
+                Filled::Exact(table) => Some(table),
                 _ => None,
             },
-            Store::Exact(table) => {
-                let cell = table.find(key, now)?;
-                Some(table.value(cell))
-            }
+            _ => None,
+        }
+    }
+
+    /// The same if packets fill it too, and the time.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn aged(&mut self, import: usize) -> Option<(&mut Aged, Now)> {
+        let now = self.state.now();
+        match self.store_mut(import)? {
+            Store::Exact(table) => Some((table, now)),
             _ => None,
         }
     }
@@ -255,7 +297,7 @@ impl<'a> Services<'a> {
     /// What the longest prefix of an address of so many bytes has.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn route<const N: usize>(&mut self, import: usize, key: [u8; N]) -> Option<&[u8]> {
+    pub(crate) fn route<const N: usize>(&self, import: usize, key: [u8; N]) -> Option<&[u8]> {
         match self.store(import)? {
             Store::Filled(filled) => match &**filled {
                 Filled::Lpm(lpm) => lpm.find(&key).map(|cell| lpm.value(cell)),
@@ -270,7 +312,7 @@ impl<'a> Services<'a> {
     #[inline(always)]
     pub(crate) fn count_known(&mut self, import: usize, key: impl Sought, bytes: u32) -> bool {
         let now = self.state.now();
-        match self.store(import) {
+        match self.store_mut(import) {
             Some(Store::KeyedCounters(counters)) => counters.count_known(key, bytes, now),
             _ => false,
         }
@@ -294,7 +336,7 @@ impl<'a> Services<'a> {
     #[cfg(feature = "jit")]
     pub(crate) fn count(&mut self, import: usize, index: u32, bytes: u32) {
         let now = self.state.now();
-        match self.store(import) {
+        match self.store_mut(import) {
             Some(Store::Counters(counters)) => counters.count(index, bytes),
             Some(Store::KeyedCounters(counters)) => counters.count(&[], bytes, now),
             _ => {}
@@ -315,7 +357,7 @@ impl<'a> Services<'a> {
             false => None,
         };
         let tuple = tuple.map_or([0; FLOW_KEY_BYTES], FlowTuple::key);
-        match self.store(import) {
+        match self.store_mut(import) {
             Some(Store::KeyedCounters(counters)) => {
                 counters.count(if by_flow { &tuple } else { key }, bytes, now);
             }
@@ -335,9 +377,16 @@ impl<'a> Services<'a> {
 
     #[cfg(feature = "jit")]
     #[inline(always)]
-    fn store(&mut self, import: usize) -> Option<&mut Store> {
-        let store = self.bound.slots.get(import)?.store?;
-        self.state.stores.get_mut(store)
+    fn store(&self, import: usize) -> Option<&Store> {
+        let &place = self.bound.places.get(import)?;
+        self.state.stores.get(place as usize)
+    }
+
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    fn store_mut(&mut self, import: usize) -> Option<&mut Store> {
+        let &place = self.bound.places.get(import)?;
+        self.state.stores.get_mut(place as usize)
     }
 
     #[inline]
@@ -370,7 +419,7 @@ impl<'a> Services<'a> {
         let Some(slot) = self.bound.slots.get(import) else {
             return Return::Fault;
         };
-        let mut given = std::mem::take(&mut self.state.run.memory.given);
+        let mut given = mem::take(&mut self.state.run.memory.given);
         let answer = match (given.read(slot, args, memory), slot.store) {
             (None, _) => Return::Fault,
             (Some(()), Some(store)) => {
@@ -430,7 +479,8 @@ impl<'a> Services<'a> {
             (Op::Charge, Store::Meter(meter)) => one(meter.charge(key, word, now) as u32),
             (_, Store::Exact(_)) if !known => one(0),
             (Op::Join, Store::Exact(ports)) => {
-                one(ports.put(&self.port.to_le_bytes(), &[], now).into())
+                let port = self.context.ingress_port as u16;
+                one(ports.put(&port.to_le_bytes(), &[], now).into())
             }
             (Op::Members, Store::Exact(_)) => one(topic_group(at)),
             (Op::Put, Store::Exact(table)) => one(table.put(key, second, now).into()),
@@ -499,7 +549,7 @@ impl<'a> Services<'a> {
                     port: first,
                     packet,
                 };
-                self.effects.mirrors.push(mirror);
+                self.state.run.memory.mirrors.push(mirror);
                 nothing()
             }
             Op::Flow => {
@@ -529,7 +579,7 @@ impl<'a> Services<'a> {
         let block = &given.blocks[0];
         match slot.op {
             Op::Priority => {
-                self.effects.priority = Some(first);
+                self.priority = Some(first);
                 nothing()
             }
             Op::Reverse => match self.state.run.memory.flows.tuple(first).copied() {
@@ -573,7 +623,7 @@ impl<'a> Services<'a> {
     fn pushed(&mut self, bytes: u32) {
         // A network handler puts network headers in front; what a link handler puts there is
         // asked when it is asked for, since its bytes are written later.
-        if bytes > 0 && !matches!(self.begins, Begins::Network) {
+        if bytes > 0 && !self.begins_with_network() {
             self.begins = Begins::Anywhere;
         }
     }
@@ -581,9 +631,16 @@ impl<'a> Services<'a> {
     /// The offset of the IP header.
     fn network_at(&self, packet: &[u8]) -> Option<usize> {
         match self.begins {
-            Begins::Network => Some(0),
-            Begins::Link(at) => at,
-            Begins::Anywhere => network_offset(packet),
+            _ if self.begins_with_network() => Some(0),
+            Begins::There => self.context.network_offset.map(usize::from),
+            _ => network_offset(packet),
+        }
+    }
+
+    fn begins_with_network(&self) -> bool {
+        match self.begins {
+            Begins::There => self.layer == Layer::Network,
+            begins => begins == Begins::Network,
         }
     }
 }

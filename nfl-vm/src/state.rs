@@ -164,14 +164,10 @@ impl State {
             let slot = Slot::new(import, resources);
             slot.ok_or(StateError::Service(import.service))
         });
-        let mut slots = slots.collect::<Result<Vec<Slot>, StateError>>()?;
+        let slots = slots.collect::<Result<Vec<Slot>, StateError>>()?;
         self.declare(resources)?;
         let stores: Vec<usize> = resources.iter().map(|r| self.by_name[&r.name]).collect();
-        for slot in &mut slots {
-            let store = slot.resource.and_then(|at| stores.get(usize::from(at)));
-            slot.store = store.copied();
-        }
-        Ok(Bound { slots })
+        Ok(Bound::new(slots, &stores))
     }
 }
 
@@ -183,6 +179,7 @@ impl State {
     }
 
     /// Sets the clock; it never goes back.
+    #[inline]
     pub fn set_clock(&mut self, now_ns: u64) {
         self.clock_ns = self.clock_ns.max(now_ns);
     }
@@ -193,7 +190,7 @@ impl State {
     }
 
     /// Begins a run: its time, and what the controller published meanwhile.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self, clock_ns: u64) {
         self.set_clock(clock_ns);
         self.run.number += 1;
@@ -203,7 +200,7 @@ impl State {
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn catch_up(&mut self) {
         if self.run.unsettled {
             self.settle();

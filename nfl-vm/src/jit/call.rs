@@ -7,6 +7,7 @@
 use std::ffi::c_void;
 use std::mem::{MaybeUninit, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, SigRef, Signature, Type, Value};
@@ -18,30 +19,37 @@ use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
 
 use super::facts::Line;
+use super::run::Place;
 use super::translate::{FRAME, Translator};
-use super::{Native, Unsupported};
+use super::{Entry, Native, Unsupported};
 use crate::memory::{SCRATCH_BASE, network_moved};
-use crate::packet::{self, View};
+use crate::packet::{self, Context, View};
 use crate::services::Services;
 
-/// What a run and its host code share.
+/// What a run and its host code share, and what services work on.
 #[repr(C)]
 pub(super) struct Frame<'a, 'p> {
     /// The packet's first byte, and behind its last one zeros up to the window.
-    pub(super) packet: *mut u8,
+    packet: *mut u8,
+    context: *const u8,
+    carried: *mut u8,
+    constants: *const u8,
     pub(super) len: u32,
     /// How a service has ended the run: [`GOING`] while none has.
     pub(super) status: u32,
-    pub(super) context: *const u8,
-    pub(super) carried: *mut u8,
-    pub(super) constants: *const u8,
-    pub(super) run: *mut Run<'a, 'p>,
-    /// The words of a call.
-    pub(super) args: [u32; ARGS_MAX],
     /// The instruction that finished the run, where the verdict may be a fault.
     pub(super) pc: u32,
+    /// The words of a call, as far as it has arguments.
+    args: [MaybeUninit<u32>; ARGS_MAX],
+    pub(super) services: Services<'a>,
+    held: Held<'a, 'p>,
+    pub(super) native: &'a Native,
+    /// The context as code reads it.
+    bytes: ContextBytes,
     scratch: MaybeUninit<[u8; map::SCRATCH_BYTES as usize]>,
 }
+
+type ContextBytes = [u8; map::CONTEXT_BYTES as usize];
 
 /// No service has ended the run.
 pub(super) const GOING: u32 = 0;
@@ -69,36 +77,55 @@ pub(super) enum Held<'a, 'p> {
     Moving(&'a mut View<'p>),
 }
 
-/// What services work on during a run.
-pub(super) struct Run<'a, 'p> {
-    pub(super) services: Services<'a>,
-    pub(super) packet: Held<'a, 'p>,
-    pub(super) context: [u8; map::CONTEXT_BYTES as usize],
-    pub(super) native: &'a Native,
+impl Held<'_, '_> {
+    fn start(&mut self) -> Place {
+        match self {
+            Held::Still(frame) => frame.start(),
+            Held::Moving(view) => (view.start(), view.len()),
+        }
+    }
 }
 
 impl<'a, 'p> Frame<'a, 'p> {
-    /// The frame of a run on what these pointers point to.
+    /// The frame of a run; it stays where it is once host code is [called](Frame::call).
     #[inline(always)]
     pub(super) fn new(
-        (packet, len): (*mut u8, usize),
-        context: *const u8,
+        native: &'a Native,
+        services: Services<'a>,
+        (held, (packet, len)): (Held<'a, 'p>, Place),
         carried: *mut u8,
-        constants: *const u8,
-        run: *mut Run<'a, 'p>,
     ) -> Frame<'a, 'p> {
         Frame {
             packet,
+            context: ptr::null(),
+            carried,
+            constants: native.constants.as_ptr(),
             len: len as u32,
             status: GOING,
-            context,
-            carried,
-            constants,
-            run,
-            args: [0; ARGS_MAX],
             pc: 0,
+            args: [MaybeUninit::uninit(); ARGS_MAX],
+            services,
+            held,
+            native,
+            bytes: [0; map::CONTEXT_BYTES as usize],
             scratch: MaybeUninit::uninit(),
         }
+    }
+
+    /// Calls a function that reads this context.
+    #[inline(always)]
+    pub(super) fn call(&mut self, function: Entry, context: *const u8) -> u64 {
+        self.context = context;
+        let (packet, len) = (self.packet, self.len);
+        function((&raw mut *self).cast(), packet, len)
+    }
+
+    /// The same for a function that reads the context as the machine lays it out.
+    #[inline(always)]
+    pub(super) fn call_with_bytes(&mut self, function: Entry, context: &Context) -> u64 {
+        self.bytes = context.to_bytes(self.native.reads_clock);
+        let context = (&raw mut self.bytes).cast_const().cast();
+        self.call(function, context)
     }
 
     /// What a run without services reads of a frame.
@@ -130,7 +157,7 @@ impl<'a, 'p> Frame<'a, 'p> {
 /// What a service sees of memory.
 struct Seen<'r, 'p> {
     packet: &'r mut View<'p>,
-    context: &'r mut [u8; map::CONTEXT_BYTES as usize],
+    context: &'r mut ContextBytes,
     constants: &'r [u8],
     scratch: *const u8,
 }
@@ -200,10 +227,9 @@ impl Memory for Seen<'_, '_> {
 
 /// Calls a service for host code; answers the words of `a0` and `a1`, or the host address of a value.
 extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
-    let frame: *mut Frame<'_, '_> = frame.cast();
-    // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
-    let (frame, run) = unsafe { (&mut *frame, &mut *(*frame).run) };
-    let answer = catch_unwind(AssertUnwindSafe(|| answer(frame, run, slot as usize)));
+    // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs.
+    let frame: &mut Frame<'_, '_> = unsafe { &mut *frame.cast() };
+    let answer = catch_unwind(AssertUnwindSafe(|| answer(frame, slot as usize)));
     match answer.unwrap_or(Err(REFUSED)) {
         Ok(words) => words,
         Err(status) => {
@@ -213,51 +239,44 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
     }
 }
 
-fn answer(frame: &mut Frame<'_, '_>, run: &mut Run<'_, '_>, slot: usize) -> Result<u64, u32> {
-    let Run {
+fn answer(frame: &mut Frame<'_, '_>, slot: usize) -> Result<u64, u32> {
+    let Frame {
+        args,
         services,
-        packet,
-        context,
+        held,
         native,
-    } = run;
-    match packet {
-        Held::Moving(view) => answer_on(frame, (services, context, native), view, slot),
-        Held::Still(still) => {
-            // The buffer is long enough, so nothing moves there.
-            let mut spare = Vec::new();
-            let mut view = still.view(native.window as u32, &mut spare);
-            answer_on(frame, (services, context, native), &mut view, slot)
-        }
-    }
-}
-
-type Others<'r, 'a> = (
-    &'r mut Services<'a>,
-    &'r mut [u8; map::CONTEXT_BYTES as usize],
-    &'r Native,
-);
-
-fn answer_on(
-    frame: &mut Frame<'_, '_>,
-    (services, context, native): Others<'_, '_>,
-    packet: &mut View<'_>,
-    slot: usize,
-) -> Result<u64, u32> {
+        bytes,
+        scratch,
+        ..
+    } = frame;
     let call = native.calls.get(slot).ok_or(REFUSED)?;
-    let mut seen = Seen {
-        packet,
-        context,
-        constants: &native.constants,
-        scratch: frame.scratch.as_ptr().cast(),
+    let mut words = [0; ARGS_MAX];
+    for ((word, arg), _) in words.iter_mut().zip(&*args).zip(call.operands()) {
+        // SAFETY: host code has written the words of the call.
+        *word = unsafe { arg.assume_init() };
+    }
+    let mut ask = |packet: &mut View<'_>| {
+        let mut seen = Seen {
+            packet,
+            context: bytes,
+            constants: &native.constants,
+            scratch: scratch.as_ptr().cast(),
+        };
+        services.call(slot, words, &mut seen)
     };
-    let (first, second) = match services.call(slot, frame.args, &mut seen) {
+    let answer = match held {
+        Held::Moving(view) => ask(view),
+        // The buffer is long enough, so nothing moves there.
+        Held::Still(still) => ask(&mut still.view(native.window as u32, &mut Vec::new())),
+    };
+    let (first, second) = match answer {
         Return::Words(first, second) => (first, second),
         Return::NoRoom if call.resizes => return Err(NO_ROOM),
         Return::NoRoom | Return::Fault => return Err(REFUSED),
     };
     if call.resizes {
-        frame.packet = packet.start();
-        frame.len = packet.len() as u32;
+        let (packet, len) = held.start();
+        (frame.packet, frame.len) = (packet, len as u32);
     }
     match call.answer {
         Answer::Nothing => Ok(0),

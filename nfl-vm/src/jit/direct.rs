@@ -18,7 +18,7 @@ use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
 
 use super::Unsupported;
-use super::call::{Frame, REFUSED, Run};
+use super::call::{Frame, REFUSED};
 use super::facts::Line;
 use super::translate::Translator;
 use crate::tables::{Sought, Words};
@@ -47,25 +47,27 @@ const WORDS: u16 = 2 * WORD;
 /// The way to a service, if there is a direct one.
 fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
     let (kind, by_flow) = resource.map_or((None, false), |r| (Some(r.kind), r.flow_key));
-    let is_lpm = kind == Some(ResourceKind::Lpm);
-    let is_ternary = kind == Some(ResourceKind::Ternary);
-    let in_words = |bytes| bytes > 0 && bytes <= WORDS && !by_flow && !is_ternary;
+    let in_words = |bytes| bytes > 0 && bytes <= WORDS && !by_flow;
     Some(match (call.service.name, call.args(), call.answer) {
         (
             "table.get" | "lpm.get" | "ternary.match" | "flow.get",
             &[Arg::Block(bytes)],
             Answer::Value(_),
-        ) => match in_words(bytes) {
-            true if is_lpm && bytes == 4 => Way::Words(route, find_two, bytes),
-            true if !is_lpm => Way::Words(find_one, find_two, bytes),
+        ) => match kind {
+            Some(ResourceKind::Table) if in_words(bytes) => Way::Words(find_one, find_two, bytes),
+            Some(ResourceKind::FlowTable) if in_words(bytes) => {
+                Way::Words(find_aged_one, find_aged_two, bytes)
+            }
+            Some(ResourceKind::Lpm) if bytes == 4 => Way::Words(route, find_two, bytes),
             _ => Way::Block(find, bytes),
         },
-        ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => {
-            match in_words(bytes) && !is_lpm {
-                true => Way::Words(has_one, has_two, bytes),
-                false => Way::Block(has, bytes),
+        ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => match kind {
+            Some(ResourceKind::Set) if in_words(bytes) => Way::Words(has_one, has_two, bytes),
+            Some(ResourceKind::FlowSet) if in_words(bytes) => {
+                Way::Words(has_aged_one, has_aged_two, bytes)
             }
-        }
+            _ => Way::Block(has, bytes),
+        },
         ("hash.crc32c", &[Arg::Block(bytes)], _) => Way::Block(hash, bytes),
         ("counter.count", &[Arg::Block(bytes)], _) => match in_words(bytes) {
             true => Way::Words(count_one, count_two, bytes),
@@ -79,12 +81,10 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
 
 /// What a function here is called for: it answers 0 when it panics.
 #[inline(always)]
-fn within(frame: *mut c_void, answer: impl FnOnce(&mut Run<'_, '_>, u32) -> u64) -> u64 {
-    let frame: *mut Frame<'_, '_> = frame.cast();
-    // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs, and whose run lives as long.
-    let (frame, run) = unsafe { (&mut *frame, &mut *(*frame).run) };
-    let len = frame.len;
-    let answer = catch_unwind(AssertUnwindSafe(|| answer(run, len)));
+fn within(frame: *mut c_void, answer: impl FnOnce(&mut Frame<'_, '_>) -> u64) -> u64 {
+    // SAFETY: host code hands on the frame it was called with, which is not borrowed while it runs.
+    let frame: &mut Frame<'_, '_> = unsafe { &mut *frame.cast() };
+    let answer = catch_unwind(AssertUnwindSafe(|| answer(frame)));
     answer.unwrap_or_else(|_| {
         frame.status = REFUSED;
         0
@@ -105,9 +105,8 @@ unsafe fn block<'b>(at: *const u8, bytes: u32) -> &'b [u8] {
 extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) -> u64 {
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
-    within(frame, |run, _| {
-        let value = run.services.lookup(slot as usize, key);
-        value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+    within(frame, |frame| {
+        found(frame.services.lookup(slot as usize, key))
     })
 }
 
@@ -121,18 +120,41 @@ extern "C" fn find_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -
 
 #[inline(always)]
 fn find_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    within(frame, |run, _| {
-        let value = run.services.seek(slot as usize, key);
-        value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+    within(frame, |frame| {
+        let table = frame.services.filled(slot as usize);
+        found(table.and_then(|table| table.lookup(key)))
+    })
+}
+
+extern "C" fn find_aged_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+    find_aged(frame, slot, Words([key]))
+}
+
+extern "C" fn find_aged_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+    find_aged(frame, slot, Words([first, second]))
+}
+
+#[inline(always)]
+fn find_aged(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
+    within(frame, |frame| {
+        found(frame.services.aged(slot as usize).and_then(|(table, now)| {
+            let cell = table.find(key, now)?;
+            Some(table.value(cell))
+        }))
     })
 }
 
 extern "C" fn route(frame: *mut c_void, slot: u32, address: u64) -> u64 {
-    within(frame, |run, _| {
+    within(frame, |frame| {
         let address = (address as u32).to_le_bytes();
-        let value = run.services.route(slot as usize, address);
-        value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
+        found(frame.services.route(slot as usize, address))
     })
+}
+
+/// The address of a value, or 0.
+#[inline(always)]
+fn found(value: Option<&[u8]>) -> u64 {
+    value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
 }
 
 extern "C" fn has_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
@@ -145,15 +167,33 @@ extern "C" fn has_two(frame: *mut c_void, slot: u32, first: u64, second: u64) ->
 
 #[inline(always)]
 fn has_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    within(frame, |run, _| {
-        run.services.seek(slot as usize, key).is_some().into()
+    within(frame, |frame| {
+        let table = frame.services.filled(slot as usize);
+        table.is_some_and(|table| table.has(key)).into()
+    })
+}
+
+extern "C" fn has_aged_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+    has_aged(frame, slot, Words([key]))
+}
+
+extern "C" fn has_aged_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+    has_aged(frame, slot, Words([first, second]))
+}
+
+#[inline(always)]
+fn has_aged(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
+    within(frame, |frame| {
+        let table = frame.services.aged(slot as usize);
+        let cell = table.and_then(|(table, now)| table.find(key, now));
+        cell.is_some().into()
     })
 }
 
 extern "C" fn has(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) -> u64 {
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
-    within(frame, |run, _| run.services.has(slot as usize, key).into())
+    within(frame, |frame| frame.services.has(slot as usize, key).into())
 }
 
 extern "C" fn hash(_: *mut c_void, _: u32, key: *const u8, bytes: u32) -> u64 {
@@ -184,8 +224,8 @@ fn crc32c_by_instruction(bytes: &[u8]) -> u32 {
 extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) -> u64 {
     // SAFETY: host code calls this with a block.
     let key = unsafe { block(key, bytes) };
-    within(frame, |run, len| {
-        run.services.count_key(slot as usize, key, len);
+    within(frame, |frame| {
+        frame.services.count_key(slot as usize, key, frame.len);
         0
     })
 }
@@ -200,34 +240,34 @@ extern "C" fn count_two(frame: *mut c_void, slot: u32, first: u64, second: u64) 
 
 #[inline(always)]
 fn count_words(frame: *mut c_void, slot: u32, key: impl Sought, first: u64, second: u64) -> u64 {
-    within(frame, |run, len| {
-        if !run.services.count_known(slot as usize, key, len) {
-            count_new(run, slot, len, [first, second]);
+    within(frame, |frame| {
+        if !frame.services.count_known(slot as usize, key, frame.len) {
+            count_new(frame, slot, [first, second]);
         }
         0
     })
 }
 
 #[cold]
-fn count_new(run: &mut Run<'_, '_>, slot: u32, len: u32, words: [u64; 2]) {
-    let call = run.native.calls.get(slot as usize);
+fn count_new(frame: &mut Frame<'_, '_>, slot: u32, words: [u64; 2]) {
+    let call = frame.native.calls.get(slot as usize);
     if let Some(&[Arg::Block(bytes)]) = call.map(Call::args) {
         let words = words.map(u64::to_le_bytes);
         let key = words.as_flattened().get(..bytes.into());
-        run.services
-            .count_key(slot as usize, key.unwrap_or(&[]), len);
+        let key = key.unwrap_or(&[]);
+        frame.services.count_key(slot as usize, key, frame.len);
     }
 }
 
 extern "C" fn count(frame: *mut c_void, slot: u32, index: u32) -> u64 {
-    within(frame, |run, len| {
-        run.services.count(slot as usize, index, len);
+    within(frame, |frame| {
+        frame.services.count(slot as usize, index, frame.len);
         0
     })
 }
 
 extern "C" fn register(frame: *mut c_void, slot: u32, index: u32) -> u64 {
-    within(frame, |run, _| run.services.register(slot as usize, index))
+    within(frame, |frame| frame.services.register(slot as usize, index))
 }
 
 impl Translator<'_, '_> {

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 
 use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{Answer, Arg, Call};
+use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_abi::{Image, ImageLimits, Limits};
 use nfl_isa::{Inst, Op, Reg};
 use nfl_verify::{Holds, Known, Range, Region, SubroutineBound};
 
 use super::Unsupported;
+use crate::packet::Context;
 
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,6 +58,10 @@ pub(super) struct Facts {
     pub(super) in_memory: u64,
     /// Whether some service answers addresses.
     pub(super) finds: bool,
+    /// Whether the context must lie in memory as the machine lays it out: something reads otherwise than the words of
+    /// [`Context`], or a service changes it.
+    pub(super) context_in_bytes: bool,
+    reads_clock: bool,
 }
 
 /// The image is proved already, so nothing is too large here.
@@ -81,6 +87,8 @@ impl Facts {
             finds: calls
                 .iter()
                 .any(|call| matches!(call.answer, Answer::Value(_))),
+            context_in_bytes: calls.iter().any(|call| call.resizes),
+            reads_clock: image.manifest.rights.has(Right::Clock),
         };
         let mut visit = |pc: u32, known: &Known<'_>| {
             let rest = image.code.get(pc as usize..).unwrap_or(&[]);
@@ -99,7 +107,19 @@ impl Facts {
         self.lines.binary_search_by_key(&pc, |line| line.pc).ok()
     }
 
+    /// Where a load of the context finds its word in a [`Context`].
+    pub(super) fn context_word(&self, at: Range, bytes: i64) -> Option<i32> {
+        let at = whole_word(at, bytes)?;
+        let word = Context::word(u32::from(at) * 4, self.reads_clock)?;
+        i32::try_from(word).ok()
+    }
+
     fn note(&mut self, line: Line, known: &Known<'_>, calls: &[Call]) {
+        if let (Some(bytes), Holds::Address(Region::Context, range)) = (size(line.inst.op), line.a)
+        {
+            let at = moved(range, line.inst.imm.into());
+            self.context_in_bytes |= self.context_word(at, bytes).is_none();
+        }
         if let (Some(bytes), Holds::Address(Region::Scratch, range)) = (size(line.inst.op), line.a)
         {
             let at = moved(range, line.inst.imm.into());

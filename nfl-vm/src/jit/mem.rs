@@ -44,7 +44,12 @@ impl Translator<'_, '_> {
             }
             _ => {}
         }
-        let place = self.host_place(line, region, at)?;
+        let place = match self.facts.context_word(at, bytes) {
+            Some(word) if region == Region::Context && !self.facts.context_in_bytes => {
+                (self.start(region), word)
+            }
+            _ => self.host_place(line, region, at)?,
+        };
         let flags = self.flags(region);
         if is_load {
             let value = self.load(inst.op, flags, place);

@@ -3,8 +3,8 @@
 //! In: a compiled program, an entry, a packet and what the node adds. Out: the outcome. Guaranteed: the function is called with
 //! what it was compiled for, and what is not a verdict that the manifest allows is the fault that it is for the interpreter.
 //!
-//! A program without services needs the packet's bytes and nothing else that a run could move, so its runs have a way of their
-//! own, which is short enough to become part of the caller's loop.
+//! A run that leaves its packet where it is becomes part of the caller's loop: it needs the packet's bytes and, for services, a
+//! [`Frame`] on the stack.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -13,7 +13,7 @@ use nfl_abi::image::Verdict;
 use nfl_abi::map;
 use nfl_abi::{Image, Role};
 
-use super::call::{Frame, GOING, Held, NO_ROOM, Run};
+use super::call::{Frame, GOING, Held, NO_ROOM};
 use super::{Native, Start};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
@@ -22,6 +22,15 @@ use crate::packet::{self, Context, View};
 use crate::run::{admit, outcome};
 use crate::services::{Bound, Services};
 use crate::state::{Home, State};
+
+/// Where a packet begins and how long it is, with zeros behind a short one up to the window.
+pub(super) type Place = (*mut u8, usize);
+
+/// A packet in a buffer that reaches to the window.
+pub(crate) struct Opened<'f, 'p> {
+    frame: &'f mut packet::Frame<'p>,
+    place: Place,
+}
 
 /// The verdict that two words are, if the image may have it.
 pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
@@ -76,34 +85,27 @@ impl Native {
 
     /// Whether the program calls no services.
     #[inline]
-    pub(crate) fn is_alone(&self) -> bool {
+    fn is_alone(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// Bytes of a packet that loads may reach, however short it is.
-    #[inline]
-    pub(crate) fn window(&self) -> usize {
-        self.window
-    }
-
-    /// Runs an entry of a program without services that admits the packet: its bytes, open up to the window, and its length.
-    #[inline]
-    pub(crate) fn run_alone(
+    /// Runs an entry of a program without services that admits the packet: where it begins, open up to the window, and its length.
+    #[inline(always)]
+    fn run_alone(
         &self,
         loaded: &Loaded,
         start: &Start,
-        (packet, len): (&mut [u8], usize),
+        (packet, len): Place,
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
         let bytes: [u8; map::CONTEXT_BYTES as usize];
-        let context = match start.reads_context {
+        let context = match start.context_in_bytes {
             true => {
                 bytes = context.to_bytes(self.reads_clock);
                 bytes.as_ptr()
             }
-            // Code may still ask whether the address is zero, which it never is.
-            false => ptr::dangling(),
+            false => ptr::from_ref(context).cast(),
         };
         let mut frame = MaybeUninit::uninit();
         Frame::alone(
@@ -113,7 +115,7 @@ impl Native {
             self.constants.as_ptr(),
         );
         let function = start.function;
-        let words = function(frame.as_mut_ptr().cast(), packet.as_mut_ptr(), len as u32);
+        let words = function(frame.as_mut_ptr().cast(), packet, len as u32);
         self.decided(loaded, words, || Frame::finished_at(&frame))
     }
 
@@ -128,120 +130,112 @@ impl Native {
         let len = view.len();
         match start.admits(len, carried.len()) {
             true if self.is_alone() => {
-                let packet = (view.readable_mut(), len);
+                let packet = (view.start(), len);
                 self.run_alone(parts.0, start, packet, context, carried)
             }
-            true => self.run_on(parts, start, Held::Moving(view), context, carried),
+            true => self.run_view(parts, start, view, context, carried),
             false => self.refuse(parts, start, (len, context, carried)),
         }
     }
 
-    /// Runs an entry of a program with services on a packet in a buffer of the caller's, which it admits.
-    pub(crate) fn run_frame(
+    /// Opens a packet that runs leave where it is; nothing where they may move it, or its buffer ends before the window.
+    #[inline(always)]
+    pub(crate) fn open<'f, 'p>(&self, frame: &'f mut packet::Frame<'p>) -> Option<Opened<'f, 'p>> {
+        let len = frame.len();
+        match self.resizes {
+            true => None,
+            false => {
+                let place = (frame.open(self.window)?.as_mut_ptr(), len);
+                Some(Opened { frame, place })
+            }
+        }
+    }
+
+    /// Runs an entry that admits the packet, which this program has [opened](Native::open).
+    #[inline(always)]
+    pub(crate) fn run_in_place(
         &self,
-        parts: Parts<'_>,
+        loaded: &Loaded,
+        (bound, state): (&Bound, &mut Home),
         start: &Start,
-        (frame, spare): (&mut packet::Frame<'_>, &mut Vec<u8>),
+        Opened { frame, place }: Opened<'_, '_>,
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        if !self.resizes && frame.open(self.window).is_some() {
-            return self.run_on(parts, start, Held::Still(frame), context, carried);
+        if self.is_alone() {
+            return self.run_alone(loaded, start, place, context, carried);
         }
-        self.run_moving(parts, start, (frame, spare), context, carried)
+        let Home::Own(state) = state else {
+            return self.run_shared((loaded, bound, state), start, frame, context, carried);
+        };
+        let parts = (loaded, bound, &mut **state);
+        self.run_on(parts, start, (Held::Still(frame), place), context, carried)
     }
 
     #[inline(never)]
-    fn run_moving(
-        &self,
-        parts: Parts<'_>,
-        start: &Start,
-        (frame, spare): (&mut packet::Frame<'_>, &mut Vec<u8>),
-        context: &Context,
-        carried: &mut [u8],
-    ) -> Result<Outcome, Fault> {
-        let mut view = frame.view(self.window as u32, spare);
-        self.run_on(parts, start, Held::Moving(&mut view), context, carried)
-    }
-
-    #[inline(always)]
-    fn run_on(
+    fn run_shared(
         &self,
         (loaded, bound, state): Parts<'_>,
         start: &Start,
-        packet: Held<'_, '_>,
+        frame: &mut packet::Frame<'_>,
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        match state {
-            Home::Own(state) => {
-                self.run_with_services((loaded, bound, state), start, packet, context, carried)
-            }
-            Home::Shared(state) => {
-                let mut state = state.lock();
-                let parts = (loaded, bound, &mut *state);
-                self.run_locked(parts, start, packet, context, carried)
-            }
-        }
+        let mut state = state.hold();
+        let parts = (loaded, bound, &mut *state);
+        let place = frame.start();
+        self.run_on(parts, start, (Held::Still(frame), place), context, carried)
     }
 
-    /// Runs an entry while others wait for the state.
     #[inline(never)]
-    fn run_locked(
+    fn run_view(
         &self,
-        parts: (&Loaded, &Bound, &mut State),
+        (loaded, bound, state): Parts<'_>,
         start: &Start,
-        packet: Held<'_, '_>,
+        view: &mut View<'_>,
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        self.run_with_services(parts, start, packet, context, carried)
+        let mut state = state.hold();
+        let parts = (loaded, bound, &mut *state);
+        let place = (view.start(), view.len());
+        self.run_on(parts, start, (Held::Moving(view), place), context, carried)
     }
 
     /// Runs an entry that admits the packet. All that a run needs is made where it stays: what is moved just after it
     /// was written makes the processor wait.
     #[inline(always)]
-    fn run_with_services(
+    fn run_on(
         &self,
         (loaded, bound, state): (&Loaded, &Bound, &mut State),
         start: &Start,
-        packet: Held<'_, '_>,
+        (held, place): (Held<'_, '_>, Place),
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        let mut run = Run {
-            services: Services::new(bound, state, start.layer, context),
-            context: match start.reads_context {
-                true => context.to_bytes(self.reads_clock),
-                false => [0; map::CONTEXT_BYTES as usize],
-            },
-            packet,
-            native: self,
+        let services = Services::new(bound, state, start.layer, context);
+        let mut frame = Frame::new(self, services, (held, place), carried.as_mut_ptr());
+        let words = match start.context_in_bytes {
+            true => frame.call_with_bytes(start.function, context),
+            false => frame.call(start.function, ptr::from_ref(context).cast()),
         };
-        let packet = match &mut run.packet {
-            Held::Still(frame) => frame.start(),
-            Held::Moving(view) => (view.start(), view.len()),
-        };
-        let mut frame = Frame::new(
-            packet,
-            run.context.as_ptr(),
-            carried.as_mut_ptr(),
-            self.constants.as_ptr(),
-            &raw mut run,
-        );
-        let (packet, len) = (frame.packet, frame.len);
-        let words = (start.function)((&raw mut frame).cast(), packet, len);
-        if frame.status != GOING || run.services.has_effects() {
-            let outcome = match frame.status {
-                GOING => self.decided(loaded, words, || frame.pc)?,
-                _ => stopped(loaded.image(), &frame)?,
-            };
-            return Ok(Outcome {
-                effects: run.services.into_effects(),
-                ..outcome
-            });
+        if frame.status != GOING || frame.services.has_effects() {
+            return self.told(loaded, frame, words);
         }
         self.decided(loaded, words, || frame.pc)
+    }
+
+    /// What a run came to that a service ended, or that did more than change the packet.
+    #[cold]
+    fn told(&self, loaded: &Loaded, frame: Frame<'_, '_>, words: u64) -> Result<Outcome, Fault> {
+        let outcome = match frame.status {
+            GOING => self.decided(loaded, words, || frame.pc)?,
+            _ => stopped(loaded.image(), &frame)?,
+        };
+        Ok(Outcome {
+            effects: frame.services.into_effects(),
+            ..outcome
+        })
     }
 
     /// What becomes of a packet that an entry does not run for; the clock goes on all the same.
@@ -255,7 +249,7 @@ impl Native {
         let image = loaded.image();
         let entry = image.manifest.entries.get(start.index);
         let entry = entry.ok_or(Fault::NoSuchEntry(start.index))?;
-        if !self.calls.is_empty() {
+        if !self.is_alone() {
             Services::new(bound, &mut state.hold(), start.layer, context);
         }
         let outcome = admit(image, entry, len, carried.len())?;

@@ -135,11 +135,43 @@ impl Aged {
     /// The cell of a key, which counts as used now.
     #[inline(always)]
     pub(crate) fn find(&mut self, key: impl Sought, now: Now) -> Option<u32> {
-        let cell = self.seek(key, now.ns)?;
-        if self.ageing.idle_ns > 0 {
-            self.uses.renew(cell, now.ns);
+        let cell = self.cell(key)?;
+        match self.ageing.idle_ns {
+            0 => Some(cell),
+            _ => self.find_live(cell, now),
         }
+    }
+
+    #[inline(never)]
+    fn find_live(&mut self, cell: u32, now: Now) -> Option<u32> {
+        if self.is_over(cell, now.ns) {
+            return None;
+        }
+        self.uses.renew(cell, now.ns);
         Some(cell)
+    }
+
+    /// The value of a key, to be changed in place by those who hand out no values, with more bytes behind it; the
+    /// key counts as used now.
+    #[inline(always)]
+    pub(crate) fn find_mut(&mut self, key: impl Sought, now: Now) -> Option<&mut [u8]> {
+        let cell = self.find(key, now)?;
+        self.records.at_mut(cell)?.get_mut(self.value_at..)
+    }
+
+    /// The value of a key where entries stay, with more bytes behind it.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn lookup(&self, key: impl Sought) -> Option<&[u8]> {
+        let cell = self.cell(key)?;
+        self.records.at(cell)?.get(self.value_at..)
+    }
+
+    /// Whether there is a key where entries stay.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn has(&self, key: impl Sought) -> bool {
+        self.cell(key).is_some()
     }
 
     /// The key in a cell.
@@ -152,11 +184,6 @@ impl Aged {
     #[inline]
     pub(crate) fn value(&self, cell: u32) -> &[u8] {
         &self.records.get(cell)[self.value_at..]
-    }
-
-    /// The same, to be changed in place by those who hand out no values.
-    pub(crate) fn value_mut(&mut self, cell: u32) -> &mut [u8] {
-        &mut self.records.get_mut(cell)[self.value_at..]
     }
 
     /// The value of a key, without touching its age.
@@ -244,7 +271,8 @@ impl Aged {
 
     #[inline(always)]
     fn holds(&self, cell: u32, key: impl Sought) -> bool {
-        key.is_in(self.records.get(cell), self.key_bytes)
+        let record = self.records.at(cell);
+        record.is_some_and(|record| key.is_in(record, self.key_bytes))
     }
 
     #[inline]

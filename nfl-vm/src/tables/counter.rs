@@ -220,28 +220,21 @@ impl KeyedCounters {
 
     #[inline]
     pub(crate) fn count(&mut self, key: &[u8], bytes: u32, now: Now) {
-        if !self.count_known(key, bytes, now)
-            && let Some(cell) = self.0.place(key, &[0; COUNT_BYTES], now)
-        {
-            self.count_in(cell, bytes);
+        if !self.count_known(key, bytes, now) {
+            let first = Count::default().counted(bytes);
+            self.0.put(key, &first.to_bytes(), now);
         }
     }
 
     /// Counts for a key that was counted before; answers whether it was.
     #[inline(always)]
     pub(crate) fn count_known(&mut self, key: impl Sought, bytes: u32, now: Now) -> bool {
-        let cell = self.0.find(key, now);
-        if let Some(cell) = cell {
-            self.count_in(cell, bytes);
-        }
-        cell.is_some()
-    }
-
-    #[inline(always)]
-    fn count_in(&mut self, cell: u32, bytes: u32) {
-        if let Some(value) = self.0.value_mut(cell).first_chunk_mut() {
-            *value = Count::from_bytes(&*value).counted(bytes).to_bytes();
-        }
+        let value = self.0.find_mut(key, now);
+        let Some(value) = value.and_then(|value| value.first_chunk_mut()) else {
+            return false;
+        };
+        *value = Count::from_bytes(&*value).counted(bytes).to_bytes();
+        true
     }
 
     /// Sets the counter of a key; answers whether there was room.

@@ -16,8 +16,9 @@ const SPARE: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
     cell_bytes: usize,
-    /// The logarithm of the cells in a chunk.
+    /// The logarithm of the cells in a chunk, and their number less one.
     shift: u32,
+    mask: u32,
     chunks: Vec<Box<[u8]>>,
     /// Cells that were ever taken.
     fresh: u32,
@@ -34,9 +35,11 @@ impl Records {
     pub(crate) fn new(cell_bytes: usize, capacity: u32) -> Records {
         // Keys and values without bytes take none.
         let cells = (CHUNK_BYTES / cell_bytes.max(1)).clamp(1, capacity as usize + 1);
+        let cells = cells.next_power_of_two();
         Records {
             cell_bytes,
-            shift: cells.next_power_of_two().trailing_zeros(),
+            shift: cells.trailing_zeros(),
+            mask: cells as u32 - 1,
             chunks: Vec::new(),
             fresh: 0,
             next: Vec::new(),
@@ -63,6 +66,21 @@ impl Records {
     pub(crate) fn get(&self, cell: u32) -> &[u8] {
         let at = self.within(cell);
         &self.chunks[cell as usize >> self.shift][at..at + self.cell_bytes]
+    }
+
+    /// The bytes of a cell with those of others behind them; nothing for one that was never taken.
+    #[inline(always)]
+    pub(crate) fn at(&self, cell: u32) -> Option<&[u8]> {
+        let chunk = self.chunks.get((cell >> self.shift) as usize)?;
+        chunk.get(self.within(cell)..)
+    }
+
+    /// The same, to be written.
+    #[inline(always)]
+    pub(crate) fn at_mut(&mut self, cell: u32) -> Option<&mut [u8]> {
+        let at = self.within(cell);
+        let chunk = self.chunks.get_mut((cell >> self.shift) as usize)?;
+        chunk.get_mut(at..)
     }
 
     /// The bytes of a cell, to be written.
@@ -108,9 +126,9 @@ impl Records {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn within(&self, cell: u32) -> usize {
-        (cell as usize & ((1 << self.shift) - 1)) * self.cell_bytes
+        (cell & self.mask) as usize * self.cell_bytes
     }
 
     fn grow(&mut self) {
