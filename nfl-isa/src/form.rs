@@ -25,6 +25,8 @@ pub(crate) struct Bits {
     /// Bits of the pattern, and by how much they turn left to their places in the value. All that turn as far stand together,
     /// and those that are not needed are empty.
     turns: [(u16, u32); TURNS_MAX],
+    /// The bits of the value that stand in the pattern.
+    mask: u32,
     /// The number of bits after which the value repeats its sign; 32 for an unsigned value.
     width: u32,
     /// Bits of the value that stand nowhere in the pattern and are always set.
@@ -38,9 +40,11 @@ impl Bits {
     /// From pairs of a bit in the pattern and a bit of the value.
     const fn new(pairs: &[(u32, u32)], width: u32) -> Bits {
         let mut turns = [(0, 0); TURNS_MAX];
+        let mut mask = 0;
         let mut at = 0;
         while at < pairs.len() {
             let (from, to) = pairs[at];
+            mask |= 1 << to;
             let by = (to + 32 - from) % 32;
             let mut turn = 0;
             while turns[turn].0 != 0 && turns[turn].1 != by {
@@ -51,6 +55,7 @@ impl Bits {
         }
         Bits {
             turns,
+            mask,
             width,
             set: 0,
         }
@@ -241,14 +246,7 @@ impl Form {
     #[inline]
     pub(crate) fn unpack(&self, half: u16) -> Result<Inst, DecodeError> {
         let imm = self.imm.gather(half);
-        if let Some(why) = self.if_zero
-            && imm == 0
-        {
-            return Err(why);
-        }
-        if let Some(why) = self.if_x0
-            && FULL.gather(half) == Reg::ZERO
-        {
+        if let Some(why) = self.instead(half, imm) {
             return Err(why);
         }
         Ok(Inst {
@@ -260,6 +258,15 @@ impl Form {
         })
     }
 
+    /// What a pattern of this row with this immediate is instead of an instruction.
+    #[inline]
+    fn instead(&self, half: u16, imm: i32) -> Option<DecodeError> {
+        let is_zero = imm == 0;
+        let is_x0 = FULL.gather(half) == Reg::ZERO;
+        let zero = self.if_zero.filter(|_| is_zero);
+        zero.or_else(|| self.if_x0.filter(|_| is_x0))
+    }
+
     /// The rows that stand for an operation, in their order.
     pub(crate) fn of_op(op: Op) -> impl Iterator<Item = &'static Form> {
         let rows = ROWS.get(op as usize).into_iter().flatten();
@@ -268,8 +275,9 @@ impl Form {
 
     /// The pattern of this row that stands for exactly this instruction.
     pub(crate) fn pack(&self, inst: &Inst) -> Option<u16> {
-        // Most rows that are asked cannot name the registers.
-        if !(self.rd.names(inst.rd) && self.rs1.names(inst.rs1) && self.rs2.names(inst.rs2)) {
+        // Most rows that are asked cannot name the registers, or have no room for the immediate.
+        let names = self.rd.names(inst.rd) && self.rs1.names(inst.rs1) && self.rs2.names(inst.rs2);
+        if !names || !self.imm.holds(inst.imm) {
             return None;
         }
         let half = self.bits
@@ -277,13 +285,14 @@ impl Form {
             | self.rs1.scatter(inst.rs1)
             | self.rs2.scatter(inst.rs2)
             | self.imm.scatter(inst.imm);
-        // Most immediates do not fit, and this is the quickest way to see it.
-        if self.imm.gather(half) != inst.imm {
+        // Operands that share a place come back different unless they are equal.
+        let regs = [self.rd, self.rs1, self.rs2].map(|place| place.gather(half));
+        if regs != [inst.rd, inst.rs1, inst.rs2] || self.instead(half, inst.imm).is_some() {
             return None;
         }
-        // What did not fit comes back different, and a pattern that belongs to an earlier row is not this one.
-        let meant = Form::find(half).is_some_and(|form| form.text == self.text);
-        (meant && self.unpack(half) == Ok(*inst)).then_some(half)
+        // A pattern that belongs to an earlier row is not this one.
+        let is_meant = |form: &Form| (form.mask, form.bits) == (self.mask, self.bits);
+        Form::find(half).is_some_and(is_meant).then_some(half)
     }
 }
 
@@ -326,8 +335,18 @@ impl Bits {
         let gathered = self.turns.iter().fold(0, |value, &(bits, by)| {
             value | u32::from(half & bits).rotate_left(by)
         });
+        self.extend(gathered)
+    }
+
+    /// The value whose bits in the pattern are these.
+    fn extend(self, bits: u32) -> i32 {
         let unused = 32 - self.width;
-        (gathered << unused).cast_signed() >> unused | self.set
+        (bits << unused).cast_signed() >> unused | self.set
+    }
+
+    /// Whether the pattern can say this value.
+    fn holds(self, imm: i32) -> bool {
+        self.extend(imm.cast_unsigned() & self.mask) == imm
     }
 
     /// The value of a form that has no immediate in its pattern.
