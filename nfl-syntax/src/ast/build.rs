@@ -208,13 +208,19 @@ impl<'a> Builder<'a> {
         id
     }
 
-    pub(crate) fn decl(&mut self, start: u32, mods: Vec<Mod>, kind: DeclKind, end: u32) -> DeclId {
+    pub(crate) fn decl(
+        &mut self,
+        start: u32,
+        mods: Vec<Mod>,
+        kind: impl Into<Box<DeclKind>>,
+        end: u32,
+    ) -> DeclId {
         let (annotations, modifiers) = parted(mods);
         let mut decl = Decl {
             span: self.span(start, end),
             annotations,
             modifiers,
-            kind,
+            kind: *kind.into(),
         };
         let (fits, depth) = self.fit(
             decl.span,
