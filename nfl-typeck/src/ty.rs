@@ -5,7 +5,7 @@ use crate::tables::{
 };
 use nfl_syntax::Names;
 use nfl_syntax::arena::IdVec;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 nfl_syntax::entity! {
     /// A type; `Ty::default()` is the error type.
@@ -19,7 +19,7 @@ impl Default for Ty {
 }
 
 /// What a type is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TyKind {
     /// After an error that was reported; compatible with everything.
     Error,
@@ -106,7 +106,7 @@ pub enum TyKind {
 }
 
 /// How many elements an array has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Len {
     /// So many.
     Known(u32),
@@ -118,6 +118,8 @@ pub enum Len {
 #[derive(Clone, Debug)]
 pub struct Types {
     kinds: IdVec<Ty, TyKind>,
+    /// The types by what they are. Only asked, never gone through, so its order does not matter.
+    numbers: HashMap<TyKind, Ty>,
     /// How declared types are written.
     labels: BTreeMap<Ty, String>,
     /// Records and headers, and the sealed interfaces that they are members of.
@@ -127,9 +129,10 @@ pub struct Types {
 impl Default for Types {
     fn default() -> Types {
         let mut kinds = IdVec::new();
-        kinds.push(TyKind::Error);
+        let error = kinds.push(TyKind::Error);
         Types {
             kinds,
+            numbers: HashMap::from([(TyKind::Error, error)]),
             labels: BTreeMap::new(),
             members: BTreeSet::new(),
         }
@@ -139,16 +142,13 @@ impl Default for Types {
 impl Types {
     /// The type of this kind.
     pub fn intern(&mut self, kind: TyKind) -> Ty {
-        if let Some((ty, _)) = self.kinds.iter().find(|(_, k)| **k == kind) {
-            return ty;
-        }
-        self.kinds.push(kind)
+        let new = || self.kinds.push(kind);
+        *self.numbers.entry(kind).or_insert_with(new)
     }
 
     /// The type of this kind, if the program has it.
     pub fn find(&self, kind: TyKind) -> Option<Ty> {
-        let mut kinds = self.kinds.iter();
-        kinds.find(|(_, k)| **k == kind).map(|(ty, _)| ty)
+        self.numbers.get(&kind).copied()
     }
 
     /// Notes how a declared type is written.

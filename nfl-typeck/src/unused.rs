@@ -12,10 +12,11 @@ use nfl_syntax::ast::{DeclKind, ExprId, ExprKind, Ident, Import, Modifier, PatKi
 use nfl_syntax::span::FileId;
 use nfl_syntax::{Diagnostic, Span};
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The words of a file with the numbers of their tokens.
-type FileWords<'a> = BTreeMap<&'a str, Vec<u32>>;
+/// The words of a file with the numbers of the first and the last token that says them. Only asked, never gone through,
+/// so its order does not matter.
+type FileWords<'a> = HashMap<&'a str, (u32, u32)>;
 
 /// The words of each file, found when they are asked for.
 type Words<'a> = BTreeMap<FileId, OnceCell<FileWords<'a>>>;
@@ -211,8 +212,9 @@ impl<'a> Checker<'a> {
                 let text = self.text(name.name);
                 let is_in = |file: FileId| {
                     let own = file == name.span.file;
-                    let seen = self.words(words, file).get(text).into_iter().flatten();
-                    seen.into_iter().any(|&t| !own || t != name.span.start)
+                    let seen = self.words(words, file).get(text);
+                    let it = (name.span.start, name.span.start);
+                    seen.is_some_and(|&seen| !own || seen != it)
                 };
                 // Its own file first: others need not be looked through then.
                 let used =
@@ -243,7 +245,7 @@ impl<'a> Checker<'a> {
                 };
                 let text = self.program.sources.text(span);
                 if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-                    words.entry(text).or_default().push(token);
+                    words.entry(text).or_insert((token, token)).1 = token;
                 }
             }
             words
