@@ -10,6 +10,7 @@ mod brackets;
 pub mod diag;
 mod expected;
 pub mod fmt;
+pub mod hash;
 mod lexer;
 mod literal;
 pub mod name;

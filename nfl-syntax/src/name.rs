@@ -1,5 +1,6 @@
 //! Identifiers as numbers.
 
+use crate::hash::Seed;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ crate::entity! {
 /// All identifiers of a program.
 #[derive(Clone, Default, Debug)]
 pub struct Names {
-    texts: crate::arena::SharedVec<Name, String>,
+    texts: crate::arena::SharedVec<Name, Arc<str>>,
     /// Only asked, never gone through, so its order does not matter; an ordered map is a tenth of parsing.
-    numbers: HashMap<String, Name>,
+    numbers: HashMap<Arc<str>, Name, Seed>,
     /// The same for those that are shared.
-    first: Arc<HashMap<String, Name>>,
+    first: Arc<HashMap<Arc<str>, Name, Seed>>,
 }
 
 impl Names {
@@ -24,8 +25,9 @@ impl Names {
         if let Some(name) = self.find(text) {
             return name;
         }
-        let name = self.texts.push(text.to_string());
-        self.numbers.insert(text.to_string(), name);
+        let text: Arc<str> = text.into();
+        let name = self.texts.push(text.clone());
+        self.numbers.insert(text, name);
         name
     }
 

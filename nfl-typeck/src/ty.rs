@@ -5,6 +5,7 @@ use crate::tables::{
 };
 use nfl_syntax::Names;
 use nfl_syntax::arena::IdVec;
+use nfl_syntax::hash::Seed;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 nfl_syntax::entity! {
@@ -119,7 +120,7 @@ pub enum Len {
 pub struct Types {
     kinds: IdVec<Ty, TyKind>,
     /// The types by what they are. Only asked, never gone through, so its order does not matter.
-    numbers: HashMap<TyKind, Ty>,
+    numbers: HashMap<TyKind, Ty, Seed>,
     /// How declared types are written.
     labels: BTreeMap<Ty, String>,
     /// Records and headers, and the sealed interfaces that they are members of.
@@ -132,7 +133,7 @@ impl Default for Types {
         let error = kinds.push(TyKind::Error);
         Types {
             kinds,
-            numbers: HashMap::from([(TyKind::Error, error)]),
+            numbers: HashMap::from_iter([(TyKind::Error, error)]),
             labels: BTreeMap::new(),
             members: BTreeSet::new(),
         }

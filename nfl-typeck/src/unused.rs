@@ -9,6 +9,7 @@ use crate::tables::Res;
 use nfl_abi::{Code, codes};
 use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{DeclKind, ExprId, ExprKind, Ident, Import, Modifier, PatKind, StmtKind};
+use nfl_syntax::hash::Seed;
 use nfl_syntax::span::FileId;
 use nfl_syntax::{Diagnostic, Span};
 use std::cell::OnceCell;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The words of a file with the numbers of the first and the last token that says them. Only asked, never gone through,
 /// so its order does not matter.
-type FileWords<'a> = HashMap<&'a str, (u32, u32)>;
+type FileWords<'a> = HashMap<&'a str, (u32, u32), Seed>;
 
 /// The words of each file, found when they are asked for.
 type Words<'a> = BTreeMap<FileId, OnceCell<FileWords<'a>>>;
@@ -231,7 +232,7 @@ impl<'a> Checker<'a> {
     /// The words of a file but for its imports.
     fn words<'w>(&self, words: &'w Words<'a>, file: FileId) -> &'w FileWords<'a> {
         words[&file].get_or_init(|| {
-            let mut words = FileWords::new();
+            let mut words = FileWords::default();
             let source = &self.program.sources.files[file];
             let units = self.ast.units.iter();
             let imports = units.filter(|unit| unit.span.file == file);
