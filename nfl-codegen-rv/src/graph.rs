@@ -3,6 +3,65 @@
 //! In: for each block the blocks it may go to, and the entry. Out: [`Graph`]. Guaranteed for reducible graphs,
 //! which are all that verified modules have: each loop has one head, which dominates it.
 
+use std::ops::Index;
+
+/// For each block other blocks; those of one block behind those of the other.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Edges {
+    blocks: Vec<usize>,
+    /// Where those of each block end.
+    ends: Vec<usize>,
+}
+
+impl Edges {
+    /// How many blocks there are that may have some.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Adds those of one more block.
+    pub(crate) fn push(&mut self, blocks: impl IntoIterator<Item = usize>) {
+        self.blocks.extend(blocks);
+        self.ends.push(self.blocks.len());
+    }
+
+    /// The same edges from their other ends, in this order of their first ones.
+    fn turned(&self, order: &[usize]) -> Edges {
+        let mut next = vec![0; self.len() + 1];
+        for &to in order.iter().flat_map(|&b| &self[b]) {
+            next[to + 1] += 1;
+        }
+        for b in 0..self.len() {
+            next[b + 1] += next[b];
+        }
+        let mut blocks = vec![0; next[self.len()]];
+        for &b in order {
+            for &to in &self[b] {
+                blocks[next[to]] = b;
+                next[to] += 1;
+            }
+        }
+        next.pop();
+        Edges { blocks, ends: next }
+    }
+}
+
+impl Index<usize> for Edges {
+    type Output = [usize];
+    fn index(&self, b: usize) -> &[usize] {
+        let start = b.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.blocks[start..self.ends[b]]
+    }
+}
+
+impl<B: IntoIterator<Item = usize>> FromIterator<B> for Edges {
+    fn from_iter<I: IntoIterator<Item = B>>(all: I) -> Edges {
+        let mut edges = Edges::default();
+        all.into_iter().for_each(|blocks| edges.push(blocks));
+        edges
+    }
+}
+
 /// What is known about a control-flow graph.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
@@ -11,7 +70,7 @@ pub(crate) struct Graph {
     /// For each block, its place in `order`; `usize::MAX` for those that cannot be reached.
     pub(crate) rank: Vec<usize>,
     /// Where control may come from.
-    pub(crate) predecessors: Vec<Vec<usize>>,
+    pub(crate) predecessors: Edges,
     /// The closest block that every way to a block passes; the entry's is itself.
     dominator: Vec<usize>,
     /// The loops, outer before inner.
@@ -31,18 +90,13 @@ pub(crate) struct Loop {
 
 impl Graph {
     /// Looks at a graph.
-    pub(crate) fn new(successors: &[Vec<usize>], entry: usize) -> Graph {
+    pub(crate) fn new(successors: &Edges, entry: usize) -> Graph {
         let order = reverse_postorder(successors, entry);
         let mut rank = vec![usize::MAX; successors.len()];
         for (at, &b) in order.iter().enumerate() {
             rank[b] = at;
         }
-        let mut predecessors = vec![Vec::new(); successors.len()];
-        for &b in &order {
-            for &to in &successors[b] {
-                predecessors[to].push(b);
-            }
-        }
+        let predecessors = successors.turned(&order);
         let mut graph = Graph {
             dominator: vec![usize::MAX; successors.len()],
             innermost: vec![None; successors.len()],
@@ -155,9 +209,9 @@ impl Graph {
 }
 
 /// The blocks that `entry` reaches, each before those it dominates.
-pub(crate) fn reverse_postorder(successors: &[Vec<usize>], entry: usize) -> Vec<usize> {
+pub(crate) fn reverse_postorder(successors: &Edges, entry: usize) -> Vec<usize> {
     let mut seen = vec![false; successors.len()];
-    let mut order = Vec::new();
+    let mut order = Vec::with_capacity(successors.len());
     let mut stack = vec![(entry, 0)];
     seen[entry] = true;
     while let Some((b, next)) = stack.pop() {

@@ -11,7 +11,7 @@ use nfl_ir::ImportId;
 use nfl_isa::{Inst, Op, Reg, Target as Isa};
 use nfl_syntax::Span;
 
-use crate::graph::Graph;
+use crate::graph::{Edges, Graph};
 
 /// A register before allocation; numbers below 32 are the machine's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -316,19 +316,13 @@ pub(crate) struct Func<R> {
 }
 
 /// For each block the blocks it may go to.
-pub(crate) fn successors<R: Copy>(blocks: &[Block<R>]) -> Vec<Vec<usize>> {
-    blocks
-        .iter()
-        .map(|b| {
-            b.end
-                .targets()
-                .filter_map(|t| match t {
-                    Target::Block(to) => Some(to),
-                    Target::Exit => None,
-                })
-                .collect()
-        })
-        .collect()
+pub(crate) fn successors<R: Copy>(blocks: &[Block<R>]) -> Edges {
+    let block = |target: Target| match target {
+        Target::Block(to) => Some(to),
+        Target::Exit => None,
+    };
+    let blocks = blocks.iter();
+    blocks.map(|b| b.end.targets().filter_map(block)).collect()
 }
 
 impl<R: Copy> Func<R> {
@@ -371,9 +365,9 @@ impl Program {
     }
 
     /// For each block the blocks it may go to, and last, as if it were one more block, the entries.
-    pub(crate) fn successors(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn successors(&self) -> Edges {
         let mut successors = successors(&self.blocks);
-        successors.push(self.entries.clone());
+        successors.push(self.entries.iter().copied());
         successors
     }
 

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::Graph;
+use crate::graph::{Edges, Graph};
 use crate::noise::Noise;
 
 /// Which side of a branch comes behind it.
@@ -26,12 +26,7 @@ pub(crate) enum Lay {
 /// The reachable blocks in order.
 ///
 /// Noise makes other choices among the blocks that may come next.
-pub(crate) fn order(
-    graph: &Graph,
-    successors: &[Vec<usize>],
-    lay: Lay,
-    noise: &Noise,
-) -> Vec<usize> {
+pub(crate) fn order(graph: &Graph, successors: &Edges, lay: Lay, noise: &Noise) -> Vec<usize> {
     let mut placed = Vec::with_capacity(graph.order.len());
     let belongings = match lay {
         Lay::Falling => vec![0; successors.len()],
@@ -48,7 +43,7 @@ pub(crate) fn order(
 
 /// What decides which block comes next.
 struct Wishes<'a> {
-    successors: &'a [Vec<usize>],
+    successors: &'a Edges,
     belongings: &'a [usize],
     noise: &'a Noise,
 }
@@ -115,7 +110,7 @@ struct Items {
 }
 
 impl Items {
-    fn new(graph: &Graph, successors: &[Vec<usize>], region: Option<usize>) -> Items {
+    fn new(graph: &Graph, successors: &Edges, region: Option<usize>) -> Items {
         let first = region.map_or(graph.order[0], |l| graph.loops[l].head);
         let mut items = Items {
             first,

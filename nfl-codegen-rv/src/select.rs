@@ -24,7 +24,7 @@ use nfl_syntax::Span;
 use nfl_syntax::arena::{Id, IdMap};
 
 use crate::calls::Calls;
-use crate::graph::{Graph, reverse_postorder};
+use crate::graph::{Edges, Graph, reverse_postorder};
 use crate::mir::{
     A0, A1, Block, Code, End, FIRST_VIRTUAL, Func, LEN, Line, Tag, Target, VReg, ZERO,
 };
@@ -154,10 +154,9 @@ struct Select<'a> {
 impl<'a> Select<'a> {
     fn new(input: Input<'a>) -> Select<'a> {
         let f = input.function;
-        let all: Vec<Vec<usize>> = f
-            .blocks
-            .iter()
-            .map(|(_, b)| b.term.targets().map(|call| call.block.index()).collect())
+        let blocks = f.blocks.iter();
+        let all: Edges = blocks
+            .map(|(_, b)| b.term.targets().map(|call| call.block.index()))
             .collect();
         let blocks = reverse_postorder(&all, f.entry.index());
         let blocks: Vec<IrBlock> = blocks.into_iter().map(IrBlock::new).collect();
@@ -165,16 +164,11 @@ impl<'a> Select<'a> {
         for (at, &b) in blocks.iter().enumerate() {
             number.set(b, at);
         }
-        let successors: Vec<Vec<usize>> = blocks
-            .iter()
-            .map(|&b| {
-                f.blocks[b]
-                    .term
-                    .targets()
-                    .map(|call| number[call.block])
-                    .collect()
-            })
-            .collect();
+        let targets = |&b: &IrBlock| {
+            let targets = f.blocks[b].term.targets();
+            targets.map(|call| number[call.block])
+        };
+        let successors: Edges = blocks.iter().map(targets).collect();
         let mut s = Select {
             graph: Graph::new(&successors, 0),
             current: 0,

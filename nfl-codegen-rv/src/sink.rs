@@ -10,14 +10,13 @@ use nfl_ir::func::{Function, Origin};
 use nfl_ir::{Block, Effect, Inst, Op, Region, Term, Value};
 use nfl_syntax::arena::{Id, IdMap};
 
-use crate::graph::Graph;
+use crate::graph::{Edges, Graph};
 
 /// Moves what can move, the last instruction first; `resizes` says whether calls move the packet.
 pub(crate) fn sink(f: &mut Function, resizes: bool) {
-    let successors: Vec<Vec<usize>> = f
-        .blocks
-        .iter()
-        .map(|(_, b)| b.term.targets().map(|call| call.block.index()).collect())
+    let blocks = f.blocks.iter();
+    let successors: Edges = blocks
+        .map(|(_, b)| b.term.targets().map(|call| call.block.index()))
         .collect();
     let graph = Graph::new(&successors, f.entry.index());
     let mut users = users(f, &graph);
