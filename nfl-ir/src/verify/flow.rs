@@ -169,9 +169,9 @@ impl<'a> Analysis<'a> {
             f,
             cfg,
             words,
-            base: IdMap::new(),
-            entry: IdMap::new(),
-            exit: IdMap::new(),
+            base: IdMap::sized(f.values.len()),
+            entry: IdMap::sized(f.blocks.len()),
+            exit: IdMap::sized(f.blocks.len()),
             generations,
             trips,
             guesses: IdMap::new(),
@@ -179,12 +179,12 @@ impl<'a> Analysis<'a> {
             swaps: swaps(f),
             memo,
         };
-        loop {
-            a.visit();
-            if a.check_guesses() {
-                return a;
-            }
+        let mut next = Some(0);
+        while let Some(from) = next {
+            a.visit(from);
+            next = a.check_guesses();
         }
+        a
     }
 
     /// For questions.
@@ -249,11 +249,19 @@ impl<'a> Analysis<'a> {
         call.map_or(&[], |call| &call.args)
     }
 
-    fn visit(&mut self) {
-        self.base = IdMap::sized(self.f.values.len());
-        self.entry = IdMap::sized(self.f.blocks.len());
-        self.exit = IdMap::sized(self.f.blocks.len());
-        for b in self.cfg.order.clone() {
+    /// Visits the blocks from this place of the order on. Nothing that was guessed for them counts for those before.
+    fn visit(&mut self, from: usize) {
+        let blocks = self.cfg.order[from..].to_vec();
+        for &b in &blocks {
+            self.entry.set(b, None);
+            self.exit.set(b, None);
+            let block = &self.f.blocks[b];
+            let results = block.insts.iter().filter_map(|&i| self.f.insts[i].result);
+            for v in block.params.iter().copied().chain(results) {
+                self.base.set(v, Range::default());
+            }
+        }
+        for b in blocks {
             let facts = if b == self.f.entry {
                 Some(Facts::start(self.f))
             } else {

@@ -76,9 +76,11 @@ impl Analysis<'_> {
         }
     }
 
-    /// Whether all guesses were right; raises those that were not.
-    pub(super) fn check_guesses(&mut self) -> bool {
+    /// Raises the guesses that were wrong. Answers the place in the order of the first head for which another guess is next,
+    /// nothing when all were right.
+    pub(super) fn check_guesses(&mut self) -> Option<usize> {
         let mut all_right = true;
+        let mut first = self.cfg.order.len();
         // A loop is judged when those within it are as they will be: what one of them hands on while its
         // own guesses are wrong says nothing against the guesses around it.
         let mut unsettled = vec![false; self.cfg.loops.len()];
@@ -97,6 +99,7 @@ impl Analysis<'_> {
                         let seen = self.guesses[param].seen;
                         self.guesses[param].seen =
                             Some(seen.map_or(range, |seen| seen.hull(range)));
+                        first = first.min(self.cfg.rank(head));
                     }
                 }
             }
@@ -113,18 +116,19 @@ impl Analysis<'_> {
                     });
                 }
             }
-            if !unsettled[l] {
+            let right = !wrong.contains(&true);
+            if !unsettled[l] && !right {
                 for (at, &param) in params.iter().enumerate() {
                     self.guesses[param].level += usize::from(wrong[at]);
                 }
+                first = first.min(self.cfg.rank(head));
             }
-            let right = !wrong.contains(&true);
             all_right &= right;
             if let Some(outer) = self.cfg.loops[l].parent {
                 unsettled[outer] |= !right || unsettled[l];
             }
         }
-        all_right
+        (!all_right).then_some(first)
     }
 
     /// Whether a parameter of a loop's head moves by the same constant in every round.
