@@ -231,8 +231,9 @@ pub(crate) fn reachable(f: &Function) -> IdMap<Block, bool> {
 
 fn reverse_postorder(f: &Function) -> Vec<Block> {
     let mut seen: IdMap<Block, bool> = IdMap::sized(f.blocks.len());
-    let mut order = Vec::new();
-    let mut stack = vec![(f.entry, 0)];
+    let mut order = Vec::with_capacity(f.layout.len());
+    let mut stack = Vec::with_capacity(f.layout.len());
+    stack.push((f.entry, 0));
     seen.set(f.entry, true);
     while let Some((b, edge)) = stack.pop() {
         match f.blocks[b].term.targets().nth(edge) {

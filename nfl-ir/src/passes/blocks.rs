@@ -68,6 +68,13 @@ fn fold_ends(f: &mut Function) -> bool {
 /// Branches twice instead of joining two truth values first: a branch can compare by itself.
 fn split_conditions(f: &mut Function) -> bool {
     prune(f);
+    let joins = |&b: &Block| match f.blocks[b].term {
+        Term::Branch { cond, .. } => f.def(cond).is_some_and(|d| is_junction(d.op)),
+        _ => false,
+    };
+    if !f.layout.iter().any(joins) {
+        return false;
+    }
     let cfg = Cfg::new(f);
     let mut uses: IdMap<Value, u32> = IdMap::new();
     for &b in &f.layout {
@@ -132,11 +139,15 @@ fn joined(f: &Function, cond: Value, uses: &IdMap<Value, u32>) -> Option<(Op, Va
     };
     let test = |v: Value| {
         let op = f.def(v).map(|d| d.op);
-        once(v) && op.is_some_and(|op| op.inverse().is_some() || matches!(op, Op::And | Op::Or))
+        once(v) && op.is_some_and(|op| op.inverse().is_some() || is_junction(op))
     };
     let bits = |v: Value| super::bytes::width(f, v, 4) == 1;
     let both = test(a) && test(b) && bits(a) && bits(b);
-    (both && matches!(def.op, Op::And | Op::Or)).then_some((def.op, a, b))
+    (both && is_junction(def.op)).then_some((def.op, a, b))
+}
+
+fn is_junction(op: Op) -> bool {
+    matches!(op, Op::And | Op::Or)
 }
 
 /// Takes the instruction that makes a word from the end of one block to that of another.
