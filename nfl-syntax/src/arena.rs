@@ -155,7 +155,10 @@ impl<I: Id, T: Clone> SharedVec<I, T> {
     /// Shares all nodes that there are: copies have them too, and take no time.
     pub fn share(&mut self) {
         let mut all = Arc::unwrap_or_clone(std::mem::take(&mut self.first));
-        all.append(&mut self.own);
+        match all.is_empty() {
+            true => all = std::mem::take(&mut self.own),
+            false => all.append(&mut self.own),
+        }
         self.first = Arc::new(all);
     }
 }

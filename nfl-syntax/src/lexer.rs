@@ -16,8 +16,10 @@ use nfl_abi::codes;
 pub fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic>) {
     let source = &mut sources.files[file];
     let mut found = Vec::new();
-    let mut kinds = Vec::new();
-    source.starts.clear();
+    // A token takes three bytes or more, as a rule.
+    let tokens = source.text.len() / 3;
+    let mut kinds = Vec::with_capacity(tokens);
+    source.starts = Vec::with_capacity(tokens);
     let mut brackets = Brackets::default();
     let mut lexer = Token::lexer(&source.text);
     while let Some(token) = lexer.next() {

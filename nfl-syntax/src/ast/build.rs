@@ -6,7 +6,7 @@
 
 use super::walk::{Node, children};
 use super::*;
-use crate::arena::{Id, IdMap, SharedVec};
+use crate::arena::{Id, SharedVec};
 use crate::literal;
 use crate::name::Names;
 use crate::source::SourceFile;
@@ -52,26 +52,41 @@ pub(crate) struct Builder<'a> {
     depths: Depths,
 }
 
+/// How deep the nodes of this parse are: earlier ones are never asked about.
 #[derive(Default)]
 struct Depths {
-    exprs: IdMap<ExprId, u16>,
-    stmts: IdMap<StmtId, u16>,
-    pats: IdMap<PatId, u16>,
-    types: IdMap<TypeId, u16>,
-    decls: IdMap<DeclId, u16>,
-    params: IdMap<ParamId, u16>,
+    /// How many nodes of each kind there were before.
+    first: [usize; 6],
+    exprs: Vec<u16>,
+    stmts: Vec<u16>,
+    pats: Vec<u16>,
+    types: Vec<u16>,
+    decls: Vec<u16>,
+    params: Vec<u16>,
 }
 
 impl Depths {
     fn of(&self, node: Node) -> u16 {
+        let [exprs, stmts, pats, types, decls, params] = self.first;
         match node {
-            Node::Expr(id) => self.exprs[id],
-            Node::Stmt(id) => self.stmts[id],
-            Node::Pat(id) => self.pats[id],
-            Node::Type(id) => self.types[id],
-            Node::Decl(id) => self.decls[id],
-            Node::Param(id) => self.params[id],
+            Node::Expr(id) => self.exprs[id.index() - exprs],
+            Node::Stmt(id) => self.stmts[id.index() - stmts],
+            Node::Pat(id) => self.pats[id.index() - pats],
+            Node::Type(id) => self.types[id.index() - types],
+            Node::Decl(id) => self.decls[id.index() - decls],
+            Node::Param(id) => self.params[id.index() - params],
         }
+    }
+
+    /// Forgets the nodes behind these.
+    fn truncate(&mut self, lens: [usize; 6]) {
+        let first = self.first;
+        self.exprs.truncate(lens[0] - first[0]);
+        self.stmts.truncate(lens[1] - first[1]);
+        self.pats.truncate(lens[2] - first[2]);
+        self.types.truncate(lens[3] - first[3]);
+        self.decls.truncate(lens[4] - first[4]);
+        self.params.truncate(lens[5] - first[5]);
     }
 }
 
@@ -107,6 +122,7 @@ impl<'a> Builder<'a> {
             depths: Depths::default(),
         };
         let start = builder.mark(0);
+        builder.depths.first = start.lens;
         builder.marks.push(start);
         builder
     }
@@ -137,6 +153,7 @@ impl<'a> Builder<'a> {
         self.ast.types.truncate(types);
         self.ast.decls.truncate(decls);
         self.ast.params.truncate(params);
+        self.depths.truncate(mark.lens);
         self.unit.imports.truncate(mark.imports);
         self.unit.decls.truncate(mark.decls);
         self.deep.truncate(mark.deep);
@@ -177,7 +194,7 @@ impl<'a> Builder<'a> {
         let (fits, depth) = self.fit(span, deepest(&self.depths, |f| children::of_expr(&kind, f)));
         let kind = if fits { kind } else { ExprKind::Error };
         let id = push(&mut self.ast.exprs, Expr { span, kind });
-        self.depths.exprs.set(id, depth);
+        self.depths.exprs.push(depth);
         id
     }
 
@@ -186,7 +203,7 @@ impl<'a> Builder<'a> {
         let (fits, depth) = self.fit(span, deepest(&self.depths, |f| children::of_stmt(&kind, f)));
         let kind = if fits { kind } else { StmtKind::Error };
         let id = push(&mut self.ast.stmts, Stmt { span, kind });
-        self.depths.stmts.set(id, depth);
+        self.depths.stmts.push(depth);
         id
     }
 
@@ -195,7 +212,7 @@ impl<'a> Builder<'a> {
         let (fits, depth) = self.fit(span, deepest(&self.depths, |f| children::of_pat(&kind, f)));
         let kind = if fits { kind } else { PatKind::Error };
         let id = push(&mut self.ast.pats, Pat { span, kind });
-        self.depths.pats.set(id, depth);
+        self.depths.pats.push(depth);
         id
     }
 
@@ -204,7 +221,7 @@ impl<'a> Builder<'a> {
         let (fits, depth) = self.fit(span, deepest(&self.depths, |f| children::of_type(&kind, f)));
         let kind = if fits { kind } else { TypeKind::Error };
         let id = push(&mut self.ast.types, TypeNode { span, kind });
-        self.depths.types.set(id, depth);
+        self.depths.types.push(depth);
         id
     }
 
@@ -231,7 +248,7 @@ impl<'a> Builder<'a> {
             decl.kind = DeclKind::Error;
         }
         let id = push(&mut self.ast.decls, decl);
-        self.depths.decls.set(id, depth);
+        self.depths.decls.push(depth);
         id
     }
 
@@ -262,7 +279,7 @@ impl<'a> Builder<'a> {
         // A parameter is no level of its own: it cannot nest in another without an expression.
         let depth = deepest(&self.depths, |f| children::of_param(&param, f));
         let id = push(&mut self.ast.params, param);
-        self.depths.params.set(id, depth);
+        self.depths.params.push(depth);
         id
     }
 
