@@ -16,7 +16,7 @@ use crate::mir::{Block, Code, End, Program, Target, bytes_of, reg_is_constant};
 enum Word {
     Constant(u32),
     /// What the line of this number in this block made when it ran last.
-    Made(usize, usize),
+    Made(u32, u32),
 }
 
 const REGS: usize = 32;
@@ -73,15 +73,13 @@ fn starts(p: &Program, graph: &Graph, learns: bool) -> Vec<Option<Held>> {
 }
 
 /// Where a block leads, with what is known there.
-fn ways(block: &Block<Reg>, held: Held, learns: bool) -> Vec<(usize, Held)> {
-    let mut ways = Vec::new();
-    let mut way = |target, held| {
-        if let Target::Block(to) = target {
-            ways.push((to, held));
-        }
+fn ways(block: &Block<Reg>, held: Held, learns: bool) -> impl Iterator<Item = (usize, Held)> {
+    let way = |target, held| match target {
+        Target::Block(to) => Some((to, held)),
+        Target::Exit => None,
     };
-    match block.end {
-        End::Jump(target) => way(target, held),
+    let ways = match block.end {
+        End::Jump(target) => [way(target, held), None],
         End::Branch {
             test,
             then,
@@ -96,11 +94,10 @@ fn ways(block: &Block<Reg>, held: Held, learns: bool) -> Vec<(usize, Held)> {
                 Op::Bne => (held, equal),
                 _ => (held, held),
             };
-            way(then, on_then);
-            way(otherwise, on_otherwise);
+            [way(then, on_then), way(otherwise, on_otherwise)]
         }
-    }
-    ways
+    };
+    ways.into_iter().flatten()
 }
 
 impl Held {
@@ -143,7 +140,7 @@ impl Held {
 
     /// Behind a line.
     fn step(&mut self, code: &Code<Reg>, place: (usize, usize)) {
-        let made = Word::Made(place.0, place.1);
+        let made = Word::Made(place.0 as u32, place.1 as u32);
         // What the line made in an earlier round is another word.
         for word in &mut self.0 {
             if *word == Some(made) {

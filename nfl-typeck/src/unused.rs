@@ -238,14 +238,11 @@ impl<'a> Checker<'a> {
             let imports = units.filter(|unit| unit.span.file == file);
             let last = imports.filter_map(|unit| unit.imports.last()).next_back();
             let first = last.map_or(0, |last| last.span.end);
-            for token in first..source.starts.len().saturating_sub(1) as u32 {
-                let span = Span {
-                    file,
-                    start: token,
-                    end: token + 1,
-                };
-                let text = self.program.sources.text(span);
-                if text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            for (token, ends) in (0..).zip(source.starts.windows(2)).skip(first as usize) {
+                let (start, end) = (ends[0] as usize, ends[1] as usize);
+                let first = source.text.as_bytes().get(start);
+                if first.is_some_and(|&c| c.is_ascii_alphabetic() || c == b'_') {
+                    let text = &source.text[start..end];
                     words.entry(text).or_insert((token, token)).1 = token;
                 }
             }
