@@ -30,8 +30,7 @@ impl Store {
         words: Words,
         question: impl FnOnce(&Analysis) -> T,
     ) -> T {
-        // Claimed widths are looked at for loops alone.
-        let print = |found: &Findings| print_of(f, !found.is_loop_free());
+        let print = |found: &Findings| print_of(f, found.claims(f));
         let a = match self.last.take() {
             Some((then, found)) if then == print(&found) => Analysis::again(f, words, found),
             Some((_, found)) => Analysis::instead(f, words, found),
@@ -189,11 +188,11 @@ fn read_function(f: &Function, hash: &mut Mix) {
 }
 
 fn print(f: &Function) -> Print {
-    print_of(f, true)
+    print_of(f, f.values.ids())
 }
 
-/// The same with or without the widths that are claimed of words.
-fn print_of(f: &Function, with_widths: bool) -> Print {
+/// The same with no widths but those that are claimed of these words.
+fn print_of(f: &Function, claims: impl IntoIterator<Item = Value>) -> Print {
     let mut hash = Mix(0);
     (f.need, &f.layout).hash(&mut hash);
     for &b in &f.layout {
@@ -205,9 +204,9 @@ fn print_of(f: &Function, with_widths: bool) -> Print {
     }
     for (_, v) in f.values.iter() {
         v.origin.hash(&mut hash);
-        if with_widths {
-            v.width.hash(&mut hash);
-        }
+    }
+    for v in claims {
+        f.values[v].width.hash(&mut hash);
     }
     for (_, slot) in f.slots.iter() {
         slot.hash(&mut hash);

@@ -93,6 +93,8 @@ pub(super) struct Guess {
     pub seen: Option<Range>,
     /// The parameter that counts rounds, where this guess relies on one.
     pub clock: Option<Value>,
+    /// Whether the width that is claimed of the parameter was looked at.
+    pub by_claim: bool,
 }
 
 /// What was found out about a function, without the function.
@@ -110,9 +112,14 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Whether the function has no loops.
-    pub(crate) fn is_loop_free(&self) -> bool {
-        self.cfg.loops.is_empty() && self.cfg.irreducible.is_empty()
+    /// The words whose claimed widths were looked at.
+    pub(crate) fn claims(&self, f: &Function) -> Vec<Value> {
+        let heads = self.cfg.loops.iter().map(|l| l.head);
+        let params = heads.flat_map(|head| &f.blocks[head].params);
+        params
+            .copied()
+            .filter(|&param| self.guesses[param].by_claim)
+            .collect()
     }
 }
 

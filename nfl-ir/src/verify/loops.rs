@@ -51,7 +51,9 @@ impl Analysis<'_> {
             self.links.set(param, None);
             let seen = guess.seen.map_or(first[at], |seen| seen.hull(first[at]));
             let width = Range::of_width(self.f.values[param].width);
-            let range = match guess.level.checked_sub(list.len()) {
+            let behind = guess.level.checked_sub(list.len());
+            guess.by_claim |= behind >= Some(4);
+            let range = match behind {
                 None => list[guess.level],
                 Some(0) => match (clock, steps[at]) {
                     (Some((rounds, clock)), Some(step)) if clock.param != param => {
