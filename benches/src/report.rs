@@ -10,7 +10,8 @@ use crate::compare::{Cell, JIT_ROW, KERNEL, NATIVE, Row};
 use crate::first::First;
 use crate::measure::Samples;
 use crate::ours::{INTERPRETER, JIT};
-use crate::scale::Scale;
+use crate::scale::{PACKETS, Scale};
+use crate::traffic::NEXT_HOPS;
 use crate::{KERNELS, SIX, peers};
 
 /// Functions that native code runs in less than this are allowed a nanosecond more instead of a ratio.
@@ -176,8 +177,8 @@ fn list(out: &mut String, list: &[(String, Samples)]) {
 }
 
 fn scales(scale: &Scale) -> String {
-    let mut out = String::from(
-        "\n## Scale\n\nThe router, nanoseconds per packet without the call, over 32,768 packets; its routes have 256 next hops between them:\n\n| routes | traffic | native | ours |\n|---|---|---|---|\n",
+    let mut out = format!(
+        "\n## Scale\n\nThe router, nanoseconds per packet without the call, over {PACKETS} packets; its routes have {NEXT_HOPS} next hops between them:\n\n| routes | traffic | native | ours |\n|---|---|---|---|\n",
     );
     for routes in &scale.routes {
         let _ = writeln!(

@@ -16,7 +16,7 @@ use crate::ours::{self, Ours};
 use crate::traffic::{Dice, Pick, Traffic, router};
 
 /// Packets of a pass: more than caches hold lines of a table for.
-const PACKETS: usize = 1 << 15;
+pub(crate) const PACKETS: usize = 1 << 15;
 /// Capsules that are loaded together.
 const CAPSULES: usize = 100_000;
 

@@ -177,7 +177,7 @@ impl Pick {
 }
 
 /// Neighbours of the router: as many next hops as the routes have between them.
-const NEXT_HOPS: usize = 256;
+pub(crate) const NEXT_HOPS: usize = 256;
 
 /// Routes of lengths as in a table of the Internet, most of them /24, and packets to them.
 pub(crate) fn router(dice: &mut Dice, count: usize, size: usize, pick: Pick) -> Traffic {
