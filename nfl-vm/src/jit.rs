@@ -12,11 +12,12 @@
 //!    the bytes when they are compiled, says of each access that it lies inside the packet, its window, the context, the
 //!    `carried` area, the constants, a value that a lookup has found, or scratch; and the translator refuses what the proof does
 //!    not say. Host addresses are those regions' plus the same offset: sums of 64 bits are as exact as those of the proof.
-//! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` keeps them), the
-//!    context and the host's services in the [`Frame`](call::Frame), `carried` and the constants by borrows that outlive the call, and
-//!    scratch in the [`Frame`]. A value stays put until the run is over, because services keep what they answered.
-//! 3. *Control.* Host code leaves a function by its return or into [`call::serve`], which catches panics. A run ends because the
-//!    proof bounds its steps.
+//! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` or an open
+//!    `Frame` of the caller's keeps them); the context in the node's words or, as the machine lays it out, in the
+//!    [frame](call::Frame), which has the scratch and the host's services too; `carried` and the constants by borrows that
+//!    outlive the call. A value stays put until the run is over, because services keep what they answered.
+//! 3. *Control.* Host code leaves a function by its return or into those of [`call`] and [`direct`], which catch panics. A run
+//!    ends because the proof bounds its steps.
 //! 4. *Code.* What is called is what was compiled for these arguments; it is never written again before it is dropped, and it
 //!    is dropped with the program that owns it, which a run borrows.
 //! 5. *Threads.* Host code has no memory of its own, so any number of threads may run it.
