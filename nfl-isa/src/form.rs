@@ -1,7 +1,7 @@
 //! The table of 16-bit forms: one row, both directions.
 //!
 //! In: nothing. Out: [`FORMS`]. A row says which pattern it is, which instruction it stands for, and where each operand
-//! comes from; the decoder reads operands out through it and [`crate::compress`] puts them in. The permuted immediates of
+//! comes from; the decoder reads operands out through it and [`crate::compress()`] puts them in. The permuted immediates of
 //! the C extension are therefore written down once. The first row that matches is the one meant.
 
 use crate::DecodeError::{self, Hint, Reserved};

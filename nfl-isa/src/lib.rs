@@ -4,8 +4,8 @@
 //! forms are one row each of [`FORMS`]. Decoder, encoder, printer, assembler and the compression of instructions read
 //! these rows and repeat none of them.
 //!
-//! Guaranteed: no input makes a function here panic; what [`encode`] accepts, [`decode`] gives back; what [`decode`]
-//! accepts of 16 bits, [`compress`] gives back in the same or an equal form.
+//! Guaranteed: no input makes a function here panic; what [`encode()`] accepts, [`decode()`] gives back; what [`decode()`]
+//! accepts of 16 bits, [`compress()`] gives back in the same or an equal form.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -131,14 +131,14 @@ impl Target {
         self.extensions.has(form.extension) && self.allows(form.op)
     }
 
-    /// The instruction at the start of `bytes` and its size, when this target has it in that form. [`crate::decode`] tells why
+    /// The instruction at the start of `bytes` and its size, when this target has it in that form. [`crate::decode()`] tells why
     /// there is none, if it is not the target alone.
     #[inline]
     pub fn read(&self, bytes: &[u8]) -> Option<(Inst, u32)> {
         decode::read(bytes, self.extensions)
     }
 
-    /// True when the instruction that [`crate::decode`] found at the start of `bytes` is one of this target, in the form it
+    /// True when the instruction that [`crate::decode()`] found at the start of `bytes` is one of this target, in the form it
     /// has there.
     pub fn has(&self, inst: &Inst, bytes: &[u8]) -> bool {
         self.allows(inst.op)

@@ -1,7 +1,7 @@
 //! The node's verifier: it takes an image from nobody it trusts, and answers *yes, with a bound
 //! per entry* or *no, with an address and a reason*.
 //!
-//! [`prove`] shows of an image that, entered as the machine's contract says, with any packet at
+//! [`prove()`] shows of an image that, entered as the machine's contract says, with any packet at
 //! least as long as the entry needs and any contents of packet, context and `carried` area:
 //!
 //! 1. only instructions of the image's target are executed, each from its first byte, and every
@@ -20,7 +20,7 @@
 //! 8. all of this holds for every value that a late parameter may be bound to.
 //!
 //! The certificate announces loops and subroutines, and what holds at their heads. It is checked and never
-//! believed: a wrong one can only make the answer *no*. [`certify`] proposes one.
+//! believed: a wrong one can only make the answer *no*. [`certify()`] proposes one.
 //!
 //! In: an [`Image`] and the platform's [`Limits`]. Out: a [`Proven`] image or a [`Refusal`].
 //! Guaranteed: no panic on any input, no recursion, time near-linear in the code, and memory in
@@ -82,12 +82,12 @@ pub fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
     prove::prove(image, limits, &mut |_, _| {})
 }
 
-/// Proves an image as [`prove`] does, and shows what is known before each instruction, in the
+/// Proves an image as [`prove()`] does, and shows what is known before each instruction, in the
 /// order of addresses. Up to a refusal, that explains it.
 ///
 /// # Errors
 ///
-/// As [`prove`].
+/// As [`prove()`].
 pub fn observe(
     image: &Image,
     limits: &Limits,
@@ -97,11 +97,11 @@ pub fn observe(
 }
 
 /// Proposes a certificate for the code of an image, whatever certificate it has now. When the
-/// code can be proved with claims as this crate finds them, [`prove`] accepts the image with it.
+/// code can be proved with claims as this crate finds them, [`prove()`] accepts the image with it.
 ///
 /// # Errors
 ///
-/// What [`prove`] would refuse whatever the certificate, and loops that nothing seems to bound.
+/// What [`prove()`] would refuse whatever the certificate, and loops that nothing seems to bound.
 pub fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
     certify::certify(image, limits)
 }
