@@ -64,12 +64,16 @@ fn run(loaded: &Loaded, index: usize, bytes: &[u8], fill: &dyn Fn(&mut State)) -
     let mut instance = loaded.instance();
     fill(&mut instance.state_mut());
     let outcome = instance.run_entry(index, &mut packet, &context, &mut carried, Budget::Proven);
-    let uncounted = outcome.map(|outcome| Outcome {
+    let state = instance.state_mut().clone();
+    (uncounted(outcome), packet.bytes().to_vec(), carried, state)
+}
+
+/// Host code counts no steps.
+fn uncounted(outcome: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+    outcome.map(|outcome| Outcome {
         steps: None,
         ..outcome
-    });
-    let state = instance.state_mut().clone();
-    (uncounted, packet.bytes().to_vec(), carried, state)
+    })
 }
 
 /// The same in a buffer of the caller's with so many bytes behind the packet, alone and in a batch.
@@ -106,12 +110,8 @@ fn run_in_buffer(
                 (outcomes.remove(0), jobs[0].frame.bytes().to_vec())
             }
         };
-        let uncounted = outcome.map(|outcome| Outcome {
-            steps: None,
-            ..outcome
-        });
         let state = instance.state_mut().clone();
-        (uncounted, packet, carried, state)
+        (uncounted(outcome), packet, carried, state)
     })
 }
 
