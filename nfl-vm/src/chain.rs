@@ -13,6 +13,7 @@ use std::fmt;
 use nfl_abi::image::{Right, VerdictKind};
 use nfl_abi::{Layer, Role};
 
+use crate::batch::Job;
 use crate::flow::network_offset;
 use crate::load::Instance;
 use crate::outcome::{Budget, Effects, Fault, Outcome};
@@ -162,6 +163,29 @@ impl Chain {
             }
         }
         Ok(decision.unwrap_or_else(passed))
+    }
+
+    /// Runs the handlers of `role` on each packet, in order, and puts what was decided into `decided`, whose former
+    /// contents go. What one packet writes to tables, the next one reads; its `carried` area has
+    /// [`Chain::carried_len`] bytes.
+    ///
+    /// A packet without a verdict leaves its [`Fault`] in its place; the others run all the same.
+    pub fn run_batch(
+        &mut self,
+        role: Role,
+        jobs: &mut [Job<'_>],
+        decided: &mut Vec<Result<Decided, Fault>>,
+    ) {
+        decided.clear();
+        decided.reserve(jobs.len());
+        for job in jobs {
+            let Job {
+                frame,
+                context,
+                carried,
+            } = job;
+            decided.push(self.run_frame(role, frame, context, carried));
+        }
     }
 }
 

@@ -288,12 +288,11 @@ fn a_stage_behind_a_link_header_sees_ip_alone() {
     assert_eq!(chain.layer(Role::Ingress), Some(Layer::Link));
     let mut run = |network_offset| {
         let mut buffer = [1, 2, 3, 4];
-        let mut frame = Frame::new(&mut buffer, 0, 4).expect("all of the buffer");
         let context = Context {
             network_offset,
             ..Context::default()
         };
-        let ended = chain.run_frame(Role::Ingress, &mut frame, &context, &mut []);
+        let ended = chain.run_frame(Role::Ingress, &mut whole(&mut buffer), &context, &mut []);
         let ended = ended.expect("a verdict");
         (ended.stage, ended.outcome.verdict.operand, buffer)
     };
@@ -301,6 +300,53 @@ fn a_stage_behind_a_link_header_sees_ip_alone() {
     // Not IP, or cut off before it.
     assert_eq!(run(None), (0, 0, [2, 2, 3, 4]));
     assert_eq!(run(Some(5)), (0, 0, [2, 2, 3, 4]));
+}
+
+/// A packet that is all of its buffer.
+fn whole(buffer: &mut [u8; 4]) -> Frame<'_> {
+    Frame::new(buffer, 0, 4).expect("all of the buffer")
+}
+
+#[test]
+fn a_batch_through_a_chain_is_its_packets_one_after_another() {
+    let chain = || {
+        let stages = vec![
+            stage(Role::Ingress, Layer::Link, MARK),
+            stage(Role::Ingress, Layer::Network, SEND),
+        ];
+        Chain::new(stages).expect("a chain")
+    };
+    let offsets = [Some(2), None, Some(5), Some(3)];
+    let contexts = offsets.map(|network_offset| Context {
+        network_offset,
+        ..Context::default()
+    });
+    let (mut alone, mut together) = ([[1, 2, 3, 4]; 4], [[1, 2, 3, 4]; 4]);
+    let mut one_by_one = chain();
+    // The last packet comes with a byte that no stage carries.
+    let (mut none, mut byte) = ([[0u8; 0]; 3], [0u8; 1]);
+    let mut carried: Vec<&mut [u8]> = none.iter_mut().map(|none| &mut none[..]).collect();
+    carried.push(&mut byte);
+    let mut expected = Vec::new();
+    for ((buffer, context), carried) in alone.iter_mut().zip(&contexts).zip(&mut carried) {
+        expected.push(one_by_one.run_frame(Role::Ingress, &mut whole(buffer), context, carried));
+    }
+    let mut jobs: Vec<Job<'_>> = together
+        .iter_mut()
+        .zip(contexts)
+        .zip(carried)
+        .map(|((buffer, context), carried)| Job {
+            frame: whole(buffer),
+            context,
+            carried,
+        })
+        .collect();
+    let mut decided = vec![Err(Fault::NoSuchEntry(7))];
+    chain().run_batch(Role::Ingress, &mut jobs, &mut decided);
+    drop(jobs);
+    assert!(decided[3].is_err() && decided[..3].iter().all(Result::is_ok));
+    assert_eq!(decided, expected);
+    assert_eq!(together, alone);
 }
 
 #[test]
