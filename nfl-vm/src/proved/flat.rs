@@ -280,7 +280,9 @@ struct Plain {
 impl Plain {
     /// Reads the code from its first byte to its last, as the verifier does.
     fn read(image: &Image) -> Option<Plain> {
-        let (mut insts, mut pcs, mut pc) = (Vec::new(), Vec::new(), 0);
+        // An instruction has two bytes or four.
+        let room = image.code.len() / 2;
+        let (mut insts, mut pcs, mut pc) = (Vec::with_capacity(room), Vec::with_capacity(room), 0);
         while let Some(bytes) = image.code.get(pc as usize..).filter(|b| !b.is_empty()) {
             let (inst, size) = nfl_isa::decode(bytes).ok()?;
             insts.push(inst);
@@ -331,8 +333,9 @@ impl Plain {
 type Flattened = (Vec<Flat>, Vec<u16>, Vec<usize>);
 
 fn flatten(image: &Image, plain: &Plain) -> Option<Flattened> {
-    let mut flat = Vec::with_capacity(plain.insts.len());
-    let (mut places, mut numbers) = (Vec::new(), Vec::new());
+    let room = plain.insts.len();
+    let (mut flat, mut numbers) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut places = Vec::with_capacity(room);
     let mut n = 0;
     while let Some(&first) = plain.insts.get(n) {
         let place = u16::try_from(flat.len()).ok()?;
