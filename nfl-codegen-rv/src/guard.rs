@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_abi::host::Answer;
+use nfl_abi::map;
 use nfl_ir::cfg::Cfg;
 use nfl_ir::func::{BlockCall, Function, Module, Origin};
 use nfl_ir::{Block, Bounds, Inst, Op, Region, Term, Value};
@@ -147,11 +148,13 @@ impl Guarded<'_> {
         }
     }
 
-    /// Puts a comparison before each access of a block that has a variable in its address.
+    /// Puts a comparison before each access of a block that could lie elsewhere for all that the node knows.
     fn compare(&mut self, b: Block, areas: &Areas, calls: &Calls) {
         let mut at = b;
+        // What is known of the length is gone where a service moves the packet.
+        let need = if calls.resize(self.f) { 0 } else { self.f.need };
         for i in std::mem::take(&mut self.f.blocks[b].insts) {
-            if let Some(access) = access(self.f, i) {
+            if let Some(access) = access(self.f, i, need) {
                 at = self.test(at, access, areas, calls);
             }
             self.f.blocks[at].insts.push(i);
@@ -173,8 +176,7 @@ impl Guarded<'_> {
             at = self.split(at, Op::Eq, found, nothing);
         }
         let Some(index) = index else {
-            if region == Region::Packet && calls.resize(self.f) {
-                // What was known of the length is gone where a service moved the packet.
+            if region == Region::Packet {
                 let len = self.emit(at, Op::Len, Vec::new(), 0);
                 let end = self.constant(at, offset.wrapping_add(bytes));
                 at = self.split(at, Op::Ltu, len, end);
@@ -277,7 +279,8 @@ fn value_bytes(f: &Function, v: Value, calls: &Calls) -> Option<u32> {
     }
 }
 
-fn access(f: &Function, i: Inst) -> Option<Access> {
+/// What an instruction accesses, unless it lies for certain where it may; `need` bytes of the packet are there in any case.
+fn access(f: &Function, i: Inst, need: u32) -> Option<Access> {
     let inst = &f.insts[i];
     let region = inst.region?;
     let bytes = u32::from(inst.op.spec().bytes);
@@ -287,8 +290,14 @@ fn access(f: &Function, i: Inst) -> Option<Access> {
     } else {
         inst.args.get(1)
     };
-    let varies = found.is_some() || index.is_some() || region == Region::Packet;
-    if bytes == 0 || !varies {
+    let given = if inst.op.has_result() {
+        need.max(map::WINDOW_MAX)
+    } else {
+        need
+    };
+    let is_beyond = || region == Region::Packet && inst.imm.saturating_add(bytes) > given;
+    let varies = found.is_some() || index.is_some();
+    if bytes == 0 || !varies && !is_beyond() {
         return None;
     }
     let mut access = Access {
