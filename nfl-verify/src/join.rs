@@ -2,11 +2,14 @@
 //!
 //! In: two states that reach the same point, and the symbols whose names loops know. Out: a state that covers both.
 //! Guaranteed: places share a symbol behind it if they did in both, with constants as far apart. The time is that of looking
-//! at every place once, and of a few steps for each symbol that the first state holds and for each place that parts from others.
+//! at every place once, and of a few steps for each symbol that the first state holds and for each place that parts from others;
+//! of two states that were one a short while ago, that of a few steps for whatever has changed since.
 
 use alloc::vec::Vec;
 
-use crate::state::{FIRST, Fact, Kind, LEN, REGS, State, Sym, Value, WORDS, ZERO, common_stride};
+use crate::state::{
+    FIRST, Fact, Kind, LEN, REGS, State, Sym, UNMARKED, Value, WORDS, ZERO, common_stride,
+};
 
 /// Memory for joins, used again each time.
 #[derive(Default)]
@@ -57,13 +60,86 @@ impl State {
             return;
         }
         self.values.truncate(other.values.len().max(REGS));
-        joiner.compare(self, other);
+        if self.is_near(other) {
+            self.written |= other.written;
+            joiner.compare_written(self, other);
+        } else {
+            self.unmark();
+            joiner.compare(self, other);
+        }
         joiner.differing(self, other, floor.max(FIRST));
         joiner.finish(self, other);
+    }
+
+    fn join_length(&mut self, other: &State) {
+        let (a, b) = (self.fact(LEN), other.fact(LEN));
+        let (lo, hi) = (a.lo.min(b.lo), a.hi.max(b.hi));
+        self.update(LEN, Fact { lo, hi, ..a });
+    }
+}
+
+/// The state that was covered last: others that hold the same values can only differ in what was learned.
+#[derive(Default)]
+pub(crate) struct Covered {
+    mark: u32,
+    len_lo: i64,
+    learned: Vec<Sym>,
+}
+
+impl Covered {
+    /// Notes that a state has just been covered.
+    pub(crate) fn note(&mut self, state: &State) {
+        self.mark = if state.void {
+            UNMARKED
+        } else {
+            state.clean_mark()
+        };
+        self.len_lo = state.len_lo();
+        self.learned.clone_from(&state.learned);
+    }
+
+    /// Whether a state holds the same values, and packets are no shorter there.
+    fn is_like(&self, state: &State) -> bool {
+        self.mark != UNMARKED
+            && self.mark == state.clean_mark()
+            && self.len_lo <= state.len_lo()
+            && !state.void
     }
 }
 
 impl Joiner {
+    /// Makes `sa` cover a state where it has covered one like that: each of its symbols stands for the same one as then. False
+    /// if that is not so.
+    pub(crate) fn join_again(&mut self, sa: &mut State, sb: &State, covered: &Covered) -> bool {
+        if sa.void || !covered.is_like(sb) {
+            return false;
+        }
+        self.names.clear();
+        self.names.resize(sb.facts.len(), FREE);
+        for &sym in covered.learned.iter().chain(&sb.learned) {
+            if let Some(name) = self.names.get_mut(usize::from(sym)) {
+                *name = KEPT;
+            }
+        }
+        let len_lo = (sa.len_lo(), sb.len_lo());
+        for (at, b) in sb.values.iter().enumerate() {
+            if self.names.get(usize::from(b.sym)) != Some(&KEPT) {
+                continue;
+            }
+            let Some(&a) = sa.values.get(at).filter(|a| a.kind.has_term()) else {
+                // Nothing has a term any more where one has none.
+                continue;
+            };
+            if a.kind != b.kind || a.sym < FIRST {
+                return false;
+            }
+            let fact = hull(sa.fact(a.sym), sb.fact(b.sym), b.k - a.k, len_lo);
+            sa.update(a.sym, fact);
+        }
+        sa.join_length(sb);
+        true
+    }
+
     /// Finds the places that hold different values, and the symbols that keep their names.
     fn compare(&mut self, sa: &State, sb: &State) {
         self.names.clear();
@@ -86,6 +162,38 @@ impl Joiner {
                 if sa.facts.get(sym) != sb.facts.get(sym) {
                     self.kept.push(a.sym);
                 }
+            }
+        }
+    }
+
+    /// As `compare`, of two states that were one once.
+    fn compare_written(&mut self, sa: &State, sb: &State) {
+        self.names.clear();
+        // A place that was not written may hold an old symbol.
+        self.names.resize(sa.first_new.into(), KEPT);
+        self.names.resize(sa.facts.len(), FREE);
+        self.kept.clear();
+        self.kept.extend(sa.learned.iter().chain(&sb.learned));
+        self.differing.clear();
+        let mut written = sa.written;
+        while written != 0 {
+            let at = written.trailing_zeros() as u8;
+            written &= written - 1;
+            let index = usize::from(at);
+            let (Some(a), Some(b)) = (sa.values.get(index), sb.values.get(index)) else {
+                break;
+            };
+            if a != b {
+                self.differing.push(at);
+                if !a.has_term_of(*b) {
+                    continue;
+                }
+            }
+            if let Some(name) = self.names.get_mut(usize::from(a.sym))
+                && *name == FREE
+            {
+                *name = KEPT;
+                self.kept.push(a.sym);
             }
         }
     }
@@ -203,9 +311,7 @@ impl Joiner {
                 *fact = hull(*fact, sb.fact(name.saturating_sub(1)), apart, len_lo);
             }
         }
-        let (a, b) = (sa.fact(LEN), sb.fact(LEN));
-        let (lo, hi) = (a.lo.min(b.lo), a.hi.max(b.hi));
-        sa.update(LEN, Fact { lo, hi, ..a });
+        sa.join_length(sb);
         sa.facts.extend(self.pairs.iter().map(|pair| pair.fact));
     }
 }
@@ -255,5 +361,144 @@ fn answer(state: &State, value: Value) -> Option<(Value, u16)> {
         Kind::Value(bytes) if is(0) => Some((flag(1), bytes)),
         Kind::Number if is(0) => Some((flag(0), u16::MAX)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use nfl_isa::Reg;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
+    use super::{Covered, Joiner};
+    use crate::refusal::Place;
+    use crate::state::{FIRST, Kind, LEN, REGS, Space, State, Value, WORD_MAX};
+
+    /// A change of a state: what is done, to which places, with which numbers.
+    type Change = (u8, u8, u8, i64, i64);
+
+    fn changes() -> impl Strategy<Value = Vec<Change>> {
+        let number = prop_oneof![0i64..8, 0i64..2000, 0..=WORD_MAX];
+        prop::collection::vec((0u8..7, 0u8..12, 0u8..12, number.clone(), number), 0..12)
+    }
+
+    /// Some registers and words of scratch.
+    fn place(at: u8) -> Place {
+        Place(if at < 6 { 10 + at } else { REGS as u8 - 6 + at })
+    }
+
+    fn change(state: &mut State, &(what, to, from, a, b): &Change) {
+        let value = state.get(place(from));
+        let (lo, hi) = (a.min(b), a.max(b));
+        match what {
+            0 => {
+                let value = state.some(Kind::Number, (lo, hi));
+                state.note_stride(value.sym, 4);
+                state.set(place(to), value);
+            }
+            1 => state.set(place(to), value),
+            2 if value.kind.has_term() => state.set(
+                place(to),
+                Value {
+                    k: value.k + 4,
+                    ..value
+                },
+            ),
+            3 => state.learn_not(value, a),
+            4 => state.learn_at_most(value, lo % 64, state.get(place(to))),
+            5 => state.learn_at_most(value, lo % 64, state.reg(Reg::S1)),
+            6 => state.compact(FIRST, &mut Space::default()),
+            _ => {}
+        }
+    }
+
+    fn all(state: &mut State, changes: &[Change]) {
+        changes.iter().for_each(|one| change(state, one));
+    }
+
+    fn copy(state: &State) -> State {
+        let mut copy = State::default();
+        copy.copy_from(state);
+        copy
+    }
+
+    /// What a state says: of each place its kind, its range, its distance from the packet's end, what divides it, and the first
+    /// place with the same symbol.
+    fn said(state: &State) -> Vec<impl PartialEq + core::fmt::Debug + use<>> {
+        let places = || (0..(REGS + 12) as u8).map(|at| state.get(Place(at)));
+        let of = |value: Value| {
+            let first = places().position(|other| other.sym == value.sym && other.kind.has_term());
+            let apart = first.map(|first| value.k - state.get(Place(first as u8)).k);
+            let term = value.kind.has_term().then(|| {
+                let fixed = (value.sym < FIRST).then_some(value.sym);
+                let (slack, stride) = (state.slack(value.sym) - value.k, state.stride(value));
+                (state.range(value), slack, stride, first, apart, fixed)
+            });
+            (value.kind, term, value.number_bytes())
+        };
+        places()
+            .map(of)
+            .chain([(Kind::Uninit, None, state.range(length()).0)])
+            .collect()
+    }
+
+    fn length() -> Value {
+        Value {
+            kind: Kind::Number,
+            sym: LEN,
+            k: 0,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default() })]
+
+        /// What is known of the past of two states changes nothing but the time of their join.
+        #[test]
+        fn marks_change_no_join(before in changes(), one in changes(), other in changes(), more in changes()) {
+            let (mut marks, mut joiner) = (0, Joiner::default());
+            let mut a = State::entry((20, 1500));
+            all(&mut a, &before);
+            a.mark_anew(&mut marks);
+            let (mut b, mut c) = (copy(&a), copy(&a));
+            all(&mut a, &one);
+            all(&mut b, &other);
+            all(&mut c, &more);
+            let mut far = copy(&a);
+            far.unmark();
+            for state in [&b, &c] {
+                a.join(state, FIRST, &mut joiner);
+                far.join(state, FIRST, &mut joiner);
+                prop_assert_eq!(said(&a), said(&far));
+            }
+        }
+
+        /// A state is covered as it is alone where one that held the same values was covered before.
+        #[test]
+        fn what_was_covered_changes_no_join(
+            before in changes(), one in changes(), other in changes(), learned in changes(), more in changes(),
+        ) {
+            let (mut marks, mut joiner) = (0, Joiner::default());
+            let learned: Vec<Change> = learned.into_iter().filter(|one| (3..6).contains(&one.0)).collect();
+            let mut all_ways = State::entry((20, 1500));
+            all(&mut all_ways, &before);
+            let mut state = copy(&all_ways);
+            all(&mut all_ways, &one);
+            all(&mut state, &other);
+            state.mark_anew(&mut marks);
+            let mut next = copy(&state);
+            all(&mut state, &learned);
+            all(&mut next, &more);
+            all_ways.join(&state, FIRST, &mut joiner);
+            let mut covered = Covered::default();
+            covered.note(&state);
+            let mut alone = copy(&all_ways);
+            alone.join(&next, FIRST, &mut joiner);
+            if joiner.join_again(&mut all_ways, &next, &covered) {
+                prop_assert_eq!(said(&all_ways), said(&alone));
+            }
+        }
     }
 }

@@ -40,6 +40,12 @@ pub(crate) const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
 /// again. So the work of throwing out is spread evenly over the symbols that are made.
 const GATHERED_MAX: usize = 64;
 
+/// The mark of a state that has nothing in common with others.
+pub(crate) const UNMARKED: u32 = 0;
+
+/// With more changes than this, a state is marked anew before it goes two ways.
+const CHANGES_MAX: usize = 16;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Kind {
     /// Never written, or a different thing on every way here.
@@ -200,6 +206,14 @@ pub(crate) struct State {
     /// Registers, then the words of scratch up to the last one written.
     pub(crate) values: Vec<Value>,
     pub(crate) facts: Vec<Fact>,
+    /// States with one mark were one when they got it, unless it is `UNMARKED`.
+    pub(crate) mark: u32,
+    /// The symbols below had names then.
+    pub(crate) first_new: Sym,
+    /// Places that have been written since, one bit each. Symbols that are new are held by them alone.
+    pub(crate) written: u128,
+    /// Symbols, not new and not the packet's length, about which something has been learned since.
+    pub(crate) learned: Vec<Sym>,
     /// With more facts than this, unused symbols are thrown out.
     crowd: usize,
     /// No run comes here if the claims of loops say all that there is. The prover never believes that.
@@ -251,9 +265,49 @@ impl State {
         State {
             values,
             facts,
+            mark: UNMARKED,
+            first_new: FIRST,
+            written: 0,
+            learned: Vec::new(),
             crowd: GATHERED_MAX,
             void: false,
         }
+    }
+
+    /// Begins to note what changes, unless that has been begun and little has changed.
+    pub(crate) fn mark(&mut self, marks: &mut u32) {
+        let changes = self.written.count_ones() as usize + self.learned.len();
+        if self.mark == UNMARKED || changes > CHANGES_MAX {
+            self.mark_anew(marks);
+        }
+    }
+
+    /// Begins to note what changes from here on.
+    pub(crate) fn mark_anew(&mut self, marks: &mut u32) {
+        *marks += 1;
+        self.mark = *marks;
+        self.first_new = self.symbols();
+        self.written = 0;
+        self.learned.clear();
+    }
+
+    /// Has nothing in common with other states any more.
+    pub(crate) fn unmark(&mut self) {
+        self.mark = UNMARKED;
+    }
+
+    /// The mark, if all values are those that it had when it got it.
+    pub(crate) fn clean_mark(&self) -> u32 {
+        if self.written == 0 {
+            self.mark
+        } else {
+            UNMARKED
+        }
+    }
+
+    /// Whether both were one once, and what they have in common is known.
+    pub(crate) fn is_near(&self, other: &State) -> bool {
+        self.mark != UNMARKED && self.mark == other.mark
     }
 
     pub(crate) fn reg(&self, reg: Reg) -> Value {
@@ -261,6 +315,7 @@ impl State {
     }
 
     pub(crate) fn set_reg(&mut self, reg: Reg, value: Value) {
+        self.written |= 1 << (reg.0 & 31);
         if reg != Reg::ZERO
             && let Some(slot) = self.values.get_mut(reg.index())
         {
@@ -277,6 +332,7 @@ impl State {
     }
 
     pub(crate) fn set(&mut self, place: Place, value: Value) {
+        self.written |= 1 << (place.0 & 127);
         let at = usize::from(place.0);
         if at >= self.values.len() {
             if value.kind == Kind::Uninit || at >= REGS + WORDS {
@@ -291,6 +347,7 @@ impl State {
 
     /// The words of scratch up to the last one written.
     pub(crate) fn words_mut(&mut self) -> &mut [Value] {
+        self.unmark();
         self.values.get_mut(REGS..).unwrap_or_default()
     }
 
@@ -302,6 +359,10 @@ impl State {
     }
 
     pub(crate) fn update(&mut self, sym: Sym, fact: Fact) {
+        let is_old = (FIRST..self.first_new).contains(&sym);
+        if is_old && self.mark != UNMARKED && !self.learned.contains(&sym) {
+            self.learned.push(sym);
+        }
         if let Some(slot) = self.facts.get_mut(usize::from(sym)) {
             *slot = fact;
         }
@@ -316,6 +377,7 @@ impl State {
     /// The packet lies elsewhere from now on, and has one of these lengths. Numbers that were its
     /// length are numbers like others.
     pub(crate) fn move_packet(&mut self, len: Range) {
+        self.unmark();
         let old = self.fresh(self.length());
         for value in &mut self.values {
             if value.kind == Kind::Packet {
@@ -514,6 +576,7 @@ impl State {
     /// Throws out symbols from `floor` up that nothing holds. Those below keep their names: the
     /// loops around this point know them.
     pub(crate) fn compact(&mut self, floor: Sym, space: &mut Space) {
+        self.unmark();
         let floor = usize::from(floor).min(self.facts.len());
         let Space { names, facts } = space;
         names.clear();
@@ -553,6 +616,10 @@ impl State {
         // Room for the symbols that are made behind this point.
         self.facts.reserve(other.facts.len() + GATHERED_MAX / 2);
         self.facts.extend_from_slice(&other.facts);
+        self.mark = other.mark;
+        self.first_new = other.first_new;
+        self.written = other.written;
+        self.learned.clone_from(&other.learned);
         self.crowd = other.crowd;
         self.void = other.void;
     }

@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 use crate::call;
 use crate::certificate::Claim;
 use crate::code::{Code, Flow, Line};
-use crate::join::Joiner;
+use crate::join::{Covered, Joiner};
 use crate::loops::Loop;
 use crate::refine;
 use crate::refusal::{Place, Reason, Refusal};
 use crate::report::Touches;
-use crate::state::{ALL_BYTES, FIRST, Kind, REGS, Space, State, Sym, Value, WORDS};
+use crate::state::{ALL_BYTES, FIRST, Kind, LEN, REGS, Space, State, Sym, UNMARKED, Value, WORDS};
 use crate::subroutine::{Subroutine, Summary};
 use crate::transfer::{self, Passed, World, step};
 
@@ -79,6 +79,8 @@ struct Pending {
     /// The lowest address it comes from; an entry comes from before all code.
     from: Option<u32>,
     state: State,
+    /// What came last.
+    covered: Covered,
 }
 
 pub(crate) struct Sweep<'a, J> {
@@ -97,6 +99,8 @@ pub(crate) struct Sweep<'a, J> {
     spare: Vec<State>,
     joiner: Joiner,
     space: Space,
+    /// Marks that were given to states.
+    marks: u32,
 }
 
 impl<'a, J: Judge> Sweep<'a, J> {
@@ -121,13 +125,14 @@ impl<'a, J: Judge> Sweep<'a, J> {
             spare,
             joiner: Joiner::default(),
             space: Space::default(),
+            marks: 0,
         }
     }
 
     /// Passes all instructions, starting from the entries.
     pub(crate) fn run(mut self, entries: Vec<(u32, State)>) -> Result<Vec<Passed>, Refusal> {
-        for (pc, state) in entries {
-            self.wait(pc, None, state);
+        for (pc, mut state) in entries {
+            self.wait(pc, None, &mut state, Stays::No);
         }
         let mut passed = Vec::with_capacity(self.code.lines.len());
         let mut state = State::default();
@@ -171,8 +176,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
             }
             Flow::Jump(target) => {
                 *falls = false;
-                let next = self.spare.pop().unwrap_or_default();
-                self.send(line, target, core::mem::replace(state, next))?;
+                self.send(line, target, state, Stays::No)?;
                 Ok(Passed::default())
             }
             Flow::Call(slot) => self.call(slot, state),
@@ -326,27 +330,43 @@ impl<'a, J: Judge> Sweep<'a, J> {
         })
     }
 
-    /// Sends one copy of the state to the target and leaves what falls through.
+    /// Sends the state that is narrowed to one way to the target, and leaves that of what falls through.
     fn branch(&mut self, line: &Line, target: u32, state: &mut State) -> Result<(), Reason> {
-        let mut taken = self.spare.pop().unwrap_or_default();
-        taken.copy_from(state);
-        match refine::operands(state, &line.inst) {
-            Ok(operands) => {
-                if self.judge.is_early() {
-                    taken.void |= !refine::can_be(state, line.inst.op, operands, true);
-                    state.void |= !refine::can_be(state, line.inst.op, operands, false);
-                }
-                refine::learn(&mut taken, line.inst.op, operands, true);
-                refine::learn(state, line.inst.op, operands, false);
+        state.mark(&mut self.marks);
+        let operands = match refine::operands(state, &line.inst) {
+            Ok(operands) => operands,
+            Err(reason) => {
+                self.judge.object(&self.open, reason)?;
+                return self.send(line, target, state, Stays::Yes);
             }
-            Err(reason) => self.judge.object(&self.open, reason)?,
+        };
+        let op = line.inst.op;
+        let void = [true, false].map(|taken| {
+            let rules_out = self.judge.is_early() && !refine::can_be(state, op, operands, taken);
+            state.void || rules_out
+        });
+        // Nothing else is learned about.
+        let known = [operands.0.sym, operands.1.sym, LEN].map(|sym| (sym, state.fact(sym)));
+        refine::learn(state, op, operands, true);
+        state.void = void[0];
+        self.send(line, target, state, Stays::Yes)?;
+        for (sym, fact) in known {
+            state.update(sym, fact);
         }
-        self.send(line, target, taken)
+        refine::learn(state, op, operands, false);
+        state.void = void[1];
+        Ok(())
     }
 
-    fn send(&mut self, line: &Line, target: u32, state: State) -> Result<(), Reason> {
+    fn send(
+        &mut self,
+        line: &Line,
+        target: u32,
+        state: &mut State,
+        stays: Stays,
+    ) -> Result<(), Reason> {
         if target > line.pc {
-            self.wait(target, Some(line.pc), state);
+            self.wait(target, Some(line.pc), state, stays);
             return if self.pending.len() > self.pending_max {
                 Err(Reason::PendingJoins(self.pending_max))
             } else {
@@ -355,24 +375,53 @@ impl<'a, J: Judge> Sweep<'a, J> {
         }
         let open = self.open.iter().find(|open| open.head == target);
         let open = open.ok_or(Reason::Backward(target))?;
-        self.judge.repeat(open.index, open.first, &state)?;
-        self.spare.push(state);
-        Ok(())
+        self.judge.repeat(open.index, open.first, state)
     }
 
-    fn wait(&mut self, pc: u32, from: Option<u32>, state: State) {
+    fn wait(&mut self, pc: u32, from: Option<u32>, state: &mut State, stays: Stays) {
         let at = self.pending.partition_point(|waiting| waiting.pc > pc);
         let floor = self.floor();
         match self.pending.get_mut(at) {
             Some(waiting) if waiting.pc == pc => {
                 waiting.from = waiting.from.min(from);
-                waiting.state.join(&state, floor, &mut self.joiner);
-                waiting.state.tidy(floor, &mut self.space);
-                self.spare.push(state);
+                let Pending {
+                    state: all,
+                    covered,
+                    ..
+                } = waiting;
+                if !self.joiner.join_again(all, state, covered) {
+                    if !all.is_near(state) && state.clean_mark() == UNMARKED {
+                        state.mark_anew(&mut self.marks);
+                    }
+                    all.join(state, floor, &mut self.joiner);
+                    all.tidy(floor, &mut self.space);
+                }
+                covered.note(state);
             }
-            _ => self.pending.insert(at, Pending { pc, from, state }),
+            _ => {
+                let mut sent = self.spare.pop().unwrap_or_default();
+                match stays {
+                    Stays::Yes => sent.copy_from(state),
+                    Stays::No => core::mem::swap(&mut sent, state),
+                }
+                let covered = Covered::default();
+                let waiting = Pending {
+                    pc,
+                    from,
+                    state: sent,
+                    covered,
+                };
+                self.pending.insert(at, waiting);
+            }
         }
     }
+}
+
+/// Whether a state is of use behind the instruction that sends it elsewhere.
+#[derive(Clone, Copy)]
+enum Stays {
+    Yes,
+    No,
 }
 
 /// Makes every claimed place hold what is claimed of it, and no more; gives back the symbol of the first claim about a range,
