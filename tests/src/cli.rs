@@ -16,7 +16,8 @@ use crate::stage::snapshot;
 /// `nflc` of the same profile as the tests, built when it is not there or not new.
 fn nflc() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", "nfl-cli", "--bin", "nflc"]);
+    // The whole workspace has one set of features, with which the tests were built.
+    build.args(["build", "--quiet", "--workspace", "--bin", "nflc"]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
