@@ -1,5 +1,7 @@
 //! What a data plane does with instances: batches, chains, and programs that are replaced while packets run.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use nfl_abi::image::{
@@ -184,6 +186,9 @@ fn a_thousand_replacements_lose_no_packet() {
     let mut worker = live
         .follow(live.program().instance())
         .expect("it runs this program");
+    // The newest program that a packet met.
+    let met = Arc::new(AtomicU32::new(0));
+    let meets = Arc::clone(&met);
     let traffic = thread::spawn(move || {
         let (mut packets, mut last, mut changes) = (0u32, 0, 0);
         while last < REPLACEMENTS {
@@ -202,6 +207,7 @@ fn a_thousand_replacements_lose_no_packet() {
             assert!(verdict.operand >= last, "an older program came back");
             changes += u32::from(verdict.operand > last);
             last = verdict.operand;
+            meets.store(last, Ordering::Relaxed);
             packets += 1;
             if packets.is_multiple_of(16) {
                 thread::yield_now();
@@ -213,6 +219,10 @@ fn a_thousand_replacements_lose_no_packet() {
     for port in 1..=REPLACEMENTS {
         live.replace(loaded(forward(port)))
             .expect("only the port differs");
+        // However late the other thread comes, it meets the first of them before there are more.
+        while met.load(Ordering::Relaxed) == 0 && !traffic.is_finished() {
+            thread::yield_now();
+        }
         if port % 8 == 0 {
             thread::yield_now();
         }
