@@ -121,9 +121,9 @@ struct Compiler {
 pub(crate) struct Native {
     entries: Vec<Start>,
     calls: Vec<Call>,
-    constants: Vec<u8>,
-    /// Whether one of them moves the packet.
+    /// Whether one of the calls moves the packet.
     resizes: bool,
+    constants: Vec<u8>,
     /// Bytes of a packet that loads may reach, however short it is.
     window: usize,
     reads_clock: bool,

@@ -378,7 +378,7 @@ impl Regions for Memory<'_> {
 
 /// Makes the context tell where the network header is once the packet has grown by so many bytes in
 /// front, or shrunk.
-pub(crate) fn network_moved(context: &mut [u8; map::CONTEXT_BYTES as usize], by: i64) {
+fn network_moved(context: &mut [u8; map::CONTEXT_BYTES as usize], by: i64) {
     let at = map::context::NETWORK_OFFSET as usize;
     let word = &mut context[at..at + 4];
     let offset = word.iter().rev().fold(0, |n, &b| n << 8 | u32::from(b));

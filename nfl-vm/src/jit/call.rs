@@ -22,7 +22,7 @@ use super::facts::Line;
 use super::run::Place;
 use super::translate::{FRAME, Translator};
 use super::{Entry, Native, Unsupported};
-use crate::memory::{SCRATCH_BASE, network_moved};
+use crate::memory::{self, SCRATCH_BASE};
 use crate::packet::{self, Context, View};
 use crate::services::Services;
 
@@ -172,28 +172,18 @@ impl Memory for Seen<'_, '_> {
     }
 
     fn push(&mut self, bytes: u32) -> bool {
-        let done = self.packet.push(bytes);
-        if done {
-            network_moved(self.context, i64::from(bytes));
-        }
-        done
+        memory::push(self.packet, self.context, bytes)
     }
 
     fn pop(&mut self, bytes: u32) -> bool {
-        let done = self.packet.pop(bytes);
-        if done {
-            network_moved(self.context, -i64::from(bytes));
-        }
-        done
+        memory::pop(self.packet, self.context, bytes)
     }
 
     fn append(&mut self, bytes: u32) -> bool {
-        network_moved(self.context, 0);
         self.packet.append(bytes)
     }
 
     fn cut(&mut self, bytes: u32) {
-        network_moved(self.context, 0);
         self.packet.cut(bytes);
     }
 

@@ -110,12 +110,27 @@ extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) ->
     })
 }
 
-extern "C" fn find_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-    find_words(frame, slot, Words([key]))
+/// Functions that take the words of a key in registers, and hand them on as one key.
+macro_rules! on_words {
+    ($($one:ident $two:ident: $all:ident;)*) => {
+        $(
+            extern "C" fn $one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
+                $all(frame, slot, Words([key]))
+            }
+
+            extern "C" fn $two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
+                $all(frame, slot, Words([first, second]))
+            }
+        )*
+    };
 }
 
-extern "C" fn find_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-    find_words(frame, slot, Words([first, second]))
+on_words! {
+    find_one find_two: find_words;
+    find_aged_one find_aged_two: find_aged;
+    has_one has_two: has_words;
+    has_aged_one has_aged_two: has_aged;
+    count_one count_two: count_words;
 }
 
 #[inline(always)]
@@ -124,14 +139,6 @@ fn find_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
         let table = frame.services.filled(slot as usize);
         found(table.and_then(|table| table.lookup(key)))
     })
-}
-
-extern "C" fn find_aged_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-    find_aged(frame, slot, Words([key]))
-}
-
-extern "C" fn find_aged_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-    find_aged(frame, slot, Words([first, second]))
 }
 
 #[inline(always)]
@@ -157,28 +164,12 @@ fn found(value: Option<&[u8]>) -> u64 {
     value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
 }
 
-extern "C" fn has_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-    has_words(frame, slot, Words([key]))
-}
-
-extern "C" fn has_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-    has_words(frame, slot, Words([first, second]))
-}
-
 #[inline(always)]
 fn has_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
     within(frame, |frame| {
         let table = frame.services.filled(slot as usize);
         table.is_some_and(|table| table.has(key)).into()
     })
-}
-
-extern "C" fn has_aged_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-    has_aged(frame, slot, Words([key]))
-}
-
-extern "C" fn has_aged_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-    has_aged(frame, slot, Words([first, second]))
 }
 
 #[inline(always)]
@@ -230,31 +221,22 @@ extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u3
     })
 }
 
-extern "C" fn count_one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-    count_words(frame, slot, Words([key]), key, 0)
-}
-
-extern "C" fn count_two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-    count_words(frame, slot, Words([first, second]), first, second)
-}
-
 #[inline(always)]
-fn count_words(frame: *mut c_void, slot: u32, key: impl Sought, first: u64, second: u64) -> u64 {
+fn count_words<const N: usize>(frame: *mut c_void, slot: u32, key: Words<N>) -> u64 {
     within(frame, |frame| {
         if !frame.services.count_known(slot as usize, key, frame.len) {
-            count_new(frame, slot, [first, second]);
+            count_new(frame, slot, &key.0.map(u64::to_le_bytes));
         }
         0
     })
 }
 
 #[cold]
-fn count_new(frame: &mut Frame<'_, '_>, slot: u32, words: [u64; 2]) {
+fn count_new(frame: &mut Frame<'_, '_>, slot: u32, words: &[[u8; 8]]) {
     let call = frame.native.calls.get(slot as usize);
-    if let Some(&[Arg::Block(bytes)]) = call.map(Call::args) {
-        let words = words.map(u64::to_le_bytes);
-        let key = words.as_flattened().get(..bytes.into());
-        let key = key.unwrap_or(&[]);
+    if let Some(&[Arg::Block(bytes)]) = call.map(Call::args)
+        && let Some(key) = words.as_flattened().get(..bytes.into())
+    {
         frame.services.count_key(slot as usize, key, frame.len);
     }
 }
