@@ -297,7 +297,7 @@ impl Index {
     #[inline(always)]
     pub(crate) fn find(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let [first, _] = self.places(hash);
-        // There always is one. That nothing here can panic leaves lookups of host code without a guard.
+        // There always is one.
         let bucket = self.buckets.get(first)?;
         if let Some(cell) = bucket.find(tag(hash), &holds) {
             return Some(cell);
