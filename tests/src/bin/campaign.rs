@@ -14,7 +14,7 @@ use nfl_tests::agree::jit;
 use nfl_tests::campaign::block::{Corpus, Generator, Setting, Size};
 use nfl_tests::campaign::native::Host;
 use nfl_tests::campaign::totals::Totals;
-use nfl_tests::campaign::{Until, blocks, tight, times, tried, vectors};
+use nfl_tests::campaign::{Until, blocks, corpus, tight, times, tried, vectors};
 use nfl_tests::second;
 
 /// The second checker is slow: it is asked about one image in so many.
@@ -192,6 +192,7 @@ fn run(asked: &Asked) -> Result<Totals, String> {
     if asked.slow && totals.get("slow.proofs") == 0 {
         totals.merge(times::worst(seed, share));
         totals.merge(times::growth(seed));
+        totals.merge(times::residents(&corpus::examples()));
     }
     about(&mut totals);
     save(&totals);

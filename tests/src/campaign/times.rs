@@ -1,8 +1,8 @@
 //! How long the verifier takes at worst.
 //!
 //! In: a seed. Out: times of proofs of code that is as bad as a capsule can be, by shape and after a
-//! search for worse, and how the time grows with the size of resident code. Guaranteed: nothing here is
-//! a verdict: times depend on the machine.
+//! search for worse, how the time grows with the size of resident code, and how long proofs of images
+//! take that are given. Guaranteed: nothing here is a verdict: times depend on the machine.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use nfl_abi::image::{Profile, Role};
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Inst, Op, Reg};
-use nfl_verify::{certify, prove};
+use nfl_verify::{certify, observe, prove};
 
 use super::mutant::{Base, change};
 use super::program::{manifest, pick};
@@ -367,6 +367,31 @@ pub fn growth(seed: u64) -> Totals {
         let (slope, fit) = line(&points);
         let fit = format!("{slope:.1} ns an instruction, R² {fit:.4}");
         totals.machine.insert(format!("growth: {name}"), fit);
+    }
+    totals
+}
+
+/// How long proofs of the resident images among these take.
+pub fn residents(images: &[(String, Image)]) -> Totals {
+    let limits = Limits::EDGE;
+    let mut totals = Totals::default();
+    let mut rates = Vec::new();
+    for (name, image) in images {
+        let mut many = 0u32;
+        let proven = observe(image, &limits, &mut |_, _| many += 1);
+        if image.manifest.profile != Profile::Resident || proven.is_err() {
+            continue;
+        }
+        let rate = least(image, &limits, 200) as f64 / f64::from(many);
+        rates.push(rate);
+        let line = format!("{rate:.1} ns an instruction of {many}");
+        totals.machine.insert(format!("resident: {name}"), line);
+    }
+    rates.sort_by(f64::total_cmp);
+    if let Some(most) = rates.last() {
+        let middle = rates[rates.len() / 2];
+        let line = format!("{middle:.1} ns an instruction in the median, {most:.1} at most");
+        totals.machine.insert("resident".into(), line);
     }
     totals
 }
