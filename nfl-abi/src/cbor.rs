@@ -46,6 +46,9 @@ impl Major {
 const FALSE: u8 = 0xf4;
 const TRUE: u8 = 0xf5;
 
+/// Room that maps start with: most of them need no more.
+const MAP_BYTES: usize = 256;
+
 /// Writes values one after the other.
 #[derive(Clone, Default, Debug)]
 pub struct Writer {
@@ -138,7 +141,9 @@ pub struct Map {
 impl Map {
     /// No field yet.
     pub fn new() -> Map {
-        Map::default()
+        let mut map = Map::default();
+        map.body.bytes.reserve(MAP_BYTES);
+        map
     }
 
     /// Starts the field with this key; its one value follows. Keys must ascend: 0, 1, 2, … and

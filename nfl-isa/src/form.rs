@@ -8,15 +8,42 @@ use crate::DecodeError::{self, Hint, Reserved};
 use crate::Extension::Zcb;
 use crate::{Extension, Inst, Op, Reg, SPECS};
 
-/// Where a register operand of a 16-bit form stands.
+/// Where a register operand of a 16-bit form stands: its number is some bits of the pattern, from this bit up, and a part that is
+/// not in the pattern.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
+pub(crate) struct Place {
+    at: u8,
+    bits: u8,
+    set: u8,
+}
+
+impl Place {
     /// Not in the pattern: always this register.
-    Is(u8),
+    const fn is(number: u8) -> Place {
+        Place {
+            at: 0,
+            bits: 0,
+            set: number,
+        }
+    }
+
     /// Five bits, from this bit up.
-    Full(u8),
+    const fn full(at: u8) -> Place {
+        Place {
+            at,
+            bits: 31,
+            set: 0,
+        }
+    }
+
     /// Three bits, from this bit up: `x8` to `x15`.
-    Compact(u8),
+    const fn compact(at: u8) -> Place {
+        Place {
+            at,
+            bits: 7,
+            set: 8,
+        }
+    }
 }
 
 /// Where the bits of an immediate stand.
@@ -173,14 +200,14 @@ pub struct Form {
 }
 
 /// Bits 11 to 7, the full register field most forms have.
-const FULL: Place = Place::Full(7);
+const FULL: Place = Place::full(7);
 /// Bits 9 to 7, the compact register that is source and destination, or base.
-const MAIN: Place = Place::Compact(7);
+const MAIN: Place = Place::compact(7);
 /// Bits 4 to 2, the other compact register.
-const OTHER: Place = Place::Compact(2);
-const X0: Place = Place::Is(0);
-const RA: Place = Place::Is(1);
-const SP: Place = Place::Is(2);
+const OTHER: Place = Place::compact(2);
+const X0: Place = Place::is(0);
+const RA: Place = Place::is(1);
+const SP: Place = Place::is(2);
 
 impl Form {
     const fn new(text: &'static str, mask: u16, bits: u16, op: Op, syntax: Syntax) -> Form {
@@ -245,22 +272,28 @@ impl Form {
     /// The instruction a pattern of this row stands for.
     #[inline]
     pub(crate) fn unpack(&self, half: u16) -> Result<Inst, DecodeError> {
-        let imm = self.imm.gather(half);
-        if let Some(why) = self.instead(half, imm) {
-            return Err(why);
+        let inst = self.inst(half);
+        match self.instead(half, inst.imm) {
+            Some(why) => Err(why),
+            None => Ok(inst),
         }
-        Ok(Inst {
+    }
+
+    /// The operands of a pattern of this row, be it an instruction or something else instead.
+    #[inline]
+    pub(crate) fn inst(&self, half: u16) -> Inst {
+        Inst {
             op: self.op,
             rd: self.rd.gather(half),
             rs1: self.rs1.gather(half),
             rs2: self.rs2.gather(half),
-            imm,
-        })
+            imm: self.imm.gather(half),
+        }
     }
 
     /// What a pattern of this row with this immediate is instead of an instruction.
     #[inline]
-    fn instead(&self, half: u16, imm: i32) -> Option<DecodeError> {
+    pub(crate) fn instead(&self, half: u16, imm: i32) -> Option<DecodeError> {
         let is_zero = imm == 0;
         let is_x0 = FULL.gather(half) == Reg::ZERO;
         let zero = self.if_zero.filter(|_| is_zero);
@@ -297,40 +330,27 @@ impl Form {
 }
 
 impl Place {
+    #[inline]
     fn gather(self, half: u16) -> Reg {
-        match self {
-            Place::Is(number) => Reg(number),
-            Place::Full(at) => Reg((half >> at & 31) as u8),
-            Place::Compact(at) => Reg((half >> at & 7) as u8 | 8),
-        }
+        Reg((half >> self.at) as u8 & self.bits | self.set)
     }
 
     /// The register that needs no naming; `x0` where the pattern names it.
     pub(crate) fn fixed(self) -> Reg {
-        match self {
-            Place::Is(number) => Reg(number),
-            Place::Full(_) | Place::Compact(_) => Reg::ZERO,
-        }
+        Reg(if self.bits == 0 { self.set } else { 0 })
     }
 
     fn names(self, reg: Reg) -> bool {
-        match self {
-            Place::Is(number) => reg.0 == number,
-            Place::Full(_) => true,
-            Place::Compact(_) => reg.0 >> 3 == 1,
-        }
+        reg.0 & !self.bits == self.set
     }
 
     fn scatter(self, reg: Reg) -> u16 {
-        match self {
-            Place::Is(_) => 0,
-            Place::Full(at) => u16::from(reg.0 & 31) << at,
-            Place::Compact(at) => u16::from(reg.0 & 7) << at,
-        }
+        u16::from(reg.0 & self.bits) << self.at
     }
 }
 
 impl Bits {
+    #[inline]
     fn gather(self, half: u16) -> i32 {
         let gathered = self.turns.iter().fold(0, |value, &(bits, by)| {
             value | u32::from(half & bits).rotate_left(by)
@@ -398,11 +418,11 @@ pub const FORMS: &[Form] = &[
     Form::new("c.slli",     0xf003, 0x0002, Op::Slli,   Syntax::RdImm).rd(FULL).rs1(FULL).imm(SHIFT).if_x0(Hint).if_zero(Hint),
     Form::new("c.lwsp",     0xe003, 0x4002, Op::Lw,     Syntax::Load).rd(FULL).rs1(SP).imm(LWSP).if_x0(Reserved),
     Form::new("c.jr",       0xf07f, 0x8002, Op::Jalr,   Syntax::Rs1).rs1(FULL).if_x0(Reserved),
-    Form::new("c.mv",       0xf003, 0x8002, Op::Add,    Syntax::RdRs2).rd(FULL).rs2(Place::Full(2)).if_x0(Hint),
+    Form::new("c.mv",       0xf003, 0x8002, Op::Add,    Syntax::RdRs2).rd(FULL).rs2(Place::full(2)).if_x0(Hint),
     Form::new("c.ebreak",   0xffff, 0x9002, Op::Ebreak, Syntax::Bare),
     Form::new("c.jalr",     0xf07f, 0x9002, Op::Jalr,   Syntax::Rs1).rd(RA).rs1(FULL),
-    Form::new("c.add",      0xf003, 0x9002, Op::Add,    Syntax::RdRs2).rd(FULL).rs1(FULL).rs2(Place::Full(2)).if_x0(Hint),
-    Form::new("c.swsp",     0xe003, 0xc002, Op::Sw,     Syntax::Store).rs2(Place::Full(2)).rs1(SP).imm(SWSP),
+    Form::new("c.add",      0xf003, 0x9002, Op::Add,    Syntax::RdRs2).rd(FULL).rs1(FULL).rs2(Place::full(2)).if_x0(Hint),
+    Form::new("c.swsp",     0xe003, 0xc002, Op::Sw,     Syntax::Store).rs2(Place::full(2)).rs1(SP).imm(SWSP),
 ];
 
 /// Quadrant and funct3, which every row fixes.

@@ -12,7 +12,7 @@ use nfl_abi::map;
 use nfl_isa::Reg;
 
 use crate::memory::Access;
-use crate::refusal::{Range, Reason};
+use crate::refusal::{Checked, Range, Reason};
 use crate::report::Touches;
 use crate::state::{Kind, State, Value};
 use crate::transfer::{Passed, World, operand};
@@ -53,7 +53,7 @@ impl Import {
 pub(crate) const WRITES: u32 = 1 << map::reg::A0 | 1 << map::reg::A1 | 1 << map::reg::RA;
 
 /// Passes a call. When this refuses, the state is as it was.
-pub(crate) fn pass(state: &mut State, import: &Import, world: &World) -> Result<Passed, Reason> {
+pub(crate) fn pass(state: &mut State, import: &Import, world: &World) -> Checked<Passed> {
     let call = &import.shape;
     let by_address = call.by_address();
     let mut touches = Touches::SERVICES;
@@ -100,17 +100,17 @@ fn register(at: u8) -> Reg {
     Reg(map::reg::A0 + at)
 }
 
-fn number(state: &State, at: u8) -> Result<Value, Reason> {
+fn number(state: &State, at: u8) -> Checked<Value> {
     let reg = register(at);
     let value = operand(state, reg)?;
     match value.kind {
         Kind::Number => Ok(value),
-        _ => Err(Reason::ArgumentAddress(reg)),
+        _ => Reason::ArgumentAddress(reg).refuse(),
     }
 }
 
 /// The bytes behind an address that the service reads.
-fn readable(state: &State, at: u8, bytes: u16, world: &World) -> Result<Touches, Reason> {
+fn readable(state: &State, at: u8, bytes: u16, world: &World) -> Checked<Touches> {
     let reg = register(at);
     let base = operand(state, reg)?;
     let access = Access::of_block(state, base, bytes);
@@ -123,7 +123,7 @@ fn readable(state: &State, at: u8, bytes: u16, world: &World) -> Result<Touches,
             access.in_constants(world)?;
             Ok(Touches::CONSTANTS)
         }
-        _ => Err(Reason::ArgumentRegion(reg)),
+        _ => Reason::ArgumentRegion(reg).refuse(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! counts down from what an earlier loop counts up to waits until that has grown. From there they shrink again to what is really seen, as long as what
 //! is seen stays within what was claimed.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nfl_abi::image::Image;
@@ -20,11 +21,11 @@ use crate::code::{Code, Flow, Line};
 use crate::liveness;
 use crate::loops::{self, Loop};
 use crate::proposal::{self, Called};
-use crate::prove;
-use crate::refusal::{Place, Range, Reason, Refusal};
+use crate::prove::{self, Memory};
+use crate::refusal::{Checked, Place, Range, Reason, Refusal};
 use crate::state::{ALL_BYTES, Kind, REGS, State, Sym, WORD_MAX, WORDS, common_stride};
 use crate::subroutine::{self, Subroutine};
-use crate::sweep::{Judge, Open, Sweep};
+use crate::sweep::{self, Judge, Open, Sweep};
 use crate::transfer::distance_to_end;
 
 /// Rounds in which claims grow by exactly what is seen.
@@ -40,9 +41,13 @@ const NARROWING_ROUNDS: usize = 8;
 /// An address that wanders further than this is useless.
 const FAR: i64 = 1 << 32;
 
-pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn certify(
+    image: &Image,
+    limits: &Limits,
+    memory: &mut Memory,
+) -> Result<Vec<u8>, Refusal> {
     let limits = limits.of(image.manifest.profile);
-    let mut code = prove::read(image, limits)?;
+    let mut code = prove::read(image, limits, core::mem::take(&mut memory.code))?;
     let extents = extents(&code, limits)?;
     code.subroutines = proposal::subroutines(&code);
     let live = liveness::of(&code);
@@ -64,15 +69,16 @@ pub(crate) fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal
         early: true,
     };
     if !proposer.loops.is_empty() || !proposer.own.is_empty() {
-        settle(image, limits, &code, &mut proposer)?;
+        settle(image, limits, &code, &mut proposer, &mut memory.sweep)?;
     }
     let claims = proposer.claims()?;
     let ways = WAYS
         .iter()
         .filter(|way| !way.numbers || !claims.subroutines.is_empty());
+    memory.code = code;
     let chosen = ways
         .map(|way| fewer(&claims, *way))
-        .find(|fewer| is_proved(image, limits, &mut code, fewer.clone()));
+        .find(|fewer| is_proved(image, limits, memory, fewer.clone()));
     certificate::write(&chosen.unwrap_or(claims))
         .ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
 }
@@ -109,14 +115,15 @@ const WAYS: [Way; 4] = [
     },
 ];
 
-fn is_proved(image: &Image, limits: &ImageLimits, code: &mut Code, claims: Claims) -> bool {
+fn is_proved(image: &Image, limits: &ImageLimits, memory: &mut Memory, claims: Claims) -> bool {
+    let Memory { code, sweep } = memory;
     let Ok(own) = subroutine::prepare(code, image, &claims.loops, claims.subroutines) else {
         return false;
     };
     code.subroutines = own;
     let loops = loops::prepare(code, claims.loops, limits);
     loops
-        .and_then(|loops| prove::check(image, limits, code, &loops, &mut |_, _| {}))
+        .and_then(|loops| prove::check(image, limits, code, &loops, &mut |_, _| {}, sweep))
         .is_ok()
 }
 
@@ -197,8 +204,9 @@ fn settle(
     limits: &ImageLimits,
     code: &Code,
     proposer: &mut Proposer,
+    memory: &mut sweep::Memory,
 ) -> Result<(), Refusal> {
-    let sweep = |proposer: &mut Proposer| {
+    let mut sweep = |proposer: &mut Proposer| {
         proposer.start();
         let entries = prove::entries(image, code)?;
         Sweep::new(
@@ -206,8 +214,9 @@ fn settle(
             prove::world(image, code),
             limits.pending_joins.into(),
             proposer,
+            memory,
         )
-        .run(entries)
+        .run(&entries)
     };
     // A subroutine that is called behind another one is met a round later.
     let more = proposer.loops.len() * ROUNDS_OF_A_LOOP + proposer.own.len();
@@ -675,7 +684,7 @@ impl Judge for Proposer {
         self.loops.get(index).map(|one| &one.body)
     }
 
-    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason> {
+    fn enter(&mut self, index: usize, state: &State) -> Checked<()> {
         let Some(one) = self.loops.get_mut(index) else {
             return Ok(());
         };
@@ -701,7 +710,7 @@ impl Judge for Proposer {
         Ok(())
     }
 
-    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason> {
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Checked<()> {
         let Some(one) = self.loops.get_mut(index) else {
             return Ok(());
         };
@@ -733,7 +742,7 @@ impl Judge for Proposer {
         self.own.get(index).map(|one| &one.body)
     }
 
-    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason> {
+    fn call(&mut self, index: usize, state: &mut State) -> Checked<()> {
         if let Some(one) = self.own.get_mut(index) {
             one.see(state);
         }
@@ -759,8 +768,8 @@ impl Judge for Proposer {
         }
     }
 
-    fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason> {
-        let Reason::LoopWords { first, last } = reason else {
+    fn object(&mut self, around: &[Open], reason: Box<Reason>) -> Checked<()> {
+        let Reason::LoopWords { first, last } = *reason else {
             return Ok(());
         };
         let words = (first.0..=last.0).filter_map(|place| usize::from(place).checked_sub(REGS));

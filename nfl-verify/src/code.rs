@@ -38,6 +38,7 @@ pub(crate) enum Flow {
 }
 
 /// The instructions of an image.
+#[derive(Default)]
 pub(crate) struct Code {
     pub(crate) lines: Vec<Line>,
     /// For every half-word the index of the instruction that starts there.
@@ -120,18 +121,23 @@ impl Line {
 }
 
 impl Code {
+    /// Reads a program, in the memory of one that was read before.
     pub(crate) fn read(
+        before: Code,
         bytes: &[u8],
         target: &Target,
         imports: Vec<Import>,
     ) -> Result<Code, Refusal> {
         let mut code = Code {
-            lines: Vec::with_capacity(bytes.len() / 2),
-            starts: alloc::vec![NO_START; bytes.len() / 2 + 1],
             bytes: bytes.len() as u32,
             imports,
             subroutines: Vec::new(),
+            ..before
         };
+        code.lines.clear();
+        code.lines.reserve(bytes.len() / 2);
+        code.starts.clear();
+        code.starts.resize(bytes.len() / 2 + 1, NO_START);
         let mut pc = 0u32;
         while let Some(rest) = bytes.get(pc as usize..).filter(|rest| !rest.is_empty()) {
             let (inst, size, has) = match target.read(rest) {

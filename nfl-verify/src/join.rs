@@ -87,6 +87,11 @@ pub(crate) struct Covered {
 }
 
 impl Covered {
+    /// Notes that none has been covered yet.
+    pub(crate) fn forget(&mut self) {
+        self.mark = UNMARKED;
+    }
+
     /// Notes that a state has just been covered.
     pub(crate) fn note(&mut self, state: &State) {
         self.mark = if state.void {

@@ -69,6 +69,8 @@ use alloc::vec::Vec;
 
 use nfl_abi::{Image, Limits};
 
+use prove::Memory;
+
 pub use known::{Holds, Known};
 pub use refusal::{Place, Range, Reason, Refusal, Region};
 pub use report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touches};
@@ -79,7 +81,7 @@ pub use report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touche
 ///
 /// The first refusal, in the order: image as a whole, decoding, certificate, then by address.
 pub fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
-    prove::prove(image, limits, &mut |_, _| {})
+    observe(image, limits, &mut |_, _| {})
 }
 
 /// Proves an image as [`prove()`] does, and shows what is known before each instruction, in the
@@ -93,7 +95,8 @@ pub fn observe(
     limits: &Limits,
     visit: &mut dyn FnMut(u32, &Known<'_>),
 ) -> Result<Proven, Refusal> {
-    prove::prove(image, limits, visit)
+    let facts = prove::prove(image, limits, visit, &mut Memory::default())?;
+    Ok(Proven::new(image.clone(), facts))
 }
 
 /// Proposes a certificate for the code of an image, whatever certificate it has now. When the
@@ -103,5 +106,36 @@ pub fn observe(
 ///
 /// What [`prove()`] would refuse whatever the certificate, and loops that nothing seems to bound.
 pub fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
-    certify::certify(image, limits)
+    Prover::new().certify(image, limits)
+}
+
+/// A verifier that keeps its memory, for those who prove one image after another: a proof takes what those before it have
+/// left, as much as the largest of them needed. No answer depends on it.
+#[derive(Default)]
+pub struct Prover(Memory);
+
+impl Prover {
+    /// A verifier that has no memory yet.
+    pub fn new() -> Prover {
+        Prover::default()
+    }
+
+    /// Proves an image, as [`prove()`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`prove()`].
+    pub fn prove(&mut self, image: Image, limits: &Limits) -> Result<Proven, Refusal> {
+        let facts = prove::prove(&image, limits, &mut |_, _| {}, &mut self.0)?;
+        Ok(Proven::new(image, facts))
+    }
+
+    /// Proposes a certificate, as [`certify()`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`certify()`].
+    pub fn certify(&mut self, image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
+        certify::certify(image, limits, &mut self.0)
+    }
 }

@@ -8,7 +8,7 @@ use nfl_abi::image::{LateSlot, Right};
 use nfl_abi::map;
 use nfl_isa::{Inst, Op};
 
-use crate::refusal::{Place, Range, Reason, Region};
+use crate::refusal::{Checked, Place, Range, Reason, Region};
 use crate::report::Touches;
 use crate::state::{ALL_BYTES, Kind, REGS, State, Value};
 use crate::transfer::{World, distance_to_end, operand};
@@ -22,7 +22,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    fn of(state: &State, inst: &Inst, size: i64) -> Result<Access, Reason> {
+    fn of(state: &State, inst: &Inst, size: i64) -> Checked<Access> {
         let base = operand(state, inst.rs1)?;
         let imm = i64::from(inst.imm);
         let (lo, hi) = state.range(base);
@@ -57,11 +57,11 @@ impl Access {
         distance_to_end(state, self.base) >= self.imm + self.size
     }
 
-    fn within(&self, region: Region, bytes: i64) -> Result<(), Reason> {
+    fn within(&self, region: Region, bytes: i64) -> Checked<()> {
         if self.at.0 >= 0 && self.end() <= bytes {
             Ok(())
         } else {
-            Err(self.outside(region, bytes))
+            self.outside(region, bytes).refuse()
         }
     }
 
@@ -75,22 +75,22 @@ impl Access {
     }
 
     /// Whether it lies in scratch, and all bytes it can reach are parts of numbers.
-    pub(crate) fn check_written(&self, state: &State) -> Result<(), Reason> {
+    pub(crate) fn check_written(&self, state: &State) -> Checked<()> {
         self.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
         let written = |(place, mask)| state.get(place).number_bytes() & mask == mask;
         if self.words().all(written) {
             Ok(())
         } else {
-            Err(Reason::UninitScratch((self.at.0, self.end() - 1)))
+            Reason::UninitScratch((self.at.0, self.end() - 1)).refuse()
         }
     }
 
     /// Where among the constants an access by a plain number begins.
-    pub(crate) fn in_constants(&self, world: &World) -> Result<Range, Reason> {
+    pub(crate) fn in_constants(&self, world: &World) -> Checked<Range> {
         let base = i64::from(map::CONSTANTS_BASE);
         let room = i64::from(map::CONSTANTS_BYTES);
         if self.at.1 < base || self.at.0 >= base + room {
-            return Err(Reason::NotAddress(self.at));
+            return Reason::NotAddress(self.at).refuse();
         }
         let at = (self.at.0 - base, self.at.1 - base);
         let inside = Access { at, ..*self };
@@ -120,7 +120,7 @@ pub(crate) fn width(op: Op) -> Range {
     }
 }
 
-pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Checked<Touches> {
     let size = match inst.op {
         Op::Lb | Op::Lbu => 1,
         Op::Lh | Op::Lhu => 2,
@@ -133,7 +133,7 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
             let known = world.window.max(state.len_lo());
             let readable = access.end() <= world.window || access.is_before_packet_end(state);
             if access.at.0 < 0 || !readable {
-                return Err(access.outside(Region::Packet, known));
+                return access.outside(Region::Packet, known).refuse();
             }
             (state.some(Kind::Number, width), Touches::PACKET_READ)
         }
@@ -145,7 +145,7 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
                 && access.end() > clock.start
                 && !world.rights.has(Right::Clock)
             {
-                return Err(Reason::NeedsRight(Right::Clock));
+                return Reason::NeedsRight(Right::Clock).refuse();
             }
             (state.some(Kind::Number, width), Touches::CONTEXT)
         }
@@ -157,7 +157,7 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
             access.within(Region::Value, bytes.into())?;
             (state.some(Kind::Number, width), Touches::VALUES)
         }
-        Kind::Answer(_) => return Err(Reason::MaybeNothing(inst.rs1)),
+        Kind::Answer(_) => return Reason::MaybeNothing(inst.rs1).refuse(),
         _ => {
             let at = access.in_constants(world)?;
             let range = constant(at, size, inst.op, width, world);
@@ -168,7 +168,7 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Result<Touc
     Ok(touches)
 }
 
-pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Checked<Touches> {
     let size = match inst.op {
         Op::Sb => 1,
         Op::Sh => 2,
@@ -182,19 +182,20 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Tou
             store_scratch(state, &access, value, world)?;
             Ok(Touches::SCRATCH)
         }
-        (Kind::Context, _) => Err(Reason::ReadOnly(Region::Context)),
-        (Kind::Value(_) | Kind::Answer(_), _) => Err(Reason::ReadOnly(Region::Value)),
-        (Kind::Packet | Kind::Carried, Some(region)) => Err(Reason::PointerStore(region)),
+        (Kind::Context, _) => Reason::ReadOnly(Region::Context).refuse(),
+        (Kind::Value(_) | Kind::Answer(_), _) => Reason::ReadOnly(Region::Value).refuse(),
+        (Kind::Packet | Kind::Carried, Some(region)) => Reason::PointerStore(region).refuse(),
         (Kind::Packet, None) => {
             if !world.rights.has(Right::Rewrite) {
-                return Err(Reason::NeedsRight(Right::Rewrite));
+                return Reason::NeedsRight(Right::Rewrite).refuse();
             }
             if access.at.0 < 0 || !access.is_before_packet_end(state) {
-                return Err(Reason::BeyondPacket {
+                return Reason::BeyondPacket {
                     at: access.at,
                     size: size as u16,
                     len: state.len_lo(),
-                });
+                }
+                .refuse();
             }
             Ok(Touches::PACKET_WRITE)
         }
@@ -204,19 +205,19 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Result<Tou
         }
         _ => {
             access.in_constants(world)?;
-            Err(Reason::ReadOnly(Region::Constants))
+            Reason::ReadOnly(Region::Constants).refuse()
         }
     }
 }
 
 /// A whole aligned word gives back what was stored; everything else gives a number, if all bytes
 /// it can come from are parts of numbers.
-fn load_scratch(state: &mut State, access: &Access, width: Range) -> Result<Value, Reason> {
+fn load_scratch(state: &mut State, access: &Access, width: Range) -> Checked<Value> {
     access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
     if let Some(place) = whole_word(access) {
         let value = state.get(place);
         if value.kind == Kind::Uninit {
-            return Err(Reason::Uninit(place));
+            return Reason::Uninit(place).refuse();
         }
         if value.kind.has_term() {
             return Ok(value);
@@ -231,28 +232,24 @@ fn load_scratch(state: &mut State, access: &Access, width: Range) -> Result<Valu
     Ok(state.some(Kind::Number, width))
 }
 
-fn store_scratch(
-    state: &mut State,
-    access: &Access,
-    value: Value,
-    world: &World,
-) -> Result<(), Reason> {
+fn store_scratch(state: &mut State, access: &Access, value: Value, world: &World) -> Checked<()> {
     access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
     let (first, last) = (access.at.0 / 4, (access.end() - 1) / 4);
     let reached = u64::MAX >> (63 - (last - first)) << first;
     if world.loop_words & reached != reached {
         let place = |word: i64| Place((REGS as i64 + word) as u8);
-        return Err(Reason::LoopWords {
+        return Reason::LoopWords {
             first: place(first),
             last: place(last),
-        });
+        }
+        .refuse();
     }
     if let Some(place) = whole_word(access) {
         state.set(place, value);
         return Ok(());
     }
     if let Some(region) = value.kind.region() {
-        return Err(Reason::PointerStore(region));
+        return Reason::PointerStore(region).refuse();
     }
     if access.exact().is_none() {
         // A store to one of several words writes none of them for certain. Words behind the last one written hold nothing.

@@ -3,6 +3,7 @@
 //! In: an image and limits. Out: the proved image. Guaranteed: nothing is taken from the
 //! certificate or the manifest that was not checked.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use nfl_abi::image::{Image, TargetId};
@@ -15,34 +16,47 @@ use crate::code::{Code, Flow, Line};
 use crate::known::Known;
 use crate::loops::{self, Costs, Loop};
 use crate::manifest;
-use crate::refusal::{Reason, Refusal};
-use crate::report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touches};
+use crate::refusal::{Checked, Range, Reason, Refusal};
+use crate::report::{EntryBound, Facts, LoopBound, Measure, SubroutineBound, Touches};
 use crate::state::{ALL_BYTES, Kind, State, Sym};
 use crate::subroutine::{self, Subroutine};
-use crate::sweep::{Judge, Open, Sweep};
+use crate::sweep::{self, Judge, Open, Sweep};
 use crate::transfer::{Passed, World, distance_to_end};
 
 /// Called before each instruction with what is known there.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(u32, &Known<'_>);
 
-pub(crate) fn prove(image: &Image, limits: &Limits, visit: Visit<'_>) -> Result<Proven, Refusal> {
+/// What proofs need room for, used again by the next one.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) code: Code,
+    pub(crate) sweep: sweep::Memory,
+}
+
+pub(crate) fn prove(
+    image: &Image,
+    limits: &Limits,
+    visit: Visit<'_>,
+    memory: &mut Memory,
+) -> Result<Facts, Refusal> {
     let limits = limits.of(image.manifest.profile);
-    let mut code = read(image, limits)?;
+    let mut code = read(image, limits, core::mem::take(&mut memory.code))?;
     let claims = claims(&image.certificate, limits).map_err(Reason::of_image)?;
     code.subroutines = subroutine::prepare(&code, image, &claims.loops, claims.subroutines)?;
     let loops = loops::prepare(&code, claims.loops, limits)?;
-    let mut passed = check(image, limits, &code, &loops, visit)?;
+    let mut passed = check(image, limits, &code, &loops, visit, &mut memory.sweep)?;
     let steps = subroutine::price(&code, &mut passed);
-    let bounds = bounds(image, limits, &code, &loops, &passed)?;
+    let entries = bounds(image, limits, &code, &loops, &passed)?;
     let loops = loops.iter().filter_map(loop_bound).collect();
     let bounded = code.subroutines.iter().zip(steps);
     let subroutines = bounded.map(|(one, steps)| subroutine_bound(one, steps));
-    Ok(Proven::new(
-        image.clone(),
-        bounds,
+    let subroutines = subroutines.collect();
+    memory.code = code;
+    Ok(Facts {
+        entries,
         loops,
-        subroutines.collect(),
-    ))
+        subroutines,
+    })
 }
 
 /// A loop has a measure, or `prepare` has refused it.
@@ -79,8 +93,9 @@ pub(crate) fn check(
     code: &Code,
     loops: &[Loop],
     visit: Visit<'_>,
+    memory: &mut sweep::Memory,
 ) -> Result<Vec<Passed>, Refusal> {
-    let mut prover = Prover {
+    let mut checker = Checker {
         loops,
         subroutines: &code.subroutines,
         visit,
@@ -90,9 +105,10 @@ pub(crate) fn check(
         code,
         world(image, code),
         limits.pending_joins.into(),
-        &mut prover,
+        &mut checker,
+        memory,
     )
-    .run(entries)
+    .run(&entries)
 }
 
 fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Claims, Reason> {
@@ -107,14 +123,14 @@ fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Claims, Reason> {
     certificate::read(certificate)
 }
 
-/// The code of an image whose manifest is in order.
-pub(crate) fn read(image: &Image, limits: &ImageLimits) -> Result<Code, Refusal> {
+/// The code of an image whose manifest is in order, in the memory of another one.
+pub(crate) fn read(image: &Image, limits: &ImageLimits, before: Code) -> Result<Code, Refusal> {
     manifest::check(image, limits).map_err(Reason::of_image)?;
     let TargetId(target) = image.manifest.target;
     let known = Target::by_id(target).ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
     manifest::room(image, known).map_err(Reason::of_image)?;
     let imports = call::imports(&image.manifest).map_err(Reason::of_image)?;
-    Code::read(&image.code, known, imports)
+    Code::read(before, &image.code, known, imports)
 }
 
 pub(crate) fn world<'a>(image: &'a Image, code: &'a Code) -> World<'a> {
@@ -129,13 +145,10 @@ pub(crate) fn world<'a>(image: &'a Image, code: &'a Code) -> World<'a> {
     }
 }
 
-/// Where control starts, and what holds there.
-pub(crate) fn entries(image: &Image, code: &Code) -> Result<Vec<(u32, State)>, Refusal> {
+/// Where control starts, and for packets of which lengths.
+pub(crate) fn entries(image: &Image, code: &Code) -> Result<Vec<(u32, Range)>, Refusal> {
     let start = |entry: &nfl_abi::Entry| match code.index(entry.pc) {
-        Some(_) => Ok((
-            entry.pc,
-            State::entry(manifest::packet_length(entry.role, entry.need)),
-        )),
+        Some(_) => Ok((entry.pc, manifest::packet_length(entry.role, entry.need))),
         None => Err(Reason::EntryAddress(entry.pc).of_image()),
     };
     image.manifest.entries.iter().map(start).collect()
@@ -226,25 +239,25 @@ fn reach(code: &Code, start: usize, passed: &[Passed], is_only: bool) -> (u32, T
 }
 
 /// The judge that checks a certificate.
-struct Prover<'a, 'v> {
+struct Checker<'a, 'v> {
     loops: &'a [Loop],
     subroutines: &'a [Subroutine],
     visit: Visit<'v>,
 }
 
-impl Judge for Prover<'_, '_> {
+impl Judge for Checker<'_, '_> {
     fn body(&self, index: usize) -> Option<&Loop> {
         self.loops.get(index)
     }
 
-    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason> {
+    fn enter(&mut self, index: usize, state: &State) -> Checked<()> {
         let Some(one) = self.loops.get(index) else {
             return Ok(());
         };
         check_claims(one, state)
     }
 
-    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason> {
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Checked<()> {
         let Some(one) = self.loops.get(index) else {
             return Ok(());
         };
@@ -264,38 +277,40 @@ impl Judge for Prover<'_, '_> {
                 return Ok(());
             }
         }
-        Err(Reason::Measure {
+        Reason::Measure {
             head: claim.head,
             place: claim.measure,
             step: claim.step,
-        })
+        }
+        .refuse()
     }
 
     fn subroutine(&self, index: usize) -> Option<&Subroutine> {
         self.subroutines.get(index)
     }
 
-    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason> {
+    fn call(&mut self, index: usize, state: &mut State) -> Checked<()> {
         let Some(one) = self.subroutines.get(index) else {
             return Ok(());
         };
         let (entry, need) = (one.claim.entry, one.claim.need);
         if state.len_lo() < need {
             let len = state.len_lo();
-            return Err(Reason::CallLength { entry, need, len });
+            return Reason::CallLength { entry, need, len }.refuse();
         }
         let wrong = one.claim.claims.iter().find(|claim| !holds(claim, state));
         let Some(claim) = wrong else { return Ok(()) };
         let value = state.get(claim.place);
-        Err(Reason::CallClaim {
+        Reason::CallClaim {
             entry,
             place: claim.place,
             claimed: (claim.lo, claim.hi),
             found: (value.kind == claim.kind).then(|| state.range(value)),
-        })
+        }
+        .refuse()
     }
 
-    fn object(&mut self, _around: &[Open], reason: Reason) -> Result<(), Reason> {
+    fn object(&mut self, _around: &[Open], reason: Box<Reason>) -> Checked<()> {
         Err(reason)
     }
 
@@ -304,16 +319,17 @@ impl Judge for Prover<'_, '_> {
     }
 }
 
-fn check_claims(one: &Loop, state: &State) -> Result<(), Reason> {
+fn check_claims(one: &Loop, state: &State) -> Checked<()> {
     let wrong = one.claim.claims.iter().find(|claim| !holds(claim, state));
     let Some(claim) = wrong else { return Ok(()) };
     let value = state.get(claim.place);
-    Err(Reason::Claim {
+    Reason::Claim {
         head: one.claim.head,
         place: claim.place,
         claimed: (claim.lo, claim.hi),
         found: (value.kind == claim.kind).then(|| state.range(value)),
-    })
+    }
+    .refuse()
 }
 
 fn holds(claim: &Claim, state: &State) -> bool {

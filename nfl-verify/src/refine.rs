@@ -7,7 +7,7 @@
 use nfl_isa::{Inst, Op};
 
 use crate::lesson::{Lesson, Side, lessons};
-use crate::refusal::Reason;
+use crate::refusal::{Checked, Reason};
 use crate::state::{Kind, State, Value};
 use crate::transfer::{exact, operand};
 
@@ -15,7 +15,7 @@ use crate::transfer::{exact, operand};
 const COMPARABLE_MAX: i64 = 1 << 16;
 
 /// The operands of a branch, if they may be compared.
-pub(crate) fn operands(state: &State, inst: &Inst) -> Result<(Value, Value), Reason> {
+pub(crate) fn operands(state: &State, inst: &Inst) -> Checked<(Value, Value)> {
     let (a, b) = (operand(state, inst.rs1)?, operand(state, inst.rs2)?);
     let equality = matches!(inst.op, Op::Beq | Op::Bne);
     let comparable = match (a.kind, b.kind) {
@@ -37,7 +37,7 @@ pub(crate) fn operands(state: &State, inst: &Inst) -> Result<(Value, Value), Rea
     if comparable {
         Ok((a, b))
     } else {
-        Err(Reason::PointerCompare(*inst))
+        Reason::PointerCompare(*inst).refuse()
     }
 }
 

@@ -3,6 +3,7 @@
 //! In: nothing. Out: a closed set of reasons, each with a sentence that names what was found and
 //! what would have been needed. Guaranteed: the sentence never needs the image to be understood.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 use nfl_abi::image::{Right, Role, VerdictKind};
@@ -40,6 +41,9 @@ pub struct Place(pub(crate) u8);
 
 /// Smallest and largest value, both included.
 pub type Range = (i64, i64);
+
+/// What a check of a part of the code answers. Reasons are large, so that they are not to be moved about where there is none.
+pub(crate) type Checked<T> = Result<T, Box<Reason>>;
 
 /// Why an image is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -290,6 +294,12 @@ impl Reason {
             pc: Some(pc),
             reason: self,
         }
+    }
+
+    /// As the answer of what checks a part of the code.
+    #[cold]
+    pub(crate) fn refuse<T>(self) -> Checked<T> {
+        Err(Box::new(self))
     }
 
     pub(crate) fn of_image(self) -> Refusal {

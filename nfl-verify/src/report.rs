@@ -126,24 +126,20 @@ pub struct EntryBound {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Proven {
     image: Image,
-    entries: Vec<EntryBound>,
-    loops: Vec<LoopBound>,
-    subroutines: Vec<SubroutineBound>,
+    facts: Facts,
+}
+
+/// What is proved of an image.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Facts {
+    pub(crate) entries: Vec<EntryBound>,
+    pub(crate) loops: Vec<LoopBound>,
+    pub(crate) subroutines: Vec<SubroutineBound>,
 }
 
 impl Proven {
-    pub(crate) fn new(
-        image: Image,
-        entries: Vec<EntryBound>,
-        loops: Vec<LoopBound>,
-        subroutines: Vec<SubroutineBound>,
-    ) -> Proven {
-        Proven {
-            image,
-            entries,
-            loops,
-            subroutines,
-        }
+    pub(crate) fn new(image: Image, facts: Facts) -> Proven {
+        Proven { image, facts }
     }
 
     /// The image.
@@ -159,21 +155,21 @@ impl Proven {
     /// Steps of a run from the entry with this index in the manifest, at most; 0 when there is no
     /// such entry.
     pub fn steps(&self, entry: usize) -> u32 {
-        self.entries.get(entry).map_or(0, |e| e.steps)
+        self.facts.entries.get(entry).map_or(0, |e| e.steps)
     }
 
     /// What is proved about each entry, in the manifest's order.
     pub fn entries(&self) -> &[EntryBound] {
-        &self.entries
+        &self.facts.entries
     }
 
     /// The subroutines in the order of their addresses.
     pub fn subroutines(&self) -> &[SubroutineBound] {
-        &self.subroutines
+        &self.facts.subroutines
     }
 
     /// The loops in the order of their heads.
     pub fn loops(&self) -> &[LoopBound] {
-        &self.loops
+        &self.facts.loops
     }
 }

@@ -220,6 +220,20 @@ pub(crate) struct State {
     pub(crate) void: bool,
 }
 
+/// What registers hold when a handler starts.
+const START: [(Reg, Value); 10] = [
+    (Reg::ZERO, Value::constant(0)),
+    (Reg::SP, Value::start_of(Kind::Scratch)),
+    (Reg::GP, Value::start_of(Kind::Context)),
+    (Reg::TP, Value::start_of(Kind::Carried)),
+    (Reg::S0, Value::start_of(Kind::Packet)),
+    (Reg::S1, LENGTH),
+    (Reg::A0, Value::constant(0)),
+    (Reg::A1, Value::constant(0)),
+    (Reg::A4, Value::start_of(Kind::Carried)),
+    (Reg::A5, Value::start_of(Kind::Context)),
+];
+
 /// Memory for throwing out symbols, used again each time.
 #[derive(Default)]
 pub(crate) struct Space {
@@ -229,49 +243,48 @@ pub(crate) struct Space {
 
 impl State {
     /// What holds when a handler starts that is called for packets of `len` bytes only.
+    #[cfg(test)]
     pub(crate) fn entry(len: Range) -> State {
-        let mut values = alloc::vec![Value::UNINIT; REGS];
-        let start = [
-            (Reg::ZERO, Value::constant(0)),
-            (Reg::SP, Value::start_of(Kind::Scratch)),
-            (Reg::GP, Value::start_of(Kind::Context)),
-            (Reg::TP, Value::start_of(Kind::Carried)),
-            (Reg::S0, Value::start_of(Kind::Packet)),
-            (Reg::S1, LENGTH),
-            (Reg::A0, Value::constant(0)),
-            (Reg::A1, Value::constant(0)),
-            (Reg::A4, Value::start_of(Kind::Carried)),
-            (Reg::A5, Value::start_of(Kind::Context)),
-        ];
-        for (reg, value) in start {
-            if let Some(slot) = values.get_mut(reg.index()) {
+        let mut state = State::default();
+        state.start(len);
+        state
+    }
+
+    /// Forgets everything but what holds when a handler starts that is called for packets of `len` bytes only.
+    pub(crate) fn start(&mut self, len: Range) {
+        self.clear();
+        self.facts.push(Fact {
+            lo: 0,
+            hi: 0,
+            slack: FAR,
+            stride: 0,
+        });
+        self.facts.push(Fact {
+            lo: len.0,
+            hi: len.1,
+            slack: 0,
+            stride: 1,
+        });
+        for (reg, value) in START {
+            if let Some(slot) = self.values.get_mut(reg.index()) {
                 *slot = value;
             }
         }
-        let facts = alloc::vec![
-            Fact {
-                lo: 0,
-                hi: 0,
-                slack: FAR,
-                stride: 0
-            },
-            Fact {
-                lo: len.0,
-                hi: len.1,
-                slack: 0,
-                stride: 1
-            },
-        ];
-        State {
-            values,
-            facts,
-            mark: UNMARKED,
-            first_new: FIRST,
-            written: 0,
-            learned: Vec::new(),
-            crowd: GATHERED_MAX,
-            void: false,
-        }
+    }
+
+    /// Holds nothing any more.
+    fn clear(&mut self) {
+        self.values.clear();
+        self.values.reserve(REGS + WORDS);
+        self.values.resize(REGS, Value::UNINIT);
+        self.facts.clear();
+        self.facts.reserve(GATHERED_MAX / 2);
+        self.mark = UNMARKED;
+        self.first_new = FIRST;
+        self.written = 0;
+        self.learned.clear();
+        self.crowd = GATHERED_MAX;
+        self.void = false;
     }
 
     /// Begins to note what changes, unless that has been begun and little has changed.
@@ -325,10 +338,10 @@ impl State {
 
     /// What a register or word of scratch holds.
     pub(crate) fn get(&self, place: Place) -> Value {
-        self.values
+        *self
+            .values
             .get(usize::from(place.0))
-            .copied()
-            .unwrap_or(Value::UNINIT)
+            .unwrap_or(&Value::UNINIT)
     }
 
     pub(crate) fn set(&mut self, place: Place, value: Value) {
@@ -352,19 +365,22 @@ impl State {
     }
 
     pub(crate) fn fact(&self, sym: Sym) -> Fact {
-        self.facts
-            .get(usize::from(sym))
-            .copied()
-            .unwrap_or(Fact::NOTHING)
+        *self.facts.get(usize::from(sym)).unwrap_or(&Fact::NOTHING)
     }
 
+    #[inline]
     pub(crate) fn update(&mut self, sym: Sym, fact: Fact) {
-        let is_old = (FIRST..self.first_new).contains(&sym);
-        if is_old && self.mark != UNMARKED && !self.learned.contains(&sym) {
-            self.learned.push(sym);
+        if (FIRST..self.first_new).contains(&sym) && self.mark != UNMARKED {
+            self.note_learned(sym);
         }
         if let Some(slot) = self.facts.get_mut(usize::from(sym)) {
             *slot = fact;
+        }
+    }
+
+    fn note_learned(&mut self, sym: Sym) {
+        if !self.learned.contains(&sym) {
+            self.learned.push(sym);
         }
     }
 

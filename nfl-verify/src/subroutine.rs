@@ -34,13 +34,12 @@ impl Subroutine {
     }
 
     /// What holds at the first instruction, whoever calls; and the symbol of the first claim about a range.
-    pub(crate) fn enter(&self) -> (State, Sym) {
-        let mut state = State::entry((self.claim.need, ANY_LENGTH.1));
+    pub(crate) fn enter(&self, state: &mut State) -> Sym {
+        state.start((self.claim.need, ANY_LENGTH.1));
         for reg in [Reg::A0, Reg::A1, Reg::A4, Reg::A5, Reg::GP, Reg::TP] {
             state.set_reg(reg, Value::UNINIT);
         }
-        let first = sweep::assume(&mut state, &self.claim.claims);
-        (state, first)
+        sweep::assume(state, &self.claim.claims)
     }
 
     /// What the body leaves, in the state before its return.

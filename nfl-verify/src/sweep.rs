@@ -5,6 +5,7 @@
 //! in address order. A state that goes forward waits at its target and is joined with others; one
 //! that goes back must satisfy the judge of its loop. So what holds at each address is inductive.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::call;
@@ -13,8 +14,7 @@ use crate::code::{Code, Flow, Line};
 use crate::join::{Covered, Joiner};
 use crate::loops::Loop;
 use crate::refine;
-use crate::refusal::{Place, Reason, Refusal};
-use crate::report::Touches;
+use crate::refusal::{Checked, Place, Range, Reason, Refusal};
 use crate::state::{ALL_BYTES, FIRST, Kind, LEN, REGS, Space, State, Sym, UNMARKED, Value, WORDS};
 use crate::subroutine::{Subroutine, Summary};
 use crate::transfer::{self, Passed, World, step};
@@ -26,20 +26,20 @@ pub(crate) trait Judge {
     fn body(&self, index: usize) -> Option<&Loop>;
 
     /// Control reaches the head of a loop from outside in `state`.
-    fn enter(&mut self, index: usize, state: &State) -> Result<(), Reason>;
+    fn enter(&mut self, index: usize, state: &State) -> Checked<()>;
 
     /// Control goes back to the head of a loop in `state`. `first` is the symbol of the first claim
     /// about a range; the others follow it.
-    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Result<(), Reason>;
+    fn repeat(&mut self, index: usize, first: Sym, state: &State) -> Checked<()>;
 
     /// The subroutine with this index in the order of addresses.
     fn subroutine(&self, index: usize) -> Option<&Subroutine>;
 
     /// A subroutine is called in `state`.
-    fn call(&mut self, index: usize, state: &mut State) -> Result<(), Reason>;
+    fn call(&mut self, index: usize, state: &mut State) -> Checked<()>;
 
     /// Something could not be proved. The prover refuses; the proposer goes on without it.
-    fn object(&mut self, around: &[Open], reason: Reason) -> Result<(), Reason>;
+    fn object(&mut self, around: &[Open], reason: Box<Reason>) -> Checked<()>;
 
     /// Whether ways that the claims rule out need not be gone yet, because the claims still grow.
     fn is_early(&self) -> bool {
@@ -74,6 +74,7 @@ struct Inside {
 }
 
 /// A state that waits at a forward target.
+#[derive(Default)]
 struct Pending {
     pc: u32,
     /// The lowest address it comes from; an entry comes from before all code.
@@ -83,22 +84,40 @@ struct Pending {
     covered: Covered,
 }
 
+/// What a sweep needs room for, used again by the next one.
+#[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "states are large, and their order changes all the time"
+)]
+pub(crate) struct Memory {
+    open: Vec<Open>,
+    /// In falling order of addresses.
+    pending: Vec<Box<Pending>>,
+    /// Those that wait no more.
+    spare: Vec<Box<Pending>>,
+    joiner: Joiner,
+    space: Space,
+}
+
+impl Memory {
+    /// Forgets what a sweep left that was given up.
+    fn clear(&mut self) {
+        self.open.clear();
+        self.spare.append(&mut self.pending);
+    }
+}
+
 pub(crate) struct Sweep<'a, J> {
     pub(crate) code: &'a Code,
     pub(crate) world: World<'a>,
     pub(crate) pending_max: usize,
     pub(crate) judge: &'a mut J,
-    open: Vec<Open>,
+    memory: &'a mut Memory,
     next_loop: usize,
     inside: Option<Inside>,
     /// What the subroutines leave that have been passed.
     summaries: Vec<Summary>,
-    /// In falling order of addresses.
-    pending: Vec<Pending>,
-    /// States whose memory can be used again.
-    spare: Vec<State>,
-    joiner: Joiner,
-    space: Space,
     /// Marks that were given to states.
     marks: u32,
 }
@@ -109,40 +128,39 @@ impl<'a, J: Judge> Sweep<'a, J> {
         world: World<'a>,
         pending_max: usize,
         judge: &'a mut J,
+        memory: &'a mut Memory,
     ) -> Self {
-        let (open, pending, spare) = (Vec::new(), Vec::new(), Vec::new());
-        let summaries = Vec::new();
+        memory.clear();
         Sweep {
             code,
             world,
             pending_max,
             judge,
-            open,
+            memory,
             next_loop: 0,
             inside: None,
-            summaries,
-            pending,
-            spare,
-            joiner: Joiner::default(),
-            space: Space::default(),
+            summaries: Vec::new(),
             marks: 0,
         }
     }
 
-    /// Passes all instructions, starting from the entries.
-    pub(crate) fn run(mut self, entries: Vec<(u32, State)>) -> Result<Vec<Passed>, Refusal> {
-        for (pc, mut state) in entries {
-            self.wait(pc, None, &mut state, Stays::No);
+    /// Passes all instructions, starting from the entries, which are called for packets of these lengths.
+    pub(crate) fn run(mut self, entries: &[(u32, Range)]) -> Result<Vec<Passed>, Refusal> {
+        let mut falling = self.memory.spare.pop().unwrap_or_default();
+        let state = &mut falling.state;
+        for &(pc, len) in entries {
+            state.start(len);
+            self.wait(pc, None, state, Stays::No);
         }
         let mut passed = Vec::with_capacity(self.code.lines.len());
-        let mut state = State::default();
         let mut falls = false;
         for line in &self.code.lines {
-            let one = self
-                .pass(line, &mut state, &mut falls)
-                .map_err(|reason| reason.at(line.pc))?;
-            passed.push(one);
+            match self.pass(line, state, &mut falls) {
+                Ok(one) => passed.push(one),
+                Err(reason) => return Err(reason.at(line.pc)),
+            }
         }
+        self.memory.spare.push(falling);
         match self.code.lines.last() {
             Some(line) if falls => Err(Reason::FallsOff.at(line.pc)),
             _ => Ok(passed),
@@ -151,8 +169,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
 
     /// Passes one instruction. `state` is that with which control falls to it, if it does, and then
     /// that with which control falls to the next one.
-    fn pass(&mut self, line: &Line, state: &mut State, falls: &mut bool) -> Result<Passed, Reason> {
-        while let Some(open) = self.open.pop_if(|open| open.end <= line.pc) {
+    fn pass(&mut self, line: &Line, state: &mut State, falls: &mut bool) -> Checked<Passed> {
+        while let Some(open) = self.memory.open.pop_if(|open| open.end <= line.pc) {
             self.world.loop_words = open.outer_words;
         }
         match self.entered(line.pc) {
@@ -166,7 +184,8 @@ impl<'a, J: Judge> Sweep<'a, J> {
         {
             self.open_loop(state)?;
         }
-        state.tidy(self.floor(), &mut self.space);
+        let floor = self.floor();
+        state.tidy(floor, &mut self.memory.space);
         self.judge.visit(line, state);
         *falls = true;
         match line.flow() {
@@ -198,32 +217,35 @@ impl<'a, J: Judge> Sweep<'a, J> {
         if let Some(inside) = &self.inside {
             return inside.floor;
         }
-        self.open.last().map_or(FIRST, |open| open.floor)
+        self.memory.open.last().map_or(FIRST, |open| open.floor)
     }
 
     /// Joins what falls through from above, if anything does, with what waits here.
-    fn arrive(&mut self, pc: u32, state: &mut State, falls: bool) -> Result<(), Reason> {
-        let Some(waiting) = self.pending.pop_if(|waiting| waiting.pc == pc) else {
-            return if falls { Ok(()) } else { Err(Reason::Dead) };
+    fn arrive(&mut self, pc: u32, state: &mut State, falls: bool) -> Checked<()> {
+        let waiting = self.memory.pending.pop_if(|waiting| waiting.pc == pc);
+        let Some(mut waiting) = waiting else {
+            return if falls { Ok(()) } else { Reason::Dead.refuse() };
         };
-        if let Some(open) = self.open.last()
+        if let Some(open) = self.memory.open.last()
             && waiting.from.is_none_or(|from| from < open.head)
         {
-            return Err(Reason::LoopEntry { head: open.head });
+            return Reason::LoopEntry { head: open.head }.refuse();
         }
-        let above = core::mem::replace(state, waiting.state);
+        core::mem::swap(state, &mut waiting.state);
         if falls {
-            state.join(&above, self.floor(), &mut self.joiner);
+            let floor = self.floor();
+            state.join(&waiting.state, floor, &mut self.memory.joiner);
         }
-        self.spare.push(above);
+        self.memory.spare.push(waiting);
         Ok(())
     }
 
     /// Replaces what changes in the loop by what is claimed about it.
-    fn open_loop(&mut self, state: &mut State) -> Result<(), Reason> {
+    fn open_loop(&mut self, state: &mut State) -> Checked<()> {
         let index = self.next_loop;
         self.next_loop += 1;
-        state.compact(self.floor(), &mut self.space);
+        let floor = self.floor();
+        state.compact(floor, &mut self.memory.space);
         self.judge.enter(index, state)?;
         let Some(one) = self.judge.body(index) else {
             return Ok(());
@@ -241,7 +263,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         let (head, end) = (one.claim.head, one.claim.end);
         let outer_words = self.world.loop_words;
         self.world.loop_words &= one.words;
-        self.open.push(Open {
+        self.memory.open.push(Open {
             index,
             head,
             end,
@@ -259,28 +281,27 @@ impl<'a, J: Judge> Sweep<'a, J> {
     }
 
     /// Starts on the body of a subroutine with what is claimed about all its calls. No loop is open: none has one inside.
-    fn enter(
-        &mut self,
-        pc: u32,
-        state: &mut State,
-        falls: bool,
-        index: usize,
-    ) -> Result<(), Reason> {
-        if falls || self.pending.last().is_some_and(|waiting| waiting.pc == pc) {
-            return Err(Reason::SubroutineJump(pc));
+    fn enter(&mut self, pc: u32, state: &mut State, falls: bool, index: usize) -> Checked<()> {
+        if falls
+            || self
+                .memory
+                .pending
+                .last()
+                .is_some_and(|waiting| waiting.pc == pc)
+        {
+            return Reason::SubroutineJump(pc).refuse();
         }
         let Some(one) = self.judge.subroutine(index) else {
             return Ok(());
         };
-        let (entered, first) = one.enter();
-        let floor = entered.symbols();
+        let first = one.enter(state);
+        let floor = state.symbols();
         self.world.loop_words = one.words;
         self.inside = Some(Inside {
             index,
             first,
             floor,
         });
-        *state = entered;
         Ok(())
     }
 
@@ -294,7 +315,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         }
     }
 
-    fn call_own(&mut self, line: &Line, target: u32, state: &mut State) -> Result<Passed, Reason> {
+    fn call_own(&mut self, line: &Line, target: u32, state: &mut State) -> Checked<Passed> {
         let index = self.code.subroutine(target);
         let index = index.ok_or(Reason::NoSubroutine(line.inst))?;
         self.judge.call(index, state)?;
@@ -304,116 +325,122 @@ impl<'a, J: Judge> Sweep<'a, J> {
         Ok(Passed::default())
     }
 
-    fn step(&mut self, line: &Line, state: &mut State) -> Result<Passed, Reason> {
-        let touches = step(state, &line.inst, &self.world).or_else(|reason| {
-            let reason = match reason {
-                Reason::LoopWords { first, last } if self.inside.is_some() => {
-                    Reason::SubroutineWords { first, last }
-                }
-                reason => reason,
-            };
-            self.judge.object(&self.open, reason)?;
-            transfer::assume(state, &line.inst);
-            Ok(Touches::NONE)
-        })?;
-        Ok(Passed { touches, price: 0 })
+    fn step(&mut self, line: &Line, state: &mut State) -> Checked<Passed> {
+        match step(state, &line.inst, &self.world) {
+            Ok(touches) => Ok(Passed { touches, price: 0 }),
+            Err(reason) => self.step_without_proof(line, state, reason),
+        }
     }
 
-    fn call(&mut self, slot: u16, state: &mut State) -> Result<Passed, Reason> {
+    #[cold]
+    fn step_without_proof(
+        &mut self,
+        line: &Line,
+        state: &mut State,
+        mut reason: Box<Reason>,
+    ) -> Checked<Passed> {
+        if let Reason::LoopWords { first, last } = *reason
+            && self.inside.is_some()
+        {
+            *reason = Reason::SubroutineWords { first, last };
+        }
+        self.judge.object(&self.memory.open, reason)?;
+        transfer::assume(state, &line.inst);
+        Ok(Passed::default())
+    }
+
+    fn call(&mut self, slot: u16, state: &mut State) -> Checked<Passed> {
         let Some(import) = self.world.imports.get(usize::from(slot)) else {
             return Ok(Passed::default());
         };
-        call::pass(state, import, &self.world).or_else(|reason| {
-            self.judge.object(&self.open, reason)?;
-            call::assume(state, import);
-            Ok(Passed::default())
-        })
+        match call::pass(state, import, &self.world) {
+            Ok(passed) => Ok(passed),
+            Err(reason) => {
+                self.judge.object(&self.memory.open, reason)?;
+                call::assume(state, import);
+                Ok(Passed::default())
+            }
+        }
     }
 
     /// Sends the state that is narrowed to one way to the target, and leaves that of what falls through.
-    fn branch(&mut self, line: &Line, target: u32, state: &mut State) -> Result<(), Reason> {
+    fn branch(&mut self, line: &Line, target: u32, state: &mut State) -> Checked<()> {
         state.mark(&mut self.marks);
         let operands = match refine::operands(state, &line.inst) {
             Ok(operands) => operands,
             Err(reason) => {
-                self.judge.object(&self.open, reason)?;
+                self.judge.object(&self.memory.open, reason)?;
                 return self.send(line, target, state, Stays::Yes);
             }
         };
         let op = line.inst.op;
-        let void = [true, false].map(|taken| {
-            let rules_out = self.judge.is_early() && !refine::can_be(state, op, operands, taken);
-            state.void || rules_out
-        });
+        let early = self.judge.is_early();
+        let void = |taken| state.void || early && !refine::can_be(state, op, operands, taken);
+        let (void_there, void_here) = (void(true), void(false));
         // Nothing else is learned about.
-        let known = [operands.0.sym, operands.1.sym, LEN].map(|sym| (sym, state.fact(sym)));
+        let (a, b) = (operands.0.sym, operands.1.sym);
+        let known = (state.fact(a), state.fact(b), state.fact(LEN));
         refine::learn(state, op, operands, true);
-        state.void = void[0];
+        state.void = void_there;
         self.send(line, target, state, Stays::Yes)?;
-        for (sym, fact) in known {
-            state.update(sym, fact);
-        }
+        state.update(a, known.0);
+        state.update(b, known.1);
+        state.update(LEN, known.2);
         refine::learn(state, op, operands, false);
-        state.void = void[1];
+        state.void = void_here;
         Ok(())
     }
 
-    fn send(
-        &mut self,
-        line: &Line,
-        target: u32,
-        state: &mut State,
-        stays: Stays,
-    ) -> Result<(), Reason> {
+    fn send(&mut self, line: &Line, target: u32, state: &mut State, stays: Stays) -> Checked<()> {
         if target > line.pc {
             self.wait(target, Some(line.pc), state, stays);
-            return if self.pending.len() > self.pending_max {
-                Err(Reason::PendingJoins(self.pending_max))
+            return if self.memory.pending.len() > self.pending_max {
+                Reason::PendingJoins(self.pending_max).refuse()
             } else {
                 Ok(())
             };
         }
-        let open = self.open.iter().find(|open| open.head == target);
+        let open = self.memory.open.iter().find(|open| open.head == target);
         let open = open.ok_or(Reason::Backward(target))?;
         self.judge.repeat(open.index, open.first, state)
     }
 
     fn wait(&mut self, pc: u32, from: Option<u32>, state: &mut State, stays: Stays) {
-        let at = self.pending.partition_point(|waiting| waiting.pc > pc);
         let floor = self.floor();
-        match self.pending.get_mut(at) {
-            Some(waiting) if waiting.pc == pc => {
-                waiting.from = waiting.from.min(from);
-                let Pending {
-                    state: all,
-                    covered,
-                    ..
-                } = waiting;
-                if !self.joiner.join_again(all, state, covered) {
-                    if !all.is_near(state) && state.clean_mark() == UNMARKED {
-                        state.mark_anew(&mut self.marks);
-                    }
-                    all.join(state, floor, &mut self.joiner);
-                    all.tidy(floor, &mut self.space);
-                }
-                covered.note(state);
+        let Memory {
+            pending,
+            spare,
+            joiner,
+            space,
+            ..
+        } = &mut *self.memory;
+        let at = pending.partition_point(|waiting| waiting.pc > pc);
+        let found = pending.get_mut(at).filter(|waiting| waiting.pc == pc);
+        let Some(waiting) = found else {
+            let mut waiting = spare.pop().unwrap_or_default();
+            (waiting.pc, waiting.from) = (pc, from);
+            waiting.covered.forget();
+            match stays {
+                Stays::Yes => waiting.state.copy_from(state),
+                Stays::No => core::mem::swap(&mut waiting.state, state),
             }
-            _ => {
-                let mut sent = self.spare.pop().unwrap_or_default();
-                match stays {
-                    Stays::Yes => sent.copy_from(state),
-                    Stays::No => core::mem::swap(&mut sent, state),
-                }
-                let covered = Covered::default();
-                let waiting = Pending {
-                    pc,
-                    from,
-                    state: sent,
-                    covered,
-                };
-                self.pending.insert(at, waiting);
+            pending.insert(at, waiting);
+            return;
+        };
+        waiting.from = waiting.from.min(from);
+        let Pending {
+            state: all,
+            covered,
+            ..
+        } = &mut **waiting;
+        if !joiner.join_again(all, state, covered) {
+            if !all.is_near(state) && state.clean_mark() == UNMARKED {
+                state.mark_anew(&mut self.marks);
             }
+            all.join(state, floor, joiner);
+            all.tidy(floor, space);
         }
+        covered.note(state);
     }
 }
 

@@ -11,7 +11,7 @@ use nfl_isa::{Inst, Op, Reg};
 use crate::call::Import;
 use crate::memory;
 use crate::range::{self, turn};
-use crate::refusal::{Place, Reason};
+use crate::refusal::{Checked, Place, Reason};
 use crate::report::Touches;
 use crate::state::{
     Kind, LEN, OFFSET_MAX, SIGNED_MAX, State, Value, WORD_MAX, ZERO, common_stride,
@@ -39,7 +39,7 @@ pub(crate) struct Passed {
 }
 
 /// Passes one instruction that is not a jump or a branch.
-pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Result<Touches, Reason> {
+pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Checked<Touches> {
     match inst.op {
         Op::Lb | Op::Lh | Op::Lw | Op::Lbu | Op::Lhu => memory::load(state, inst, world),
         Op::Sb | Op::Sh | Op::Sw => memory::store(state, inst, world),
@@ -66,10 +66,10 @@ pub(crate) fn assume(state: &mut State, inst: &Inst) {
 }
 
 /// What a register holds that is about to be read.
-pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
+pub(crate) fn operand(state: &State, reg: Reg) -> Checked<Value> {
     let value = state.reg(reg);
     match value.kind {
-        Kind::Uninit | Kind::Bytes => Err(Reason::Uninit(Place(reg.0))),
+        Kind::Uninit | Kind::Bytes => Reason::Uninit(Place(reg.0)).refuse(),
         Kind::Answer(bytes) => Ok(match state.range(value) {
             // It has been looked at.
             (1, _) => Value {
@@ -85,10 +85,10 @@ pub(crate) fn operand(state: &State, reg: Reg) -> Result<Value, Reason> {
 }
 
 /// Verdict and operand leave the handler, so no address may.
-fn finish(state: &State) -> Result<Touches, Reason> {
+fn finish(state: &State) -> Checked<Touches> {
     for reg in [Reg::A0, Reg::A1] {
         if operand(state, reg)?.kind != Kind::Number {
-            return Err(Reason::VerdictPointer(reg));
+            return Reason::VerdictPointer(reg).refuse();
         }
     }
     Ok(Touches::NONE)
@@ -98,32 +98,36 @@ fn immediate(inst: &Inst) -> Value {
     Value::constant(i64::from(inst.imm.cast_unsigned()))
 }
 
-fn compute(state: &mut State, inst: &Inst) -> Result<Value, Reason> {
+fn compute(state: &mut State, inst: &Inst) -> Checked<Value> {
     let a = operand(state, inst.rs1)?;
     let b = if inst.op.spec().fmt.has_rs2() {
         operand(state, inst.rs2)?
     } else {
         immediate(inst)
     };
-    match (inst.op, a.kind, b.kind) {
+    let value = match (inst.op, a.kind, b.kind) {
         (op, Kind::Answer(_), _) | (op, _, Kind::Answer(_)) => {
-            return look(state, op, a, b).ok_or(Reason::PointerArithmetic(*inst));
+            return Ok(look(state, op, a, b).ok_or(Reason::PointerArithmetic(*inst))?);
         }
-        (Op::Add | Op::Addi, Kind::Number, Kind::Number) => Ok(add(state, a, b)),
-        (Op::Sub, Kind::Number, Kind::Number) => Ok(subtract(state, a, b)),
+        (Op::Add | Op::Addi, Kind::Number, Kind::Number) => add(state, a, b),
+        (Op::Sub, Kind::Number, Kind::Number) => subtract(state, a, b),
         (Op::Sh1add, Kind::Number, _) => scaled(state, a, 1, b),
         (Op::Sh2add, Kind::Number, _) => scaled(state, a, 2, b),
         (Op::Sh3add, Kind::Number, _) => scaled(state, a, 3, b),
-        (_, Kind::Number, Kind::Number) => Ok(number(state, inst.op, a, b)),
+        (_, Kind::Number, Kind::Number) => number(state, inst.op, a, b),
         (Op::Add | Op::Addi, _, Kind::Number) => move_by(state, a, b, 1),
         (Op::Add, Kind::Number, _) => move_by(state, b, a, 1),
         (Op::Sub, _, Kind::Number) => move_by(state, a, b, -1),
         // Two values are not one region, even where they are of one size.
-        (Op::Sub, Kind::Value(_), _) => Err(Reason::PointerArithmetic(*inst)),
-        (Op::Sub, ka, kb) if ka == kb => Ok(distance(state, a, b)),
-        _ => Err(Reason::PointerArithmetic(*inst)),
+        (Op::Sub, Kind::Value(_), _) => return Reason::PointerArithmetic(*inst).refuse(),
+        (Op::Sub, ka, kb) if ka == kb => distance(state, a, b),
+        _ => return Reason::PointerArithmetic(*inst).refuse(),
+    };
+    if is_in_reach(state, value) {
+        Ok(value)
+    } else {
+        Reason::PointerArithmetic(*inst).refuse()
     }
-    .and_then(|value| in_reach(state, value).ok_or(Reason::PointerArithmetic(*inst)))
 }
 
 /// What can be done with an answer that may be 0: it is copied, or compared with 0.
@@ -210,10 +214,10 @@ pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
 }
 
 /// An element's place: a number that is shifted, added to a number or an address.
-fn scaled(state: &mut State, index: Value, shift: i64, base: Value) -> Result<Value, Reason> {
+fn scaled(state: &mut State, index: Value, shift: i64, base: Value) -> Value {
     let by = combine(state, Op::Slli, index, Value::constant(shift));
     match base.kind {
-        Kind::Number => Ok(add(state, by, base)),
+        Kind::Number => add(state, by, base),
         _ => move_by(state, base, by, 1),
     }
 }
@@ -268,24 +272,24 @@ fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
 
 /// An address moved forward or back by a number. A number that stands for a negative one moves it
 /// the other way.
-fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Result<Value, Reason> {
+fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Value {
     if let Some(by) = exact(state, by) {
         let by = if by > SIGNED_MAX {
             by - (WORD_MAX + 1)
         } else {
             by
         };
-        return Ok(Value {
+        return Value {
             k: address.k + sign * by,
             ..address
-        });
+        };
     }
     if address.sym == ZERO && sign > 0 {
-        return Ok(Value {
+        return Value {
             kind: address.kind,
             sym: by.sym,
             k: address.k + by.k,
-        });
+        };
     }
     let (from, by_range) = (state.range(address), state.range(by));
     let (range, slack) = if sign > 0 {
@@ -302,7 +306,7 @@ fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Result<Va
     let moved = state.some(address.kind, range);
     state.note_slack(moved.sym, slack);
     state.note_stride(moved.sym, stride);
-    Ok(moved)
+    moved
 }
 
 /// How far two addresses of one region are apart, as a word.
@@ -322,7 +326,7 @@ fn distance(state: &mut State, a: Value, b: Value) -> Value {
 }
 
 /// Addresses stay near their region, so that their sums never leave the integers used here.
-fn in_reach(state: &State, value: Value) -> Option<Value> {
+fn is_in_reach(state: &State, value: Value) -> bool {
     let (lo, hi) = state.range(value);
-    (lo >= -OFFSET_MAX && hi <= OFFSET_MAX).then_some(value)
+    lo >= -OFFSET_MAX && hi <= OFFSET_MAX
 }

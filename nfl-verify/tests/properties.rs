@@ -4,7 +4,7 @@ mod support;
 
 use nfl_abi::image::{LateSlot, TargetId};
 use nfl_abi::{Image, Limits};
-use nfl_verify::{certify, prove};
+use nfl_verify::{Prover, certify, prove};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -127,6 +127,20 @@ proptest! {
         }
         let _ = prove(&image, &Limits::EDGE).map_err(|refusal| refusal.to_string());
         let _ = certify(&image, &Limits::EDGE).map_err(|refusal| refusal.to_string());
+    }
+
+    /// What proofs before leave in the memory of a verifier changes no answer, whether they were refused or not.
+    #[test]
+    fn memory_changes_no_answer(images in prop::collection::vec((seed(), prop::collection::vec(change(), 0..3)), 2..6)) {
+        let mut prover = Prover::new();
+        for (mut image, changes) in images {
+            for change in &changes {
+                apply(&mut image, change);
+            }
+            prop_assert_eq!(prover.certify(&image, &Limits::EDGE), certify(&image, &Limits::EDGE));
+            let alone = prove(&image, &Limits::EDGE);
+            prop_assert_eq!(prover.prove(image, &Limits::EDGE), alone);
+        }
     }
 
     /// A certificate has one form: what differs in a byte says something else, or is refused.

@@ -1,8 +1,10 @@
 //! From an image to a program that runs: prove the bytes, then load what the policy grants.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nfl_abi::{Image, Limits};
+use nfl_verify::{Proven, Prover, Refusal};
 #[cfg(feature = "jit")]
 use nfl_vm::{Hot, Jit, Unsupported};
 use nfl_vm::{Loaded, Policy};
@@ -20,8 +22,32 @@ use crate::programs::Programs;
 pub struct Engine {
     limits: Limits,
     programs: Arc<Programs>,
+    provers: Arc<Provers>,
     #[cfg(feature = "jit")]
     code: HostCode,
+}
+
+/// Verifiers with the memory of the proofs before, as many as threads have loaded at the same time.
+#[derive(Default)]
+struct Provers(Mutex<Vec<Prover>>);
+
+impl Provers {
+    fn prove(&self, image: Image, limits: &Limits) -> Result<Proven, Refusal> {
+        let mut prover = self.kept().pop().unwrap_or_default();
+        let answer = prover.prove(image, limits);
+        self.kept().push(prover);
+        answer
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Prover>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Provers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Provers").field(&self.kept().len()).finish()
+    }
 }
 
 /// When host code is made.
@@ -46,6 +72,7 @@ impl Engine {
         Engine {
             limits: Limits::EDGE,
             programs: Arc::default(),
+            provers: Arc::default(),
             #[cfg(feature = "jit")]
             code: HostCode::Never,
         }
@@ -112,7 +139,8 @@ impl Engine {
             program.check(policy).map_err(EngineError::Policy)?;
             return Ok(program);
         }
-        let proven = nfl_verify::prove(&image, &self.limits).map_err(EngineError::Refused)?;
+        let proven = self.provers.prove(image, &self.limits);
+        let proven = proven.map_err(EngineError::Refused)?;
         let loaded = nfl_vm::load(proven, policy).map_err(EngineError::Policy)?;
         #[cfg(feature = "jit")]
         match &self.code {

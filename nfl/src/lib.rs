@@ -76,8 +76,8 @@ pub use {
     engine::Engine,
     error::EngineError,
     nfl_verify::{
-        EntryBound, Holds, Known, LoopBound, Measure, Proven, Refusal, Region, SubroutineBound,
-        Touches, observe, prove,
+        EntryBound, Holds, Known, LoopBound, Measure, Proven, Prover, Refusal, Region,
+        SubroutineBound, Touches, observe, prove,
     },
     nfl_vm::{
         Budget, Chain, ChainError, Colour, Context, Control, Count, Decided, Edits, Effects, Fault,

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
-use nfl_verify::{Reason, Refusal, prove};
+use nfl_verify::{Prover, Reason, Refusal, prove};
 
 use super::corpus::{self, Compiled, emit, limits};
 use super::directed;
@@ -218,6 +218,8 @@ const RUN_ONE_IN: u32 = 16;
 struct Block<'s> {
     setting: &'s Setting,
     limits: Limits,
+    /// Its memory is that of all images before: what it accepts is proved again without, beside the run.
+    prover: Prover,
     rng: Rng,
     number: u64,
     place: String,
@@ -240,6 +242,7 @@ pub fn block(setting: &Setting, number: u64) -> Totals {
     let mut block = Block {
         setting,
         limits: limits(),
+        prover: Prover::new(),
         rng: Rng::new(mixed.number()),
         number,
         place: format!("seed {} block {number}", setting.seed),
@@ -324,8 +327,8 @@ impl Block<'_> {
     /// Asks the verifier about an image, and answers whether it is accepted.
     fn ask(&mut self, image: &Image) -> bool {
         self.tried += 1;
-        let start = Instant::now();
-        let verdict = catch_unwind(AssertUnwindSafe(|| prove(image, &self.limits)));
+        let (prover, asked, start) = (&mut self.prover, image.clone(), Instant::now());
+        let verdict = catch_unwind(AssertUnwindSafe(|| prover.prove(asked, &self.limits)));
         self.times.add(start.elapsed().as_nanos() as u64);
         let Ok(verdict) = verdict else {
             self.violation(
