@@ -356,7 +356,7 @@ fn broken(file: &Path, text: &str, error: &toml::de::Error) -> Failure {
         let end = text.len() as u32;
         let (from, to) = (range.start as u32, range.end as u32);
         // The text is no NFL, so the mistake alone is its token.
-        sources.files[id].starts = vec![0, from.min(end), to.min(end), end];
+        sources.file_mut(id).starts = vec![0, from.min(end), to.min(end), end];
         let span = Span {
             file: id,
             start: 1,

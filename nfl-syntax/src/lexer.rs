@@ -14,7 +14,7 @@ use nfl_abi::codes;
 
 /// The kind of each token of a file, and what is wrong with single tokens.
 pub fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic>) {
-    let source = &mut sources.files[file];
+    let source = sources.file_mut(file);
     let mut found = Vec::new();
     // A token takes three bytes or more, as a rule.
     let tokens = source.text.len() / 3;
@@ -60,6 +60,32 @@ pub fn lex(file: FileId, sources: &mut SourceMap) -> (Vec<Token>, Vec<Diagnostic
     }
     source.starts.push(source.text.len() as u32);
     (kinds, found)
+}
+
+/// What stands in front of the first word of a text that no `package` and no `import` has.
+pub fn head(text: &str) -> &str {
+    let mut lexer = Token::lexer(text);
+    let mut behind_dot = false;
+    while let Some(token) = lexer.next() {
+        let fits = token.is_ok_and(|token| match token.class() {
+            Class::Trivia | Class::Name => true,
+            Class::Soft => behind_dot,
+            _ => matches!(
+                token,
+                Token::Package
+                    | Token::Import
+                    | Token::Static
+                    | Token::Dot
+                    | Token::Star
+                    | Token::Semi
+            ),
+        });
+        if !fits {
+            return &text[..lexer.span().start];
+        }
+        behind_dot = token == Ok(Token::Dot);
+    }
+    text
 }
 
 /// What is wrong with a single token.

@@ -35,7 +35,7 @@ lalrpop_util::lalrpop_mod!(
 );
 
 pub use diag::{Diagnostic, Diags, Fix, Label, Levels};
-pub use lexer::{docs_before, lex};
+pub use lexer::{docs_before, head, lex};
 pub use name::{Name, Names};
 pub use parse::parse;
 pub use source::SourceMap;

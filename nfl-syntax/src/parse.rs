@@ -31,7 +31,7 @@ pub fn parse(
         let name = &sources.files[file].name;
         let message = format!("`{name}` is longer than {} MiB", FILE_BYTES_MAX >> 20);
         diags.push(Diagnostic::bare(&codes::E119, message));
-        sources.files[file].text.clear();
+        sources.file_mut(file).text.clear();
     }
     let (kinds, mut found) = lexer::lex(file, sources);
     let (items, words) = stream::tokens(file, sources, &kinds);

@@ -3,6 +3,7 @@
 use crate::arena::SharedVec;
 use crate::span::{FileId, Span};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One file's text, and where its tokens stand in it.
 #[derive(Clone, Debug)]
@@ -20,8 +21,8 @@ pub struct SourceFile {
 /// All files of a program.
 #[derive(Clone, Default, Debug)]
 pub struct SourceMap {
-    /// The files by id.
-    pub files: SharedVec<FileId, SourceFile>,
+    /// The files by id. Programs that have a file with the same text may share it.
+    pub files: SharedVec<FileId, Arc<SourceFile>>,
 }
 
 impl SourceMap {
@@ -37,17 +38,22 @@ impl SourceMap {
             )
             .collect();
         let end = text.len() as u32;
-        self.files.push(SourceFile {
+        self.files.push(Arc::new(SourceFile {
             name: name.into(),
             text,
             starts: vec![end],
             lines,
-        })
+        }))
+    }
+
+    /// A file, to be changed; other programs that have it keep what they have.
+    pub fn file_mut(&mut self, file: FileId) -> &mut SourceFile {
+        Arc::make_mut(&mut self.files[file])
     }
 
     /// The root file of a program: the first that is not of a shared library.
     pub fn root(&self) -> Option<&SourceFile> {
-        self.files.first_own()
+        self.files.first_own().map(Arc::as_ref)
     }
 
     /// Whether a file is one of a library that programs share.

@@ -2,13 +2,17 @@
 //!
 //! In: the path of one file, a way to read others, and the library. Out: [`Program`], all files
 //! that the imports reach, parsed into one tree. Guaranteed: each file is read once, in an order
-//! that depends on the texts alone; packages may import each other in circles.
+//! that depends on the texts alone; packages may import each other in circles. Nodes are numbered
+//! in an order that depends on the texts alone too: the library's, then those of other files, then
+//! those of the root file. So programs that differ in the root file have the others in common, which [`Kept`] keeps.
 
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{Ast, DeclId, Import, Unit};
-use nfl_syntax::{Diagnostic, Diags, Names, SourceMap};
+use nfl_syntax::source::SourceFile;
+use nfl_syntax::{Diagnostic, Diags, FileId, Names, SourceMap, Span};
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where source files come from.
 pub trait Files {
@@ -97,45 +101,238 @@ impl Library {
     }
 }
 
-/// What is still to be read.
-struct Loader<'a> {
-    program: Program,
-    files: &'a dyn Files,
-    library: &'a Library,
-    /// The directory in which packages are looked for.
-    base: String,
-    /// Packages that were read, and files.
-    packages: BTreeSet<String>,
-    paths: BTreeSet<String>,
+/// The files beside the root file of the last program. When a program has the same ones as the one before, they are parsed
+/// for the last time. All programs are loaded with one library.
+#[derive(Debug, Default)]
+pub struct Kept(Mutex<Last>);
+
+#[derive(Debug, Default)]
+struct Last {
+    sources: Vec<Arc<SourceFile>>,
+    others: Option<Arc<Others>>,
 }
 
-impl Program {
-    /// Reads the file at `root`, its package and everything they import.
-    pub fn load(root: &str, files: &dyn Files, library: &Library, diags: &mut Diags) -> Program {
-        let mut loader = Loader {
-            program: library.start.clone(),
-            files,
-            library,
-            base: String::new(),
-            packages: BTreeSet::new(),
-            paths: BTreeSet::new(),
-        };
+/// What programs with the same files beside their root files have in common.
+#[derive(Debug)]
+struct Others {
+    /// The nodes of the library and of these files; no unit.
+    ast: Ast,
+    names: Names,
+    files: Vec<Other>,
+}
+
+/// A file beside the root file.
+#[derive(Clone, Debug)]
+struct Other {
+    source: Arc<SourceFile>,
+    unit: Unit,
+    found: Vec<Diagnostic>,
+}
+
+impl Kept {
+    /// Reads the file at `root`, its package and everything they import, and parses what is not kept.
+    pub fn load(
+        &self,
+        root: &str,
+        files: &dyn Files,
+        library: &Library,
+        diags: &mut Diags,
+    ) -> Program {
         let Some(text) = files.read(root) else {
             diags.push(Diagnostic::bare(
                 &codes::E901,
                 format!("cannot read `{root}`"),
             ));
-            return loader.program;
+            return library.start.clone();
         };
-        loader.parse(root, &text, diags);
-        loader.siblings(root, diags);
-        loader.library(LANGUAGE, diags);
+        let mut loader = Loader {
+            root,
+            text: &text,
+            files,
+            library,
+            kept: self.last().others.clone(),
+        };
+        let mut head = Head::before(&text, loader.root_file());
+        loop {
+            match loader.load(&head, self) {
+                Ok((program, found)) => {
+                    found.into_iter().for_each(|d| diags.push(d));
+                    return program;
+                }
+                Err(Miss::Others) => loader.kept = None,
+                Err(Miss::Head(parsed)) => head = parsed,
+            }
+        }
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, Last> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the files beside the root file, of which `program` has the nodes and nothing else. The second time they are shared.
+    fn note(&self, program: &mut Program, files: &[Other]) {
+        let mut last = self.last();
+        let is_same = |(a, b): (&Arc<SourceFile>, &Other)| {
+            (&a.name, &a.text) == (&b.source.name, &b.source.text)
+        };
+        let again =
+            last.sources.len() == files.len() && last.sources.iter().zip(files).all(is_same);
+        if !again {
+            *last = Last {
+                sources: files.iter().map(|file| file.source.clone()).collect(),
+                others: None,
+            };
+        } else if !files.is_empty() {
+            program.ast.share();
+            program.names.share();
+            last.others = Some(Arc::new(Others {
+                ast: Ast {
+                    units: Vec::new(),
+                    ..program.ast.clone()
+                },
+                names: program.names.clone(),
+                files: files.to_vec(),
+            }));
+        }
+    }
+}
+
+/// What a file says before its first declaration.
+#[derive(PartialEq, Eq, Debug)]
+struct Head {
+    package: String,
+    /// The packages that it imports, each with the place of the import.
+    imports: Vec<(String, Span)>,
+}
+
+impl Head {
+    fn of(unit: &Unit, names: &Names, file: FileId) -> Head {
+        let imports = unit.imports.iter();
+        let package = |import: &Import| {
+            Some((
+                imported_package(import, names)?,
+                Span {
+                    file,
+                    ..import.span
+                },
+            ))
+        };
+        Head {
+            package: Program::path(names, &unit.package),
+            imports: imports.filter_map(package).collect(),
+        }
+    }
+
+    /// That of a text whose first lines have no mistake; of others it is a guess.
+    fn before(text: &str, file: FileId) -> Head {
+        let mut p = Program::default();
+        let alone = p.sources.add("", nfl_syntax::head(text));
+        let mut said = Diags::default();
+        let at = nfl_syntax::parse(alone, &mut p.sources, &mut p.ast, &mut p.names, &mut said);
+        Head::of(&p.ast.units[at], &p.names, file)
+    }
+}
+
+/// Why a program must be loaded once more.
+enum Miss {
+    /// The files beside the root file are not those that are kept.
+    Others,
+    /// The root file does not begin as was guessed.
+    Head(Head),
+}
+
+/// Where a program comes from.
+struct Loader<'a> {
+    root: &'a str,
+    text: &'a str,
+    files: &'a dyn Files,
+    library: &'a Library,
+    kept: Option<Arc<Others>>,
+}
+
+impl Loader<'_> {
+    /// The number of the root file: the first behind those of the library.
+    fn root_file(&self) -> FileId {
+        self.library.start.sources.files.next_id()
+    }
+
+    /// The program, if the root file begins like this, with what is wrong with its syntax.
+    fn load(&self, head: &Head, kept: &Kept) -> Result<(Program, Vec<Diagnostic>), Miss> {
+        let mut program = self.library.start.clone();
+        if let Some(kept) = &self.kept {
+            (program.ast, program.names) = (kept.ast.clone(), kept.names.clone());
+        }
+        let root = program.sources.add(self.root, self.text);
+        let mut reading = Reading {
+            program,
+            loader: self,
+            head,
+            base: String::new(),
+            packages: BTreeSet::new(),
+            paths: BTreeSet::from([self.root.to_string()]),
+            others: Vec::new(),
+            is_stale: false,
+            found: Diags::default(),
+        };
+        reading.siblings();
+        reading.library(LANGUAGE);
+        for (package, place) in &head.imports {
+            reading.package(package, *place);
+        }
         let mut next = 0;
-        while next < loader.program.ast.units.len() {
-            loader.imports_of(next, diags);
+        while next < reading.program.ast.units.len() {
+            reading.imports_of(next);
             next += 1;
         }
-        loader.program
+        let Reading {
+            program: mut p,
+            others,
+            is_stale,
+            found,
+            ..
+        } = reading;
+        let has_all = |kept: &Arc<Others>| !is_stale && kept.files.len() == others.len();
+        match &self.kept {
+            Some(kept) if !has_all(kept) => return Err(Miss::Others),
+            Some(_) => {}
+            None => kept.note(&mut p, &others),
+        }
+        let mut diags = Diags::default();
+        nfl_syntax::parse(root, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
+        let unit = p.ast.units.pop().expect("a parse makes a unit");
+        let parsed = Head::of(&unit, &p.names, root);
+        if parsed != *head {
+            return Err(Miss::Head(parsed));
+        }
+        p.ast.units.insert(0, unit);
+        let mut diags = diags.into_vec();
+        diags.extend(found.into_vec());
+        Ok((p, diags))
+    }
+}
+
+/// The files beside the root file while they are read.
+struct Reading<'a> {
+    /// Without the nodes of the root file.
+    program: Program,
+    loader: &'a Loader<'a>,
+    head: &'a Head,
+    /// The directory in which packages are looked for.
+    base: String,
+    /// Packages that were read, and files.
+    packages: BTreeSet<String>,
+    paths: BTreeSet<String>,
+    /// The files that are not of the library.
+    others: Vec<Other>,
+    /// One of them is not the one that is kept.
+    is_stale: bool,
+    found: Diags,
+}
+
+impl Program {
+    /// Reads the file at `root`, its package and everything they import.
+    pub fn load(root: &str, files: &dyn Files, library: &Library, diags: &mut Diags) -> Program {
+        Kept::default().load(root, files, library, diags)
     }
 
     /// Gives a generic declaration nodes of its own for these type arguments. The file is parsed once
@@ -165,24 +362,46 @@ impl Program {
     }
 }
 
-impl Loader<'_> {
-    fn parse(&mut self, path: &str, text: &str, diags: &mut Diags) {
-        if !self.paths.insert(path.to_string()) {
+impl Reading<'_> {
+    fn parse(&mut self, path: &str, text: &str) {
+        if self.is_stale || !self.paths.insert(path.to_string()) {
             return;
         }
         let p = &mut self.program;
-        let file = p.sources.add(path, text);
-        nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, diags);
+        let other = match &self.loader.kept {
+            None => {
+                let mut diags = Diags::default();
+                let file = p.sources.add(path, text);
+                nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
+                Other {
+                    source: p.sources.files[file].clone(),
+                    unit: p.ast.units.pop().expect("a parse makes a unit"),
+                    found: diags.into_vec(),
+                }
+            }
+            Some(kept) => {
+                let file = kept.files.get(self.others.len());
+                let is_same =
+                    |file: &&Other| (&*file.source.name, &*file.source.text) == (path, text);
+                let Some(file) = file.filter(is_same) else {
+                    self.is_stale = true;
+                    return;
+                };
+                p.sources.files.push(file.source.clone());
+                file.clone()
+            }
+        };
+        p.ast.units.push(other.unit.clone());
+        other.found.iter().for_each(|d| self.found.push(d.clone()));
+        self.others.push(other);
     }
 
     /// When the root file lies in the directory of its package, so do the package's other files.
-    fn siblings(&mut self, root: &str, diags: &mut Diags) {
+    fn siblings(&mut self) {
+        let root = self.loader.root;
         let dir = root.rfind('/').map_or("", |at| &root[..at]);
         self.base = dir.to_string();
-        let Some(unit) = self.program.ast.units.first() else {
-            return;
-        };
-        let package = Program::path(&self.program.names, &unit.package);
+        let package = &self.head.package;
         if package.is_empty() {
             return;
         }
@@ -194,41 +413,41 @@ impl Loader<'_> {
             _ => return,
         };
         self.base = base.to_string();
-        self.packages.insert(package);
-        for path in self.files.list(dir) {
-            self.read(&path, diags);
+        self.packages.insert(package.clone());
+        for path in self.loader.files.list(dir) {
+            self.read(&path);
         }
     }
 
-    fn imports_of(&mut self, unit: usize, diags: &mut Diags) {
+    fn imports_of(&mut self, unit: usize) {
         let imports = self.program.ast.units[unit].imports.clone();
         for import in &imports {
-            let Some(package) = imported_package(import, &self.program.names) else {
-                continue;
-            };
-            self.package(&package, import, diags);
-        }
-    }
-
-    /// Reads a package of the library.
-    fn library(&mut self, package: &str, diags: &mut Diags) {
-        let dir = package.replace('.', "/");
-        for LibraryFile { path, unit, found } in &self.library.files {
-            let is_there = path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str());
-            if is_there && self.paths.insert(path.clone()) {
-                self.program.ast.units.push(unit.clone());
-                found.iter().for_each(|d| diags.push(d.clone()));
+            if let Some(package) = imported_package(import, &self.program.names) {
+                self.package(&package, import.span);
             }
         }
     }
 
-    fn package(&mut self, package: &str, import: &Import, diags: &mut Diags) {
+    /// Reads a package of the library.
+    fn library(&mut self, package: &str) {
+        let dir = package.replace('.', "/");
+        for LibraryFile { path, unit, found } in &self.loader.library.files {
+            let is_there = path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str());
+            if is_there && self.paths.insert(path.clone()) {
+                self.program.ast.units.push(unit.clone());
+                found.iter().for_each(|d| self.found.push(d.clone()));
+            }
+        }
+    }
+
+    /// Reads a package that is imported at a place.
+    fn package(&mut self, package: &str, place: Span) {
         if !self.packages.insert(package.to_string()) {
             return;
         }
         let dir = package.replace('.', "/");
         let before = self.program.ast.units.len();
-        self.library(package, diags);
+        self.library(package);
         if self.program.ast.units.len() > before || BUILTIN_PACKAGES.contains(&package) {
             return;
         }
@@ -237,31 +456,29 @@ impl Loader<'_> {
         } else {
             format!("{}/{dir}", self.base)
         };
-        for path in self.files.list(&dir) {
-            self.read(&path, diags);
+        for path in self.loader.files.list(&dir) {
+            self.read(&path);
         }
-        let declared = self
-            .program
-            .ast
-            .units
-            .iter()
-            .any(|u| Program::path(&self.program.names, &u.package) == package);
+        let Program { ast, names, .. } = &self.program;
+        let mut units = ast.units.iter();
+        let declared = self.head.package == package
+            || units.any(|u| Program::path(names, &u.package) == package);
         if !declared {
-            diags.push(
-                Diagnostic::new(&codes::E206, import.span)
+            self.found.push(
+                Diagnostic::new(&codes::E206, place)
                     .message(format!("there is no package `{package}`"))
                     .label("imported here"),
             );
         }
     }
 
-    fn read(&mut self, path: &str, diags: &mut Diags) {
-        if self.paths.contains(path) {
+    fn read(&mut self, path: &str) {
+        if self.is_stale || self.paths.contains(path) {
             return;
         }
-        match self.files.read(path) {
-            Some(text) => self.parse(path, &text, diags),
-            None => diags.push(Diagnostic::bare(
+        match self.loader.files.read(path) {
+            Some(text) => self.parse(path, &text),
+            None => self.found.push(Diagnostic::bare(
                 &codes::E901,
                 format!("cannot read `{path}`"),
             )),

@@ -2,10 +2,10 @@
 //!
 //! In: files, the name of the root file, limits and a target. Out: a [`Build`], always, with all
 //! findings; and a [`Unit`] from a build without errors. Guaranteed: the result depends on the
-//! files, the limits and the target alone.
+//! files, the limits and the target alone, and not on what a compiler has compiled before.
 
 use std::borrow::Cow;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use nfl_abi::{Limits, Severity};
 use nfl_codegen_rv::OptLevel;
@@ -15,7 +15,7 @@ use nfl_isa::Target;
 use nfl_syntax::ast::DeclKind;
 use nfl_syntax::{Diagnostic, Diags, SourceMap, Span};
 use nfl_typeck::bind::Bindings;
-use nfl_typeck::program::{Files, Library, Program};
+use nfl_typeck::program::{Files, Kept, Library, Program};
 use nfl_typeck::tables::{FunctionId, Template, TemplateId};
 use nfl_typeck::{Checked, Konst, Tables, Ty, TyKind, Types, check};
 
@@ -26,12 +26,14 @@ use crate::unit::{HandlerBounds, Unit};
 /// The standard library, which is parsed when the first program needs it.
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
 
-/// What a program is compiled for.
-#[derive(Clone, Copy, Debug)]
+/// What a program is compiled for. A compiler that compiles a file again need not parse the files beside it again, as long as
+/// they are the same; copies of it know them too.
+#[derive(Clone, Debug)]
 pub struct Compiler {
     pub(crate) limits: Limits,
     pub(crate) target: &'static Target,
     pub(crate) level: OptLevel,
+    kept: Arc<Kept>,
 }
 
 impl Compiler {
@@ -41,6 +43,7 @@ impl Compiler {
             limits,
             target: Target::DEFAULT,
             level: OptLevel::default(),
+            kept: Arc::default(),
         }
     }
 
@@ -69,7 +72,7 @@ impl Compiler {
     /// the findings say.
     pub fn check(&self, files: &dyn Files, root: &str) -> (Checked, Vec<Diagnostic>) {
         let mut diags = Diags::default();
-        let checked = load_and_check(files, root, &mut diags);
+        let checked = self.load_and_check(files, root, &mut diags);
         (checked, diags.into_vec())
     }
 
@@ -77,7 +80,7 @@ impl Compiler {
     /// taken at their whole range.
     pub fn build(&self, files: &dyn Files, root: &str) -> Build {
         let mut diags = Diags::default();
-        let checked = load_and_check(files, root, &mut diags);
+        let checked = self.load_and_check(files, root, &mut diags);
         let mut proved = Vec::new();
         if checked.sound().is_some() {
             for function in root_functions(&checked) {
@@ -87,7 +90,7 @@ impl Compiler {
         let mut diagnostics = distinct(&checked, diags);
         advice::place(&mut diagnostics, &checked.program, files, |files| {
             let mut diags = Diags::default();
-            let checked = load_and_check(files, root, &mut diags);
+            let checked = self.load_and_check(files, root, &mut diags);
             for function in root_functions(&checked) {
                 self.prove(&checked, function, false, &mut diags);
             }
@@ -97,7 +100,7 @@ impl Compiler {
         });
         Build {
             diagnostics,
-            compiler: *self,
+            compiler: self.clone(),
             checked,
             proved,
             bounds: OnceLock::new(),
@@ -106,6 +109,11 @@ impl Compiler {
 }
 
 impl Compiler {
+    fn load_and_check(&self, files: &dyn Files, root: &str, diags: &mut Diags) -> Checked {
+        let program = self.kept.load(root, files, &LIBRARY, diags);
+        check(program, diags)
+    }
+
     /// Proves a function with its open parameters at their whole range, and explains what fails. What fails there and holds
     /// for some values is left for when the parameters are bound.
     fn prove(
@@ -292,11 +300,6 @@ fn extremes(types: &Types, ty: Ty, range: Option<(i128, i128)>) -> Option<(Konst
             (Konst::Int(lo), Konst::Int(hi))
         }
     })
-}
-
-fn load_and_check(files: &dyn Files, root: &str, diags: &mut Diags) -> Checked {
-    let program = Program::load(root, files, &LIBRARY, diags);
-    check(program, diags)
 }
 
 /// The functions of the root file, in the order of their declarations.

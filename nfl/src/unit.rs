@@ -257,6 +257,7 @@ impl FunctionUnit<'_> {
             limits,
             target,
             level,
+            ..
         } = self.unit.compiler;
         let options = nfl_codegen_rv::Options {
             target,
