@@ -1,8 +1,8 @@
 //! What computes nothing.
 //!
 //! In: a checked program without errors. Out: warnings about casts to a type that the value has
-//! anyway, comparisons that have one outcome, and variables that are assigned to themselves. Of
-//! generic declarations nothing is said: with other type arguments it may be otherwise.
+//! anyway, comparisons that have one outcome, and variables that are assigned to themselves. Of the library nothing is said, nor
+//! of generic declarations: with other type arguments it may be otherwise.
 
 use crate::check::Checker;
 use crate::konst;
@@ -10,8 +10,7 @@ use crate::tables::Konst;
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_syntax::Span;
-use nfl_syntax::arena::Id;
-use nfl_syntax::ast::{BinOp, DeclKind, ExprId, ExprKind, StmtId, StmtKind, TypeKind};
+use nfl_syntax::ast::{BinOp, DeclKind, ExprId, ExprKind, StmtKind, TypeKind};
 use std::collections::BTreeSet;
 
 /// What a comparison says of all values of a type: `lo` and `hi` are the smallest and the largest.
@@ -48,7 +47,7 @@ impl Checker<'_> {
             let mut all = generic.iter();
             all.any(|g| g.file == span.file && g.start <= span.start && span.end <= g.end)
         };
-        for e in (0..ast.exprs.len()).map(ExprId::new) {
+        for e in self.program.own_exprs() {
             if inside(self.span(e)) || self.t.expr_ty[e] == Ty::default() {
                 continue;
             }
@@ -60,7 +59,7 @@ impl Checker<'_> {
             }
         }
         let mut seen = BTreeSet::new();
-        for s in (0..ast.stmts.len()).map(StmtId::new) {
+        for s in self.program.own_stmts() {
             let span = ast.stmts[s].span;
             if inside(span) || !seen.insert(span) {
                 continue;

@@ -8,7 +8,7 @@
 
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
-use nfl_syntax::ast::{Ast, DeclId, Import, Unit};
+use nfl_syntax::ast::{Ast, DeclId, ExprId, Import, PatId, StmtId, Unit};
 use nfl_syntax::source::SourceFile;
 use nfl_syntax::{Diagnostic, Diags, FileId, Names, SourceMap, Span};
 use std::collections::BTreeSet;
@@ -49,6 +49,8 @@ pub struct Program {
     /// Declarations of generic types, once more for each list of type arguments with which their
     /// methods are called, so that the nodes of each have types of their own.
     pub(crate) copies: Vec<Copy>,
+    /// How many expressions, statements and patterns the library has; they come first.
+    library: (usize, usize, usize),
 }
 
 /// A generic declaration, once more.
@@ -94,6 +96,7 @@ impl Library {
                     found: diags.into_vec(),
                 }));
         }
+        p.library = (p.ast.exprs.len(), p.ast.stmts.len(), p.ast.pats.len());
         p.sources.files.share();
         p.names.share();
         p.ast.share();
@@ -333,6 +336,21 @@ impl Program {
     /// Reads the file at `root`, its package and everything they import.
     pub fn load(root: &str, files: &dyn Files, library: &Library, diags: &mut Diags) -> Program {
         Kept::default().load(root, files, library, diags)
+    }
+
+    /// The expressions that are not the library's, and copies of those that are.
+    pub(crate) fn own_exprs(&self) -> impl Iterator<Item = ExprId> + use<> {
+        (self.library.0..self.ast.exprs.len()).map(ExprId::new)
+    }
+
+    /// The statements that are not the library's, and copies of those that are.
+    pub(crate) fn own_stmts(&self) -> impl Iterator<Item = StmtId> + use<> {
+        (self.library.1..self.ast.stmts.len()).map(StmtId::new)
+    }
+
+    /// The patterns that are not the library's, and copies of those that are.
+    pub(crate) fn own_pats(&self) -> impl Iterator<Item = PatId> + use<> {
+        (self.library.2..self.ast.pats.len()).map(PatId::new)
     }
 
     /// Gives a generic declaration nodes of its own for these type arguments. The file is parsed once

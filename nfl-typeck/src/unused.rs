@@ -1,13 +1,13 @@
 //! What is declared and never used.
 //!
 //! In: a checked program without errors. Out: warnings about variables, bindings, parameters, private
-//! members and imports that nothing uses. Names that begin with `_` are exempt, and a use in a test
-//! counts. Guaranteed: one warning for each place, also where a declaration has several copies.
+//! members and imports that nothing uses. Nothing is said of the library, which is not for its users
+//! to change. Names that begin with `_` are exempt, and a use in a test counts. Guaranteed: one warning
+//! for each place, also where a declaration has several copies.
 
 use crate::check::{Checker, OwnerId, OwnerKind};
 use crate::tables::Res;
 use nfl_abi::{Code, codes};
-use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{DeclKind, ExprId, ExprKind, Ident, Import, Modifier, PatKind, StmtKind};
 use nfl_syntax::hash::Seed;
 use nfl_syntax::span::FileId;
@@ -40,7 +40,6 @@ impl<'a> Checker<'a> {
         let files = self.ast.units.iter().map(|unit| unit.span.file);
         let words: Words<'a> = files.map(|file| (file, OnceCell::new())).collect();
         for owner in self.owner_ids() {
-            // What a library has is not for its users to leave out.
             let file = self.ast.decls[self.owners[owner].decl].span.file;
             if self.program.sources.is_shared(file) {
                 continue;
@@ -64,17 +63,20 @@ impl<'a> Checker<'a> {
     fn reads(&self) -> Reads {
         let ast = self.ast;
         let mut written: BTreeSet<ExprId> = BTreeSet::new();
-        for (_, stmt) in ast.stmts.iter() {
-            if let StmtKind::Assign { place, .. } | StmtKind::Step { place, .. } = stmt.kind {
+        for s in self.program.own_stmts() {
+            if let StmtKind::Assign { place, .. } | StmtKind::Step { place, .. } = ast.stmts[s].kind
+            {
                 written.insert(self.bare(place));
             }
         }
         let locals = self.t.locals.iter();
         let mut reads: Reads = locals
-            .filter(|(_, local)| local.name.is_some())
+            .filter(|(_, local)| {
+                local.name.is_some() && !self.program.sources.is_shared(local.span.file)
+            })
             .map(|(_, local)| (local.span, false))
             .collect();
-        for e in (0..ast.exprs.len()).map(ExprId::new) {
+        for e in self.program.own_exprs() {
             if let Res::Local(local) = self.t.expr_res[e]
                 && !written.contains(&e)
             {
@@ -87,8 +89,8 @@ impl<'a> Checker<'a> {
     fn unused_variables(&mut self, reads: &Reads) {
         let ast = self.ast;
         let mut names: BTreeMap<Span, Ident> = BTreeMap::new();
-        for (_, stmt) in ast.stmts.iter() {
-            match &stmt.kind {
+        for s in self.program.own_stmts() {
+            match &ast.stmts[s].kind {
                 StmtKind::Local { vars, .. } => {
                     names.extend(vars.iter().map(|v| (v.name.span, v.name)));
                 }
@@ -109,7 +111,8 @@ impl<'a> Checker<'a> {
     fn unused_bindings(&mut self, reads: &Reads) {
         let ast = self.ast;
         let mut names: BTreeMap<Span, (Ident, Option<Span>)> = BTreeMap::new();
-        for (_, pat) in ast.pats.iter() {
+        for p in self.program.own_pats() {
+            let pat = &ast.pats[p];
             match &pat.kind {
                 PatKind::Bind { name, .. } => {
                     names.insert(name.span, (*name, Some(pat.span)));
