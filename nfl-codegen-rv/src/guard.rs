@@ -1,7 +1,7 @@
 //! Tests for what the IR's verifier proved and the node's does not see.
 //!
 //! In: a module, its bounds, and the places where the node refused. Out: the same module with a counter in those loops, or
-//! with a comparison before the memory accesses of those blocks. Guaranteed: it computes the same, because none of
+//! with comparisons before the memory accesses of those blocks. Guaranteed: it computes the same, because none of
 //! these tests ever fails; a failed one would drop the packet.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,9 +153,22 @@ impl Guarded<'_> {
         let mut at = b;
         // What is known of the length is gone where a service moves the packet.
         let need = if calls.resize(self.f) { 0 } else { self.f.need };
-        for i in std::mem::take(&mut self.f.blocks[b].insts) {
-            if let Some(access) = access(self.f, i, need) {
-                at = self.test(at, access, areas, calls);
+        let insts = std::mem::take(&mut self.f.blocks[b].insts);
+        let found: Vec<_> = insts.iter().map(|&i| access(self.f, i, need)).collect();
+        let mut tested = BTreeSet::new();
+        for (n, &i) in insts.iter().enumerate() {
+            if self.f.insts[i].op == Op::Call {
+                tested.clear();
+            }
+            if let Some(access) = found[n]
+                && tested.insert(access.place())
+            {
+                // One test serves all accesses by the same variable up to the next call, which may end the run.
+                let rest = insts[n..].iter().zip(&found[n..]);
+                let rest = rest.take_while(|&(&i, _)| self.f.insts[i].op != Op::Call);
+                let all = rest.filter_map(|(_, access)| *access);
+                let all = all.filter(|other| other.place() == access.place());
+                at = self.test(at, all.fold(access, Access::with), areas, calls);
             }
             self.f.blocks[at].insts.push(i);
         }
@@ -268,6 +281,25 @@ struct Access {
     index: Option<Value>,
     offset: u32,
     bytes: u32,
+}
+
+impl Access {
+    /// What accesses have in common that one test can serve.
+    fn place(&self) -> (Region, Option<Value>, Option<Value>) {
+        (self.region, self.found, self.index)
+    }
+
+    /// From the first byte of two accesses to the last one.
+    fn with(self, other: Access) -> Access {
+        let first = |access: &Access| i64::from(access.offset.cast_signed());
+        let end = |access: &Access| first(access) + i64::from(access.bytes);
+        let offset = first(&self).min(first(&other));
+        Access {
+            offset: offset as u32,
+            bytes: (end(&self).max(end(&other)) - offset) as u32,
+            ..self
+        }
+    }
 }
 
 /// The size of the value that a call answered the address of.
