@@ -1,16 +1,16 @@
 //! Tests for what the IR's verifier proved and the node's does not see.
 //!
-//! In: a module, its bounds, and the places where the node refused. Out: the same module with a counter in those loops, or
-//! with comparisons before the memory accesses of those blocks. Guaranteed: it computes the same, because none of
-//! these tests ever fails; a failed one would drop the packet.
+//! In: a module, its bounds, and the places where the node refused. Out: the same module with a counter in those loops,
+//! with comparisons before the memory accesses of those blocks, or with their local arrays zero from the start. Guaranteed: it
+//! computes the same, because those zeros are never read, and none of these tests ever fails; a failed one would drop the packet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_abi::host::Answer;
 use nfl_abi::map;
 use nfl_ir::cfg::Cfg;
-use nfl_ir::func::{BlockCall, Function, Module, Origin};
-use nfl_ir::{Block, Bounds, Inst, Op, Region, Term, Value};
+use nfl_ir::func::{BlockCall, Function, InstData, Module, Origin};
+use nfl_ir::{Block, Bounds, Inst, Op, Region, Slot, Term, Value};
 use nfl_syntax::arena::Id;
 use nfl_verify::Reason;
 
@@ -26,6 +26,8 @@ pub(crate) struct Guards {
     loops: BTreeSet<At>,
     /// Blocks whose accesses get a comparison.
     accesses: BTreeSet<At>,
+    /// Blocks whose local arrays are zero from the start.
+    filled: BTreeSet<At>,
     /// For each block that the last `apply` made, the block of the module that it was made for.
     made: BTreeMap<At, Block>,
 }
@@ -42,8 +44,10 @@ impl Guards {
             Reason::Bounds { .. }
             | Reason::BeyondPacket { .. }
             | Reason::NotAddress(_)
-            | Reason::UninitScratch(_)
             | Reason::MaybeNothing(_) => self.accesses.insert(at),
+            // The place could lie in another array, or bytes of its own one are known as written one by one, which loops forget.
+            Reason::UninitScratch(_) => self.accesses.insert(at) || self.filled.insert(at),
+            Reason::Uninit(_) => self.filled.insert(at),
             _ => false,
         }
     }
@@ -60,6 +64,7 @@ impl Guards {
                 f,
                 made: Vec::new(),
             };
+            guarded.fill(self.filled.iter().filter(|&&(of, _)| of == n));
             let cfg = Cfg::new(guarded.f);
             let mut wanted = BTreeSet::new();
             for &(_, b) in self.loops.iter().filter(|&&(of, _)| of == n) {
@@ -82,6 +87,9 @@ impl Guards {
         module
     }
 }
+
+/// Bytes of a word of scratch.
+const WORD: u8 = 4;
 
 /// A handler that gets tests.
 struct Guarded<'a> {
@@ -146,6 +154,47 @@ impl Guarded<'_> {
             }
             self.f.blocks[b].term = term;
         }
+    }
+
+    /// Writes zero to the local arrays that some blocks touch, word by word, before all else.
+    fn fill<'b>(&mut self, blocks: impl Iterator<Item = &'b At>) {
+        let insts = blocks.flat_map(|&(_, b)| &self.f.blocks[b].insts);
+        let regions = insts.flat_map(|&i| {
+            let inst = &self.f.insts[i];
+            let given = inst.args.iter().filter_map(|&v| self.f.def(v)?.region);
+            inst.region.into_iter().chain(given)
+        });
+        let slots: BTreeSet<Slot> = regions
+            .filter_map(|region| match region {
+                Region::Slot(slot) => Some(slot),
+                _ => None,
+            })
+            .collect();
+        if slots.is_empty() {
+            return;
+        }
+        let entry = self.f.entry;
+        let first = std::mem::take(&mut self.f.blocks[entry].insts);
+        let zero = self.constant(entry, 0);
+        for slot in slots {
+            // What is behind it in its last word may be written, too.
+            let data = &mut self.f.slots[slot];
+            data.align = data.align.max(WORD);
+            data.bytes = data.bytes.next_multiple_of(WORD.into());
+            let bytes = data.bytes;
+            for at in (0..bytes).step_by(WORD.into()) {
+                let store = InstData {
+                    op: Op::Store32,
+                    args: vec![zero],
+                    imm: at,
+                    region: Some(Region::Slot(slot)),
+                    result: None,
+                    span: None,
+                };
+                self.f.append(entry, store, 0);
+            }
+        }
+        self.f.blocks[entry].insts.extend(first);
     }
 
     /// Puts a comparison before each access of a block that could lie elsewhere for all that the node knows.
