@@ -15,8 +15,9 @@
 //! 7. `rewrite` replaces short pieces by shorter ones that are proved to do the same;
 //! 8. at `-Oz`, `outline` makes subroutines of what is repeated, as far as that can be proved.
 //!
-//! Where it refuses, the code is made once more, with tests that the prover learns more from, and then with a guard where it
-//! refused. Small modules are made in several ways, and the smallest image is kept; at `-Oz`, `search` goes on from there.
+//! Where it refuses, the code is made once more, with tests that the prover learns more from, then with a guard where it
+//! refused, and then with a wider window. Small modules are made in several ways, and the smallest image is kept; at `-Oz`,
+//! `search` goes on from there.
 #![forbid(unsafe_code)]
 
 mod calls;
@@ -46,12 +47,12 @@ mod tidy;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nfl_abi::{Image, Limits};
+use nfl_abi::{Image, Limits, map};
 use nfl_ir::verify::Verified;
 use nfl_ir::{Bounds, Function, Module};
 use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
-use nfl_verify::{Reason, Refusal};
+use nfl_verify::{Reason, Refusal, Region};
 
 use calls::Calls;
 use guard::Guards;
@@ -281,7 +282,7 @@ struct Trial {
 }
 
 /// What says, with the selected instructions, how code comes out.
-type Manner = (Lay, bool, BTreeMap<usize, Care>);
+type Manner = (Lay, bool, u8, BTreeMap<usize, Care>);
 
 /// The image that a way leads to; nothing when it is that of a trial before.
 fn emit_in_way(
@@ -296,7 +297,7 @@ fn emit_in_way(
         let guarded = attempt.guards.apply(module, bounds);
         let parts = Parts::new(&guarded, options, &attempt)?;
         let selected = select_all(&guarded, &parts, way, &attempt)?;
-        let manner = (attempt.lay, attempt.is_literal, attempt.care.clone());
+        let manner = attempt.manner();
         let is_same = |trial: &Trial| trial.manner == manner && trial.selected == selected;
         let known = trials.iter().position(is_same);
         let at = match known {
@@ -341,9 +342,15 @@ struct Attempt {
     lay: Lay,
     /// The prover does not take words for written that a test found to be equal.
     is_literal: bool,
+    /// Bytes of the packet that may be read in any case.
+    window: u8,
 }
 
 impl Attempt {
+    fn manner(&self) -> Manner {
+        (self.lay, self.is_literal, self.window, self.care.clone())
+    }
+
     fn care_of(&self, n: usize) -> Care {
         self.care.get(&n).copied().unwrap_or_default()
     }
@@ -377,9 +384,29 @@ impl Attempt {
         *care = match care {
             Care::Short => Care::Ranges,
             Care::Ranges => Care::Widths,
-            Care::Widths => return self.guards.note(&refusal.reason, (n, block)),
+            Care::Widths => {
+                return self.guards.note(&refusal.reason, (n, block))
+                    || self.widen(&refusal.reason);
+            }
         };
         true
+    }
+
+    /// Has the node offer what a load reaches near the start of the packet: it learns nothing more of lengths where what it knows
+    /// excludes itself, because nothing ever comes there. False when the load reaches further, or is none.
+    fn widen(&mut self, reason: &Reason) -> bool {
+        let end = match *reason {
+            Reason::Bounds {
+                region: Region::Packet,
+                at: (0.., last),
+                size,
+                ..
+            } => last + i64::from(size),
+            _ => return false,
+        };
+        let end = u8::try_from(end).ok().filter(|&end| end > self.window);
+        let end = end.filter(|&end| u32::from(end) <= map::WINDOW_MAX);
+        end.inspect(|&end| self.window = end).is_some()
     }
 }
 
@@ -462,6 +489,8 @@ struct Parts {
     constants: Constants,
     isa: &'static Target,
     lay: Lay,
+    /// Bytes of the packet that may be read in any case, at least.
+    window: u8,
     /// Other choices of the order of blocks.
     order: Noise,
 }
@@ -469,19 +498,20 @@ struct Parts {
 impl Parts {
     fn new(module: &Module, options: &Options, attempt: &Attempt) -> Result<Parts, EmitError> {
         let constants = Constants::new(module)
-            .map_err(|full| too_large("bytes of constants", full, nfl_abi::map::CONSTANTS_BYTES))?;
+            .map_err(|full| too_large("bytes of constants", full, map::CONSTANTS_BYTES))?;
         Ok(Parts {
             calls: Calls::new(module),
             constants,
             isa: options.target,
             lay: attempt.lay,
+            window: attempt.window,
             order: Noise::default(),
         })
     }
 }
 
 fn no_scratch(full: Full) -> EmitError {
-    too_large("bytes of scratch memory", full, nfl_abi::map::SCRATCH_BYTES)
+    too_large("bytes of scratch memory", full, map::SCRATCH_BYTES)
 }
 
 /// The code of one handler before register allocation.

@@ -186,7 +186,7 @@ fn manifest(module: &Module, entries: Vec<Entry>, vector: Vector, parts: &Parts)
         verdicts,
         rights,
         passes: module.passes,
-        window: window(module, &parts.calls),
+        window: window(module, &parts.calls).max(parts.window),
         carried: module.carried.clone(),
         late: late.collect(),
         reasons: module.reasons.clone(),
