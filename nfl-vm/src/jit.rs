@@ -120,6 +120,8 @@ struct Compiler {
 #[derive(Debug)]
 pub(crate) struct Native {
     entries: Vec<Start>,
+    /// The first entry of each role, by its number.
+    firsts: [Option<Start>; ROLES],
     calls: Vec<Call>,
     /// Whether one of the calls moves the packet.
     resizes: bool,
@@ -129,14 +131,17 @@ pub(crate) struct Native {
     reads_clock: bool,
     /// The verdicts that are allowed, by their numbers.
     verdicts: [Option<VerdictKind>; VERDICTS],
-    /// Bit `n` is set when verdict number `n` has an operand.
-    operands: u8,
+    /// By the numbers of verdicts, all bits of their operands: none where there is no operand.
+    operands: [u32; VERDICTS],
     /// Where the functions are.
     code: Code,
 }
 
 /// How many numbers verdicts have.
 const VERDICTS: usize = VerdictKind::ALL.len();
+
+/// How many numbers roles have.
+const ROLES: usize = Role::ALL.len();
 
 /// An entry.
 #[derive(Clone, Copy, Debug)]
@@ -244,13 +249,18 @@ impl Jit {
                 }
             };
         let bounds = entries.into_iter().zip(proven.entries());
-        let entries = bounds
+        let entries: Vec<Start> = bounds
             .zip(&manifest.entries)
             .enumerate()
             .map(start)
             .collect();
         let verdict = |n: usize| run::verdict(image, n as u32, 1);
         Ok(Native {
+            firsts: std::array::from_fn(|n| {
+                let mut all = entries.iter();
+                all.find(|start| usize::from(start.role.number()) == n)
+                    .copied()
+            }),
             entries,
             resizes: calls.iter().any(|call| call.resizes),
             calls,
@@ -258,8 +268,9 @@ impl Jit {
             window: manifest.window.into(),
             reads_clock: manifest.rights.has(Right::Clock),
             verdicts: std::array::from_fn(|n| Some(verdict(n)?.kind)),
-            operands: (0..VERDICTS).fold(0, |mask, n| {
-                mask | u8::from(verdict(n).is_some_and(|verdict| verdict.operand != 0)) << n
+            operands: std::array::from_fn(|n| match verdict(n) {
+                Some(verdict) if verdict.operand != 0 => u32::MAX,
+                _ => 0,
             }),
             code,
         })

@@ -202,17 +202,20 @@ impl<'a> Frame<'a> {
         Frame::new(&mut self.buffer[from..], 0, len)
     }
 
-    /// The packet as host code works on it that does not resize it: its bytes, and behind a short one zeros up to
-    /// the window. Nothing when the buffer ends before that.
+    /// Makes zeros of what lies behind a short packet up to the window, for host code that does not resize it; answers whether
+    /// the buffer reaches there.
     #[cfg(feature = "jit")]
     #[inline]
-    pub(crate) fn open(&mut self, window: usize) -> Option<&mut [u8]> {
+    pub(crate) fn open(&mut self, window: usize) -> bool {
+        self.ends.len >= window || self.open_short(window)
+    }
+
+    #[cfg(feature = "jit")]
+    #[inline(never)]
+    fn open_short(&mut self, window: usize) -> bool {
         let Ends { start, len, .. } = self.ends;
-        let readable = self.buffer.get_mut(start..start + len.max(window))?;
-        if len < window {
-            readable[len..].fill(0);
-        }
-        Some(readable)
+        let behind = self.buffer.get_mut(start + len..start + window);
+        behind.map(|behind| behind.fill(0)).is_some()
     }
 
     /// The address of the first byte, and how many there are.

@@ -183,13 +183,10 @@ pub(crate) struct RunMemory {
 
 impl RunMemory {
     /// Forgets the run before.
-    #[inline(always)]
     pub(crate) fn clear(&mut self) {
         self.flows.clear();
         self.found.clear();
-        if !self.mirrors.is_empty() {
-            self.mirrors.clear();
-        }
+        self.mirrors.clear();
     }
 }
 
@@ -419,6 +416,7 @@ impl<'a> Services<'a> {
         let Some(slot) = self.bound.slots.get(import) else {
             return Return::Fault;
         };
+        self.state.run.pending = true;
         let mut given = mem::take(&mut self.state.run.memory.given);
         let answer = match (given.read(slot, args, memory), slot.store) {
             (None, _) => Return::Fault,

@@ -76,6 +76,15 @@ pub(crate) struct Run {
     reader: Option<Reader>,
     /// Whether rules were edited since the last run.
     unsettled: bool,
+    /// Whether the next run begins with more than its time: memory was used, rules were edited, or there is a controller.
+    pub(crate) pending: bool,
+}
+
+impl Run {
+    /// Rules were edited.
+    fn unsettle(&mut self) {
+        (self.unsettled, self.pending) = (true, true);
+    }
 }
 
 impl Clone for Run {
@@ -85,6 +94,7 @@ impl Clone for Run {
             memory: RunMemory::default(),
             reader: self.reader.clone(),
             unsettled: self.unsettled,
+            pending: self.pending,
         }
     }
 }
@@ -194,13 +204,20 @@ impl State {
     pub(crate) fn begin(&mut self, clock_ns: u64) {
         self.set_clock(clock_ns);
         self.run.number += 1;
-        self.run.memory.clear();
-        if self.run.reader.is_some() || self.run.unsettled {
-            self.catch_up();
+        if self.run.pending {
+            self.prepare();
         }
     }
 
     #[inline(never)]
+    fn prepare(&mut self) {
+        self.run.memory.clear();
+        if self.run.reader.is_some() || self.run.unsettled {
+            self.catch_up();
+        }
+        self.run.pending = self.run.reader.is_some();
+    }
+
     fn catch_up(&mut self) {
         if self.run.unsettled {
             self.settle();
@@ -310,6 +327,7 @@ impl State {
     /// From the next run on the tables are those that a controller publishes.
     fn follow(&mut self, reader: Reader) {
         self.run.reader = Some(reader);
+        self.run.pending = true;
         self.catch_up();
     }
 

@@ -35,22 +35,24 @@ pub(super) struct Frame<'a, 'p> {
     carried: *mut u8,
     constants: *const u8,
     pub(super) len: u32,
-    /// How a service has ended the run: [`GOING`] while none has.
-    pub(super) status: u32,
     /// The instruction that finished the run, where the verdict may be a fault.
     pub(super) pc: u32,
-    /// The words of a call, as far as it has arguments.
-    args: [MaybeUninit<u32>; ARGS_MAX],
+    /// How a service has ended the run, [`GOING`] while none has; and whether one did more than change the packet's bytes, 1 then.
+    pub(super) told: [u32; 2],
     pub(super) services: Services<'a>,
     held: Held<'a, 'p>,
     pub(super) native: &'a Native,
     /// The context as code reads it.
-    bytes: ContextBytes,
+    bytes: MaybeUninit<ContextBytes>,
+    /// The words of a call, as far as it has arguments.
+    args: [MaybeUninit<u32>; ARGS_MAX],
     scratch: MaybeUninit<[u8; map::SCRATCH_BYTES as usize]>,
 }
 
 type ContextBytes = [u8; map::CONTEXT_BYTES as usize];
 
+/// What services have told that only worked on the packet's bytes and on tables.
+pub(super) const NOTHING_TOLD: [u32; 2] = [GOING, 0];
 /// No service has ended the run.
 pub(super) const GOING: u32 = 0;
 /// A service found no room.
@@ -61,7 +63,7 @@ pub(super) const REFUSED: u32 = 2;
 impl Frame<'_, '_> {
     const PACKET: i32 = offset_of!(Frame<'_, '_>, packet) as i32;
     const LEN: i32 = offset_of!(Frame<'_, '_>, len) as i32;
-    const STATUS: i32 = offset_of!(Frame<'_, '_>, status) as i32;
+    const STATUS: i32 = offset_of!(Frame<'_, '_>, told) as i32;
     pub(super) const ARGS: i32 = offset_of!(Frame<'_, '_>, args) as i32;
     pub(super) const CONTEXT: i32 = offset_of!(Frame<'_, '_>, context) as i32;
     pub(super) const CARRIED: i32 = offset_of!(Frame<'_, '_>, carried) as i32;
@@ -95,19 +97,24 @@ impl<'a, 'p> Frame<'a, 'p> {
         (held, (packet, len)): (Held<'a, 'p>, Place),
         carried: *mut u8,
     ) -> Frame<'a, 'p> {
+        let bytes = match &held {
+            Held::Still(_) => MaybeUninit::uninit(),
+            // Services that move the packet write there.
+            Held::Moving(_) => MaybeUninit::zeroed(),
+        };
         Frame {
             packet,
             context: ptr::null(),
             carried,
             constants: native.constants.as_ptr(),
             len: len as u32,
-            status: GOING,
             pc: 0,
-            args: [MaybeUninit::uninit(); ARGS_MAX],
+            told: NOTHING_TOLD,
             services,
             held,
             native,
-            bytes: [0; map::CONTEXT_BYTES as usize],
+            bytes,
+            args: [MaybeUninit::uninit(); ARGS_MAX],
             scratch: MaybeUninit::uninit(),
         }
     }
@@ -123,8 +130,8 @@ impl<'a, 'p> Frame<'a, 'p> {
     /// The same for a function that reads the context as the machine lays it out.
     #[inline(always)]
     pub(super) fn call_with_bytes(&mut self, function: Entry, context: &Context) -> u64 {
-        self.bytes = context.to_bytes(self.native.reads_clock);
-        let context = (&raw mut self.bytes).cast_const().cast();
+        self.bytes.write(context.to_bytes(self.native.reads_clock));
+        let context = self.bytes.as_ptr().cast();
         self.call(function, context)
     }
 
@@ -223,7 +230,7 @@ extern "C" fn serve(frame: *mut c_void, slot: u32, pc: u32) -> u64 {
     match answer.unwrap_or(Err(REFUSED)) {
         Ok(words) => words,
         Err(status) => {
-            (frame.status, frame.pc) = (status, pc);
+            (frame.told[0], frame.pc) = (status, pc);
             0
         }
     }
@@ -237,6 +244,7 @@ fn answer(frame: &mut Frame<'_, '_>, slot: usize) -> Result<u64, u32> {
         native,
         bytes,
         scratch,
+        told: [_, has_effects],
         ..
     } = frame;
     let call = native.calls.get(slot).ok_or(REFUSED)?;
@@ -245,20 +253,25 @@ fn answer(frame: &mut Frame<'_, '_>, slot: usize) -> Result<u64, u32> {
         // SAFETY: host code has written the words of the call.
         *word = unsafe { arg.assume_init() };
     }
-    let mut ask = |packet: &mut View<'_>| {
+    let mut ask = |packet: &mut View<'_>, context: &mut ContextBytes| {
         let mut seen = Seen {
             packet,
-            context: bytes,
+            context,
             constants: &native.constants,
             scratch: scratch.as_ptr().cast(),
         };
         services.call(slot, words, &mut seen)
     };
     let answer = match held {
-        Held::Moving(view) => ask(view),
-        // The buffer is long enough, so nothing moves there.
-        Held::Still(still) => ask(&mut still.view(native.window as u32, &mut Vec::new())),
+        // SAFETY: the frame of a packet that moves was made with these bytes.
+        Held::Moving(view) => ask(view, unsafe { bytes.assume_init_mut() }),
+        // The buffer is long enough, so nothing moves there, and no service writes what the code reads of the context.
+        Held::Still(still) => ask(
+            &mut still.view(native.window as u32, &mut Vec::new()),
+            &mut [0; map::CONTEXT_BYTES as usize],
+        ),
     };
+    *has_effects = services.has_effects().into();
     let (first, second) = match answer {
         Return::Words(first, second) => (first, second),
         Return::NoRoom if call.resizes => return Err(NO_ROOM),

@@ -86,7 +86,7 @@ fn within(frame: *mut c_void, answer: impl FnOnce(&mut Frame<'_, '_>) -> u64) ->
     let frame: &mut Frame<'_, '_> = unsafe { &mut *frame.cast() };
     let answer = catch_unwind(AssertUnwindSafe(|| answer(frame)));
     answer.unwrap_or_else(|_| {
-        frame.status = REFUSED;
+        frame.told[0] = REFUSED;
         0
     })
 }

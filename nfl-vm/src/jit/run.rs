@@ -13,8 +13,8 @@ use nfl_abi::image::Verdict;
 use nfl_abi::map;
 use nfl_abi::{Image, Role};
 
-use super::call::{Frame, GOING, Held, NO_ROOM};
-use super::{Native, Start};
+use super::call::{Frame, GOING, Held, NO_ROOM, NOTHING_TOLD};
+use super::{Native, Start, VERDICTS};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
@@ -50,7 +50,7 @@ fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fau
 /// How a run ended that has no verdict, or none of its own.
 #[cold]
 fn stopped(image: &Image, frame: &Frame<'_, '_>) -> Result<Outcome, Fault> {
-    if frame.status == NO_ROOM {
+    if frame.told[0] == NO_ROOM {
         return outcome(image, || 0, None, None);
     }
     Err(Fault::Trap {
@@ -79,7 +79,7 @@ impl Native {
     /// The same for the first entry of a role.
     #[inline]
     pub(crate) fn start_of(&self, role: Role, budget: Budget) -> Option<&Start> {
-        let start = self.entries.iter().find(|start| start.role == role)?;
+        let start = self.firsts.get(usize::from(role.number()))?.as_ref()?;
         budget.covers(start.steps).then_some(start)
     }
 
@@ -141,14 +141,11 @@ impl Native {
     /// Opens a packet that runs leave where it is; nothing where they may move it, or its buffer ends before the window.
     #[inline(always)]
     pub(crate) fn open<'f, 'p>(&self, frame: &'f mut packet::Frame<'p>) -> Option<Opened<'f, 'p>> {
-        let len = frame.len();
-        match self.resizes {
-            true => None,
-            false => {
-                let place = (frame.open(self.window)?.as_mut_ptr(), len);
-                Some(Opened { frame, place })
-            }
+        if self.resizes || !frame.open(self.window) {
+            return None;
         }
+        let place = frame.start();
+        Some(Opened { frame, place })
     }
 
     /// Runs an entry that admits the packet, which this program has [opened](Native::open).
@@ -219,7 +216,7 @@ impl Native {
             true => frame.call_with_bytes(start.function, context),
             false => frame.call(start.function, ptr::from_ref(context).cast()),
         };
-        if frame.status != GOING || frame.services.has_effects() {
+        if frame.told != NOTHING_TOLD {
             return self.told(loaded, frame, words);
         }
         self.decided(loaded, words, || frame.pc)
@@ -228,7 +225,7 @@ impl Native {
     /// What a run came to that a service ended, or that did more than change the packet.
     #[cold]
     fn told(&self, loaded: &Loaded, frame: Frame<'_, '_>, words: u64) -> Result<Outcome, Fault> {
-        let outcome = match frame.status {
+        let outcome = match frame.told[0] {
             GOING => self.decided(loaded, words, || frame.pc)?,
             _ => stopped(loaded.image(), &frame)?,
         };
@@ -271,7 +268,7 @@ impl Native {
         Ok(Outcome {
             verdict: Verdict {
                 kind,
-                operand: if self.operands >> a0 & 1 != 0 { a1 } else { 0 },
+                operand: a1 & self.operands[a0 as usize % VERDICTS],
             },
             steps: None,
             by_need: false,

@@ -87,7 +87,7 @@ impl State {
             return Err(StateError::Prefix(name.to_string()));
         }
         let room = ternary.insert(rule);
-        self.run.unsettled = true;
+        self.run.unsettle();
         self.room(at, room)
     }
 
@@ -143,7 +143,7 @@ impl State {
         match self.stores[at].filled_mut() {
             Some(Filled::Ternary(ternary)) => {
                 let was = ternary.remove(rule.priority, &rule.parts);
-                self.run.unsettled = true;
+                self.run.unsettle();
                 Ok(was)
             }
             _ => Err(self.kind(at)),

@@ -143,7 +143,7 @@ impl State {
             }
         }
         (self.clock_ns, self.random) = (clock_ns, random);
-        self.run.unsettled = true;
+        self.run.unsettle();
         Ok(unknown)
     }
 }
