@@ -20,7 +20,7 @@ use crate::outcome::{Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
 #[cfg(feature = "jit")]
-use crate::tables::{Aged, Now, Sought};
+use crate::tables::{Aged, KeyedCounters, Lpm, Now, Sought};
 use crate::tables::{Filled, Store};
 
 /// The imports of an image, with the places of its resources in one state.
@@ -291,15 +291,25 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// What the longest prefix of an address of so many bytes has.
+    /// The prefixes behind an import.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn route<const N: usize>(&self, import: usize, key: [u8; N]) -> Option<&[u8]> {
+    pub(crate) fn routes(&self, import: usize) -> Option<&Lpm> {
         match self.store(import)? {
             Store::Filled(filled) => match &**filled {
-                Filled::Lpm(lpm) => lpm.find(&key).map(|cell| lpm.value(cell)),
+                Filled::Lpm(lpm) => Some(lpm),
                 _ => None,
             },
+            _ => None,
+        }
+    }
+
+    /// The counters by key behind an import.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn counters(&mut self, import: usize) -> Option<&mut KeyedCounters> {
+        match self.store_mut(import)? {
+            Store::KeyedCounters(counters) => Some(counters),
             _ => None,
         }
     }

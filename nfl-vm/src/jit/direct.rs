@@ -133,8 +133,34 @@ on_words! {
     count_one count_two: count_words;
 }
 
+/// What a function here answers, which does at once what nearly always is enough, and the whole in `fully`.
+#[inline(always)]
+fn at_once(
+    frame: *mut c_void,
+    glance: impl FnOnce(&mut Frame<'_, '_>) -> Option<u64>,
+    fully: impl FnOnce() -> u64,
+) -> u64 {
+    let mut seen = true;
+    let answer = within(frame, |frame| {
+        let answer = glance(frame);
+        seen = answer.is_some();
+        answer.unwrap_or(0)
+    });
+    if seen { answer } else { fully() }
+}
+
 #[inline(always)]
 fn find_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
+    let glance = |frame: &mut Frame<'_, '_>| {
+        let table = frame.services.filled(slot as usize)?;
+        table.glance(key).map(found)
+    };
+    at_once(frame, glance, || find_fully(frame, slot, key))
+}
+
+#[cold]
+#[inline(never)]
+fn find_fully(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
     within(frame, |frame| {
         let table = frame.services.filled(slot as usize);
         found(table.and_then(|table| table.lookup(key)))
@@ -152,9 +178,19 @@ fn find_aged(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
 }
 
 extern "C" fn route(frame: *mut c_void, slot: u32, address: u64) -> u64 {
+    let key = (address as u32).to_le_bytes();
+    let glance = |frame: &mut Frame<'_, '_>| {
+        let routes = frame.services.routes(slot as usize)?;
+        routes.glance(key).map(found)
+    };
+    at_once(frame, glance, || route_fully(frame, slot, key))
+}
+
+#[inline(never)]
+fn route_fully(frame: *mut c_void, slot: u32, address: [u8; 4]) -> u64 {
     within(frame, |frame| {
-        let address = (address as u32).to_le_bytes();
-        found(frame.services.route(slot as usize, address))
+        let routes = frame.services.routes(slot as usize);
+        found(routes.and_then(|routes| routes.get(&address)))
     })
 }
 
@@ -166,10 +202,12 @@ fn found(value: Option<&[u8]>) -> u64 {
 
 #[inline(always)]
 fn has_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    within(frame, |frame| {
-        let table = frame.services.filled(slot as usize);
-        table.is_some_and(|table| table.has(key)).into()
-    })
+    let glance = |frame: &mut Frame<'_, '_>| {
+        let table = frame.services.filled(slot as usize)?;
+        table.glance(key).map(|value| value.is_some().into())
+    };
+    let fully = || u64::from(find_fully(frame, slot, key) != 0);
+    at_once(frame, glance, fully)
 }
 
 #[inline(always)]
@@ -223,6 +261,15 @@ extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u3
 
 #[inline(always)]
 fn count_words<const N: usize>(frame: *mut c_void, slot: u32, key: Words<N>) -> u64 {
+    let glance = |frame: &mut Frame<'_, '_>| {
+        let counters = frame.services.counters(slot as usize)?;
+        counters.glance(key, frame.len).then_some(0)
+    };
+    at_once(frame, glance, || count_fully(frame, slot, key))
+}
+
+#[inline(never)]
+fn count_fully<const N: usize>(frame: *mut c_void, slot: u32, key: Words<N>) -> u64 {
     within(frame, |frame| {
         if !frame.services.count_known(slot as usize, key, frame.len) {
             count_new(frame, slot, &key.0.map(u64::to_le_bytes));

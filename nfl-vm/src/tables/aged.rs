@@ -156,22 +156,48 @@ impl Aged {
     #[inline(always)]
     pub(crate) fn find_mut(&mut self, key: impl Sought, now: Now) -> Option<&mut [u8]> {
         let cell = self.find(key, now)?;
-        self.records.at_mut(cell)?.get_mut(self.value_at..)
+        let at = self.records.place(cell).further(self.value_at);
+        self.records.at_mut(at)
+    }
+
+    /// The same where entries stay, and the key is seen at once.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn glance_mut(&mut self, key: impl Sought) -> Option<&mut [u8]> {
+        if self.ageing.idle_ns > 0 {
+            return None;
+        }
+        let (records, key_bytes) = (&self.records, self.key_bytes);
+        let at = self.index.glance(key.hash(&self.hash), |cell| {
+            let at = records.place(cell);
+            let record = records.at(at)?;
+            let behind = key.behind(record, key_bytes)?;
+            Some(at.further(record.len() - behind.len()))
+        });
+        self.records.at_mut(at??)
     }
 
     /// The value of a key where entries stay, with more bytes behind it.
     #[cfg(feature = "jit")]
     #[inline(always)]
     pub(crate) fn lookup(&self, key: impl Sought) -> Option<&[u8]> {
-        let cell = self.cell(key)?;
-        self.records.at(cell)?.get(self.value_at..)
+        self.index
+            .find(key.hash(&self.hash), |cell| self.value_of(cell, key))
     }
 
-    /// Whether there is a key where entries stay.
+    /// The same if it is seen at once whether there is one.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn has(&self, key: impl Sought) -> bool {
-        self.cell(key).is_some()
+    pub(crate) fn glance(&self, key: impl Sought) -> Option<Option<&[u8]>> {
+        self.index
+            .glance(key.hash(&self.hash), |cell| self.value_of(cell, key))
+    }
+
+    /// The key in a cell, with more bytes behind it.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn record_at(&self, cell: u32) -> Option<&[u8]> {
+        self.records.at(self.records.place(cell))
     }
 
     /// The key in a cell.
@@ -204,7 +230,7 @@ impl Aged {
     /// The same; answers the cell.
     pub(crate) fn place(&mut self, key: &[u8], value: &[u8], now: Now) -> Option<u32> {
         let hash = key.hash(&self.hash);
-        if let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) {
+        if let Some(cell) = self.cell_of(hash, key) {
             self.drop_cell(hash, cell, now.run);
         } else if self.is_full() && !self.reclaim(now) {
             return None;
@@ -227,7 +253,7 @@ impl Aged {
     /// Removes an entry; answers whether there was one.
     pub(crate) fn remove(&mut self, key: &[u8], now: Now) -> bool {
         let hash = key.hash(&self.hash);
-        let Some(cell) = self.index.find(hash, |cell| self.holds(cell, key)) else {
+        let Some(cell) = self.cell_of(hash, key) else {
             return false;
         };
         let live = !self.is_over(cell, now.ns);
@@ -265,14 +291,21 @@ impl Aged {
 
     #[inline(always)]
     fn cell(&self, key: impl Sought) -> Option<u32> {
-        self.index
-            .find(key.hash(&self.hash), |cell| self.holds(cell, key))
+        self.cell_of(key.hash(&self.hash), key)
     }
 
+    /// The cell of a key with this hash.
     #[inline(always)]
-    fn holds(&self, cell: u32, key: impl Sought) -> bool {
-        let record = self.records.at(cell);
-        record.is_some_and(|record| key.is_in(record, self.key_bytes))
+    fn cell_of(&self, hash: u64, key: impl Sought) -> Option<u32> {
+        self.index
+            .find(hash, |cell| self.value_of(cell, key).map(|_| cell))
+    }
+
+    /// The value in a cell that holds a key, with more bytes behind it.
+    #[inline(always)]
+    fn value_of(&self, cell: u32, key: impl Sought) -> Option<&[u8]> {
+        let record = self.records.at(self.records.place(cell))?;
+        key.behind(record, self.key_bytes)
     }
 
     #[inline]
@@ -403,6 +436,12 @@ mod tests {
             assert!(!is_new || before.is_some(), "all at once");
             let probe = (chance >> 7).to_le_bytes();
             assert_eq!(table.peek(&probe, 0).is_some(), model.contains(&probe));
+            #[cfg(feature = "jit")]
+            for probe in [key, probe].map(|key| (key, u32::from_le_bytes(key).into())) {
+                let seen = table.glance(super::super::Words([probe.1]));
+                let there = seen.is_none_or(|value| value.is_some() == model.contains(&probe.0));
+                assert!(there, "{probe:?}");
+            }
         }
         assert!(steps > 5);
         let keys = table.entries(0).into_iter().map(|(key, _)| key.to_vec());

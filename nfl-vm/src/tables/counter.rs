@@ -194,6 +194,16 @@ impl PartialEq for Counters {
 
 impl Eq for Counters {}
 
+/// One packet more in a count as it lies in memory; answers whether there is one.
+#[inline(always)]
+fn count_in(count: Option<&mut [u8]>, bytes: u32) -> bool {
+    let Some(count) = count.and_then(|count| count.first_chunk_mut()) else {
+        return false;
+    };
+    *count = Count::from_bytes(&*count).counted(bytes).to_bytes();
+    true
+}
+
 /// Counters by key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct KeyedCounters(Aged);
@@ -229,12 +239,14 @@ impl KeyedCounters {
     /// Counts for a key that was counted before; answers whether it was.
     #[inline(always)]
     pub(crate) fn count_known(&mut self, key: impl Sought, bytes: u32, now: Now) -> bool {
-        let value = self.0.find_mut(key, now);
-        let Some(value) = value.and_then(|value| value.first_chunk_mut()) else {
-            return false;
-        };
-        *value = Count::from_bytes(&*value).counted(bytes).to_bytes();
-        true
+        count_in(self.0.find_mut(key, now), bytes)
+    }
+
+    /// The same where counters stay, and the key is seen at once.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn glance(&mut self, key: impl Sought, bytes: u32) -> bool {
+        count_in(self.0.glance_mut(key), bytes)
     }
 
     /// Sets the counter of a key; answers whether there was room.

@@ -71,8 +71,9 @@ pub(crate) trait Sought: Copy {
     /// Its hash.
     fn hash(self, key: &HashKey) -> u64;
 
-    /// Whether a cell holds it, which begins with a key of so many bytes, and zeros up to the next multiple of eight.
-    fn is_in(self, cell: &[u8], key_bytes: usize) -> bool;
+    /// What a cell has behind it, if the cell holds it: a key of so many bytes stands first there, with zeros up to the next
+    /// multiple of eight.
+    fn behind(self, cell: &[u8], key_bytes: usize) -> Option<&[u8]>;
 }
 
 impl Sought for &[u8] {
@@ -82,8 +83,12 @@ impl Sought for &[u8] {
     }
 
     #[inline]
-    fn is_in(self, cell: &[u8], key_bytes: usize) -> bool {
-        cell.get(..key_bytes).is_some_and(|held| same(held, self))
+    fn behind(self, cell: &[u8], key_bytes: usize) -> Option<&[u8]> {
+        let held = cell.get(..key_bytes)?;
+        match same(held, self) {
+            true => cell.get(key_bytes.next_multiple_of(8)..),
+            false => None,
+        }
     }
 }
 
@@ -100,10 +105,11 @@ impl<const N: usize> Sought for Words<N> {
     }
 
     #[inline(always)]
-    fn is_in(self, cell: &[u8], _: usize) -> bool {
-        let (words, _) = cell.as_chunks();
-        let held = words.iter().map(|&word| u64::from_le_bytes(word));
-        words.len() >= N && held.zip(self.0).all(|(held, word)| held == word)
+    fn behind(self, cell: &[u8], _: usize) -> Option<&[u8]> {
+        let (held, behind) = cell.split_at_checked(8 * N)?;
+        let mut held = held.as_chunks().0.iter().zip(self.0);
+        held.all(|(&held, word)| u64::from_le_bytes(held) == word)
+            .then_some(behind)
     }
 }
 
@@ -223,14 +229,13 @@ impl Bucket {
         place.is_some()
     }
 
-    /// The cell with this tag that holds the key.
-    #[inline(always)]
-    fn find(&self, tag: u8, holds: impl Fn(u32) -> bool) -> Option<u32> {
+    /// What the key's cell has, among those with this tag.
+    fn find<T>(&self, tag: u8, of: impl Fn(u32) -> Option<T>) -> Option<T> {
         let mut bits = self.with(tag);
         while bits != 0 {
-            let cell = self.cells[place_of(bits) % PLACES];
-            if holds(cell) {
-                return Some(cell);
+            let found = of(self.cells[place_of(bits) % PLACES]);
+            if found.is_some() {
+                return found;
             }
             bits &= bits - 1;
         }
@@ -293,33 +298,36 @@ impl Index {
         self.held >= self.room() || self.aside.len() >= ASIDE_MAX
     }
 
-    /// The cell with this hash that holds the key.
+    /// What `of` has of the one cell with this hash of which it has something: that of the key.
     #[inline(always)]
-    pub(crate) fn find(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
-        let [first, _] = self.places(hash);
-        // There always is one.
-        let bucket = self.buckets.get(first)?;
-        if let Some(cell) = bucket.find(tag(hash), &holds) {
-            return Some(cell);
+    pub(crate) fn find<T>(&self, hash: u64, of: impl Fn(u32) -> Option<T>) -> Option<T> {
+        match self.glance(hash, &of) {
+            Some(seen) => seen,
+            None => self.find_anywhere(hash, of),
         }
-        if bucket.elsewhere == 0 {
-            return None;
-        }
-        self.find_elsewhere(hash, holds)
     }
 
-    /// The same for one that does not stand in its first bucket.
+    /// The same as far as it is seen at once; nothing when it takes longer. The first cell with the tag in the first bucket nearly
+    /// always is the key's, and where no cell has the tag there nearly always is none.
+    #[inline(always)]
+    pub(crate) fn glance<T>(&self, hash: u64, of: impl Fn(u32) -> Option<T>) -> Option<Option<T>> {
+        let [first, _] = self.places(hash);
+        let bucket = self.buckets.get(first)?;
+        match bucket.with(tag(hash)) {
+            0 if bucket.elsewhere == 0 => Some(None),
+            0 => None,
+            bits => of(bucket.cells[place_of(bits) % PLACES]).map(Some),
+        }
+    }
+
+    /// The same, wherever it stands.
     #[cold]
     #[inline(never)]
-    fn find_elsewhere(&self, hash: u64, holds: impl Fn(u32) -> bool) -> Option<u32> {
-        let [_, second] = self.places(hash);
-        let bucket = self.buckets.get(second)?;
-        if let Some(cell) = bucket.find(tag(hash), &holds) {
-            return Some(cell);
-        }
-        let mut aside = self.aside.iter();
-        let found = aside.find(|&&(other, cell)| other == hash && holds(cell));
-        found.map(|&(_, cell)| cell)
+    fn find_anywhere<T>(&self, hash: u64, of: impl Fn(u32) -> Option<T>) -> Option<T> {
+        let mut buckets = self.places(hash).into_iter();
+        let found = buckets.find_map(|at| self.buckets.get(at)?.find(tag(hash), &of));
+        let mut aside = self.aside.iter().filter(|&&(other, _)| other == hash);
+        found.or_else(|| aside.find_map(|&(_, cell)| of(cell)))
     }
 
     /// Adds a cell whose key is not there.
@@ -415,14 +423,16 @@ mod tests {
             let (words, _) = cell.as_chunks();
             let two = Words([words[0], words[1]].map(u64::from_le_bytes));
             assert_eq!(key.hash(&secret), two.hash(&secret), "{len} bytes");
-            assert!(key.is_in(&cell, len) && two.is_in(&cell, len));
+            let of_bytes = key.behind(&cell, len).map(<[u8]>::len);
+            assert_eq!(of_bytes, Some(16 - len.next_multiple_of(8)));
+            assert_eq!(two.behind(&cell, len), Some(&[][..]));
             if len <= 8 {
                 let one = Words([u64::from_le_bytes(words[0])]);
                 assert_eq!(key.hash(&secret), one.hash(&secret), "{len} bytes");
-                assert!(one.is_in(&cell[..8], len));
+                assert_eq!(one.behind(&cell, len), key.behind(&cell, len));
             }
             cell[len - 1] ^= 1;
-            assert!(!key.is_in(&cell, len) && !two.is_in(&cell, len));
+            assert!(key.behind(&cell, len).or(two.behind(&cell, len)).is_none());
         }
     }
 }

@@ -68,6 +68,17 @@ impl Lpm {
         leaf.checked_sub(1)
     }
 
+    /// The value of the longest prefix of an address of four bytes, with more bytes behind it, if it is seen at once whether there
+    /// is one.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn glance(&self, address: [u8; 4]) -> Option<Option<&[u8]>> {
+        match self.trie.glance(address)?.checked_sub(1) {
+            Some(cell) => self.values.record_at(cell).map(Some),
+            None => Some(None),
+        }
+    }
+
     /// The value there.
     #[inline]
     pub(crate) fn value(&self, cell: u32) -> &[u8] {

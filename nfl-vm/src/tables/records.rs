@@ -12,6 +12,24 @@ const CHUNK_BYTES: usize = 1 << 16;
 /// Cells beyond the capacity that are reserved for what one run replaces.
 const SPARE: usize = 64;
 
+/// A place in the bytes of the cells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    chunk: usize,
+    byte: usize,
+}
+
+impl At {
+    /// The place so many bytes behind.
+    #[inline(always)]
+    pub(crate) fn further(self, bytes: usize) -> At {
+        At {
+            byte: self.byte + bytes,
+            ..self
+        }
+    }
+}
+
 /// Cells, by number.
 #[derive(Clone, Debug)]
 pub(crate) struct Records {
@@ -68,19 +86,25 @@ impl Records {
         &self.chunks[cell as usize >> self.shift][at..at + self.cell_bytes]
     }
 
-    /// The bytes of a cell with those of others behind them; nothing for one that was never taken.
+    /// Where a cell begins.
     #[inline(always)]
-    pub(crate) fn at(&self, cell: u32) -> Option<&[u8]> {
-        let chunk = self.chunks.get((cell >> self.shift) as usize)?;
-        chunk.get(self.within(cell)..)
+    pub(crate) fn place(&self, cell: u32) -> At {
+        At {
+            chunk: (cell >> self.shift) as usize,
+            byte: self.within(cell),
+        }
+    }
+
+    /// The bytes from a place on, with those of other cells behind them; nothing where no cell was ever taken.
+    #[inline(always)]
+    pub(crate) fn at(&self, at: At) -> Option<&[u8]> {
+        self.chunks.get(at.chunk)?.get(at.byte..)
     }
 
     /// The same, to be written.
     #[inline(always)]
-    pub(crate) fn at_mut(&mut self, cell: u32) -> Option<&mut [u8]> {
-        let at = self.within(cell);
-        let chunk = self.chunks.get_mut((cell >> self.shift) as usize)?;
-        chunk.get_mut(at..)
+    pub(crate) fn at_mut(&mut self, at: At) -> Option<&mut [u8]> {
+        self.chunks.get_mut(at.chunk)?.get_mut(at.byte..)
     }
 
     /// The bytes of a cell, to be written.

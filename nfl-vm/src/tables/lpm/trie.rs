@@ -146,6 +146,32 @@ impl Trie {
         })
     }
 
+    /// The same in a larger table where three bytes decide; nothing when it takes longer.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(super) fn glance(&self, address: [u8; 4]) -> Option<u32> {
+        let [first, second, third, _] = address;
+        let at = usize::from(first) << 8 | usize::from(second);
+        let next = *self.short.get(at)?;
+        let (leaf, found) = if next & BELOW != 0 {
+            let node = self.nodes.get((next & !BELOW) as usize)?;
+            if node.skip != 0 || usize::from(node.more) >= FEW {
+                return None;
+            }
+            (node.words[node.few(third)], node.found)
+        } else if next & WIDE != 0 {
+            let run = (next & !WIDE) as usize + usize::from(third);
+            (*self.runs.get(run)?, NOTHING)
+        } else {
+            (next, NOTHING)
+        };
+        match [leaf, found] {
+            [NOTHING, NOTHING] => self.short_found.get(at).copied(),
+            [NOTHING, found] => Some(found),
+            [leaf, _] => (leaf & BELOW == 0).then_some(leaf),
+        }
+    }
+
     #[inline(always)]
     fn find_rest<R: Rest>(&self, address: R) -> u32 {
         if let Some((first, behind)) = address.next()
@@ -661,5 +687,49 @@ mod tests {
             let short = trie.short.iter().chain(&trie.short_found);
             assert!(short.copied().all(|next| next == NOTHING));
         }
+    }
+
+    /// What is seen at once is what all levels say, with prefixes of all lengths, alone and by the hundred below two bytes.
+    #[cfg(feature = "jit")]
+    #[test]
+    fn a_glance_sees_what_there_is() {
+        let mut trie = Trie::new();
+        trie.widen(4, 1 << 16);
+        let mut chance = 1u64;
+        let mut next = |below: u64| {
+            chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (chance >> 33) % below
+        };
+        // Few, more and many prefixes below two bytes, by the first of them.
+        let mut address = || {
+            let [first, second] = [next(6), next(16)];
+            let third = next(1 << (2 * first).min(8));
+            (first << 24 | second << 16 | third << 8 | next(256)) as u32
+        };
+        let mut seen = [0; 3];
+        for leaf in 1..3_000 {
+            let prefix = address();
+            let bits = if leaf % 64 == 0 {
+                9 + leaf % 8
+            } else {
+                17 + leaf % 16
+            } as u16;
+            let masked = prefix & u32::MAX << (32 - bits);
+            trie.insert(&masked.to_be_bytes(), bits, leaf);
+            if leaf == 2_500 {
+                trie.set_all(3_000);
+            }
+            for other in [prefix, address()].map(u32::to_be_bytes) {
+                let (glance, all) = (trie.glance(other), trie.find(&other));
+                assert!(glance.is_none_or(|leaf| leaf == all), "{other:?}");
+                seen[match glance {
+                    None => 0,
+                    Some(NOTHING) => 1,
+                    Some(_) => 2,
+                }] += 1;
+            }
+        }
+        assert!(seen.iter().all(|&times| times > 100), "{seen:?}");
+        assert!(trie.short.iter().any(|next| next & WIDE != 0));
     }
 }
