@@ -125,12 +125,13 @@ fn pair(bytes: &[u8]) -> [u64; 2] {
     }
 }
 
+/// 2^64 divided by the golden ratio, which spreads what it multiplies (Knuth, 1973).
+const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
+
 #[inline]
 fn folded(sum: u128) -> u64 {
-    let folded = sum as u64 ^ (sum >> 64) as u64;
-    let mixed = (folded ^ folded >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // The lower bits of a product know those of its factors alone, and they choose the bucket.
-    mixed ^ mixed >> 32
+    // The upper bits of a product know all bits of its factors, and they choose the bucket.
+    (sum as u64 ^ (sum >> 64) as u64).wrapping_mul(MIXER)
 }
 
 #[inline]
@@ -252,7 +253,9 @@ fn place_of(bits: u64) -> usize {
 /// Cells by the hashes of their keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
+    /// When all are made, two to the power of as many bits as `shift` leaves of a hash.
     buckets: Vec<Bucket>,
+    shift: u32,
     aside: Vec<(u64, u32)>,
     held: usize,
 }
@@ -260,8 +263,10 @@ pub(crate) struct Index {
 impl Index {
     /// An index for so many cells without growing.
     pub(crate) fn with_room(cells: usize) -> Index {
+        let buckets = buckets_for(cells);
         Index {
-            buckets: vec![Bucket::FREE; buckets_for(cells)],
+            buckets: vec![Bucket::FREE; buckets],
+            shift: u64::BITS - buckets.ilog2(),
             aside: Vec::with_capacity(2 * ASIDE_MAX),
             held: 0,
         }
@@ -269,10 +274,11 @@ impl Index {
 
     /// An index for so many cells, to be [made](Index::make) before it is used.
     pub(crate) fn begun(cells: usize) -> Index {
-        let whole = Index::with_room(0);
+        let buckets = buckets_for(cells);
         Index {
-            buckets: Vec::with_capacity(buckets_for(cells)),
-            ..whole
+            buckets: Vec::with_capacity(buckets),
+            shift: u64::BITS - buckets.ilog2(),
+            ..Index::with_room(0)
         }
     }
 
@@ -311,8 +317,7 @@ impl Index {
     /// always is the key's, and where no cell has the tag there nearly always is none.
     #[inline(always)]
     pub(crate) fn glance<T>(&self, hash: u64, of: impl Fn(u32) -> Option<T>) -> Option<Option<T>> {
-        let [first, _] = self.places(hash);
-        let bucket = self.buckets.get(first)?;
+        let bucket = self.buckets.get(self.first(hash))?;
         match bucket.with(tag(hash)) {
             0 if bucket.elsewhere == 0 => Some(None),
             0 => None,
@@ -366,24 +371,28 @@ impl Index {
         }
     }
 
-    #[inline]
+    /// The first bucket for a hash.
+    #[inline(always)]
+    fn first(&self, hash: u64) -> usize {
+        (hash >> (self.shift & 63)) as usize
+    }
+
+    /// Both.
     fn places(&self, hash: u64) -> [usize; 2] {
-        let mask = self.buckets.len().wrapping_sub(1);
-        let first = hash as usize & mask;
-        let second = (hash >> 24) as usize & mask;
-        [first, second]
+        let other = (hash ^ hash >> 32).wrapping_mul(MIXER);
+        [hash, other].map(|hash| self.first(hash))
     }
 }
 
-/// The buckets that so many cells fill by halves.
+/// The buckets that so many cells fill by halves: at least two.
 fn buckets_for(cells: usize) -> usize {
-    cells.div_ceil(LOAD).next_power_of_two()
+    cells.div_ceil(LOAD).next_power_of_two().max(2)
 }
 
-/// What a bucket keeps of a hash: its upper bits, and never 0.
+/// What a bucket keeps of a hash: bits that choose none, and never 0.
 #[inline]
 fn tag(hash: u64) -> u8 {
-    ((hash >> 56) as u8).max(1)
+    ((hash >> 24) as u8).max(1)
 }
 
 #[cfg(test)]
