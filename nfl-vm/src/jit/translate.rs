@@ -291,8 +291,8 @@ impl Translator<'_, '_> {
     /// noted which instruction it was.
     fn finish(&mut self, line: &Line) -> Result<(), Unsupported> {
         let [a0, a1, ..] = self.facts.words[&line.pc];
-        let allowed = |n: i64| n < 8 && self.image.manifest.verdicts >> n & 1 != 0;
-        if !matches!(a0, Holds::Number((lo, hi)) if lo == hi && allowed(lo)) {
+        let allowed = |n: i64| (0..8).contains(&n) && self.image.manifest.verdicts >> n & 1 != 0;
+        if !matches!(a0, Holds::Number((lo, hi)) if (lo..=hi).all(allowed)) {
             let pc = self.b.ins().iconst(I32, i64::from(line.pc));
             self.b.ins().store(FRAME, pc, self.frame, Frame::PC);
         }
