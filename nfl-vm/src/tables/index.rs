@@ -193,7 +193,8 @@ impl Bucket {
         elsewhere: 0,
     };
 
-    /// A bit for each place with this tag; [`place_of`] tells which. There may be one too many above another: keys decide.
+    /// A bit for each place with this tag; [`place_of`] tells which. There may be one too many above another, where the tag differs
+    /// in the lowest bit: keys decide. A free place is none of them, since no tag is 1: its cell may still hold a key that went.
     #[inline(always)]
     fn with(&self, tag: u8) -> u64 {
         let differ = self.tags ^ (u64::from(tag) * EACH);
@@ -389,10 +390,10 @@ fn buckets_for(cells: usize) -> usize {
     cells.div_ceil(LOAD).next_power_of_two().max(2)
 }
 
-/// What a bucket keeps of a hash: bits that choose none, and never 0.
+/// What a bucket keeps of a hash: bits that choose none. It is never 0, nor what may be taken for it: see [`Bucket::with`].
 #[inline]
 fn tag(hash: u64) -> u8 {
-    ((hash >> 24) as u8).max(1)
+    ((hash >> 24) as u8).max(2)
 }
 
 #[cfg(test)]
@@ -417,6 +418,16 @@ mod tests {
             let with: Vec<usize> = with.collect();
             assert_eq!(places.first(), with.first(), "{tag}");
             assert!(with.iter().all(|place| places.contains(place)), "{tag}");
+        }
+    }
+
+    #[test]
+    fn a_free_place_has_no_tag() {
+        for hash in 0..=255 {
+            let mut bucket = Bucket::FREE;
+            let tag = tag(hash << 24);
+            bucket.set_tag(0, tag);
+            assert_eq!(bucket.with(tag), 1 << 7, "{tag}");
         }
     }
 
