@@ -1,6 +1,7 @@
 //! A controller edits tables while workers run, and states outlive a restart.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use nfl_abi::host::Host as _;
 use nfl_abi::image::{Resource, ResourceKind};
@@ -145,6 +146,93 @@ fn a_thousand_edits_under_traffic_are_seen_whole_and_in_order() {
         (counted.packets, counted.bytes),
         (runs, runs * PACKET_BYTES as u64)
     );
+}
+
+/// Steps of a schedule.
+const STEPS: u32 = 7;
+
+/// Two workers and a controller, in every order of their steps: an edit is one step of the controller's, and a run three of a
+/// worker's, in which it reads one table, another, and the first one again. A run sees what was published when it began,
+/// whatever is published while it lasts and whichever copies other workers hold.
+#[test]
+fn in_every_order_of_steps_a_run_sees_the_version_that_it_began_with() {
+    const READS: [usize; 3] = [0, 1, 0];
+    const LAST: [u8; 4] = [0xff; 4];
+    let names = ["table.get", "ternary.match"];
+    let tables = [
+        resource("table", ResourceKind::Table, 4, 8),
+        resource("rules", ResourceKind::Ternary, 4, 8),
+    ];
+    let publish = |control: &Control, version: u64| {
+        control.edit(|tables| {
+            tables.insert("table", &LAST, &version.to_le_bytes())?;
+            tables.insert("table", &(version as u32).to_le_bytes(), &LAST.repeat(2))?;
+            tables.remove_rule("rules", rule(version - 1))?;
+            tables.insert_rule("rules", rule(version))
+        })
+    };
+    let find = |services: &mut Services<'_>, import: usize, key: u32| {
+        let [word, _] = common::call(services, import, &[key]);
+        let value = services.value(word)?;
+        Some(u64::from_le_bytes(value.try_into().expect("eight bytes")))
+    };
+    let read = |services: &mut Services<'_>, import: usize| {
+        let version = find(services, import, u32::from_le_bytes(LAST)).expect("there is one");
+        // All edits up to this one are there.
+        let has = |n: u64| find(services, 0, n as u32).is_some();
+        let there: Vec<bool> = (1..=version + 1).map(has).collect();
+        assert_eq!(
+            there.iter().position(|there| !there),
+            Some(version as usize)
+        );
+        version
+    };
+    for mut order in 0..3u64.pow(STEPS) {
+        let control = Control::new(&tables).expect("they agree");
+        let mut version = 1;
+        publish(&control, version).expect("it fits");
+        std::thread::scope(|scope| {
+            let mut workers = [(); 2].map(|()| {
+                let (go, steps) = sync_channel::<()>(0);
+                let (tell, seen) = sync_channel(0);
+                let mut state = control.worker();
+                scope.spawn(move || {
+                    let bound = bind(&mut state, &names);
+                    while steps.recv().is_ok() {
+                        run(&bound, &mut state, |services| {
+                            for (n, import) in READS.into_iter().enumerate() {
+                                if n == 0 || steps.recv().is_ok() {
+                                    let _ = tell.send(read(services, import));
+                                }
+                            }
+                        });
+                    }
+                });
+                // How far its run is, and which version it began with.
+                (go, seen, 0, 0)
+            });
+            for _ in 0..STEPS {
+                let which = order % 3;
+                order /= 3;
+                let Some((go, seen, step, began)) = workers.get_mut(which as usize) else {
+                    version += 1;
+                    publish(&control, version).expect("it fits");
+                    continue;
+                };
+                if *step == 0 {
+                    *began = version;
+                }
+                go.send(()).expect("the worker waits");
+                assert_eq!(seen.recv(), Ok(*began), "step {step} of a run");
+                *step = (*step + 1) % READS.len();
+            }
+        });
+        let last = control.with_tables(|tables| {
+            let value = tables.get("table", &LAST);
+            value.map(|value| value.map(<[u8]>::to_vec))
+        });
+        assert_eq!(last, Ok(Some(version.to_le_bytes().to_vec())));
+    }
 }
 
 #[test]
