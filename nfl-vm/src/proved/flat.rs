@@ -12,7 +12,7 @@
 use nfl_abi::host;
 use nfl_abi::map::{self, reg};
 use nfl_abi::{Entry, Image};
-use nfl_isa::{Inst, Op, Reg};
+use nfl_isa::{Inst, Op, Reg, Target};
 
 /// A flat instruction. `a`, `b` and `c` are registers unless its kind says otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,6 +155,9 @@ pub(crate) struct Code {
 /// Numbers and places have 16 bits, the differences of numbers too.
 const INSTRUCTIONS_MAX: usize = i16::MAX as usize;
 
+/// That of no instruction.
+const NO_NUMBER: u16 = u16::MAX;
+
 /// Packs the place of a jump's target and what the jump adds to the steps.
 fn jump(place: u16, steps: i16) -> i32 {
     i32::from(place) | i32::from(steps) << 16
@@ -273,6 +276,8 @@ impl Arguments {
 struct Plain {
     insts: Vec<Inst>,
     pcs: Vec<u32>,
+    /// For every half-word of the code the number of the instruction that begins there.
+    numbers: Vec<u16>,
     /// Whether a jump, a return or an entry leads to it.
     is_target: Vec<bool>,
 }
@@ -280,22 +285,26 @@ struct Plain {
 impl Plain {
     /// Reads the code from its first byte to its last, as the verifier does.
     fn read(image: &Image) -> Option<Plain> {
+        let target = Target::by_id(image.manifest.target.0)?;
         // An instruction has two bytes or four.
         let room = image.code.len() / 2;
         let (mut insts, mut pcs, mut pc) = (Vec::with_capacity(room), Vec::with_capacity(room), 0);
+        let mut numbers = vec![NO_NUMBER; room];
         while let Some(bytes) = image.code.get(pc as usize..).filter(|b| !b.is_empty()) {
-            let (inst, size) = nfl_isa::decode(bytes).ok()?;
+            let (inst, size) = target.read(bytes)?;
+            if insts.len() >= INSTRUCTIONS_MAX {
+                return None;
+            }
+            *numbers.get_mut(pc as usize / 2)? = insts.len() as u16;
             insts.push(inst);
             pcs.push(pc);
             pc += size;
-        }
-        if insts.len() >= INSTRUCTIONS_MAX {
-            return None;
         }
         let is_target = vec![false; insts.len()];
         let mut plain = Plain {
             insts,
             pcs,
+            numbers,
             is_target,
         };
         for entry in &image.manifest.entries {
@@ -324,7 +333,8 @@ impl Plain {
 
     /// The number of the instruction at an offset.
     fn number(&self, pc: u32) -> Option<u16> {
-        self.pcs.binary_search(&pc).ok()?.try_into().ok()
+        let number = *self.numbers.get(pc as usize / 2)?;
+        (number != NO_NUMBER && pc.is_multiple_of(2)).then_some(number)
     }
 }
 
@@ -435,13 +445,14 @@ fn constant(image: &Image, address: u32, op: Op) -> Option<u32> {
 /// Several instructions as one, and how many, where there is a kind for that. No jump leads to any but
 /// the first.
 fn fused(plain: &Plain, n: usize) -> Option<(Flat, usize)> {
-    let behind = plain.is_target.get(n + 1..)?;
-    let alone = behind.iter().position(|&is_target| is_target);
-    let many = 1 + alone.unwrap_or(behind.len());
-    let insts = plain.insts.get(n..n + many.min(FUSED_MAX))?;
+    let behind = plain.is_target.get(n + 1..)?.iter().take(FUSED_MAX - 1);
+    let many = 1 + behind.take_while(|&&is_target| !is_target).count();
+    let insts = plain.insts.get(n..n + many)?;
     // What is fused writes all that its parts would: the registers of the node and zero are no part.
     let own = |inst: &Inst| !matches!(inst.rd.0, 0 | reg::SP | reg::S0 | reg::S1);
-    let first = *insts.first().filter(|inst| own(inst))?;
+    let first = *insts
+        .first()
+        .filter(|inst| is_first(inst.op) && own(inst))?;
     match *insts {
         [_, b, c, d, ..] if own(&b) && own(&c) && own(&d) => four([first, b, c, d]),
         _ => None,
@@ -465,6 +476,14 @@ fn fused(plain: &Plain, n: usize) -> Option<(Flat, usize)> {
 }
 
 const FUSED_MAX: usize = 4;
+
+/// Whether some kind stands for several instructions of which this is the first.
+fn is_first(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Addi | Op::Andi | Op::Lbu | Op::Lhu | Op::Lui | Op::Slli | Op::Srli
+    )
+}
 
 fn number(reg: Reg) -> u8 {
     reg.0 & 31
