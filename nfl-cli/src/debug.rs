@@ -74,27 +74,24 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
             let wire = connect(args, shell).map_err(|error| gone(&error.to_string()))?;
             let mut session = Session::new(&setup.image, wire)?;
             let ran = node.run_changed(&mut frame, |step| session.see(step))?;
-            let text = match ran {
+            session.wait();
+            let (text, outcome) = match ran {
                 Some(Err(fault)) if session.machine.has_changed => {
-                    session.end(None)?;
-                    format!("{fault}, as the debugger has it")
+                    (format!("{fault}, as the debugger has it"), None)
                 }
                 Some(ran) => {
                     let outcome = play::or_dropped(ran, || format!("packet {}", frame.index))?;
-                    session.end(Some(&outcome))?;
-                    said(&setup, &outcome)
+                    (said(&setup, &outcome), Some(outcome))
                 }
-                None => {
-                    session.end(None)?;
-                    "the handler is not run for it".to_string()
-                }
+                None => ("the handler is not run for it".to_string(), None),
             };
             let text = format!("packet {}: {text}", frame.index);
-            // Standard output may belong to the debugger.
+            // Standard output may belong to the debugger, which reads no more of either once it knows that the run has ended.
             match args.stdio {
                 true => shell.note(text),
                 false => shell.line(text)?,
             }
+            session.end(outcome.as_ref())?;
             return Ok(());
         }
         node.run(&mut frame)?;
@@ -226,12 +223,15 @@ impl Session {
         self.lost = why;
     }
 
-    /// Tells the debugger how the run ended: the number of the verdict is the exit status.
-    fn end(mut self, outcome: Option<&Outcome>) -> Result<(), Failure> {
+    /// Answers a debugger that still waits at the first instruction, where none ran.
+    fn wait(&mut self) {
         if self.is_first {
-            // No instruction ran, and the debugger still waits at the first.
             self.talk();
         }
+    }
+
+    /// Tells the debugger how the run ended: the number of the verdict is the exit status.
+    fn end(mut self, outcome: Option<&Outcome>) -> Result<(), Failure> {
         let status = outcome.map_or(0, |outcome| outcome.verdict.kind.number());
         self.advance(|state, machine| match state {
             GdbStubStateMachine::Running(stub) => {

@@ -126,6 +126,19 @@ fn a_packet_is_stepped_through() {
 }
 
 #[test]
+fn the_verdict_is_told_before_the_debugger_hears_of_the_end() {
+    let place = place();
+    let mut child = debug(&place, &["--stdio"]);
+    let mut debugger = by_stdio(&mut child);
+    assert_eq!(debugger.ask("vCont;c:p1.-1").as_deref(), Some("W01"));
+    // A debugger may stop the program it started once its run has ended, and drops what it had not read.
+    child.kill().expect("it ends");
+    let output = child.wait_with_output().expect("nflc ends");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(err.contains("packet 1: "), "{err}");
+}
+
+#[test]
 fn a_breakpoint_stops_over_tcp() {
     let place = place();
     let mut child = debug(&place, &["--listen", "127.0.0.1:0"]);
