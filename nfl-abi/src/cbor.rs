@@ -49,10 +49,54 @@ const TRUE: u8 = 0xf5;
 /// Room that maps start with: most of them need no more.
 const MAP_BYTES: usize = 256;
 
+/// What takes the bytes that are written.
+pub trait Sink: Default {
+    /// One that has room for a map.
+    fn for_map() -> Self;
+
+    /// Takes these bytes.
+    fn take(&mut self, bytes: &[u8]);
+
+    /// Takes what another one has taken.
+    fn append(&mut self, other: &Self);
+}
+
+impl Sink for Vec<u8> {
+    fn for_map() -> Vec<u8> {
+        Vec::with_capacity(MAP_BYTES)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn append(&mut self, other: &Vec<u8>) {
+        self.extend_from_slice(other);
+    }
+}
+
+/// How many bytes were written, and no more of them.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Length(pub usize);
+
+impl Sink for Length {
+    fn for_map() -> Length {
+        Length::default()
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.0 = self.0.saturating_add(bytes.len());
+    }
+
+    fn append(&mut self, other: &Length) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+}
+
 /// Writes values one after the other.
 #[derive(Clone, Default, Debug)]
-pub struct Writer {
-    bytes: Vec<u8>,
+pub struct Writer<S = Vec<u8>> {
+    sink: S,
 }
 
 impl Writer {
@@ -63,7 +107,14 @@ impl Writer {
 
     /// What was written.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.sink
+    }
+}
+
+impl<S: Sink> Writer<S> {
+    /// What has taken all that was written.
+    pub fn into_sink(self) -> S {
+        self.sink
     }
 
     /// The initial byte and the shortest argument.
@@ -77,9 +128,9 @@ impl Writer {
             0x1_0000..0x1_0000_0000 => (26, 4),
             _ => (27, 8),
         };
-        self.bytes.push(bits | info);
-        self.bytes
-            .extend(wide.iter().skip(wide.len().saturating_sub(width)));
+        self.sink.take(&[bits | info]);
+        let skipped = wide.len().saturating_sub(width);
+        self.sink.take(wide.get(skipped..).unwrap_or_default());
     }
 
     /// A number that is not negative.
@@ -99,18 +150,18 @@ impl Writer {
     /// A byte string.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.head(Major::Bytes, bytes.len() as u64);
-        self.bytes.extend_from_slice(bytes);
+        self.sink.take(bytes);
     }
 
     /// A text string.
     pub fn text(&mut self, text: &str) {
         self.head(Major::Text, text.len() as u64);
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.sink.take(text.as_bytes());
     }
 
     /// `false` or `true`.
     pub fn bool(&mut self, b: bool) {
-        self.bytes.push(if b { TRUE } else { FALSE });
+        self.sink.take(&[if b { TRUE } else { FALSE }]);
     }
 
     /// The head of an array; its `len` elements follow.
@@ -124,16 +175,16 @@ impl Writer {
     }
 
     /// A map, whole.
-    pub fn map(&mut self, map: Map) {
+    pub fn map(&mut self, map: Map<S>) {
         self.head(Major::Map, map.len);
-        self.bytes.extend_from_slice(&map.body.bytes);
+        self.sink.append(&map.body.sink);
     }
 }
 
 /// The fields of a map with integer keys, put down in their order.
 #[derive(Clone, Default, Debug)]
-pub struct Map {
-    body: Writer,
+pub struct Map<S = Vec<u8>> {
+    body: Writer<S>,
     len: u64,
     last: Option<u64>,
 }
@@ -141,14 +192,24 @@ pub struct Map {
 impl Map {
     /// No field yet.
     pub fn new() -> Map {
-        let mut map = Map::default();
-        map.body.bytes.reserve(MAP_BYTES);
-        map
+        Map::to_sink()
+    }
+}
+
+impl<S: Sink> Map<S> {
+    /// No field yet, for a writer that has such a sink.
+    pub fn to_sink() -> Map<S> {
+        let body = Writer { sink: S::for_map() };
+        Map {
+            body,
+            len: 0,
+            last: None,
+        }
     }
 
     /// Starts the field with this key; its one value follows. Keys must ascend: 0, 1, 2, … and
     /// then -1, -2, … .
-    pub fn field(&mut self, key: i64) -> &mut Writer {
+    pub fn field(&mut self, key: i64) -> &mut Writer<S> {
         let rank = rank(key);
         assert!(
             self.last < Some(rank),

@@ -35,7 +35,7 @@ use super::{
     CARRIED_MAX, Claims, Entry, Image, ImageError, Import, LateSlot, Layer, Manifest, Profile,
     Resource, ResourceKind, Rights, Role, TargetId, Verdict, VerdictKind,
 };
-use crate::cbor::{Malformed, Map, Reader, Writer};
+use crate::cbor::{Length, Malformed, Map, Reader, Sink, Writer};
 
 /// Keys of the manifest: claims by their CWT labels (RFC 8392), ours below zero.
 mod key {
@@ -121,11 +121,11 @@ impl Manifest {
 
     /// Bytes it takes without claims, which is what `ImageLimits::manifest_bytes` bounds.
     pub fn len_without_claims(&self) -> usize {
-        self.encode(&Claims::default()).len()
+        self.encode::<Length>(&Claims::default()).0
     }
 
-    fn encode(&self, claims: &Claims) -> Vec<u8> {
-        let mut map = Map::new();
+    fn encode<S: Sink>(&self, claims: &Claims) -> S {
+        let mut map = Map::<S>::to_sink();
         write_claims(&mut map, claims);
         let program = map.field(key::PROGRAM);
         program.array(2);
@@ -147,13 +147,13 @@ impl Manifest {
         write_list(&mut map, key::REASONS, &self.reasons, |w, name| {
             w.text(name);
         });
-        let mut w = Writer::new();
+        let mut w = Writer::<S>::default();
         w.map(map);
-        w.into_bytes()
+        w.into_sink()
     }
 }
 
-fn write_claims(map: &mut Map, claims: &Claims) {
+fn write_claims<S: Sink>(map: &mut Map<S>, claims: &Claims) {
     if let Some(issuer) = &claims.issuer {
         map.field(key::ISSUER).text(issuer);
     }
@@ -168,13 +168,18 @@ fn write_claims(map: &mut Map, claims: &Claims) {
     }
 }
 
-fn write_unless<T: Into<u64> + PartialEq>(map: &mut Map, key: i64, n: T, default: T) {
+fn write_unless<S: Sink, T: Into<u64> + PartialEq>(map: &mut Map<S>, key: i64, n: T, default: T) {
     if n != default {
         map.field(key).uint(n);
     }
 }
 
-fn write_list<T>(map: &mut Map, key: i64, items: &[T], write: fn(&mut Writer, &T)) {
+fn write_list<S: Sink, T>(
+    map: &mut Map<S>,
+    key: i64,
+    items: &[T],
+    write: impl Fn(&mut Writer<S>, &T),
+) {
     if items.is_empty() {
         return;
     }
@@ -185,7 +190,7 @@ fn write_list<T>(map: &mut Map, key: i64, items: &[T], write: fn(&mut Writer, &T
     }
 }
 
-fn write_import(w: &mut Writer, import: &Import) {
+fn write_import<S: Sink>(w: &mut Writer<S>, import: &Import) {
     match (import.param, import.resource) {
         (0, None) => {}
         (_, None) => w.array(2),
@@ -200,7 +205,7 @@ fn write_import(w: &mut Writer, import: &Import) {
     }
 }
 
-fn write_resource(w: &mut Writer, resource: &Resource) {
+fn write_resource<S: Sink>(w: &mut Writer<S>, resource: &Resource) {
     // What is left out at the end has its default; what stands before something written has not to.
     let len = match (resource.idle_ns, resource.first, resource.flow_key) {
         (0, 0, false) => 6,
@@ -226,7 +231,7 @@ fn write_resource(w: &mut Writer, resource: &Resource) {
     }
 }
 
-fn write_entry(w: &mut Writer, entry: &Entry) {
+fn write_entry<S: Sink>(w: &mut Writer<S>, entry: &Entry) {
     w.array(if entry.period_ns == 0 { 7 } else { 8 });
     w.uint(entry.role.number());
     w.uint(entry.layer.number());
@@ -240,7 +245,7 @@ fn write_entry(w: &mut Writer, entry: &Entry) {
     }
 }
 
-fn write_carried(map: &mut Map, carried: &[u8]) {
+fn write_carried<S: Sink>(map: &mut Map<S>, carried: &[u8]) {
     if carried.is_empty() {
         return;
     }
@@ -257,7 +262,7 @@ fn without_zero_tail(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-fn write_late(w: &mut Writer, slot: &LateSlot) {
+fn write_late<S: Sink>(w: &mut Writer<S>, slot: &LateSlot) {
     let ranged = (slot.lo, slot.hi) != (0, slot.largest());
     w.array(if ranged { 6 } else { 4 });
     w.text(&slot.name);
