@@ -58,11 +58,9 @@ pub(crate) fn read(bytes: &[u8], extensions: Extensions) -> Option<(Inst, u32)> 
     match *bytes {
         [a, b, ..] if a & 3 != 3 => {
             let half = u16::from_le_bytes([a, b]);
-            let form = Form::find(half).filter(|form| extensions.has(form.extension))?;
+            let form = Form::find(half).filter(|form| form.needs.within(extensions))?;
             let inst = form.inst(half);
-            let fits =
-                extensions.has(inst.op.spec().extension) && form.instead(half, inst.imm).is_none();
-            fits.then_some((inst, 2))
+            form.instead(half, inst.imm).is_none().then_some((inst, 2))
         }
         [a, b, c, d, ..] => {
             let (row, inst) = find(u32::from_le_bytes([a, b, c, d]))?;

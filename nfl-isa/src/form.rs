@@ -6,6 +6,7 @@
 
 use crate::DecodeError::{self, Hint, Reserved};
 use crate::Extension::Zcb;
+use crate::target::Extensions;
 use crate::{Extension, Inst, Op, Reg, SPECS};
 
 /// Where a register operand of a 16-bit form stands: its number is some bits of the pattern, from this bit up, and a part that is
@@ -188,6 +189,8 @@ pub struct Form {
     pub op: Op,
     /// The part of the instruction set the form belongs to, beside that of the instruction: `I` stands for C.
     pub extension: Extension,
+    /// That part, and the instruction's.
+    pub(crate) needs: Extensions,
     pub(crate) rd: Place,
     pub(crate) rs1: Place,
     pub(crate) rs2: Place,
@@ -217,6 +220,7 @@ impl Form {
             bits,
             op,
             extension: Extension::I,
+            needs: Extensions::of(&[op.spec().extension]),
             rd: X0,
             rs1: X0,
             rs2: X0,
@@ -244,7 +248,12 @@ impl Form {
     }
 
     const fn of(self, extension: Extension) -> Form {
-        Form { extension, ..self }
+        let needs = Extensions::of(&[extension, self.op.spec().extension]);
+        Form {
+            extension,
+            needs,
+            ..self
+        }
     }
 
     const fn if_x0(self, why: DecodeError) -> Form {

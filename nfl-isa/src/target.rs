@@ -128,7 +128,7 @@ impl Target {
 
     /// True when code for this target may use a 16-bit form.
     pub fn allows_form(&self, form: &Form) -> bool {
-        self.extensions.has(form.extension) && self.allows(form.op)
+        form.needs.within(self.extensions)
     }
 
     /// The instruction at the start of `bytes` and its size, when this target has it in that form. [`crate::decode()`] tells why
