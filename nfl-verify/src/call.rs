@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use nfl_abi::host::{self, Answer, Arg, Call};
-use nfl_abi::image::{self, Manifest};
+use nfl_abi::image::Manifest;
 use nfl_abi::map;
 use nfl_isa::Reg;
 
@@ -25,20 +25,21 @@ pub(crate) struct Import {
 }
 
 /// The services that an image imports, in the order of their slots.
-pub(crate) fn imports(manifest: &Manifest) -> Result<Vec<Import>, Reason> {
-    let import = |(index, import): (usize, &image::Import)| {
+pub(crate) fn imports(manifest: &Manifest, imports: &mut Vec<Import>) -> Result<(), Reason> {
+    imports.clear();
+    for (index, import) in manifest.imports.iter().enumerate() {
         let shape = host::call(import, &manifest.resources).ok_or(Reason::Import(index))?;
-        match shape.service.right {
-            Some(right) if !manifest.rights.has(right) => {
-                Err(Reason::ImportRight(shape.service.name, right))
-            }
-            _ => Ok(Import {
-                shape,
-                param: import.param,
-            }),
+        if let Some(right) = shape.service.right
+            && !manifest.rights.has(right)
+        {
+            return Err(Reason::ImportRight(shape.service.name, right));
         }
-    };
-    manifest.imports.iter().enumerate().map(import).collect()
+        imports.push(Import {
+            shape,
+            param: import.param,
+        });
+    }
+    Ok(())
 }
 
 impl Import {
@@ -103,7 +104,7 @@ fn register(at: u8) -> Reg {
 fn number(state: &State, at: u8) -> Checked<Value> {
     let reg = register(at);
     let value = operand(state, reg)?;
-    match value.kind {
+    match value.kind() {
         Kind::Number => Ok(value),
         _ => Reason::ArgumentAddress(reg).refuse(),
     }
@@ -114,7 +115,7 @@ fn readable(state: &State, at: u8, bytes: u16, world: &World) -> Checked<Touches
     let reg = register(at);
     let base = operand(state, reg)?;
     let access = Access::of_block(state, base, bytes);
-    match base.kind {
+    match base.kind() {
         Kind::Scratch => {
             access.check_written(state)?;
             Ok(Touches::SCRATCH)
@@ -160,7 +161,7 @@ fn behind(state: &mut State, import: &Import, len: Range) {
     };
     if import.shape.service.name == "bytes.find" {
         // A position lies in the packet.
-        state.note_slack(first.sym, 0);
+        state.note_slack(first.sym(), 0);
     }
     state.set_reg(Reg::RA, Value::UNINIT);
     state.set_reg(Reg::A0, first);

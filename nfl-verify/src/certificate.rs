@@ -79,6 +79,9 @@ const SCRATCH: u64 = 5;
 const CARRIED: u64 = 6;
 const RUN: u64 = 7;
 
+/// Most certificates are no longer.
+const MOST_BYTES: usize = 64;
+
 /// The bytes of claims; `None` when a claim is of a kind that has no form.
 pub(crate) fn write(claims: &Claims) -> Option<Vec<u8>> {
     let Claims { loops, subroutines } = claims;
@@ -87,7 +90,8 @@ pub(crate) fn write(claims: &Claims) -> Option<Vec<u8>> {
     } else {
         WITH_SUBROUTINES
     };
-    let mut out = alloc::vec![version];
+    let mut out = Vec::with_capacity(MOST_BYTES);
+    out.push(version);
     unsigned(&mut out, loops.len() as u64);
     let mut before = 0;
     for one in loops {
@@ -125,21 +129,10 @@ fn run(claims: &[Claim], at: usize) -> usize {
 }
 
 fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
-    let mut groups: Vec<(Claim, usize)> = Vec::new();
-    let mut at = 0;
-    while let Some(claim) = claims.get(at) {
-        let count = if matches!(claim.kind, Kind::Bytes | Kind::Uninit) {
-            run(claims, at)
-        } else {
-            1
-        };
-        groups.push((*claim, count));
-        at += count;
-    }
-    unsigned(out, groups.len() as u64);
+    unsigned(out, groups(claims).count() as u64);
     let mut next = 0;
-    for (claim, count) in groups {
-        let form = form(&claim)?;
+    for (claim, count) in groups(claims) {
+        let form = form(claim)?;
         unsigned(
             out,
             (u64::from(claim.place.0).checked_sub(next)?) * 8 + form,
@@ -172,6 +165,20 @@ fn write_claims(out: &mut Vec<u8>, claims: &[Claim]) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// The claims, with how many places each of them is about.
+fn groups(claims: &[Claim]) -> impl Iterator<Item = (&Claim, usize)> {
+    let mut at = 0;
+    core::iter::from_fn(move || {
+        let claim = claims.get(at)?;
+        let count = match claim.kind {
+            Kind::Bytes | Kind::Uninit => run(claims, at),
+            _ => 1,
+        };
+        at += count;
+        Some((claim, count))
+    })
 }
 
 fn form(claim: &Claim) -> Option<u64> {

@@ -116,14 +116,14 @@ const WAYS: [Way; 4] = [
 ];
 
 fn is_proved(image: &Image, limits: &ImageLimits, memory: &mut Memory, claims: Claims) -> bool {
-    let Memory { code, sweep } = memory;
+    let Memory { code, sweep, .. } = memory;
     let Ok(own) = subroutine::prepare(code, image, &claims.loops, claims.subroutines) else {
         return false;
     };
     code.subroutines = own;
     let loops = loops::prepare(code, claims.loops, limits);
     loops
-        .and_then(|loops| prove::check(image, limits, code, &loops, &mut |_, _| {}, sweep))
+        .and_then(|loops| prove::check(image, limits, code, &loops, None, sweep))
         .is_ok()
 }
 
@@ -425,14 +425,14 @@ impl Proposal {
 pub(crate) fn observe(state: &State, place: Place) -> Claim {
     let value = state.get(place);
     let nothing = Claim::nothing(place);
-    match value.kind {
+    match value.kind() {
         Kind::Number | Kind::Packet | Kind::Scratch | Kind::Carried => {
             let (lo, hi) = state.range(value);
-            let near = matches!(value.kind, Kind::Number | Kind::Packet);
+            let near = matches!(value.kind(), Kind::Number | Kind::Packet);
             let slack = near.then(|| distance_to_end(state, value));
             Claim {
                 place,
-                kind: value.kind,
+                kind: value.kind(),
                 lo,
                 hi,
                 stride: state.spacing(value),
@@ -442,7 +442,7 @@ pub(crate) fn observe(state: &State, place: Place) -> Claim {
         Kind::Context => {
             let (lo, hi) = state.range(value);
             let claim = Claim {
-                kind: value.kind,
+                kind: value.kind(),
                 lo,
                 hi,
                 ..nothing
@@ -726,7 +726,7 @@ impl Judge for Proposer {
             .filter(|claim| claim.kind.has_term());
         for (sym, claim) in (first..).zip(ranges) {
             let value = state.get(claim.place);
-            let here = if value.kind == claim.kind && value.sym == sym {
+            let here = if value.kind() == claim.kind && value.sym() == sym {
                 Move::By(value.k - claim.base())
             } else {
                 Move::Lost
@@ -757,7 +757,7 @@ impl Judge for Proposer {
         if matches!(line.flow(), Flow::Branch(_)) {
             for reg in line.inst.read().into_iter().flatten() {
                 let value = state.reg(reg);
-                if value.kind.has_term() {
+                if value.has_term() {
                     self.operands.push(Operand {
                         pc: line.pc,
                         reg,

@@ -44,6 +44,8 @@ pub(crate) struct Code {
     /// For every half-word the index of the instruction that starts there.
     starts: Vec<u32>,
     pub(crate) bytes: u32,
+    /// Whether an instruction calls a subroutine or returns from one.
+    pub(crate) links: bool,
     /// What the slots of the call vector lead to.
     pub(crate) imports: Vec<Import>,
     /// In the order of addresses; none before the certificate is read.
@@ -121,16 +123,11 @@ impl Line {
 }
 
 impl Code {
-    /// Reads a program, in the memory of one that was read before.
-    pub(crate) fn read(
-        before: Code,
-        bytes: &[u8],
-        target: &Target,
-        imports: Vec<Import>,
-    ) -> Result<Code, Refusal> {
+    /// Reads a program that imports what `before` does, in the memory of that one.
+    pub(crate) fn read(before: Code, bytes: &[u8], target: &Target) -> Result<Code, Refusal> {
         let mut code = Code {
             bytes: bytes.len() as u32,
-            imports,
+            links: false,
             subroutines: Vec::new(),
             ..before
         };
@@ -153,6 +150,7 @@ impl Code {
             {
                 return Err(reason.at(pc));
             }
+            code.links |= matches!(line.flow, Flow::Enter(_) | Flow::Return);
             if let Some(start) = code.starts.get_mut(pc as usize / 2) {
                 *start = code.lines.len() as u32;
             }

@@ -107,14 +107,14 @@ impl Scene {
         for (reg, (which, k)) in [A, B].into_iter().zip(self.registers) {
             let sym = [LEN, FIRST, FIRST + 1][which];
             let kind = Kind::Number;
-            let (lo, hi) = state.range(Value { kind, sym, k: 0 });
+            let (lo, hi) = state.range(Value::new(kind, sym, 0));
             // A register never holds what may be no word.
             let k = if lo + k >= 0 && hi + k <= WORD_MAX {
                 k
             } else {
                 0
             };
-            state.set_reg(reg, Value { kind, sym, k });
+            state.set_reg(reg, Value::new(kind, sym, k));
         }
         (state, numbers)
     }
@@ -123,7 +123,7 @@ impl Scene {
 /// What a register holds when the symbols are these numbers.
 fn number(state: &State, numbers: &[i64], reg: Reg) -> i64 {
     let value = state.reg(reg);
-    numbers[usize::from(value.sym)] + value.k
+    numbers[usize::from(value.sym())] + value.k
 }
 
 /// Whether everything that is known of the symbols is true of the numbers.
@@ -131,11 +131,7 @@ fn check(state: &State, numbers: &[i64]) -> Result<(), TestCaseError> {
     let len = numbers[usize::from(LEN)];
     for (sym, &n) in numbers.iter().enumerate() {
         let sym = sym as Sym;
-        let value = Value {
-            kind: Kind::Number,
-            sym,
-            k: 0,
-        };
+        let value = Value::new(Kind::Number, sym, 0);
         let (lo, hi) = state.range(value);
         prop_assert!(
             lo <= n && n <= hi,
@@ -206,7 +202,7 @@ fn pass(scene: &Scene, inst: &Inst, second: i64) -> Result<(), TestCaseError> {
         inst.op
     );
     for sym in numbers.len() as Sym..state.symbols() {
-        numbers.push(if sym == value.sym {
+        numbers.push(if sym == value.sym() {
             result - value.k
         } else {
             between(inst.op, first)
@@ -358,18 +354,18 @@ proptest! {
                 named[usize::from(LEN)] = Some(numbers[usize::from(LEN)]);
                 for reg in [A, B] {
                     let value = joined.reg(reg);
-                    prop_assert_eq!(value.kind, Kind::Number);
+                    prop_assert_eq!(value.kind(), Kind::Number);
                     let n = number(state, numbers, reg) - value.k;
-                    let name = &mut named[usize::from(value.sym)];
+                    let name = &mut named[usize::from(value.sym())];
                     prop_assert!(name.is_none_or(|known| known == n), "{reg:?} is no {n} with the others");
                     *name = Some(n);
                 }
                 for (sym, n) in named.into_iter().enumerate() {
                     let Some(n) = n else { continue };
-                    let value = Value { kind: Kind::Number, sym: sym as Sym, k: 0 };
+                    let value = Value::new(Kind::Number, sym as Sym, 0);
                     let (lo, hi) = joined.range(value);
                     prop_assert!(lo <= n && n <= hi);
-                    prop_assert!(n + joined.slack(value.sym) <= numbers[usize::from(LEN)]);
+                    prop_assert!(n + joined.slack(value.sym()) <= numbers[usize::from(LEN)]);
                     let stride = joined.stride(value);
                     let divides = if stride == 0 { n == 0 } else { n % stride == 0 };
                     prop_assert!(divides);

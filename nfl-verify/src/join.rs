@@ -128,18 +128,18 @@ impl Joiner {
         }
         let len_lo = (sa.len_lo(), sb.len_lo());
         for (at, b) in sb.values.iter().enumerate() {
-            if self.names.get(usize::from(b.sym)) != Some(&KEPT) {
+            if self.names.get(usize::from(b.sym())) != Some(&KEPT) {
                 continue;
             }
-            let Some(&a) = sa.values.get(at).filter(|a| a.kind.has_term()) else {
+            let Some(&a) = sa.values.get(at).filter(|a| a.has_term()) else {
                 // Nothing has a term any more where one has none.
                 continue;
             };
-            if a.kind != b.kind || a.sym < FIRST {
+            if !a.is_like(*b) || a.sym() < FIRST {
                 return false;
             }
-            let fact = hull(sa.fact(a.sym), sb.fact(b.sym), b.k - a.k, len_lo);
-            sa.update(a.sym, fact);
+            let fact = hull(sa.fact(a.sym()), sb.fact(b.sym()), b.k - a.k, len_lo);
+            sa.update(a.sym(), fact);
         }
         sa.join_length(sb);
         true
@@ -158,14 +158,14 @@ impl Joiner {
                     continue;
                 }
             }
-            let sym = usize::from(a.sym);
-            if a.sym >= FIRST
+            let sym = usize::from(a.sym());
+            if a.sym() >= FIRST
                 && let Some(name) = self.names.get_mut(sym)
                 && *name == FREE
             {
                 *name = KEPT;
                 if sa.facts.get(sym) != sb.facts.get(sym) {
-                    self.kept.push(a.sym);
+                    self.kept.push(a.sym());
                 }
             }
         }
@@ -194,11 +194,11 @@ impl Joiner {
                     continue;
                 }
             }
-            if let Some(name) = self.names.get_mut(usize::from(a.sym))
+            if let Some(name) = self.names.get_mut(usize::from(a.sym()))
                 && *name == FREE
             {
                 *name = KEPT;
-                self.kept.push(a.sym);
+                self.kept.push(a.sym());
             }
         }
     }
@@ -224,7 +224,7 @@ impl Joiner {
             ) else {
                 break;
             };
-            if a.kind == b.kind && a.kind.has_term() {
+            if a.is_like(b) && a.has_term() {
                 self.join(sa, a, sb, b, floor);
             } else {
                 self.unlike(sa, a, sb, b, floor, usize::from(at) < REGS);
@@ -260,18 +260,18 @@ impl Joiner {
     /// nothing changes in places whose symbol shares its name with one other.
     #[inline]
     fn join(&mut self, sa: &State, a: &mut Value, sb: &State, b: Value, floor: Sym) {
-        let at = usize::from(a.sym);
+        let at = usize::from(a.sym());
         let by = b.k - a.k;
         let (Some(name), Some(apart)) = (self.names.get_mut(at), self.apart.get_mut(at)) else {
             return;
         };
-        if *name == FREE && a.sym >= floor {
-            (*name, *apart) = (b.sym + 1, by);
-            if by != 0 || sa.facts.get(at) != sb.facts.get(usize::from(b.sym)) {
-                self.shared.push(a.sym);
+        if *name == FREE && a.sym() >= floor {
+            (*name, *apart) = (b.sym() + 1, by);
+            if by != 0 || sa.facts.get(at) != sb.facts.get(usize::from(b.sym())) {
+                self.shared.push(a.sym());
             }
-        } else if *name != b.sym + 1 || *apart != by {
-            a.sym = self.renamed(sa, sb, (a.sym, b.sym, by));
+        } else if *name != b.sym() + 1 || *apart != by {
+            a.rename(self.renamed(sa, sb, (a.sym(), b.sym(), by)));
         }
     }
 
@@ -336,32 +336,27 @@ fn hull(a: Fact, b: Fact, apart: i64, len_lo: (i64, i64)) -> Fact {
 
 /// Two values as values of one kind with a term, where there is one that covers both.
 fn alike(sa: &State, a: Value, sb: &State, b: Value) -> Option<(Value, Value)> {
-    let with = |value: Value, kind| Value { kind, ..value };
-    if a.kind == b.kind {
-        return a.kind.has_term().then_some((a, b));
+    if a.is_like(b) {
+        return a.has_term().then_some((a, b));
     }
-    if !a.kind.has_term() || !b.kind.has_term() {
+    if !a.has_term() || !b.has_term() {
         return None;
     }
-    if let (Kind::Value(m), Kind::Value(n)) = (a.kind, b.kind) {
+    if let (Kind::Value(m), Kind::Value(n)) = (a.kind(), b.kind()) {
         let kind = Kind::Value(m.min(n));
-        return Some((with(a, kind), with(b, kind)));
+        return Some((a.of(kind), b.of(kind)));
     }
     let ((a, m), (b, n)) = (answer(sa, a)?, answer(sb, b)?);
     let kind = Kind::Answer(m.min(n));
-    Some((with(a, kind), with(b, kind)))
+    Some((a.of(kind), b.of(kind)))
 }
 
 /// A value as the answer of a lookup, with the bytes that may be read behind it: any number of
 /// them behind a 0, which is the address of nothing.
 fn answer(state: &State, value: Value) -> Option<(Value, u16)> {
     let is = |n| state.range(value) == (n, n);
-    let flag = |k| Value {
-        kind: value.kind,
-        sym: ZERO,
-        k,
-    };
-    match value.kind {
+    let flag = |k| Value::new(value.kind(), ZERO, k);
+    match value.kind() {
         Kind::Answer(bytes) => Some((value, bytes)),
         Kind::Value(bytes) if is(0) => Some((flag(1), bytes)),
         Kind::Number if is(0) => Some((flag(0), u16::MAX)),
@@ -400,17 +395,11 @@ mod tests {
         match what {
             0 => {
                 let value = state.some(Kind::Number, (lo, hi));
-                state.note_stride(value.sym, 4);
+                state.note_stride(value.sym(), 4);
                 state.set(place(to), value);
             }
             1 => state.set(place(to), value),
-            2 if value.kind.has_term() => state.set(
-                place(to),
-                Value {
-                    k: value.k + 4,
-                    ..value
-                },
-            ),
+            2 if value.has_term() => state.set(place(to), value.moved(4)),
             3 => state.learn_not(value, a),
             4 => state.learn_at_most(value, lo % 64, state.get(place(to))),
             5 => state.learn_at_most(value, lo % 64, state.reg(Reg::S1)),
@@ -434,14 +423,15 @@ mod tests {
     fn said(state: &State) -> Vec<impl PartialEq + core::fmt::Debug + use<>> {
         let places = || (0..(REGS + 12) as u8).map(|at| state.get(Place(at)));
         let of = |value: Value| {
-            let first = places().position(|other| other.sym == value.sym && other.kind.has_term());
+            let first =
+                places().position(|other| other.sym() == value.sym() && other.kind().has_term());
             let apart = first.map(|first| value.k - state.get(Place(first as u8)).k);
-            let term = value.kind.has_term().then(|| {
-                let fixed = (value.sym < FIRST).then_some(value.sym);
-                let (slack, stride) = (state.slack(value.sym) - value.k, state.stride(value));
+            let term = value.has_term().then(|| {
+                let fixed = (value.sym() < FIRST).then_some(value.sym());
+                let (slack, stride) = (state.slack(value.sym()) - value.k, state.stride(value));
                 (state.range(value), slack, stride, first, apart, fixed)
             });
-            (value.kind, term, value.number_bytes())
+            (value.kind(), term, value.number_bytes())
         };
         places()
             .map(of)
@@ -450,11 +440,7 @@ mod tests {
     }
 
     fn length() -> Value {
-        Value {
-            kind: Kind::Number,
-            sym: LEN,
-            k: 0,
-        }
+        Value::new(Kind::Number, LEN, 0)
     }
 
     proptest! {

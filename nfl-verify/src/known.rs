@@ -47,12 +47,12 @@ impl Known<'_> {
     /// How many bytes of the packet lie behind the address in a register for certain, if it holds one of the packet.
     pub fn room(&self, reg: Reg) -> Option<i64> {
         let value = self.0.reg(reg);
-        (value.kind == Kind::Packet).then(|| distance_to_end(self.0, value))
+        (value.kind() == Kind::Packet).then(|| distance_to_end(self.0, value))
     }
 
     fn holds(&self, place: Place) -> Holds {
         let value = self.0.get(place);
-        match value.kind {
+        match value.kind() {
             Kind::Number => Holds::Number(self.0.range(value)),
             Kind::Answer(_) => match self.0.range(value) {
                 (1, _) => Holds::Address(Region::Value, (0, 0)),

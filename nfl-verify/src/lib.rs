@@ -66,6 +66,7 @@ mod sweep;
 mod transfer;
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use nfl_abi::{Image, Limits};
 
@@ -81,7 +82,8 @@ pub use report::{EntryBound, LoopBound, Measure, Proven, SubroutineBound, Touche
 ///
 /// The first refusal, in the order: image as a whole, decoding, certificate, then by address.
 pub fn prove(image: &Image, limits: &Limits) -> Result<Proven, Refusal> {
-    observe(image, limits, &mut |_, _| {})
+    let facts = prove::prove(image, limits, None, &mut Memory::default())?;
+    Ok(Proven::new(image.clone(), facts))
 }
 
 /// Proves an image as [`prove()`] does, and shows what is known before each instruction, in the
@@ -95,7 +97,7 @@ pub fn observe(
     limits: &Limits,
     visit: &mut dyn FnMut(u32, &Known<'_>),
 ) -> Result<Proven, Refusal> {
-    let facts = prove::prove(image, limits, visit, &mut Memory::default())?;
+    let facts = prove::prove(image, limits, Some(visit), &mut Memory::default())?;
     Ok(Proven::new(image.clone(), facts))
 }
 
@@ -114,6 +116,12 @@ pub fn certify(image: &Image, limits: &Limits) -> Result<Vec<u8>, Refusal> {
 #[derive(Default)]
 pub struct Prover(Memory);
 
+impl fmt::Debug for Prover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prover").finish_non_exhaustive()
+    }
+}
+
 impl Prover {
     /// A verifier that has no memory yet.
     pub fn new() -> Prover {
@@ -126,7 +134,7 @@ impl Prover {
     ///
     /// As [`prove()`].
     pub fn prove(&mut self, image: Image, limits: &Limits) -> Result<Proven, Refusal> {
-        let facts = prove::prove(&image, limits, &mut |_, _| {}, &mut self.0)?;
+        let facts = prove::prove(&image, limits, None, &mut self.0)?;
         Ok(Proven::new(image, facts))
     }
 

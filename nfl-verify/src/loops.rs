@@ -121,19 +121,23 @@ const NONE: u64 = 0;
 /// one for the way back to the head of each loop around the instruction. At a head the loop is
 /// complete: all rounds but the last cost the longest way back, and the row is then as if the
 /// loop were one long instruction.
+#[derive(Default)]
 pub(crate) struct Costs {
     cells: Vec<u64>,
     width: usize,
 }
 
 impl Costs {
-    pub(crate) fn of(code: &Code, loops: &[Loop], passed: &[Passed]) -> Costs {
+    /// Finds them for code whose instructions cost this.
+    pub(crate) fn find(&mut self, code: &Code, loops: &[Loop], passed: &[Passed]) {
         let depth = deepest(loops);
         let width = depth + 1;
-        let mut costs = Costs {
-            cells: alloc::vec![NONE; code.lines.len() * width],
-            width,
-        };
+        self.width = width;
+        self.cells.clear();
+        self.cells.resize(code.lines.len() * width, NONE);
+        if loops.is_empty() {
+            return self.straight(code, passed);
+        }
         // Loops around the current instruction, outermost first, found from their ends.
         let mut by_end: Vec<usize> = (0..loops.len()).collect();
         by_end.sort_by_key(|&i| {
@@ -153,16 +157,12 @@ impl Costs {
             }
             let price = passed.get(index).map_or(0, |one| one.price);
             if around.is_empty() {
-                let steps = costs.straight(code, index, line);
-                if steps != NONE {
-                    raise(
-                        costs.cells.get_mut(index * width),
-                        steps.saturating_add(price.into()),
-                    );
-                }
+                let steps = |index: usize| self.steps(index);
+                let steps = longest(code, line, steps(index + 1), price, steps);
+                raise(self.cells.get_mut(index * width), steps);
                 continue;
             }
-            let (rows, behind) = costs.cells.split_at_mut((index + 1) * width);
+            let (rows, behind) = self.cells.split_at_mut((index + 1) * width);
             let (_, row) = rows.split_at_mut(index * width);
             let row = row.get_mut(..=around.len()).unwrap_or_default();
             let way = |row: &mut [u64], target: u32| {
@@ -193,26 +193,16 @@ impl Costs {
                 around.pop();
             }
         }
-        costs
     }
 
-    /// The longest run from an instruction in no loop, without the price of what it calls: all its ways lead forward.
-    fn straight(&self, code: &Code, index: usize, line: &Line) -> u64 {
-        let next = || self.steps(index + 1);
-        let target = |target: u32| {
-            let further = code.index(target).filter(|_| target > line.pc);
-            further.map_or(NONE, |further| self.steps(further))
-        };
-        let further = match line.flow() {
-            Flow::Next | Flow::Call(_) | Flow::Enter(_) => next(),
-            Flow::Branch(to) => next().max(target(to)),
-            Flow::Jump(to) => target(to),
-            Flow::Finish | Flow::Return => return 1,
-        };
-        if further == NONE {
-            NONE
-        } else {
-            further.saturating_add(1)
+    /// As `find`, where there is no loop.
+    fn straight(&mut self, code: &Code, passed: &[Passed]) {
+        let mut next = NONE;
+        for (index, (line, one)) in code.lines.iter().zip(passed).enumerate().rev() {
+            next = longest(code, line, next, one.price, |index| self.steps(index));
+            if let Some(cell) = self.cells.get_mut(index) {
+                *cell = next;
+            }
         }
     }
 
@@ -220,6 +210,18 @@ impl Costs {
     pub(crate) fn steps(&self, index: usize) -> u64 {
         self.cells.get(index * self.width).copied().unwrap_or(NONE)
     }
+}
+
+/// The longest run from an instruction in no loop, when the next one has one of `next` steps: all its ways lead forward.
+fn longest(code: &Code, line: &Line, next: u64, price: u32, steps: impl Fn(usize) -> u64) -> u64 {
+    let target = |target: u32| code.index(target).map_or(NONE, &steps);
+    let behind = match line.flow() {
+        Flow::Next | Flow::Call(_) | Flow::Enter(_) => next,
+        Flow::Branch(to) => next.max(target(to)),
+        Flow::Jump(to) => target(to),
+        Flow::Finish | Flow::Return => 0,
+    };
+    behind.saturating_add(1).saturating_add(price.into())
 }
 
 /// Adds to a row the ways of the instruction that `cells` begin with, one step behind it.

@@ -128,7 +128,7 @@ pub(crate) fn load(state: &mut State, inst: &Inst, world: &World) -> Checked<Tou
     };
     let width = width(inst.op);
     let access = Access::of(state, inst, size)?;
-    let (value, touches) = match access.base.kind {
+    let (value, touches) = match access.base.kind() {
         Kind::Packet => {
             let known = world.window.max(state.len_lo());
             let readable = access.end() <= world.window || access.is_before_packet_end(state);
@@ -176,8 +176,8 @@ pub(crate) fn store(state: &mut State, inst: &Inst, world: &World) -> Checked<To
     };
     let access = Access::of(state, inst, size)?;
     let value = operand(state, inst.rs2)?;
-    let pointer = value.kind.region();
-    match (access.base.kind, pointer) {
+    let pointer = value.kind().region();
+    match (access.base.kind(), pointer) {
         (Kind::Scratch, _) => {
             store_scratch(state, &access, value, world)?;
             Ok(Touches::SCRATCH)
@@ -216,10 +216,10 @@ fn load_scratch(state: &mut State, access: &Access, width: Range) -> Checked<Val
     access.within(Region::Scratch, map::SCRATCH_BYTES.into())?;
     if let Some(place) = whole_word(access) {
         let value = state.get(place);
-        if value.kind == Kind::Uninit {
+        if value.kind() == Kind::Uninit {
             return Reason::Uninit(place).refuse();
         }
-        if value.kind.has_term() {
+        if value.has_term() {
             return Ok(value);
         }
         if value.k == ALL_BYTES {
@@ -248,7 +248,7 @@ fn store_scratch(state: &mut State, access: &Access, value: Value, world: &World
         state.set(place, value);
         return Ok(());
     }
-    if let Some(region) = value.kind.region() {
+    if let Some(region) = value.kind().region() {
         return Reason::PointerStore(region).refuse();
     }
     if access.exact().is_none() {

@@ -23,14 +23,15 @@ use crate::subroutine::{self, Subroutine};
 use crate::sweep::{self, Judge, Open, Sweep};
 use crate::transfer::{Passed, World, distance_to_end};
 
-/// Called before each instruction with what is known there.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(u32, &Known<'_>);
+/// Called before each instruction with what is known there, if anyone wants to know.
+pub(crate) type Visit<'a> = Option<&'a mut dyn FnMut(u32, &Known<'_>)>;
 
 /// What proofs need room for, used again by the next one.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) code: Code,
     pub(crate) sweep: sweep::Memory,
+    costs: Costs,
 }
 
 pub(crate) fn prove(
@@ -46,7 +47,8 @@ pub(crate) fn prove(
     let loops = loops::prepare(&code, claims.loops, limits)?;
     let mut passed = check(image, limits, &code, &loops, visit, &mut memory.sweep)?;
     let steps = subroutine::price(&code, &mut passed);
-    let entries = bounds(image, limits, &code, &loops, &passed)?;
+    memory.costs.find(&code, &loops, &passed);
+    let entries = bounds(image, limits, &code, &memory.costs, &passed)?;
     let loops = loops.iter().filter_map(loop_bound).collect();
     let bounded = code.subroutines.iter().zip(steps);
     let subroutines = bounded.map(|(one, steps)| subroutine_bound(one, steps));
@@ -124,13 +126,13 @@ fn claims(certificate: &[u8], limits: &ImageLimits) -> Result<Claims, Reason> {
 }
 
 /// The code of an image whose manifest is in order, in the memory of another one.
-pub(crate) fn read(image: &Image, limits: &ImageLimits, before: Code) -> Result<Code, Refusal> {
+pub(crate) fn read(image: &Image, limits: &ImageLimits, mut before: Code) -> Result<Code, Refusal> {
     manifest::check(image, limits).map_err(Reason::of_image)?;
     let TargetId(target) = image.manifest.target;
     let known = Target::by_id(target).ok_or_else(|| Reason::UnknownTarget(target).of_image())?;
     manifest::room(image, known).map_err(Reason::of_image)?;
-    let imports = call::imports(&image.manifest).map_err(Reason::of_image)?;
-    Code::read(before, &image.code, known, imports)
+    call::imports(&image.manifest, &mut before.imports).map_err(Reason::of_image)?;
+    Code::read(before, &image.code, known)
 }
 
 pub(crate) fn world<'a>(image: &'a Image, code: &'a Code) -> World<'a> {
@@ -158,10 +160,9 @@ fn bounds(
     image: &Image,
     limits: &ImageLimits,
     code: &Code,
-    loops: &[Loop],
+    costs: &Costs,
     passed: &[Passed],
 ) -> Result<Vec<EntryBound>, Refusal> {
-    let costs = Costs::of(code, loops, passed);
     let bound = |entry: &nfl_abi::Entry| {
         let start = code.index(entry.pc).unwrap_or(0);
         let steps = costs.steps(start);
@@ -273,7 +274,7 @@ impl Judge for Checker<'_, '_> {
             } else {
                 by <= claim.step
             };
-            if value.kind == measure.kind && value.sym == sym && moved {
+            if value.kind() == measure.kind && value.sym() == sym && moved {
                 return Ok(());
             }
         }
@@ -305,7 +306,7 @@ impl Judge for Checker<'_, '_> {
             entry,
             place: claim.place,
             claimed: (claim.lo, claim.hi),
-            found: (value.kind == claim.kind).then(|| state.range(value)),
+            found: (value.kind() == claim.kind).then(|| state.range(value)),
         }
         .refuse()
     }
@@ -315,7 +316,9 @@ impl Judge for Checker<'_, '_> {
     }
 
     fn visit(&mut self, line: &Line, state: &State) {
-        (self.visit)(line.pc, &Known(state));
+        if let Some(visit) = &mut self.visit {
+            visit(line.pc, &Known(state));
+        }
     }
 }
 
@@ -327,7 +330,7 @@ fn check_claims(one: &Loop, state: &State) -> Checked<()> {
         head: one.claim.head,
         place: claim.place,
         claimed: (claim.lo, claim.hi),
-        found: (value.kind == claim.kind).then(|| state.range(value)),
+        found: (value.kind() == claim.kind).then(|| state.range(value)),
     }
     .refuse()
 }
@@ -343,7 +346,7 @@ fn holds(claim: &Claim, state: &State) -> bool {
                 .slack
                 .is_none_or(|slack| distance_to_end(state, value) >= slack);
             let spaced = claim.stride <= 1 || state.is_spaced(value, claim.lo, claim.stride);
-            value.kind == kind && claim.lo <= lo && hi <= claim.hi && near && spaced
+            value.kind() == kind && claim.lo <= lo && hi <= claim.hi && near && spaced
         }
     }
 }

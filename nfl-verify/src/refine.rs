@@ -18,7 +18,7 @@ const COMPARABLE_MAX: i64 = 1 << 16;
 pub(crate) fn operands(state: &State, inst: &Inst) -> Checked<(Value, Value)> {
     let (a, b) = (operand(state, inst.rs1)?, operand(state, inst.rs2)?);
     let equality = matches!(inst.op, Op::Beq | Op::Bne);
-    let comparable = match (a.kind, b.kind) {
+    let comparable = match (a.kind(), b.kind()) {
         (Kind::Number, Kind::Number) => true,
         // Nothing found, or something.
         (Kind::Answer(_), Kind::Number) => equality && exact(state, b) == Some(0),
@@ -48,13 +48,13 @@ fn ordered(state: &State, value: Value) -> bool {
 
 /// Narrows `state` to what holds when the branch on `a` and `b` is taken, or is not.
 pub(crate) fn learn(state: &mut State, op: Op, (a, b): (Value, Value), taken: bool) {
-    if let (Kind::Answer(_), other) | (other, Kind::Answer(_)) = (a.kind, b.kind) {
-        let answer = if other == b.kind { a } else { b };
+    if let (Kind::Answer(_), other) | (other, Kind::Answer(_)) = (a.kind(), b.kind()) {
+        let answer = if other == b.kind() { a } else { b };
         let is_nothing = (op == Op::Beq) == taken;
         state.learn_not(answer, if is_nothing { 1 } else { 0 });
         return;
     }
-    if a.kind != b.kind {
+    if !a.is_like(b) {
         return;
     }
     let value = |side: Side<i64>| match side {
@@ -74,7 +74,7 @@ pub(crate) fn learn(state: &mut State, op: Op, (a, b): (Value, Value), taken: bo
 /// Whether the ranges of `a` and `b` let the branch be taken, or not taken.
 pub(crate) fn can_be(state: &State, op: Op, (a, b): (Value, Value), taken: bool) -> bool {
     let ((al, ah), (bl, bh)) = (state.range(a), state.range(b));
-    a.kind != b.kind
+    !a.is_like(b)
         || match (op, taken) {
             (Op::Beq, true) | (Op::Bne, false) => al <= bh && bl <= ah,
             (Op::Beq, false) | (Op::Bne, true) => al != ah || (al, ah) != (bl, bh),

@@ -6,6 +6,7 @@
 //! them. Guaranteed: joining and refining never lose a machine state that can occur.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use nfl_abi::map;
 use nfl_isa::Reg;
@@ -81,68 +82,117 @@ impl Kind {
     pub(crate) fn has_term(self) -> bool {
         !matches!(self, Kind::Uninit | Kind::Bytes)
     }
-}
 
-/// What one register or word of scratch holds.
-#[derive(Clone, Copy, Eq, Debug)]
-pub(crate) struct Value {
-    pub(crate) kind: Kind,
-    pub(crate) sym: Sym,
-    pub(crate) k: i64,
-}
-
-impl PartialEq for Value {
-    /// Constants and symbols differ more often than kinds do.
-    fn eq(&self, other: &Value) -> bool {
-        self.has_term_of(*other) && self.kind == other.kind
+    /// A number for each kind, with the bytes of the value above it.
+    const fn bits(self) -> u64 {
+        match self {
+            Kind::Uninit => 0,
+            Kind::Bytes => 1,
+            Kind::Number => 2,
+            Kind::Packet => 3,
+            Kind::Scratch => 4,
+            Kind::Context => 5,
+            Kind::Carried => 6,
+            Kind::Value(bytes) => 7 | (bytes as u64) << 16,
+            Kind::Answer(bytes) => 8 | (bytes as u64) << 16,
+        }
     }
+
+    const fn of_bits(bits: u64) -> Kind {
+        match bits as u16 {
+            0 => Kind::Uninit,
+            1 => Kind::Bytes,
+            2 => Kind::Number,
+            3 => Kind::Packet,
+            4 => Kind::Scratch,
+            5 => Kind::Context,
+            6 => Kind::Carried,
+            7 => Kind::Value((bits >> 16) as u16),
+            _ => Kind::Answer((bits >> 16) as u16),
+        }
+    }
+}
+
+/// What one register or word of scratch holds. Two machine words, so that it stays in registers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Value {
+    pub(crate) k: i64,
+    /// The symbol in the lowest bits, then the kind.
+    rest: u64,
 }
 
 /// All four bytes of a word.
 pub(crate) const ALL_BYTES: i64 = 0b1111;
 
 impl Value {
-    pub(crate) const UNINIT: Value = Value {
-        kind: Kind::Uninit,
-        sym: ZERO,
-        k: 0,
-    };
+    pub(crate) const UNINIT: Value = Value::new(Kind::Uninit, ZERO, 0);
+
+    pub(crate) const fn new(kind: Kind, sym: Sym, k: i64) -> Value {
+        let rest = kind.bits() << Sym::BITS | sym as u64;
+        Value { k, rest }
+    }
 
     pub(crate) const fn constant(k: i64) -> Value {
-        Value {
-            kind: Kind::Number,
-            sym: ZERO,
-            k,
-        }
+        Value::new(Kind::Number, ZERO, k)
     }
 
     pub(crate) const fn bytes(mask: i64) -> Value {
         match mask {
             0 => Value::UNINIT,
-            _ => Value {
-                kind: Kind::Bytes,
-                sym: ZERO,
-                k: mask,
-            },
+            _ => Value::new(Kind::Bytes, ZERO, mask),
         }
     }
 
     const fn start_of(kind: Kind) -> Value {
-        Value {
-            kind,
-            sym: ZERO,
-            k: 0,
-        }
+        Value::new(kind, ZERO, 0)
+    }
+
+    pub(crate) const fn kind(self) -> Kind {
+        Kind::of_bits(self.rest >> Sym::BITS)
+    }
+
+    pub(crate) const fn sym(self) -> Sym {
+        self.rest as Sym
+    }
+
+    /// The same term, of another kind.
+    pub(crate) fn of(self, kind: Kind) -> Value {
+        Value::new(kind, self.sym(), self.k)
+    }
+
+    /// So much further.
+    pub(crate) fn moved(self, by: i64) -> Value {
+        let k = self.k + by;
+        Value { k, ..self }
+    }
+
+    /// Has another symbol from now on.
+    pub(crate) fn rename(&mut self, sym: Sym) {
+        *self = Value::new(self.kind(), sym, self.k);
+    }
+
+    /// Whether it is a symbol plus a constant.
+    pub(crate) fn has_term(self) -> bool {
+        (self.rest >> Sym::BITS) as u16 > 1
+    }
+
+    pub(crate) fn is_number(self) -> bool {
+        self.rest >> Sym::BITS == Kind::Number.bits()
+    }
+
+    /// Whether both are of one kind.
+    pub(crate) fn is_like(self, other: Value) -> bool {
+        self.rest >> Sym::BITS == other.rest >> Sym::BITS
     }
 
     /// Whether the terms are the same, whatever they are terms of.
     pub(crate) fn has_term_of(self, other: Value) -> bool {
-        (self.sym, self.k) == (other.sym, other.k)
+        (self.sym(), self.k) == (other.sym(), other.k)
     }
 
     /// Which bytes of a word that holds this are parts of numbers.
     pub(crate) fn number_bytes(self) -> i64 {
-        match self.kind {
+        match self.kind() {
             Kind::Number => ALL_BYTES,
             Kind::Bytes => self.k,
             _ => 0,
@@ -150,12 +200,14 @@ impl Value {
     }
 }
 
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {} + {}", self.kind(), self.sym(), self.k)
+    }
+}
+
 /// The packet's length.
-const LENGTH: Value = Value {
-    kind: Kind::Number,
-    sym: LEN,
-    k: 0,
-};
+const LENGTH: Value = Value::new(Kind::Number, LEN, 0);
 
 /// What is known about a symbol: `lo <= v <= hi`, `v + slack <= length of the packet`, and `v` is a
 /// multiple of `stride`; only 0 is a multiple of 0.
@@ -252,7 +304,16 @@ impl State {
 
     /// Forgets everything but what holds when a handler starts that is called for packets of `len` bytes only.
     pub(crate) fn start(&mut self, len: Range) {
-        self.clear();
+        self.values.clear();
+        self.values.reserve(REGS + WORDS);
+        self.values.resize(REGS, Value::UNINIT);
+        for (reg, value) in START {
+            if let Some(slot) = self.values.get_mut(reg.index()) {
+                *slot = value;
+            }
+        }
+        self.facts.clear();
+        self.facts.reserve(GATHERED_MAX / 2);
         self.facts.push(Fact {
             lo: 0,
             hi: 0,
@@ -265,20 +326,6 @@ impl State {
             slack: 0,
             stride: 1,
         });
-        for (reg, value) in START {
-            if let Some(slot) = self.values.get_mut(reg.index()) {
-                *slot = value;
-            }
-        }
-    }
-
-    /// Holds nothing any more.
-    fn clear(&mut self) {
-        self.values.clear();
-        self.values.reserve(REGS + WORDS);
-        self.values.resize(REGS, Value::UNINIT);
-        self.facts.clear();
-        self.facts.reserve(GATHERED_MAX / 2);
         self.mark = UNMARKED;
         self.first_new = FIRST;
         self.written = 0;
@@ -348,7 +395,7 @@ impl State {
         self.written |= 1 << (place.0 & 127);
         let at = usize::from(place.0);
         if at >= self.values.len() {
-            if value.kind == Kind::Uninit || at >= REGS + WORDS {
+            if value.kind() == Kind::Uninit || at >= REGS + WORDS {
                 return;
             }
             self.values.resize(at + 1, Value::UNINIT);
@@ -396,10 +443,10 @@ impl State {
         self.unmark();
         let old = self.fresh(self.length());
         for value in &mut self.values {
-            if value.kind == Kind::Packet {
+            if value.kind() == Kind::Packet {
                 *value = Value::UNINIT;
-            } else if value.sym == LEN {
-                value.sym = old;
+            } else if value.sym() == LEN {
+                value.rename(old);
             }
         }
         for fact in &mut self.facts {
@@ -433,7 +480,7 @@ impl State {
 
     /// Where a number, or an address within its region, can lie.
     pub(crate) fn range(&self, value: Value) -> Range {
-        let fact = self.fact(value.sym);
+        let fact = self.fact(value.sym());
         (fact.lo + value.k, fact.hi + value.k)
     }
 
@@ -472,17 +519,9 @@ impl State {
     /// Some value of a kind that has a term, in a range.
     pub(crate) fn some(&mut self, kind: Kind, range: Range) -> Value {
         if range.0 == range.1 {
-            return Value {
-                kind,
-                sym: ZERO,
-                k: range.0,
-            };
+            return Value::new(kind, ZERO, range.0);
         }
-        Value {
-            kind,
-            sym: self.fresh(range),
-            k: 0,
-        }
+        Value::new(kind, self.fresh(range), 0)
     }
 
     /// Records `sym + slack <= length`, which the caller has proved.
@@ -511,12 +550,12 @@ impl State {
 
     /// What divides the value, as far as is known.
     pub(crate) fn stride(&self, value: Value) -> i64 {
-        common_stride(self.fact(value.sym).stride, value.k)
+        common_stride(self.fact(value.sym()).stride, value.k)
     }
 
     /// What divides the distances of all values that this can have from the lowest.
     pub(crate) fn spacing(&self, value: Value) -> i64 {
-        let fact = self.fact(value.sym);
+        let fact = self.fact(value.sym());
         if fact.lo == fact.hi {
             0
         } else {
@@ -526,7 +565,7 @@ impl State {
 
     /// Whether the value differs from `from` by a multiple of `stride` for certain.
     pub(crate) fn is_spaced(&self, value: Value, from: i64, stride: i64) -> bool {
-        let fact = self.fact(value.sym);
+        let fact = self.fact(value.sym());
         if fact.lo == fact.hi {
             return (fact.lo + value.k - from) % stride == 0;
         }
@@ -546,33 +585,33 @@ impl State {
     pub(crate) fn learn_at_most(&mut self, a: Value, by: i64, b: Value) {
         // sa + gap <= sb
         let gap = a.k + by - b.k;
-        if a.sym == b.sym {
+        if a.sym() == b.sym() {
             return;
         }
-        let (fa, fb) = (self.fact(a.sym), self.fact(b.sym));
-        let slack = self.slack(a.sym).max(self.slack(b.sym) + gap);
+        let (fa, fb) = (self.fact(a.sym()), self.fact(b.sym()));
+        let slack = self.slack(a.sym()).max(self.slack(b.sym()) + gap);
         let (below, above) = lesson::at_most((fa.lo, fa.hi), gap, (fb.lo, fb.hi));
         let low = Fact { hi: below.1, ..fa }.rounded();
         let high = Fact { lo: above.0, ..fb }.rounded();
         let (Some(low), Some(high)) = (low, high) else {
             return;
         };
-        if a.sym != LEN && low.lo + slack > self.fact(LEN).hi {
+        if a.sym() != LEN && low.lo + slack > self.fact(LEN).hi {
             return;
         }
-        match a.sym {
+        match a.sym() {
             ZERO => self.note_len(slack),
             LEN => self.update(LEN, low),
             _ => {
-                self.update(a.sym, Fact { slack, ..low });
+                self.update(a.sym(), Fact { slack, ..low });
                 self.note_len(low.lo + slack);
             }
         }
-        match b.sym {
+        match b.sym() {
             ZERO => {}
             LEN => self.note_len(high.lo),
             _ => {
-                self.update(b.sym, high);
+                self.update(b.sym(), high);
                 self.note_len(high.lo + high.slack);
             }
         }
@@ -580,12 +619,12 @@ impl State {
 
     /// Learns that a number or address differs from the constant `c`.
     pub(crate) fn learn_not(&mut self, value: Value, c: i64) {
-        let fact = self.fact(value.sym);
+        let fact = self.fact(value.sym());
         let (lo, hi) = lesson::without((fact.lo, fact.hi), c - value.k);
         if let Some(fact) = (Fact { lo, hi, ..fact }).rounded()
-            && value.sym != ZERO
+            && value.sym() != ZERO
         {
-            self.update(value.sym, fact);
+            self.update(value.sym(), fact);
         }
     }
 
@@ -599,11 +638,11 @@ impl State {
         names.resize(self.facts.len() - floor, 0);
         facts.clear();
         for value in &mut self.values {
-            let Some(old) = usize::from(value.sym).checked_sub(floor) else {
+            let Some(old) = usize::from(value.sym()).checked_sub(floor) else {
                 continue;
             };
             let (Some(name), Some(&fact)) =
-                (names.get_mut(old), self.facts.get(usize::from(value.sym)))
+                (names.get_mut(old), self.facts.get(usize::from(value.sym())))
             else {
                 continue;
             };
@@ -611,7 +650,7 @@ impl State {
                 *name = (floor + facts.len()) as Sym;
                 facts.push(fact);
             }
-            value.sym = *name;
+            value.rename(*name);
         }
         self.facts.truncate(floor);
         self.facts.extend_from_slice(facts);

@@ -33,7 +33,7 @@ impl Subroutine {
         Subroutine { claim, regs, words }
     }
 
-    /// What holds at the first instruction, whoever calls; and the symbol of the first claim about a range.
+    /// Makes of a state what holds at the first instruction, whoever calls. Gives back the symbol of the first claim about a range.
     pub(crate) fn enter(&self, state: &mut State) -> Sym {
         state.start((self.claim.need, ANY_LENGTH.1));
         for reg in [Reg::A0, Reg::A1, Reg::A4, Reg::A5, Reg::GP, Reg::TP] {
@@ -56,7 +56,7 @@ impl Subroutine {
         let last = first.saturating_add(ranges.len() as Sym);
         let leave = |place: Place| {
             let value = state.get(place);
-            let Value { sym, kind, k } = value;
+            let (sym, kind, k) = (value.sym(), value.kind(), value.k);
             let from = if !kind.has_term() || sym < FIRST {
                 Source::Same
             } else if (first..last).contains(&sym) {
@@ -127,18 +127,10 @@ impl Left {
     fn value(&self, state: &mut State, made: &mut Vec<(Sym, Sym)>) -> Value {
         let Left { kind, k, .. } = *self;
         match self.from {
-            Source::Same => Value {
-                kind,
-                sym: self.sym,
-                k,
-            },
+            Source::Same => Value::new(kind, self.sym, k),
             Source::Claimed(place, base) => {
                 let held = state.get(place);
-                Value {
-                    kind,
-                    sym: held.sym,
-                    k: k + held.k - base,
-                }
+                Value::new(kind, held.sym(), k + held.k - base)
             }
             Source::New(old, fact) => {
                 let known = made.iter().find(|(of, _)| *of == old);
@@ -147,7 +139,7 @@ impl Left {
                     made.push((old, sym));
                     sym
                 });
-                Value { kind, sym, k }
+                Value::new(kind, sym, k)
             }
         }
     }
@@ -160,6 +152,9 @@ pub(crate) fn prepare(
     loops: &[LoopClaim],
     claims: Vec<SubClaim>,
 ) -> Result<Vec<Subroutine>, Refusal> {
+    if claims.is_empty() && !code.links {
+        return Ok(Vec::new());
+    }
     let mut behind = 0;
     for claim in &claims {
         let SubClaim { entry, end, .. } = *claim;

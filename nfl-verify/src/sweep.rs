@@ -378,7 +378,7 @@ impl<'a, J: Judge> Sweep<'a, J> {
         let void = |taken| state.void || early && !refine::can_be(state, op, operands, taken);
         let (void_there, void_here) = (void(true), void(false));
         // Nothing else is learned about.
-        let (a, b) = (operands.0.sym, operands.1.sym);
+        let (a, b) = (operands.0.sym(), operands.1.sym());
         let known = (state.fact(a), state.fact(b), state.fact(LEN));
         refine::learn(state, op, operands, true);
         state.void = void_there;
@@ -474,7 +474,7 @@ fn claimed(state: &mut State, claim: &Claim) -> Value {
             if let Some(slack) = claim.slack {
                 state.note_slack(sym, slack + base);
             }
-            Value { kind, sym, k: base }
+            Value::new(kind, sym, base)
         }
     }
 }

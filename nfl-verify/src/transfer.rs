@@ -48,11 +48,7 @@ pub(crate) fn step(state: &mut State, inst: &Inst, world: &World) -> Checked<Tou
             state.set_reg(inst.rd, immediate(inst));
             Ok(Touches::NONE)
         }
-        _ => {
-            let result = compute(state, inst)?;
-            state.set_reg(inst.rd, result);
-            Ok(Touches::NONE)
-        }
+        _ => compute(state, inst),
     }
 }
 
@@ -68,15 +64,11 @@ pub(crate) fn assume(state: &mut State, inst: &Inst) {
 /// What a register holds that is about to be read.
 pub(crate) fn operand(state: &State, reg: Reg) -> Checked<Value> {
     let value = state.reg(reg);
-    match value.kind {
+    match value.kind() {
         Kind::Uninit | Kind::Bytes => Reason::Uninit(Place(reg.0)).refuse(),
         Kind::Answer(bytes) => Ok(match state.range(value) {
             // It has been looked at.
-            (1, _) => Value {
-                kind: Kind::Value(bytes),
-                sym: ZERO,
-                k: 0,
-            },
+            (1, _) => Value::new(Kind::Value(bytes), ZERO, 0),
             (_, 0) => Value::constant(0),
             _ => value,
         }),
@@ -87,7 +79,7 @@ pub(crate) fn operand(state: &State, reg: Reg) -> Checked<Value> {
 /// Verdict and operand leave the handler, so no address may.
 fn finish(state: &State) -> Checked<Touches> {
     for reg in [Reg::A0, Reg::A1] {
-        if operand(state, reg)?.kind != Kind::Number {
+        if operand(state, reg)?.kind() != Kind::Number {
             return Reason::VerdictPointer(reg).refuse();
         }
     }
@@ -98,17 +90,18 @@ fn immediate(inst: &Inst) -> Value {
     Value::constant(i64::from(inst.imm.cast_unsigned()))
 }
 
-fn compute(state: &mut State, inst: &Inst) -> Checked<Value> {
+fn compute(state: &mut State, inst: &Inst) -> Checked<Touches> {
     let a = operand(state, inst.rs1)?;
     let b = if inst.op.spec().fmt.has_rs2() {
         operand(state, inst.rs2)?
     } else {
         immediate(inst)
     };
-    let value = match (inst.op, a.kind, b.kind) {
-        (op, Kind::Answer(_), _) | (op, _, Kind::Answer(_)) => {
-            return Ok(look(state, op, a, b).ok_or(Reason::PointerArithmetic(*inst))?);
-        }
+    let value = match (inst.op, a.kind(), b.kind()) {
+        (op, Kind::Answer(_), _) | (op, _, Kind::Answer(_)) => match look(state, op, a, b) {
+            Some(value) => value,
+            None => return Reason::PointerArithmetic(*inst).refuse(),
+        },
         (Op::Add | Op::Addi, Kind::Number, Kind::Number) => add(state, a, b),
         (Op::Sub, Kind::Number, Kind::Number) => subtract(state, a, b),
         (Op::Sh1add, Kind::Number, _) => scaled(state, a, 1, b),
@@ -123,24 +116,21 @@ fn compute(state: &mut State, inst: &Inst) -> Checked<Value> {
         (Op::Sub, ka, kb) if ka == kb => distance(state, a, b),
         _ => return Reason::PointerArithmetic(*inst).refuse(),
     };
-    if is_in_reach(state, value) {
-        Ok(value)
-    } else {
-        Reason::PointerArithmetic(*inst).refuse()
+    if !is_in_reach(state, value) {
+        return Reason::PointerArithmetic(*inst).refuse();
     }
+    state.set_reg(inst.rd, value);
+    Ok(Touches::NONE)
 }
 
 /// What can be done with an answer that may be 0: it is copied, or compared with 0.
 fn look(state: &mut State, op: Op, a: Value, b: Value) -> Option<Value> {
     match (op, exact(state, a), exact(state, b)) {
-        (Op::Add | Op::Addi, _, Some(0)) if b.kind == Kind::Number => Some(a),
-        (Op::Add, Some(0), _) if a.kind == Kind::Number => Some(b),
+        (Op::Add | Op::Addi, _, Some(0)) if b.is_number() => Some(a),
+        (Op::Add, Some(0), _) if a.is_number() => Some(b),
         // 1 when there is a value.
-        (Op::Sltu, Some(0), _) if a.kind == Kind::Number => Some(Value {
-            kind: Kind::Number,
-            ..b
-        }),
-        (Op::Sltiu, _, Some(1)) if b.kind == Kind::Number => Some(state.some(Kind::Number, (0, 1))),
+        (Op::Sltu, Some(0), _) if a.is_number() => Some(b.of(Kind::Number)),
+        (Op::Sltiu, _, Some(1)) if b.is_number() => Some(state.some(Kind::Number, (0, 1))),
         _ => None,
     }
 }
@@ -155,11 +145,7 @@ pub(crate) fn exact(state: &State, value: Value) -> Option<i64> {
 fn shifted(state: &mut State, value: Value, by: i64) -> Value {
     let (lo, hi) = state.range(value);
     match turn((lo + by, hi + by)) {
-        Some(turn) => Value {
-            kind: Kind::Number,
-            sym: value.sym,
-            k: value.k + by + turn,
-        },
+        Some(turn) => value.of(Kind::Number).moved(by + turn),
         None => state.some(Kind::Number, range::any()),
     }
 }
@@ -176,14 +162,14 @@ fn add(state: &mut State, a: Value, b: Value) -> Value {
     let slack = (distance_to_end(state, a) - rb.1).max(distance_to_end(state, b) - ra.1);
     let sum = state.some(Kind::Number, range);
     if ra.1 + rb.1 == range.1 {
-        state.note_slack(sum.sym, slack);
-        state.note_stride(sum.sym, common_stride(state.stride(a), state.stride(b)));
+        state.note_slack(sum.sym(), slack);
+        state.note_stride(sum.sym(), common_stride(state.stride(a), state.stride(b)));
     }
     sum
 }
 
 fn subtract(state: &mut State, a: Value, b: Value) -> Value {
-    if a.sym == b.sym {
+    if a.sym() == b.sym() {
         return shifted(state, Value::constant(0), a.k - b.k);
     }
     if let Some(by) = exact(state, b) {
@@ -191,7 +177,7 @@ fn subtract(state: &mut State, a: Value, b: Value) -> Value {
     }
     let (ra, rb) = (state.range(a), state.range(b));
     // `length - b` is no less than what is known to lie between `b` and the packet's end.
-    let least = if a.sym == LEN {
+    let least = if a.sym() == LEN {
         distance_to_end(state, b) + a.k
     } else {
         ra.0 - rb.1
@@ -203,20 +189,20 @@ fn subtract(state: &mut State, a: Value, b: Value) -> Value {
     let slack = distance_to_end(state, a) + rb.0;
     let value = state.some(Kind::Number, (difference.0 + turn, difference.1 + turn));
     if turn == 0 {
-        state.note_slack(value.sym, slack);
+        state.note_slack(value.sym(), slack);
     }
     value
 }
 
 /// The largest known `s` with `value + s <= length of the packet`.
 pub(crate) fn distance_to_end(state: &State, value: Value) -> i64 {
-    state.slack(value.sym) - value.k
+    state.slack(value.sym()) - value.k
 }
 
 /// An element's place: a number that is shifted, added to a number or an address.
 fn scaled(state: &mut State, index: Value, shift: i64, base: Value) -> Value {
     let by = combine(state, Op::Slli, index, Value::constant(shift));
-    match base.kind {
+    match base.kind() {
         Kind::Number => add(state, by, base),
         _ => move_by(state, base, by, 1),
     }
@@ -264,9 +250,9 @@ fn combine(state: &mut State, op: Op, a: Value, b: Value) -> Value {
     let stride = range::stride(op, ra, state.stride(a), rb);
     let result = state.some(Kind::Number, range);
     if range::lowers(op, rb) && range.1 <= ra.1 {
-        state.note_slack(result.sym, slack);
+        state.note_slack(result.sym(), slack);
     }
-    state.note_stride(result.sym, stride);
+    state.note_stride(result.sym(), stride);
     result
 }
 
@@ -279,17 +265,10 @@ fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Value {
         } else {
             by
         };
-        return Value {
-            k: address.k + sign * by,
-            ..address
-        };
+        return address.moved(sign * by);
     }
-    if address.sym == ZERO && sign > 0 {
-        return Value {
-            kind: address.kind,
-            sym: by.sym,
-            k: address.k + by.k,
-        };
+    if address.sym() == ZERO && sign > 0 {
+        return by.of(address.kind()).moved(address.k);
     }
     let (from, by_range) = (state.range(address), state.range(by));
     let (range, slack) = if sign > 0 {
@@ -303,15 +282,15 @@ fn move_by(state: &mut State, address: Value, by: Value, sign: i64) -> Value {
         )
     };
     let stride = common_stride(state.stride(address), state.stride(by));
-    let moved = state.some(address.kind, range);
-    state.note_slack(moved.sym, slack);
-    state.note_stride(moved.sym, stride);
+    let moved = state.some(address.kind(), range);
+    state.note_slack(moved.sym(), slack);
+    state.note_stride(moved.sym(), stride);
     moved
 }
 
 /// How far two addresses of one region are apart, as a word.
 fn distance(state: &mut State, a: Value, b: Value) -> Value {
-    if a.sym == b.sym {
+    if a.sym() == b.sym() {
         return shifted(state, Value::constant(0), a.k - b.k);
     }
     if let Some(by) = exact(state, b) {

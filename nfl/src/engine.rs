@@ -1,6 +1,5 @@
 //! From an image to a program that runs: prove the bytes, then load what the policy grants.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nfl_abi::{Image, Limits};
@@ -28,7 +27,7 @@ pub struct Engine {
 }
 
 /// Verifiers with the memory of the proofs before, as many as threads have loaded at the same time.
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Provers(Mutex<Vec<Prover>>);
 
 impl Provers {
@@ -41,12 +40,6 @@ impl Provers {
 
     fn kept(&self) -> MutexGuard<'_, Vec<Prover>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Provers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Provers").field(&self.kept().len()).finish()
     }
 }
 
