@@ -10,7 +10,7 @@ use nfl_abi::image::{Profile, Role};
 use nfl_abi::{Image, Limits};
 use nfl_ir::testing::Rng;
 use nfl_isa::{Inst, Op, Reg};
-use nfl_verify::{certify, observe, prove};
+use nfl_verify::{Prover, certify, observe, prove};
 
 use super::mutant::{Base, change};
 use super::program::{manifest, pick};
@@ -240,16 +240,18 @@ fn capsule(rng: &mut Rng, shape: Shape, limits: &Limits) -> Image {
     }
 }
 
-/// The time of one proof, in nanoseconds, and whether the image is accepted.
-fn time(image: &Image, limits: &Limits) -> (u64, bool) {
+/// The time of one proof, in nanoseconds, and whether the image is accepted. The memory is that of proofs before, as on a node.
+fn time(prover: &mut Prover, image: &Image, limits: &Limits) -> (u64, bool) {
+    let image = image.clone();
     let start = Instant::now();
-    let accepted = prove(image, limits).is_ok();
-    (start.elapsed().as_nanos() as u64, accepted)
+    let proven = prover.prove(image, limits);
+    (start.elapsed().as_nanos() as u64, proven.is_ok())
 }
 
 /// The least time of several: what others do on the machine only adds to it.
-fn least(image: &Image, limits: &Limits, times: usize) -> u64 {
-    (0..times).map(|_| time(image, limits).0).min().unwrap_or(0)
+fn least(prover: &mut Prover, image: &Image, limits: &Limits, times: usize) -> u64 {
+    let times = (0..times).map(|_| time(prover, image, limits).0);
+    times.min().unwrap_or(0)
 }
 
 /// Images that are kept to look for worse ones near them.
@@ -257,6 +259,7 @@ const KEPT_MAX: usize = 24;
 
 /// A search for slow images of a capsule's size.
 struct Search {
+    prover: Prover,
     limits: Limits,
     rng: Rng,
     kept: Vec<(u64, Base)>,
@@ -269,6 +272,7 @@ pub fn worst(seed: u64, proofs: u64) -> Totals {
     let limits = Limits::EDGE;
     let mut totals = Totals::default();
     let mut search = Search {
+        prover: Prover::new(),
         limits,
         rng: Rng::new(seed ^ 0x71_3e5),
         kept: Vec::new(),
@@ -302,11 +306,11 @@ pub fn worst(seed: u64, proofs: u64) -> Totals {
 impl Search {
     /// Proves one image, and keeps it when it is among the slowest; answers its time.
     fn look(&mut self, image: Image) -> u64 {
-        let (mut ns, accepted) = time(&image, &self.limits);
+        let (mut ns, accepted) = time(&mut self.prover, &image, &self.limits);
         self.accepted += u64::from(accepted);
         let last = self.kept.last().map_or(0, |kept| kept.0);
         if ns > last || self.kept.len() < KEPT_MAX {
-            ns = ns.min(least(&image, &self.limits, 9));
+            ns = ns.min(least(&mut self.prover, &image, &self.limits, 9));
             if ns > last || self.kept.len() < KEPT_MAX {
                 let at = self.kept.partition_point(|kept| kept.0 > ns);
                 self.kept.insert(at, (ns, Base::new(image)));
@@ -342,6 +346,7 @@ const SIZES: [usize; 7] = [250, 500, 1000, 2000, 4000, 8000, 15_000];
 pub fn growth(seed: u64) -> Totals {
     let limits = Limits::EDGE;
     let mut totals = Totals::default();
+    let mut prover = Prover::new();
     for (name, shape) in SHAPES {
         let points: Vec<(f64, f64)> = SIZES
             .iter()
@@ -351,7 +356,7 @@ pub fn growth(seed: u64) -> Totals {
                 if let Ok(certificate) = certify(&image, &limits) {
                     image.certificate = certificate;
                 }
-                let ns = least(&image, &limits, 15);
+                let ns = least(&mut prover, &image, &limits, 15);
                 let many = size as f64;
                 let fate = match prove(&image, &limits) {
                     Ok(_) => String::new(),
@@ -375,14 +380,18 @@ pub fn growth(seed: u64) -> Totals {
 pub fn residents(images: &[(String, Image)]) -> Totals {
     let limits = Limits::EDGE;
     let mut totals = Totals::default();
+    let mut prover = Prover::new();
     let mut rates = Vec::new();
+    let (mut time, mut instructions) = (0, 0);
     for (name, image) in images {
         let mut many = 0u32;
         let proven = observe(image, &limits, &mut |_, _| many += 1);
         if image.manifest.profile != Profile::Resident || proven.is_err() {
             continue;
         }
-        let rate = least(image, &limits, 200) as f64 / f64::from(many);
+        let ns = least(&mut prover, image, &limits, 200);
+        (time, instructions) = (time + ns, instructions + u64::from(many));
+        let rate = ns as f64 / f64::from(many);
         rates.push(rate);
         let line = format!("{rate:.1} ns an instruction of {many}");
         totals.machine.insert(format!("resident: {name}"), line);
@@ -390,7 +399,10 @@ pub fn residents(images: &[(String, Image)]) -> Totals {
     rates.sort_by(f64::total_cmp);
     if let Some(most) = rates.last() {
         let middle = rates[rates.len() / 2];
-        let line = format!("{middle:.1} ns an instruction in the median, {most:.1} at most");
+        let all = time as f64 / instructions as f64;
+        let line = format!(
+            "{all:.1} ns an instruction of all, {middle:.1} in the median, {most:.1} at most"
+        );
         totals.machine.insert("resident".into(), line);
     }
     totals
