@@ -52,7 +52,7 @@ use nfl_ir::verify::Verified;
 use nfl_ir::{Bounds, Function, Module};
 use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
-use nfl_verify::{Reason, Refusal, Region};
+use nfl_verify::{Prover, Reason, Refusal, Region};
 
 use calls::Calls;
 use guard::Guards;
@@ -188,8 +188,9 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     let mut refused = None;
     let mut found = Vec::new();
     let mut trials = Vec::new();
+    let mut prover = Prover::new();
     for way in ways.take(tried) {
-        match emit_in_way(verified, options, way, &mut trials) {
+        match emit_in_way(verified, options, way, &mut trials, &mut prover) {
             Ok(Some((emitted, attempt))) => found.push(Found {
                 emitted,
                 way,
@@ -201,15 +202,15 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         }
     }
     let isa = options.target;
-    let proved = |image: &Image| prove(image, options).ok();
     let best = match options.level {
         OptLevel::S => found.into_iter().map(|f| f.emitted).min_by_key(cost),
-        OptLevel::Z => search::search(verified, options, found),
+        OptLevel::Z => search::search(verified, options, found, &mut prover),
     };
-    let best = best.map(|best| rewrite::rewrite(best, isa, &proved));
+    let mut proved = |image| prove(image, options, &mut prover).ok();
+    let best = best.map(|best| rewrite::rewrite(best, isa, &mut proved));
     let best = match options.level {
         OptLevel::S => best,
-        OptLevel::Z => best.map(|best| outline::outline(best, isa, &proved)),
+        OptLevel::Z => best.map(|best| outline::outline(best, isa, &mut proved)),
     };
     best.ok_or_else(|| refused.expect("a way that is not refused leads to an image"))
 }
@@ -290,6 +291,7 @@ fn emit_in_way(
     options: &Options,
     way: Way,
     trials: &mut Vec<Trial>,
+    prover: &mut Prover,
 ) -> Result<Option<(Emitted, Attempt)>, EmitError> {
     let (module, bounds) = (verified.module(), verified.bounds());
     let mut attempt = Attempt::default();
@@ -304,7 +306,7 @@ fn emit_in_way(
             Some(at) => at,
             None => {
                 let linked = code(&guarded, selected.clone(), &parts, &attempt)?;
-                let proved = prove(&linked.image, options);
+                let proved = prove(linked.image.clone(), options, prover);
                 let (image, refused) = match proved {
                     Ok(image) => (Some((image, linked.lines)), None),
                     Err(refusal) => (None, Some((refusal, linked))),
@@ -554,15 +556,16 @@ fn handler(
 }
 
 /// The image with its certificate and its proved bounds.
-fn prove(image: &Image, options: &Options) -> Result<Image, Refusal> {
-    let mut image = image.clone();
+fn prove(mut image: Image, options: &Options, prover: &mut Prover) -> Result<Image, Refusal> {
     for entry in &mut image.manifest.entries {
         entry.steps = u32::MAX;
     }
-    image.certificate = nfl_verify::certify(&image, &options.limits)?;
-    let proven = nfl_verify::prove(&image, &options.limits)?;
-    for (n, entry) in image.manifest.entries.iter_mut().enumerate() {
-        entry.steps = proven.steps(n);
+    image.certificate = prover.certify(&image, &options.limits)?;
+    let proven = prover.prove(image, &options.limits)?;
+    let steps: Vec<u32> = proven.entries().iter().map(|entry| entry.steps).collect();
+    let mut image = proven.into_image();
+    for (entry, steps) in image.manifest.entries.iter_mut().zip(steps) {
+        entry.steps = steps;
     }
     Ok(image)
 }

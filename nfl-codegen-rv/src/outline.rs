@@ -32,7 +32,7 @@ const NEAR_BYTES: usize = 2000;
 pub(crate) fn outline(
     mut best: Emitted,
     isa: &'static Target,
-    prove: &dyn Fn(&Image) -> Option<Image>,
+    prove: &mut dyn FnMut(Image) -> Option<Image>,
 ) -> Emitted {
     if best.lines.len() > INSTS_MAX {
         return best;
@@ -48,7 +48,7 @@ pub(crate) fn outline(
         let mut next = listing.clone();
         next.extract(&found);
         let made = next.encode(&best.image);
-        let proven = made.and_then(|(image, lines)| Some((prove(&image)?, lines)));
+        let proven = made.and_then(|(image, lines)| Some((prove(image)?, lines)));
         match proven {
             Some((image, lines)) if weight(&image) < weight(&best.image) => {
                 best = Emitted { image, lines };

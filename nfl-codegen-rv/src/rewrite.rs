@@ -22,7 +22,7 @@ use table::{Imm, Last, REWRITES, Rewrite, Step, VARS, Var, When};
 pub(crate) fn rewrite(
     best: Emitted,
     isa: &'static Target,
-    prove: &dyn Fn(&Image) -> Option<Image>,
+    prove: &mut dyn FnMut(Image) -> Option<Image>,
 ) -> Emitted {
     let Some(listing) = Listing::of(&best, isa) else {
         return best;
@@ -41,10 +41,10 @@ pub(crate) fn rewrite(
 fn encoded(
     listing: &Listing,
     best: &Emitted,
-    prove: &dyn Fn(&Image) -> Option<Image>,
+    prove: &mut dyn FnMut(Image) -> Option<Image>,
 ) -> Option<Emitted> {
     let (image, lines) = listing.encode(&best.image)?;
-    let image = prove(&image)?;
+    let image = prove(image)?;
     let better = Emitted { image, lines };
     (cost(&better) < cost(best)).then_some(better)
 }
@@ -53,7 +53,7 @@ fn one_by_one(
     mut best: Emitted,
     mut listing: Listing,
     isa: &'static Target,
-    prove: &dyn Fn(&Image) -> Option<Image>,
+    prove: &mut dyn FnMut(Image) -> Option<Image>,
 ) -> Emitted {
     // Instructions keep their numbers when others are rewritten.
     let mut refused = BTreeSet::new();

@@ -10,6 +10,7 @@
 use nfl_ir::verify::Verified;
 use nfl_ir::{Bounds, Module};
 use nfl_isa::Reg;
+use nfl_verify::Prover;
 
 use crate::link::Linked;
 use crate::mir::{Func, VReg};
@@ -40,6 +41,7 @@ pub(crate) fn search(
     verified: &Verified,
     options: &Options,
     mut found: Vec<Found>,
+    prover: &mut Prover,
 ) -> Option<Emitted> {
     found.sort_by_key(|f| cost(&f.emitted));
     let mut best: Option<Emitted> = None;
@@ -55,7 +57,7 @@ pub(crate) fn search(
         }
         let proven = candidates.iter().rev().take(PROOFS_MAX);
         let proven = proven.filter_map(|linked| {
-            let image = prove(&linked.image, options).ok()?;
+            let image = prove(linked.image.clone(), options, prover).ok()?;
             let lines = linked.lines.clone();
             Some(Emitted { image, lines })
         });
