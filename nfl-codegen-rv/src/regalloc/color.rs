@@ -6,6 +6,7 @@
 //! The idea: hard nodes first, in the order of Briggs; then the others, those first whose size depends most on their
 //! register. Afterwards registers are exchanged as long as the code shrinks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use nfl_isa::{Reg, Target as Isa};
@@ -79,6 +80,8 @@ struct Painter<'a> {
     sites: Vec<Vec<Site>>,
     /// For each block the bytes that its lines, and its end, take at least.
     least: Vec<Vec<u32>>,
+    /// The bytes that they take as the nodes are coloured, once all are.
+    now: Vec<Vec<u32>>,
     noise: &'a Noise,
 }
 
@@ -107,8 +110,11 @@ impl<'a> Painter<'a> {
             .map(|v| VReg(v).as_fixed().map(|reg| reg.0))
             .collect();
         let least = f.blocks.iter().map(|block| {
-            let lines = block.lines.iter().map(|line| least_of(&line.code, f.isa));
-            lines.chain([least_of_end(&block.end)]).collect()
+            let lines = block
+                .lines
+                .iter()
+                .map(|line| least_bytes(&line.code, f.isa));
+            lines.chain([least_end_bytes(&block.end)]).collect()
         });
         Painter {
             f,
@@ -116,6 +122,7 @@ impl<'a> Painter<'a> {
             colors,
             sites,
             least: least.collect(),
+            now: Vec::new(),
             noise,
         }
     }
@@ -195,15 +202,22 @@ impl<'a> Painter<'a> {
         let named = self.named_near(node);
         // Colours that no instruction around names differ only in whether all 16-bit forms can name them.
         let mut others = [None; 2];
-        colors.min_by_key(|&color| {
-            let find = || self.cost(sites, |v| self.guess(v, node, color));
+        let mut best: Option<((u32, u64), u8)> = None;
+        for color in colors {
+            let most = best.map_or(u32::MAX, |((cost, _), _)| cost);
+            let find = || self.cost_within(sites, most, |v| self.guess(v, node, color));
             let cost = if named >> color & 1 != 0 {
                 find()
             } else {
                 *others[usize::from(is_compact(color))].get_or_insert_with(find)
             };
-            (cost, turn(color))
-        })
+            let Some(cost) = cost else { continue };
+            let here = ((cost, turn(color)), color);
+            if best.is_none_or(|best| here.0 < best.0) {
+                best = Some(here);
+            }
+        }
+        best.map(|(_, color)| color)
     }
 
     /// The colours that no neighbour has.
@@ -219,6 +233,18 @@ impl<'a> Painter<'a> {
         &self.sites[node.index()]
     }
 
+    /// Where nodes of a chain are named, in order.
+    fn sites_of_chain(&self, chain: &Chain) -> Cow<'_, [Site]> {
+        if let &[node] = chain.nodes.as_slice() {
+            return Cow::Borrowed(self.sites_of(node));
+        }
+        let sites = chain.nodes.iter().flat_map(|&v| self.sites_of(v));
+        let mut sites: Vec<Site> = sites.copied().collect();
+        sites.sort_unstable();
+        sites.dedup();
+        Cow::Owned(sites)
+    }
+
     /// A register's colour if `node` had this one; hopeful for those that have none yet.
     fn guess(&self, v: VReg, node: VReg, color: u8) -> u8 {
         let leader = self.graph.leader(v);
@@ -230,17 +256,55 @@ impl<'a> Painter<'a> {
 
     /// Bytes of the code at some places.
     fn cost(&self, sites: &[Site], color: impl Fn(VReg) -> u8) -> u32 {
+        sites.iter().map(|&site| self.cost_at(site, &color)).sum()
+    }
+
+    /// The same, unless it is more than so many bytes.
+    fn cost_within(&self, sites: &[Site], most: u32, color: impl Fn(VReg) -> u8) -> Option<u32> {
+        // What is to come takes its least.
+        let mut cost = self.least_of(sites);
+        for &site in sites {
+            if cost > most {
+                return None;
+            }
+            cost += self.cost_at(site, &color) - self.least_at(site);
+        }
+        (cost <= most).then_some(cost)
+    }
+
+    fn cost_at(&self, (b, n): Site, color: impl Fn(VReg) -> u8) -> u32 {
         let reg = |v: VReg| Reg(color(v));
-        let bytes = sites
-            .iter()
-            .map(|&(b, n)| match self.f.blocks[b].lines.get(n) {
-                Some(line) => bytes_of(&line.code.map(reg), self.f.isa),
-                None => match self.f.blocks[b].end.map(reg) {
-                    End::Branch { test, .. } => nfl_isa::size(&test.inst(NEAR, Reg::ZERO)),
-                    End::Jump(_) => 0,
-                },
-            });
-        bytes.sum()
+        match self.f.blocks[b].lines.get(n) {
+            Some(line) => bytes_of(&line.code.map(reg), self.f.isa),
+            None => match self.f.blocks[b].end.map(reg) {
+                End::Branch { test, .. } => nfl_isa::size(&test.inst(NEAR, Reg::ZERO)),
+                End::Jump(_) => 0,
+            },
+        }
+    }
+
+    /// Bytes at a place as the nodes are coloured.
+    fn cost_now(&self, site: Site) -> u32 {
+        self.cost_at(site, |v| {
+            let color = self.colors[self.graph.leader(v).index()];
+            color.expect("every node that code names has a colour")
+        })
+    }
+
+    /// The same of all places, as `least` has them.
+    fn costs_now(&self) -> Vec<Vec<u32>> {
+        let blocks = self.least.iter().enumerate();
+        let sites = |(b, least): (usize, &Vec<u32>)| (0..least.len()).map(move |n| (b, n));
+        let costs = blocks.map(|block| sites(block).map(|site| self.cost_now(site)).collect());
+        costs.collect()
+    }
+
+    fn least_at(&self, (b, n): Site) -> u32 {
+        self.least[b][n]
+    }
+
+    fn least_of(&self, sites: &[Site]) -> u32 {
+        sites.iter().map(|&site| self.least_at(site)).sum()
     }
 
     /// Exchanges registers while that makes the code smaller.
@@ -251,6 +315,7 @@ impl<'a> Painter<'a> {
             .filter(|&v| !self.sites_of(v).is_empty())
             .collect();
         let with_chains = nodes.len() <= CHAIN_NODES_MAX;
+        self.now = self.costs_now();
         // Nodes that were looked at since the last change.
         let mut settled = 0;
         for _ in 0..ROUNDS {
@@ -271,7 +336,7 @@ impl<'a> Painter<'a> {
             return false;
         };
         let allowed = self.graph.allowed(node);
-        let mut best: Option<(u32, BTreeSet<VReg>, u8)> = None;
+        let mut best: Option<(u32, Chain, u8)> = None;
         let named = self.named_near(node);
         // Compact registers can make a difference, and those of nodes that instructions name together.
         let promising = (COMPACT | named) & allowed & !(1 << from);
@@ -286,46 +351,44 @@ impl<'a> Painter<'a> {
                 }
             }
             let chain = match (is_free, with_chains) {
-                (true, _) => BTreeSet::from([node]),
+                (true, _) => Chain::of(node, self.colors.len()),
                 (false, true) => match self.chain(node, from, to) {
                     Some(chain) => chain,
                     None => continue,
                 },
                 (false, false) => continue,
             };
-            let mut sites: Vec<Site> = Vec::new();
-            for v in &chain {
-                sites.extend(self.sites_of(*v));
-            }
-            sites.sort_unstable();
-            sites.dedup();
-            let current = |v: VReg| self.colors[self.graph.leader(v).index()].unwrap_or(from);
-            let exchanged = |v: VReg| match (chain.contains(&self.graph.leader(v)), current(v)) {
-                (true, c) if c == from => to,
-                (true, _) => from,
-                (false, c) => c,
+            let sites = self.sites_of_chain(&chain);
+            let exchanged = |v: VReg| {
+                let leader = self.graph.leader(v);
+                match self.colors[leader.index()].unwrap_or(from) {
+                    c if !chain.has(leader) => c,
+                    c if c == from => to,
+                    _ => from,
+                }
             };
-            let most = best.as_ref().map_or(0, |(gain, ..)| *gain);
-            let now = self.cost(&sites, current);
-            let least: u32 = sites.iter().map(|&(b, n)| self.least[b][n]).sum();
-            if now.saturating_sub(least) <= most {
+            let least = best.as_ref().map_or(0, |(gain, ..)| *gain) + 1;
+            let now: u32 = sites.iter().map(|&(b, n)| self.now[b][n]).sum();
+            let Some(most) = now.checked_sub(least) else {
                 continue;
-            }
-            let gain = now.saturating_sub(self.cost(&sites, exchanged));
-            if gain > most {
-                best = Some((gain, chain, to));
+            };
+            if let Some(cost) = self.cost_within(&sites, most, exchanged) {
+                best = Some((now - cost, chain, to));
             }
         }
         let Some((_, chain, to)) = best else {
             return false;
         };
-        for v in chain {
+        for &v in &chain.nodes {
             let color = &mut self.colors[v.index()];
             *color = if *color == Some(from) {
                 Some(to)
             } else {
                 Some(from)
             };
+        }
+        for (b, n) in self.sites_of_chain(&chain).into_owned() {
+            self.now[b][n] = self.cost_now((b, n));
         }
         true
     }
@@ -346,18 +409,19 @@ impl<'a> Painter<'a> {
     }
 
     /// The nodes that must change places when `node` changes from one colour to another (Kempe).
-    fn chain(&self, node: VReg, from: u8, to: u8) -> Option<BTreeSet<VReg>> {
-        let mut chain = BTreeSet::from([node]);
-        let mut work = vec![node];
-        while let Some(v) = work.pop() {
+    fn chain(&self, node: VReg, from: u8, to: u8) -> Option<Chain> {
+        let mut chain = Chain::of(node, self.colors.len());
+        let mut next = 0;
+        while let Some(&v) = chain.nodes.get(next) {
+            next += 1;
             let is = self.colors[v.index()]?;
             let becomes = if is == from { to } else { from };
             if self.graph.allowed(v) >> becomes & 1 == 0 {
                 return None;
             }
             for &n in self.graph.neighbours(v) {
-                if self.colors[n.index()] == Some(becomes) && chain.insert(n) {
-                    work.push(n);
+                if self.colors[n.index()] == Some(becomes) {
+                    chain.add(n);
                 }
             }
         }
@@ -365,8 +429,36 @@ impl<'a> Painter<'a> {
     }
 }
 
+/// Nodes that change places.
+struct Chain {
+    nodes: Vec<VReg>,
+    is_in: Vec<bool>,
+}
+
+impl Chain {
+    /// One of so many nodes.
+    fn of(node: VReg, nodes: usize) -> Chain {
+        let mut chain = Chain {
+            nodes: Vec::new(),
+            is_in: vec![false; nodes],
+        };
+        chain.add(node);
+        chain
+    }
+
+    fn add(&mut self, node: VReg) {
+        if !std::mem::replace(&mut self.is_in[node.index()], true) {
+            self.nodes.push(node);
+        }
+    }
+
+    fn has(&self, node: VReg) -> bool {
+        self.is_in[node.index()]
+    }
+}
+
 /// Bytes that a step takes at least, whatever its registers are.
-fn least_of(code: &Code<VReg>, isa: &Isa) -> u32 {
+fn least_bytes(code: &Code<VReg>, isa: &Isa) -> u32 {
     match code {
         _ if code.as_move().is_some() => 0,
         Code::Inst(inst) if !isa.may_compress(inst.op) => 4,
@@ -375,7 +467,7 @@ fn least_of(code: &Code<VReg>, isa: &Isa) -> u32 {
 }
 
 /// The same for an end.
-fn least_of_end(end: &End<VReg>) -> u32 {
+fn least_end_bytes(end: &End<VReg>) -> u32 {
     match end {
         End::Jump(_) => 0,
         End::Branch { .. } => 2,
