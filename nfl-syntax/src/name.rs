@@ -41,7 +41,10 @@ impl Names {
     pub fn share(&mut self) {
         self.texts.share();
         let mut all = Arc::unwrap_or_clone(std::mem::take(&mut self.first));
-        all.extend(std::mem::take(&mut self.numbers));
+        match all.is_empty() {
+            true => all = std::mem::take(&mut self.numbers),
+            false => all.extend(std::mem::take(&mut self.numbers)),
+        }
         self.first = Arc::new(all);
     }
 

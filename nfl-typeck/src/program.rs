@@ -3,8 +3,8 @@
 //! In: the path of one file, a way to read others, and the library. Out: [`Program`], all files
 //! that the imports reach, parsed into one tree. Guaranteed: each file is read once, in an order
 //! that depends on the texts alone; packages may import each other in circles. Nodes are numbered
-//! in an order that depends on the texts alone too: the library's, then those of other files, then
-//! those of the root file. So programs that differ in the root file have the others in common, which [`Kept`] keeps.
+//! in an order that depends on the texts alone too: those of the library's packages that are imported, then those of other files,
+//! then those of the root file. So programs that differ in the root file have the others in common, which [`Kept`] keeps.
 
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
@@ -64,15 +64,28 @@ pub(crate) struct Copy {
     pub(crate) decl: DeclId,
 }
 
-/// The files of a library, parsed. All programs that are loaded with it share its texts and nodes.
-#[derive(Clone, Debug, Default)]
+/// The files of a library. All programs that are loaded with it share its texts, and those that import the same packages of it
+/// share the nodes of these: no other package is parsed.
+#[derive(Debug, Default)]
 pub struct Library {
+    /// The files of all packages, not parsed.
+    sources: SourceMap,
+    parsed: Mutex<Vec<Arc<Parsed>>>,
+}
+
+/// Sets of packages that are kept parsed: the last ones that programs were the first to import.
+const SETS_MAX: usize = 16;
+
+/// Some packages of a library, parsed.
+#[derive(Debug)]
+struct Parsed {
+    packages: BTreeSet<String>,
     /// What every program begins with; no unit is one of its own.
     start: Program,
     files: Vec<LibraryFile>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct LibraryFile {
     path: String,
     unit: Unit,
@@ -80,28 +93,69 @@ struct LibraryFile {
 }
 
 impl Library {
-    /// Parses files, each given by its path, which begins with its package, and its text.
+    /// A library of these files, each given by its path, which begins with its package, and its text.
     pub fn new(files: &[(&str, &str)]) -> Library {
         let mut library = Library::default();
-        let p = &mut library.start;
         for (path, text) in files {
-            let mut diags = Diags::default();
-            let file = p.sources.add(*path, *text);
-            nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
-            library
-                .files
-                .extend(p.ast.units.pop().map(|unit| LibraryFile {
-                    path: path.to_string(),
-                    unit,
-                    found: diags.into_vec(),
-                }));
+            library.sources.add(*path, *text);
         }
-        p.library = (p.ast.exprs.len(), p.ast.stmts.len(), p.ast.pats.len());
-        p.sources.files.share();
-        p.names.share();
-        p.ast.share();
+        library.sources.files.share();
         library
     }
+
+    /// Whether files of this package are among its own.
+    fn has(&self, package: &str) -> bool {
+        let mut files = self.sources.files.iter();
+        files.any(|(_, file)| is_of(&file.name, package))
+    }
+
+    /// These packages of it.
+    fn parsed(&self, packages: &BTreeSet<String>) -> Arc<Parsed> {
+        let mut all = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = all.iter().find(|parsed| parsed.packages == *packages) {
+            return parsed.clone();
+        }
+        let parsed = Arc::new(self.parse(packages));
+        if all.len() == SETS_MAX {
+            all.remove(0);
+        }
+        all.push(parsed.clone());
+        parsed
+    }
+
+    fn parse(&self, packages: &BTreeSet<String>) -> Parsed {
+        let mut p = Program {
+            sources: self.sources.clone(),
+            ..Program::default()
+        };
+        let mut files = Vec::new();
+        for (file, source) in self.sources.files.iter() {
+            if !packages.iter().any(|package| is_of(&source.name, package)) {
+                continue;
+            }
+            let mut diags = Diags::default();
+            nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
+            files.extend(p.ast.units.pop().map(|unit| LibraryFile {
+                path: source.name.clone(),
+                unit,
+                found: diags.into_vec(),
+            }));
+        }
+        p.library = (p.ast.exprs.len(), p.ast.stmts.len(), p.ast.pats.len());
+        p.names.share();
+        p.ast.share();
+        Parsed {
+            packages: packages.clone(),
+            start: p,
+            files,
+        }
+    }
+}
+
+/// Whether a path is that of a file in the directory of a package.
+fn is_of(path: &str, package: &str) -> bool {
+    let dir = path.rsplit_once('/').map(|(dir, _)| dir.split('/'));
+    dir.is_some_and(|dir| dir.eq(package.split('.')))
 }
 
 /// The files beside the root file of the last program. When a program has the same ones as the one before, they are parsed
@@ -112,13 +166,16 @@ pub struct Kept(Mutex<Last>);
 #[derive(Debug, Default)]
 struct Last {
     sources: Vec<Arc<SourceFile>>,
+    /// The packages of the library that the program imported.
+    packages: BTreeSet<String>,
     others: Option<Arc<Others>>,
 }
 
 /// What programs with the same files beside their root files have in common.
 #[derive(Debug)]
 struct Others {
-    /// The nodes of the library and of these files; no unit.
+    packages: BTreeSet<String>,
+    /// The nodes of these packages of the library and of these files; no unit.
     ast: Ast,
     names: Names,
     files: Vec<Other>,
@@ -146,23 +203,30 @@ impl Kept {
                 &codes::E901,
                 format!("cannot read `{root}`"),
             ));
-            return library.start.clone();
+            return library.parsed(&BTreeSet::new()).start.clone();
         };
-        let mut loader = Loader {
-            root,
-            text: &text,
-            files,
-            library,
-            kept: self.last().others.clone(),
+        let mut head = Head::before(&text, library.sources.files.next_id());
+        let mut kept = self.last().others.clone();
+        let mut packages = match &kept {
+            Some(kept) => kept.packages.clone(),
+            None => head.packages_of(library),
         };
-        let mut head = Head::before(&text, loader.root_file());
         loop {
+            let loader = Loader {
+                root,
+                text: &text,
+                files,
+                library,
+                parsed: library.parsed(&packages),
+                kept: kept.clone(),
+            };
             match loader.load(&head, self) {
                 Ok((program, found)) => {
                     found.into_iter().for_each(|d| diags.push(d));
                     return program;
                 }
-                Err(Miss::Others) => loader.kept = None,
+                Err(Miss::Others) => kept = None,
+                Err(Miss::Packages(imported)) => (packages, kept) = (imported, None),
                 Err(Miss::Head(parsed)) => head = parsed,
             }
         }
@@ -172,23 +236,27 @@ impl Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes the files beside the root file, of which `program` has the nodes and nothing else. The second time they are shared.
-    fn note(&self, program: &mut Program, files: &[Other]) {
+    /// Notes the files beside the root file, of which `program` has the nodes, with those of these packages of the library and
+    /// nothing else. The second time they are shared.
+    fn note(&self, program: &mut Program, packages: &BTreeSet<String>, files: &[Other]) {
         let mut last = self.last();
         let is_same = |(a, b): (&Arc<SourceFile>, &Other)| {
             (&a.name, &a.text) == (&b.source.name, &b.source.text)
         };
-        let again =
-            last.sources.len() == files.len() && last.sources.iter().zip(files).all(is_same);
+        let again = last.packages == *packages
+            && last.sources.len() == files.len()
+            && last.sources.iter().zip(files).all(is_same);
         if !again {
             *last = Last {
                 sources: files.iter().map(|file| file.source.clone()).collect(),
+                packages: packages.clone(),
                 others: None,
             };
         } else if !files.is_empty() {
             program.ast.share();
             program.names.share();
             last.others = Some(Arc::new(Others {
+                packages: packages.clone(),
                 ast: Ast {
                     units: Vec::new(),
                     ..program.ast.clone()
@@ -226,6 +294,15 @@ impl Head {
         }
     }
 
+    /// The packages of the library that it is seen to need.
+    fn packages_of(&self, library: &Library) -> BTreeSet<String> {
+        let imported = self.imports.iter().map(|(package, _)| package.as_str());
+        let packages = imported
+            .chain([LANGUAGE])
+            .filter(|&package| library.has(package));
+        packages.map(str::to_string).collect()
+    }
+
     /// That of a text whose first lines have no mistake; of others it is a guess.
     fn before(text: &str, file: FileId) -> Head {
         let mut p = Program::default();
@@ -240,6 +317,8 @@ impl Head {
 enum Miss {
     /// The files beside the root file are not those that are kept.
     Others,
+    /// The packages of the library that it imports are these, and not those that were parsed.
+    Packages(BTreeSet<String>),
     /// The root file does not begin as was guessed.
     Head(Head),
 }
@@ -250,18 +329,14 @@ struct Loader<'a> {
     text: &'a str,
     files: &'a dyn Files,
     library: &'a Library,
+    parsed: Arc<Parsed>,
     kept: Option<Arc<Others>>,
 }
 
 impl Loader<'_> {
-    /// The number of the root file: the first behind those of the library.
-    fn root_file(&self) -> FileId {
-        self.library.start.sources.files.next_id()
-    }
-
     /// The program, if the root file begins like this, with what is wrong with its syntax.
     fn load(&self, head: &Head, kept: &Kept) -> Result<(Program, Vec<Diagnostic>), Miss> {
-        let mut program = self.library.start.clone();
+        let mut program = self.parsed.start.clone();
         if let Some(kept) = &self.kept {
             (program.ast, program.names) = (kept.ast.clone(), kept.names.clone());
         }
@@ -272,6 +347,7 @@ impl Loader<'_> {
             head,
             base: String::new(),
             packages: BTreeSet::new(),
+            imported: BTreeSet::new(),
             paths: BTreeSet::from([self.root.to_string()]),
             others: Vec::new(),
             is_stale: false,
@@ -290,6 +366,7 @@ impl Loader<'_> {
         let Reading {
             program: mut p,
             others,
+            imported,
             is_stale,
             found,
             ..
@@ -297,8 +374,9 @@ impl Loader<'_> {
         let has_all = |kept: &Arc<Others>| !is_stale && kept.files.len() == others.len();
         match &self.kept {
             Some(kept) if !has_all(kept) => return Err(Miss::Others),
+            _ if imported != self.parsed.packages => return Err(Miss::Packages(imported)),
             Some(_) => {}
-            None => kept.note(&mut p, &others),
+            None => kept.note(&mut p, &imported, &others),
         }
         let mut diags = Diags::default();
         nfl_syntax::parse(root, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
@@ -325,6 +403,8 @@ struct Reading<'a> {
     /// Packages that were read, and files.
     packages: BTreeSet<String>,
     paths: BTreeSet<String>,
+    /// Those of the packages that are the library's.
+    imported: BTreeSet<String>,
     /// The files that are not of the library.
     others: Vec<Other>,
     /// One of them is not the one that is kept.
@@ -446,16 +526,19 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads a package of the library.
-    fn library(&mut self, package: &str) {
-        let dir = package.replace('.', "/");
-        for LibraryFile { path, unit, found } in &self.loader.library.files {
-            let is_there = path.rfind('/').map(|at| &path[..at]) == Some(dir.as_str());
-            if is_there && self.paths.insert(path.clone()) {
+    /// Reads a package of the library, as far as it is parsed; false where the library has none of this name.
+    fn library(&mut self, package: &str) -> bool {
+        if !self.loader.library.has(package) {
+            return false;
+        }
+        self.imported.insert(package.to_string());
+        for LibraryFile { path, unit, found } in &self.loader.parsed.files {
+            if is_of(path, package) && self.paths.insert(path.clone()) {
                 self.program.ast.units.push(unit.clone());
                 found.iter().for_each(|d| self.found.push(d.clone()));
             }
         }
+        true
     }
 
     /// Reads a package that is imported at a place.
@@ -463,12 +546,10 @@ impl Reading<'_> {
         if !self.packages.insert(package.to_string()) {
             return;
         }
-        let dir = package.replace('.', "/");
-        let before = self.program.ast.units.len();
-        self.library(package);
-        if self.program.ast.units.len() > before || BUILTIN_PACKAGES.contains(&package) {
+        if self.library(package) || BUILTIN_PACKAGES.contains(&package) {
             return;
         }
+        let dir = package.replace('.', "/");
         let dir = if self.base.is_empty() || self.base.ends_with('/') {
             format!("{}{dir}", self.base)
         } else {

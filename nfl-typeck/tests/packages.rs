@@ -2,9 +2,23 @@
 
 use nfl_syntax::Diags;
 use nfl_typeck::Program;
+use nfl_typeck::program::Files;
 use shared::{CASES, Disk, LIBRARY, check};
 
 mod shared;
+
+/// One file whose text is given.
+struct One<'a>(&'a str);
+
+impl Files for One<'_> {
+    fn read(&self, path: &str) -> Option<String> {
+        (path == "test.nfl").then(|| self.0.to_string())
+    }
+
+    fn list(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 fn path(of: &str) -> String {
     format!("{CASES}/../packages/{of}")
@@ -40,6 +54,26 @@ fn a_file_brings_its_package_and_what_it_imports() {
         .map(|(_, f)| f.qualified.as_str())
         .collect();
     assert_eq!(qualified, ["acme.edge.Filter"]);
+}
+
+#[test]
+fn of_the_library_what_is_imported_is_parsed() {
+    let nodes = |imports: &str| {
+        let source =
+            format!("{imports}function F() {{ on originator(Packet pkt) {{ return Pass; }} }}");
+        let mut diags = Diags::default();
+        let program = Program::load("test.nfl", &One(&source), &LIBRARY, &mut diags);
+        assert!(diags.iter().next().is_none(), "{imports}");
+        program.ast.decls.len()
+    };
+    let (none, table, net) = (
+        nodes(""),
+        nodes("import nfl.table.*;\n"),
+        nodes("import nfl.net.*;\n"),
+    );
+    assert!(none < table && table < net);
+    let both = nodes("import nfl.net.Udp;\nimport nfl.table.*;\n");
+    assert_eq!(both - none, (table - none) + (net - none));
 }
 
 #[test]

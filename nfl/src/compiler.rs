@@ -23,7 +23,7 @@ use crate::advice;
 use crate::error::{BuildFailed, UnknownTarget};
 use crate::unit::{HandlerBounds, Unit};
 
-/// The standard library, which is parsed when the first program needs it.
+/// The standard library, whose packages are parsed when the first program needs them.
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
 
 /// What a program is compiled for. A compiler that compiles a file again need not parse the files beside it again, as long as

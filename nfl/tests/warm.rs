@@ -34,9 +34,10 @@ const PROJECT: [(&str, &str); 5] = [
     ),
     (
         "acme/core/Probe.nfl",
-        "package acme.core;\nimport nfl.net.*;\n\npublic header Probe follows Udp when dport == 9000 {\n    u16 id;\n}\n\n\
-         function See() {\n    on originator(Packet pkt) {\n        \
-         if (pkt instanceof Ipv4 / Udp / Probe p && p.id == 1) return Pass;\n        return Drop;\n    }\n}\n",
+        "package acme.core;\nimport nfl.net.*;\nimport nfl.table.*;\n\npublic header Probe follows Udp when dport == 9000 {\n    \
+         u16 id;\n}\n\nfunction See() {\n    Counter seen;\n\n    on originator(Packet pkt) {\n        \
+         if (pkt instanceof Ipv4 / Udp / Probe p && p.id == 1) return Pass;\n        seen.count(pkt);\n        \
+         return Drop;\n    }\n}\n",
     ),
 ];
 
