@@ -56,6 +56,9 @@ impl Guards {
     pub(crate) fn apply(&mut self, module: &Module, bounds: &Bounds) -> Module {
         let mut module = module.clone();
         self.made.clear();
+        if self.loops.is_empty() && self.accesses.is_empty() && self.filled.is_empty() {
+            return module;
+        }
         for n in 0..module.functions.len() {
             let areas = Areas::of(&module, n);
             let calls = Calls::new(&module);

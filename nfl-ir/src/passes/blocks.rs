@@ -19,9 +19,18 @@ pub(super) fn simplify(f: &mut Function) {
     // Each change removes an edge, a block or a step on the way; the bound is for peace of mind.
     for _ in 0..64 {
         prune(f);
-        let changed = fold_ends(f) | split_conditions(f) | thread(f);
-        prune(f);
-        if !(join_chains(f) | merge_twins(f) | changed) {
+        let mut changed = fold_ends(f) | split_conditions(f);
+        let mut known = None;
+        for pass in [thread, join_chains, merge_twins] {
+            let cfg = known.take().unwrap_or_else(|| Cfg::new(f));
+            if pass(f, &cfg) {
+                changed = true;
+                prune(f);
+            } else {
+                known = Some(cfg);
+            }
+        }
+        if !changed {
             break;
         }
     }
@@ -170,9 +179,8 @@ fn negated(f: &Function, cond: Value) -> Option<Value> {
 }
 
 /// Leads edges past blocks that decide nothing for them.
-fn thread(f: &mut Function) -> bool {
-    let cfg = Cfg::new(f);
-    let transparent = transparent_blocks(f, &cfg);
+fn thread(f: &mut Function, cfg: &Cfg) -> bool {
+    let transparent = transparent_blocks(f, cfg);
     let mut changed = false;
     for from in f.layout.clone() {
         for edge in 0..f.blocks[from].term.targets().count() {
@@ -180,7 +188,7 @@ fn thread(f: &mut Function) -> bool {
                 let Some(call) = f.blocks[from].term.targets().nth(edge) else {
                     break;
                 };
-                let Some(next) = next_of(f, &cfg, &transparent, call) else {
+                let Some(next) = next_of(f, cfg, &transparent, call) else {
                     break;
                 };
                 let next = match next {
@@ -271,8 +279,7 @@ fn finish_block(f: &mut Function, kind: u32, operand: u32) -> BlockCall {
 }
 
 /// Joins a block with the only one that leads to it and to nothing else.
-fn join_chains(f: &mut Function) -> bool {
-    let cfg = Cfg::new(f);
+fn join_chains(f: &mut Function, cfg: &Cfg) -> bool {
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
     let mut gone: IdMap<Block, bool> = IdMap::new();
     let mut changed = false;
@@ -307,8 +314,7 @@ fn join_chains(f: &mut Function) -> bool {
 }
 
 /// Makes blocks that do the same one block.
-fn merge_twins(f: &mut Function) -> bool {
-    let cfg = Cfg::new(f);
+fn merge_twins(f: &mut Function, cfg: &Cfg) -> bool {
     let private = private_blocks(f);
     let mut first: BTreeMap<Vec<u32>, Block> = BTreeMap::new();
     let mut twin: IdMap<Block, Option<Block>> = IdMap::new();
