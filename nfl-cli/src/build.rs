@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
     let compiled = source::images(file, &args.choice, shell)?;
     let images = source::of_party(compiled.images, args.party)?;
     let kinds = args.kinds();
-    let mut outputs = Outputs::default();
+    let mut outputs = Outputs::made();
     match &args.output {
         Some(path) => {
             let ([built], [kind]) = (images.as_slice(), kinds.as_slice()) else {
@@ -154,7 +154,7 @@ fn project(args: &Args, shell: &mut Shell) -> Result<(), Failure> {
         Some(dir) => dir.clone(),
         None => project.dir.join("out"),
     };
-    let (kinds, mut outputs, mut all) = (args.kinds(), Outputs::default(), Vec::new());
+    let (kinds, mut outputs, mut all) = (args.kinds(), Outputs::made(), Vec::new());
     for Compiled { unit, images, .. } in compiled {
         let images = source::of_party(images, args.party)?;
         add(&dir, &images, &kinds, unit.sources(), &mut outputs, shell)?;

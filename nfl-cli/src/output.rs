@@ -12,6 +12,8 @@ use crate::failure::Failure;
 #[derive(Default)]
 pub(crate) struct Outputs {
     staged: Vec<(PathBuf, Staged)>,
+    /// They can be made again, so nobody waits until they have reached the disk.
+    are_made: bool,
 }
 
 enum Staged {
@@ -22,11 +24,19 @@ enum Staged {
 }
 
 impl Outputs {
+    /// Files that can be made again.
+    pub(crate) fn made() -> Outputs {
+        Outputs {
+            are_made: true,
+            ..Outputs::default()
+        }
+    }
+
     /// Writes a file beside its place.
     pub(crate) fn add(&mut self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         // Through a symbolic link to what it names, so that the link survives.
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let staged = stage(&place, bytes).map_err(|e| Failure::write(path, &e))?;
+        let staged = stage(&place, bytes, !self.are_made).map_err(|e| Failure::write(path, &e))?;
         self.staged.push((place, staged));
         Ok(())
     }
@@ -51,7 +61,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     outputs.commit()
 }
 
-fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
+fn stage(path: &Path, bytes: &[u8], waits: bool) -> io::Result<Staged> {
     if path.is_dir() {
         return Err(io::Error::new(
             io::ErrorKind::IsADirectory,
@@ -67,7 +77,9 @@ fn stage(path: &Path, bytes: &[u8]) -> io::Result<Staged> {
     };
     let mut file = temporary_in(directory)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
+    if waits {
+        file.as_file().sync_all()?;
+    }
     Ok(Staged::Temporary(file))
 }
 
