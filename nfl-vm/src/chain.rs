@@ -16,7 +16,7 @@ use nfl_abi::{Layer, Role};
 use crate::batch::Job;
 use crate::flow::network_offset;
 use crate::load::Instance;
-use crate::outcome::{Budget, Effects, Fault, Outcome};
+use crate::outcome::{Budget, Done, Effects, Fault, Outcome};
 use crate::packet::{Context, Frame};
 
 /// Why instances make no chain.
@@ -216,17 +216,17 @@ fn behind_others(before: Option<Outcome>, outcome: Outcome) -> Outcome {
     let Some(before) = before else {
         return outcome;
     };
-    let mut mirrors = before.effects.mirrors;
-    mirrors.extend(outcome.effects.mirrors);
+    let (mut done, own) = (before.effects.into_done(), outcome.effects.into_done());
+    done.mirrors.extend(own.mirrors);
     Outcome {
         steps: before
             .steps
             .zip(outcome.steps)
             .map(|(before, own)| before.saturating_add(own)),
-        effects: Effects {
-            mirrors,
-            priority: outcome.effects.priority.or(before.effects.priority),
-        },
+        effects: Effects::new(Done {
+            priority: own.priority.or(done.priority),
+            ..done
+        }),
         ..outcome
     }
 }

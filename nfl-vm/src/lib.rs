@@ -63,7 +63,7 @@ pub use jit::{Jit, Unsupported};
 pub use live::{Live, ReplaceError, Worker};
 pub use load::{Instance, LoadError, Loaded, Policy, WeakLoaded, load};
 pub use memory::Region;
-pub use outcome::{Budget, Effects, Fault, Mirror, Outcome, Trap};
+pub use outcome::{Budget, Done, Effects, Fault, Mirror, Outcome, Trap};
 pub use packet::{Context, Frame, HEAD_ROOM, Packet, TAIL_ROOM};
 pub use run::{Inputs, Unproved, run_unverified};
 pub use services::{Bound, Services};

@@ -5,6 +5,7 @@
 //! and the `carried` area hold what was written before it.
 
 use std::fmt;
+use std::ops::Deref;
 
 use nfl_abi::image::{REASON_FAULT, Right, Verdict, VerdictKind};
 use nfl_abi::{Code, Role, codes, map};
@@ -47,13 +48,41 @@ pub struct Outcome {
     pub effects: Effects,
 }
 
-/// What a run does with the packet beside changing its bytes.
+/// What a run does with the packet beside changing its bytes: most do nothing, which is [read](Deref) as no copies and no
+/// priority, and takes no memory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Effects {
+pub struct Effects(Option<Box<Done>>);
+
+/// What there is to read of [`Effects`].
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Done {
     /// Copies that were sent, in order.
     pub mirrors: Vec<Mirror>,
     /// The priority that was set last.
     pub priority: Option<u32>,
+}
+
+const NOTHING: &Done = &Done {
+    mirrors: Vec::new(),
+    priority: None,
+};
+
+impl Effects {
+    pub(crate) fn new(done: Done) -> Effects {
+        Effects((done != *NOTHING).then(|| Box::new(done)))
+    }
+
+    pub(crate) fn into_done(self) -> Done {
+        self.0.map_or_else(Done::default, |done| *done)
+    }
+}
+
+impl Deref for Effects {
+    type Target = Done;
+
+    fn deref(&self) -> &Done {
+        self.0.as_deref().unwrap_or(NOTHING)
+    }
 }
 
 /// A copy of the packet as it was when it was mirrored.

@@ -16,7 +16,7 @@ use nfl_abi::host::{self, Arg, Call, Host, Memory, Return};
 use nfl_abi::image::{Import, Resource};
 
 use crate::flow::{FLOW_KEY_BYTES, FlowKey, FlowTuple, Flows, flow_of, network_offset};
-use crate::outcome::{Effects, Mirror};
+use crate::outcome::{Done, Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
 #[cfg(feature = "jit")]
@@ -252,10 +252,10 @@ impl<'a> Services<'a> {
 
     /// What the run did with the packet beside changing its bytes.
     pub fn into_effects(self) -> Effects {
-        Effects {
+        Effects::new(Done {
             mirrors: mem::take(&mut self.state.run.memory.mirrors),
             priority: self.priority,
-        }
+        })
     }
 
     /// What a lookup through this import finds under a key: `table.get`, `lpm.get`, `ternary.match` and

@@ -80,9 +80,9 @@ pub use {
         SubroutineBound, Touches, observe, prove,
     },
     nfl_vm::{
-        Budget, Chain, ChainError, Colour, Context, Control, Count, Decided, Edits, Effects, Fault,
-        FlowTuple, Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome, Packet,
-        Part, Policy, Rates, Region as MemoryRegion, Registers, ReplaceError, Reported,
+        Budget, Chain, ChainError, Colour, Context, Control, Count, Decided, Done, Edits, Effects,
+        Fault, FlowTuple, Frame, Instance, Job, Live, Loaded as Program, Logged, Mirror, Outcome,
+        Packet, Part, Policy, Rates, Region as MemoryRegion, Registers, ReplaceError, Reported,
         SharedState, State, StateError, StateGuard, Step, TernaryRule, Trap, Worker,
     },
 };

@@ -167,10 +167,10 @@ pub(super) fn answer_of(
             told: Some(Told {
                 mirrors: effects
                     .mirrors
-                    .into_iter()
+                    .iter()
                     .map(|mirror| Mirrored {
                         port: mirror.port,
-                        packet: Hex(mirror.packet),
+                        packet: Hex(mirror.packet.clone()),
                     })
                     .collect(),
                 priority: effects.priority,
