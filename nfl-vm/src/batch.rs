@@ -71,16 +71,13 @@ impl Instance {
                 context,
                 carried,
             } = job;
-            let opened = match start.admits(frame.len(), carried.len()) {
-                true => native.open(frame),
-                false => None,
-            };
-            let outcome = match opened {
-                Some(opened) => {
+            let outcome = match start.takes(frame.len(), carried.len()) {
+                true => {
                     let on = self.run_parts();
-                    native.run_in_place(&loaded, on, start, opened, context, carried)
+                    let place = frame.start();
+                    native.run_in_place(&loaded, on, start, (frame, place), context, carried)
                 }
-                None => self.run_frame_in_view(role, frame, context, carried, budget),
+                false => self.run_frame_otherwise(role, frame, context, carried, budget),
             };
             outcomes.push(outcome);
         }

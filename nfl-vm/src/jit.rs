@@ -154,6 +154,8 @@ pub(crate) struct Start {
     steps: u32,
     /// The lengths of packets that it runs for.
     lengths: (usize, usize),
+    /// The least length of packets that it [takes](Start::takes), and how many more than that they may have.
+    taken: (usize, usize),
     carried_bytes: usize,
     /// Whether it reads the context as the machine lays it out, and not the words of a
     /// [`Context`](crate::packet::Context).
@@ -219,6 +221,7 @@ impl Jit {
         let calls: Vec<Call> = calls
             .collect::<Option<_>>()
             .ok_or(Unsupported::Proof("an import makes no sense".into()))?;
+        let resizes = calls.iter().any(|call| call.resizes);
         let facts = Facts::of(image, &calls)?;
         let mut compiler = self.compiler.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut code, mut entries) = (Vec::new(), Vec::new());
@@ -233,6 +236,11 @@ impl Jit {
             .map_err(|error| Unsupported::Memory(error.to_string()))?;
         let start =
             |(index, ((at, bound), entry)): (usize, ((usize, &EntryBound), &nfl_abi::Entry))| {
+                let lengths: (usize, usize) = match entry.role {
+                    Role::Every => (entry.need.into(), 0),
+                    _ => (entry.need.into(), map::PACKET_MAX as usize),
+                };
+                let least = lengths.0.max(usize::from(manifest.window));
                 Start {
                     // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
                     function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
@@ -240,9 +248,11 @@ impl Jit {
                     role: entry.role,
                     layer: entry.layer,
                     steps: bound.steps,
-                    lengths: match entry.role {
-                        Role::Every => (entry.need.into(), 0),
-                        _ => (entry.need.into(), map::PACKET_MAX as usize),
+                    lengths,
+                    taken: match lengths.1.checked_sub(least) {
+                        Some(more) if !resizes => (least, more),
+                        // No packet is so long.
+                        _ => (usize::MAX, 0),
                     },
                     carried_bytes: manifest.carried.len(),
                     context_in_bytes: facts.context_in_bytes && bound.touches.has(Touches::CONTEXT),
@@ -262,7 +272,7 @@ impl Jit {
                     .copied()
             }),
             entries,
-            resizes: calls.iter().any(|call| call.resizes),
+            resizes,
             calls,
             constants: image.constants.clone(),
             window: manifest.window.into(),

@@ -19,7 +19,7 @@ use crate::interp::Step;
 #[cfg(feature = "jit")]
 use crate::jit::Native;
 use crate::memory::Word;
-use crate::outcome::{Budget, Fault, Outcome};
+use crate::outcome::{Budget, Fault, Outcome, aside};
 use crate::packet::{Context, Frame, Packet, View};
 use crate::program::Program;
 use crate::proved::flat::Code;
@@ -408,15 +408,18 @@ impl Instance {
         budget: Budget,
     ) -> Result<Outcome, Fault> {
         #[cfg(feature = "jit")]
-        if let Some(native) = self.loaded.native().get()
-            && let Some(start) = native.start_of(role, budget)
-            && start.admits(frame.len(), carried.len())
-            && let Some(opened) = native.open(frame)
         {
-            let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
-            return native.run_in_place(loaded, on, start, opened, context, carried);
+            let place = frame.start();
+            if let Some(native) = self.loaded.native().get()
+                && let Some(start) = native.start_of(role, budget)
+                && start.takes(place.1, carried.len())
+            {
+                let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
+                return native.run_in_place(loaded, on, start, (frame, place), context, carried);
+            }
+            std::hint::cold_path();
         }
-        self.run_frame_in_view(role, frame, context, carried, budget)
+        aside(self.run_frame_otherwise(role, frame, context, carried, budget))
     }
 
     /// What runs need beside the program.
@@ -425,9 +428,9 @@ impl Instance {
         (&self.bound, &mut self.state)
     }
 
-    /// The same where a buffer is short, or the entry does not run for the packet, or is interpreted.
+    /// The same where a packet or its buffer is short, or the entry does not run for the packet, or is interpreted.
     #[inline(never)]
-    pub(crate) fn run_frame_in_view(
+    pub(crate) fn run_frame_otherwise(
         &mut self,
         role: Role,
         frame: &mut Frame<'_>,
@@ -435,6 +438,16 @@ impl Instance {
         carried: &mut [u8],
         budget: Budget,
     ) -> Result<Outcome, Fault> {
+        #[cfg(feature = "jit")]
+        if let Some(native) = self.loaded.native().get()
+            && let Some(start) = native.start_of(role, budget)
+            && start.admits(frame.len(), carried.len())
+            && native.open(frame)
+        {
+            let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
+            let place = frame.start();
+            return native.run_in_place(loaded, on, start, (frame, place), context, carried);
+        }
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);
         let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);

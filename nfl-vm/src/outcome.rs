@@ -48,6 +48,25 @@ pub struct Outcome {
     pub effects: Effects,
 }
 
+/// What a way of running answers that is seldom taken, part by part: so what the usual way answers need not lie in memory.
+#[inline(always)]
+pub(crate) fn aside(answer: Result<Outcome, Fault>) -> Result<Outcome, Fault> {
+    let Outcome {
+        verdict,
+        steps,
+        by_need,
+        no_room,
+        effects,
+    } = answer?;
+    Ok(Outcome {
+        verdict,
+        steps,
+        by_need,
+        no_room,
+        effects,
+    })
+}
+
 /// What a run does with the packet beside changing its bytes: most do nothing, which is [read](Deref) as no copies and no
 /// priority, and takes no memory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -158,9 +158,11 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn new(buffer: &'a mut [u8], start: usize, len: usize) -> Option<Frame<'a>> {
         let end = buffer.len();
-        let inside = start.checked_add(len).is_some_and(|behind| behind <= end);
+        if start > end || len > end - start {
+            return None;
+        }
         let ends = Ends { start, len, end };
-        inside.then_some(Frame { buffer, ends })
+        Some(Frame { buffer, ends })
     }
 
     /// The bytes.

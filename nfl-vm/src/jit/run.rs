@@ -6,6 +6,7 @@
 //! A run that leaves its packet where it is becomes part of the caller's loop: it needs the packet's bytes and, for services, a
 //! [`Frame`] on the stack.
 
+use std::hint::cold_path;
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -17,20 +18,14 @@ use super::call::{Frame, GOING, Held, NO_ROOM, NOTHING_TOLD};
 use super::{Native, Start, VERDICTS};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
-use crate::outcome::{Budget, Effects, Fault, Outcome, Trap};
+use crate::outcome::{Budget, Effects, Fault, Outcome, Trap, aside};
 use crate::packet::{self, Context, View};
 use crate::run::{admit, outcome};
 use crate::services::{Bound, Services};
 use crate::state::{Home, State};
 
 /// Where a packet begins and how long it is, with zeros behind a short one up to the window.
-pub(super) type Place = (*mut u8, usize);
-
-/// A packet in a buffer that reaches to the window.
-pub(crate) struct Opened<'f, 'p> {
-    frame: &'f mut packet::Frame<'p>,
-    place: Place,
-}
+pub(crate) type Place = (*mut u8, usize);
 
 /// The verdict that two words are, if the image may have it.
 pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
@@ -65,6 +60,13 @@ impl Start {
     pub(crate) fn admits(&self, packet: usize, carried: usize) -> bool {
         let (least, most) = self.lengths;
         packet >= least && packet <= most && carried == self.carried_bytes
+    }
+
+    /// The same, where the packet is one that runs leave where it is, and so long that it is [open](Native::open).
+    #[inline(always)]
+    pub(crate) fn takes(&self, packet: usize, carried: usize) -> bool {
+        let (least, more) = self.taken;
+        packet.wrapping_sub(least) <= more && carried == self.carried_bytes
     }
 }
 
@@ -102,6 +104,7 @@ impl Native {
         let bytes: [u8; map::CONTEXT_BYTES as usize];
         let context = match start.context_in_bytes {
             true => {
+                cold_path();
                 bytes = context.to_bytes(self.reads_clock);
                 bytes.as_ptr()
             }
@@ -138,24 +141,20 @@ impl Native {
         }
     }
 
-    /// Opens a packet that runs leave where it is; nothing where they may move it, or its buffer ends before the window.
-    #[inline(always)]
-    pub(crate) fn open<'f, 'p>(&self, frame: &'f mut packet::Frame<'p>) -> Option<Opened<'f, 'p>> {
-        if self.resizes || !frame.open(self.window) {
-            return None;
-        }
-        let place = frame.start();
-        Some(Opened { frame, place })
+    /// Opens a packet that runs leave where it is up to the window; answers whether it did: not where they may move it, or its
+    /// buffer ends before the window.
+    pub(crate) fn open(&self, frame: &mut packet::Frame<'_>) -> bool {
+        !self.resizes && frame.open(self.window)
     }
 
-    /// Runs an entry that admits the packet, which this program has [opened](Native::open).
+    /// Runs an entry that admits the packet, which is [open](Native::open).
     #[inline(always)]
     pub(crate) fn run_in_place(
         &self,
         loaded: &Loaded,
         (bound, state): (&Bound, &mut Home),
         start: &Start,
-        Opened { frame, place }: Opened<'_, '_>,
+        (frame, place): (&mut packet::Frame<'_>, Place),
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
@@ -163,7 +162,9 @@ impl Native {
             return self.run_alone(loaded, start, place, context, carried);
         }
         let Home::Own(state) = state else {
-            return self.run_shared((loaded, bound, state), start, frame, context, carried);
+            cold_path();
+            let parts = (loaded, bound, state);
+            return aside(self.run_shared(parts, start, frame, context, carried));
         };
         let parts = (loaded, bound, &mut **state);
         self.run_on(parts, start, (Held::Still(frame), place), context, carried)
@@ -213,11 +214,14 @@ impl Native {
         let services = Services::new(bound, state, start.layer, context);
         let mut frame = Frame::new(self, services, (held, place), carried.as_mut_ptr());
         let words = match start.context_in_bytes {
-            true => frame.call_with_bytes(start.function, context),
+            true => {
+                cold_path();
+                frame.call_with_bytes(start.function, context)
+            }
             false => frame.call(start.function, ptr::from_ref(context).cast()),
         };
         if frame.told != NOTHING_TOLD {
-            return self.told(loaded, frame, words);
+            return aside(self.told(loaded, frame, words));
         }
         self.decided(loaded, words, || frame.pc)
     }
@@ -263,7 +267,7 @@ impl Native {
     ) -> Result<Outcome, Fault> {
         let (a0, a1) = (words as u32, (words >> 32) as u32);
         let Some(&Some(kind)) = self.verdicts.get(a0 as usize) else {
-            return finished(loaded.image(), (a0, a1), pc());
+            return aside(finished(loaded.image(), (a0, a1), pc()));
         };
         Ok(Outcome {
             verdict: Verdict {
