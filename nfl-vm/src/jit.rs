@@ -15,7 +15,9 @@
 //! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` or an open
 //!    `Frame` of the caller's keeps them); the context in the node's words or, as the machine lays it out, in the
 //!    [frame](call::Frame), which has the scratch and the host's services too; `carried` and the constants by borrows that
-//!    outlive the call. A value stays put until the run is over, because services keep what they answered.
+//!    outlive the call. A value stays put until the run is over, because services keep what they answered. Tables that lookups
+//!    begin at stand where they stood when they were [found](roots), because nothing may move one without a new stamp on its
+//!    stores, for which a run looks before it begins; during a run its services have the stores alone.
 //! 3. *Control.* Host code leaves a function by its return or into those of [`call`] and [`direct`], which catch panics. A run
 //!    ends because the proof bounds its steps.
 //! 4. *Code.* What is called is what was compiled for these arguments; it is never written again before it is dropped, and it
@@ -35,6 +37,7 @@ mod direct;
 mod facts;
 mod mem;
 mod ops;
+mod roots;
 mod run;
 mod stores;
 mod translate;
@@ -59,6 +62,8 @@ use nfl_verify::{EntryBound, Proven, Touches};
 use self::arena::{Arena, Code};
 use self::facts::Facts;
 use crate::load::Loaded;
+use roots::Root;
+pub(crate) use roots::Roots;
 
 /// Why a program stays with the interpreter.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -162,8 +167,8 @@ pub(crate) struct Start {
     context_in_bytes: bool,
 }
 
-/// What host code is called as: frame, packet and the packet's length to verdict and operand.
-type Entry = extern "C" fn(*mut c_void, *mut u8, u32) -> u64;
+/// What host code is called as: frame, packet, the packet's length, and where lookups begin to verdict and operand.
+type Entry = extern "C" fn(*mut c_void, *mut u8, u32, *const Root) -> u64;
 
 impl Jit {
     /// A compiler for this host.
@@ -309,7 +314,9 @@ impl Compiler {
     ) -> Result<(), Unsupported> {
         self.context.clear();
         let mut signature = Signature::new(CallConv::SystemV);
-        signature.params.extend([I64, I64, I32].map(AbiParam::new));
+        signature
+            .params
+            .extend([I64, I64, I32, I64].map(AbiParam::new));
         signature.returns.push(AbiParam::new(I64));
         self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builders);

@@ -371,7 +371,10 @@ impl Instance {
         budget: Budget,
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
-        let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);
+        let (parts, work) = (
+            (&self.loaded, &mut self.bound, &mut self.state),
+            &mut self.work,
+        );
         run_fast(parts, work, index, (view, context, carried), budget)
     }
 
@@ -389,7 +392,7 @@ impl Instance {
         trace: impl FnMut(&mut Step<'_>),
     ) -> Result<Outcome, Fault> {
         let view = packet.view(self.loaded.window());
-        let parts = (&self.loaded, &self.bound, &mut self.state);
+        let parts = (&self.loaded, &mut self.bound, &mut self.state);
         run_view(parts, index, (view, context, carried), budget, trace)
     }
 
@@ -414,7 +417,7 @@ impl Instance {
                 && let Some(start) = native.start_of(role, budget)
                 && start.takes(place.1, carried.len())
             {
-                let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
+                let (loaded, on) = (&self.loaded, (&mut self.bound, &mut self.state));
                 return native.run_in_place(loaded, on, start, (frame, place), context, carried);
             }
             std::hint::cold_path();
@@ -424,8 +427,8 @@ impl Instance {
 
     /// What runs need beside the program.
     #[cfg(feature = "jit")]
-    pub(crate) fn run_parts(&mut self) -> (&Bound, &mut Home) {
-        (&self.bound, &mut self.state)
+    pub(crate) fn run_parts(&mut self) -> (&mut Bound, &mut Home) {
+        (&mut self.bound, &mut self.state)
     }
 
     /// The same where a packet or its buffer is short, or the entry does not run for the packet, or is interpreted.
@@ -444,19 +447,22 @@ impl Instance {
             && start.admits(frame.len(), carried.len())
             && native.open(frame)
         {
-            let (loaded, on) = (&self.loaded, (&self.bound, &mut self.state));
+            let (loaded, on) = (&self.loaded, (&mut self.bound, &mut self.state));
             let place = frame.start();
             return native.run_in_place(loaded, on, start, (frame, place), context, carried);
         }
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);
-        let (parts, work) = ((&self.loaded, &self.bound, &mut self.state), &mut self.work);
+        let (parts, work) = (
+            (&self.loaded, &mut self.bound, &mut self.state),
+            &mut self.work,
+        );
         run_fast(parts, work, index, (view, context, carried), budget)
     }
 }
 
 /// A program, where its resources are, and the state.
-pub(crate) type Parts<'a> = (&'a Loaded, &'a Bound, &'a mut Home);
+pub(crate) type Parts<'a> = (&'a Loaded, &'a mut Bound, &'a mut Home);
 
 /// Runs host code where there is some, or flat code: without the checks that the proof made, where the
 /// budget is enough.

@@ -16,11 +16,13 @@ use nfl_abi::host::{self, Arg, Call, Host, Memory, Return};
 use nfl_abi::image::{Import, Resource};
 
 use crate::flow::{FLOW_KEY_BYTES, FlowKey, FlowTuple, Flows, flow_of, network_offset};
+#[cfg(feature = "jit")]
+use crate::jit::Roots;
 use crate::outcome::{Done, Effects, Mirror};
 use crate::packet::Context;
 use crate::state::State;
 #[cfg(feature = "jit")]
-use crate::tables::{Aged, KeyedCounters, Lpm, Now, Sought};
+use crate::tables::{Aged, KeyedCounters, Now, Sought};
 use crate::tables::{Filled, Store};
 
 /// The imports of an image, with the places of its resources in one state.
@@ -30,6 +32,8 @@ pub struct Bound {
     /// The places of the resources alone, for those who need nothing else: [`NOWHERE`] where there is none.
     #[cfg(feature = "jit")]
     places: Vec<u32>,
+    #[cfg(feature = "jit")]
+    roots: Roots,
 }
 
 /// No place in a state.
@@ -46,8 +50,17 @@ impl Bound {
         Bound {
             #[cfg(feature = "jit")]
             places: slots.iter().map(Slot::place).collect(),
+            #[cfg(feature = "jit")]
+            roots: Roots::new(slots.len()),
             slots,
         }
+    }
+
+    /// Finds where lookups begin, unless nothing of that has changed since the run before.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn follow(&mut self, state: &State) {
+        self.roots.follow(&self.places, &state.stores);
     }
 }
 
@@ -233,6 +246,17 @@ impl<'a> Services<'a> {
         context: &'a Context,
     ) -> Services<'a> {
         state.begin(context.clock_ns);
+        Services::begun(bound, state, layer, context)
+    }
+
+    /// The same for a run that has begun.
+    #[inline(always)]
+    pub(crate) fn begun(
+        bound: &'a Bound,
+        state: &'a mut State,
+        layer: Layer,
+        context: &'a Context,
+    ) -> Services<'a> {
         Services {
             bound,
             state,
@@ -267,39 +291,20 @@ impl<'a> Services<'a> {
         Some(self.state.stores[store].value(at))
     }
 
-    /// The table of exact keys behind an import, if only controllers fill it.
+    /// Where lookups begin that host code asks for.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn filled(&self, import: usize) -> Option<&Aged> {
-        match self.store(import)? {
-            Store::Filled(filled) => match &**filled {
-                Filled::Exact(table) => Some(table),
-                _ => None,
-            },
-            _ => None,
-        }
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.bound.roots
     }
 
-    /// The same if packets fill it too, and the time.
+    /// A table of exact keys that packets fill, and the time.
     #[cfg(feature = "jit")]
     #[inline(always)]
     pub(crate) fn aged(&mut self, import: usize) -> Option<(&mut Aged, Now)> {
         let now = self.state.now();
         match self.store_mut(import)? {
             Store::Exact(table) => Some((table, now)),
-            _ => None,
-        }
-    }
-
-    /// The prefixes behind an import.
-    #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(crate) fn routes(&self, import: usize) -> Option<&Lpm> {
-        match self.store(import)? {
-            Store::Filled(filled) => match &**filled {
-                Filled::Lpm(lpm) => Some(lpm),
-                _ => None,
-            },
             _ => None,
         }
     }
@@ -393,7 +398,7 @@ impl<'a> Services<'a> {
     #[inline(always)]
     fn store_mut(&mut self, import: usize) -> Option<&mut Store> {
         let &place = self.bound.places.get(import)?;
-        self.state.stores.get_mut(place as usize)
+        self.state.stores.in_run(place as usize)
     }
 
     #[inline]
@@ -407,7 +412,7 @@ impl<'a> Services<'a> {
             }
             false => key,
         };
-        let at = match &mut self.state.stores[store] {
+        let at = match self.state.stores.in_run(store)? {
             Store::Exact(table) => table.find(key, now),
             Store::Filled(filled) => match &**filled {
                 Filled::Exact(table) => table.seek(key, now.ns),
@@ -475,7 +480,10 @@ impl<'a> Services<'a> {
             }
             false => (&block[..], true),
         };
-        match (slot.op, &mut self.state.stores[at]) {
+        let Some(store) = self.state.stores.in_run(at) else {
+            return Return::Fault;
+        };
+        match (slot.op, store) {
             (Op::Count, Store::Counters(counters)) => {
                 counters.count(word, packet_bytes);
                 nothing()

@@ -10,6 +10,7 @@ mod error;
 mod home;
 mod restore;
 mod saved;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,9 @@ pub use error::StateError;
 pub(crate) use home::Home;
 pub use home::StateGuard;
 pub(crate) use saved::Input;
+#[cfg(feature = "jit")]
+pub(crate) use stores::Stamp;
+pub(crate) use stores::Stores;
 
 /// Reports that a state keeps at most, and log lines.
 pub const TOLD_MAX: usize = 65_536;
@@ -56,7 +60,7 @@ pub struct State {
     clock_ns: u64,
     random: u64,
     declared: Vec<Resource>,
-    pub(crate) stores: Vec<Store>,
+    pub(crate) stores: Stores,
     by_name: BTreeMap<String, usize>,
     reports: Vec<Reported>,
     logs: Vec<Logged>,
@@ -222,8 +226,10 @@ impl State {
         if self.run.unsettled {
             self.settle();
         }
-        let news = self.run.reader.as_mut().and_then(Reader::news);
-        for (store, table) in self.stores.iter_mut().zip(news.unwrap_or_default()) {
+        let Some(news) = self.run.reader.as_mut().and_then(Reader::news) else {
+            return;
+        };
+        for (store, table) in self.stores.iter_mut().zip(news) {
             if let (Store::Filled(old), Some(new)) = (store, table)
                 && !Arc::ptr_eq(old, new)
             {
@@ -236,7 +242,7 @@ impl State {
     #[cold]
     fn settle(&mut self) {
         self.run.unsettled = false;
-        for store in &mut self.stores {
+        for store in self.stores.iter_mut() {
             // Making one that others share one's own would copy it.
             if store.filled().is_some_and(|table| !table.is_settled())
                 && let Some(table) = store.filled_mut()

@@ -124,7 +124,8 @@ impl<'a, 'p> Frame<'a, 'p> {
     pub(super) fn call(&mut self, function: Entry, context: *const u8) -> u64 {
         self.context = context;
         let (packet, len) = (self.packet, self.len);
-        function((&raw mut *self).cast(), packet, len)
+        let roots = self.services.roots().start();
+        function((&raw mut *self).cast(), packet, len, roots)
     }
 
     /// The same for a function that reads the context as the machine lays it out.

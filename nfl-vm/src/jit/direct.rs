@@ -6,10 +6,11 @@
 //! fail, and a panic in one answers 0 and makes the run a fault when it ends.
 
 use std::ffi::c_void;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use nfl_abi::hash::crc32c;
 use nfl_abi::host::{Answer, Arg, Call};
 use nfl_abi::image::{Resource, ResourceKind};
@@ -20,8 +21,9 @@ use nfl_verify::{Holds, Region};
 use super::Unsupported;
 use super::call::{Frame, REFUSED};
 use super::facts::Line;
+use super::roots::Root;
 use super::translate::Translator;
-use crate::tables::{Sought, Words};
+use crate::tables::{Aged, Lpm, Sought, Words};
 
 /// A function that takes the bytes of a block.
 type OnBlock = extern "C" fn(*mut c_void, u32, *const u8, u32) -> u64;
@@ -32,12 +34,19 @@ type OnWord = extern "C" fn(*mut c_void, u32, u64) -> u64;
 /// A function that takes at most sixteen.
 type OnWords = extern "C" fn(*mut c_void, u32, u64, u64) -> u64;
 
+/// The same for a table that only a controller fills, which stands there.
+type OnWordAt = extern "C" fn(*mut c_void, *const Root, u64) -> u64;
+/// The same for sixteen bytes.
+type OnWordsAt = extern "C" fn(*mut c_void, *const Root, u64, u64) -> u64;
+
 /// How a service is reached.
 enum Way {
     Block(OnBlock, u16),
     Number(OnNumber),
     /// The number of bytes decides which.
     Words(OnWord, OnWords, u16),
+    /// The same.
+    Rooted(OnWordAt, OnWordsAt, u16),
 }
 
 /// Bytes of a word, and of two.
@@ -54,15 +63,15 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
             &[Arg::Block(bytes)],
             Answer::Value(_),
         ) => match kind {
-            Some(ResourceKind::Table) if in_words(bytes) => Way::Words(find_one, find_two, bytes),
+            Some(ResourceKind::Table) if in_words(bytes) => Way::Rooted(find_one, find_two, bytes),
             Some(ResourceKind::FlowTable) if in_words(bytes) => {
                 Way::Words(find_aged_one, find_aged_two, bytes)
             }
-            Some(ResourceKind::Lpm) if bytes == 4 => Way::Words(route, find_two, bytes),
+            Some(ResourceKind::Lpm) if bytes == 4 => Way::Rooted(route, find_two, bytes),
             _ => Way::Block(find, bytes),
         },
         ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => match kind {
-            Some(ResourceKind::Set) if in_words(bytes) => Way::Words(has_one, has_two, bytes),
+            Some(ResourceKind::Set) if in_words(bytes) => Way::Rooted(has_one, has_two, bytes),
             Some(ResourceKind::FlowSet) if in_words(bytes) => {
                 Way::Words(has_aged_one, has_aged_two, bytes)
             }
@@ -112,25 +121,25 @@ extern "C" fn find(frame: *mut c_void, slot: u32, key: *const u8, bytes: u32) ->
 
 /// Functions that take the words of a key in registers, and hand them on as one key.
 macro_rules! on_words {
-    ($($one:ident $two:ident: $all:ident;)*) => {
+    ($($one:ident $two:ident: $all:ident of $of:ty;)*) => {
         $(
-            extern "C" fn $one(frame: *mut c_void, slot: u32, key: u64) -> u64 {
-                $all(frame, slot, Words([key]))
+            extern "C" fn $one(frame: *mut c_void, of: $of, key: u64) -> u64 {
+                $all(frame, of, Words([key]))
             }
 
-            extern "C" fn $two(frame: *mut c_void, slot: u32, first: u64, second: u64) -> u64 {
-                $all(frame, slot, Words([first, second]))
+            extern "C" fn $two(frame: *mut c_void, of: $of, first: u64, second: u64) -> u64 {
+                $all(frame, of, Words([first, second]))
             }
         )*
     };
 }
 
 on_words! {
-    find_one find_two: find_words;
-    find_aged_one find_aged_two: find_aged;
-    has_one has_two: has_words;
-    has_aged_one has_aged_two: has_aged;
-    count_one count_two: count_words;
+    find_one find_two: find_words of *const Root;
+    find_aged_one find_aged_two: find_aged of u32;
+    has_one has_two: has_words of *const Root;
+    has_aged_one has_aged_two: has_aged of u32;
+    count_one count_two: count_words of u32;
 }
 
 /// What a function here answers, which does at once what nearly always is enough, and the whole in `fully`.
@@ -149,20 +158,45 @@ fn at_once(
     if seen { answer } else { fully() }
 }
 
+/// The table of exact keys that a lookup begins at.
+///
+/// # Safety
+///
+/// Host code hands this on, and the answer is gone when it goes on.
 #[inline(always)]
-fn find_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    let glance = |frame: &mut Frame<'_, '_>| {
-        let table = frame.services.filled(slot as usize)?;
+unsafe fn exact<'t>(root: *const Root) -> Option<&'t Aged> {
+    // SAFETY: there is a root for each import, host code was called with the first, and nothing edits the stores during a run,
+    // since its services have them alone.
+    unsafe { (*root).exact() }
+}
+
+/// The prefixes that a lookup begins at.
+///
+/// # Safety
+///
+/// As of [`exact`].
+#[inline(always)]
+unsafe fn prefixes<'t>(root: *const Root) -> Option<&'t Lpm> {
+    // SAFETY: as above.
+    unsafe { (*root).lpm() }
+}
+
+#[inline(always)]
+fn find_words(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
+    let glance = |_: &mut Frame<'_, '_>| {
+        // SAFETY: host code calls this with a root.
+        let table = unsafe { exact(root) }?;
         table.glance(key).map(found)
     };
-    at_once(frame, glance, || find_fully(frame, slot, key))
+    at_once(frame, glance, || find_fully(frame, root, key))
 }
 
 #[cold]
 #[inline(never)]
-fn find_fully(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    within(frame, |frame| {
-        let table = frame.services.filled(slot as usize);
+fn find_fully(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
+    within(frame, |_| {
+        // SAFETY: host code calls this with a root.
+        let table = unsafe { exact(root) };
         found(table.and_then(|table| table.lookup(key)))
     })
 }
@@ -177,19 +211,21 @@ fn find_aged(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
     })
 }
 
-extern "C" fn route(frame: *mut c_void, slot: u32, address: u64) -> u64 {
+extern "C" fn route(frame: *mut c_void, root: *const Root, address: u64) -> u64 {
     let key = (address as u32).to_le_bytes();
-    let glance = |frame: &mut Frame<'_, '_>| {
-        let routes = frame.services.routes(slot as usize)?;
+    let glance = |_: &mut Frame<'_, '_>| {
+        // SAFETY: host code calls this with a root.
+        let routes = unsafe { prefixes(root) }?;
         routes.glance(key).map(found)
     };
-    at_once(frame, glance, || route_fully(frame, slot, key))
+    at_once(frame, glance, || route_fully(frame, root, key))
 }
 
 #[inline(never)]
-fn route_fully(frame: *mut c_void, slot: u32, address: [u8; 4]) -> u64 {
-    within(frame, |frame| {
-        let routes = frame.services.routes(slot as usize);
+fn route_fully(frame: *mut c_void, root: *const Root, address: [u8; 4]) -> u64 {
+    within(frame, |_| {
+        // SAFETY: host code calls this with a root.
+        let routes = unsafe { prefixes(root) };
         found(routes.and_then(|routes| routes.get(&address)))
     })
 }
@@ -201,12 +237,13 @@ fn found(value: Option<&[u8]>) -> u64 {
 }
 
 #[inline(always)]
-fn has_words(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
-    let glance = |frame: &mut Frame<'_, '_>| {
-        let table = frame.services.filled(slot as usize)?;
+fn has_words(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
+    let glance = |_: &mut Frame<'_, '_>| {
+        // SAFETY: host code calls this with a root.
+        let table = unsafe { exact(root) }?;
         table.glance(key).map(|value| value.is_some().into())
     };
-    let fully = || u64::from(find_fully(frame, slot, key) != 0);
+    let fully = || u64::from(find_fully(frame, root, key) != 0);
     at_once(frame, glance, fully)
 }
 
@@ -316,40 +353,56 @@ impl Translator<'_, '_> {
         let Some(way) = way(call, resource) else {
             return Ok(None);
         };
-        let slot = self.b.ins().iconst(I32, slot as i64);
+        let of = match way {
+            Way::Rooted(..) => {
+                let before = (slot * size_of::<Root>()) as i64;
+                (I64, self.b.ins().iadd_imm_s(self.roots, before))
+            }
+            _ => (I32, self.b.ins().iconst(I32, slot as i64)),
+        };
         Ok(Some(match way {
             Way::Block(function, bytes) => {
                 let key = self.block_at(line, call)?;
                 let bytes = self.b.ins().iconst(I32, i64::from(bytes));
-                let signature = self.signature(&[I64, I32, I64, I32]);
-                self.call_host(
-                    signature,
-                    function as usize,
-                    &[self.frame, slot, key, bytes],
-                )
+                self.ask_at(function as usize, &[of, (I64, key), (I32, bytes)])
             }
-            Way::Words(function, _, bytes) if bytes <= WORD => {
-                let word = self.word(line, bytes, 0)?;
-                let signature = self.signature(&[I64, I32, I64]);
-                self.call_host(signature, function as usize, &[self.frame, slot, word])
+            Way::Words(one, two, bytes) => {
+                self.ask_words(line, (one as usize, two as usize), of, bytes)?
             }
-            Way::Words(_, function, bytes) => {
-                let first = self.word(line, WORD, 0)?;
-                let second = self.word(line, bytes - WORD, 2)?;
-                let signature = self.signature(&[I64, I32, I64, I64]);
-                self.call_host(
-                    signature,
-                    function as usize,
-                    &[self.frame, slot, first, second],
-                )
+            Way::Rooted(one, two, bytes) => {
+                self.ask_words(line, (one as usize, two as usize), of, bytes)?
             }
             Way::Number(function) => {
                 let holds = self.facts.words[&line.pc][0];
                 let number = self.number(line, Reg::A0, holds)?;
-                let signature = self.signature(&[I64, I32, I32]);
-                self.call_host(signature, function as usize, &[self.frame, slot, number])
+                self.ask_at(function as usize, &[of, (I32, number)])
             }
         }))
+    }
+
+    /// Calls the function for a key of so many bytes in one word, or the one for two.
+    fn ask_words(
+        &mut self,
+        line: &Line,
+        (one, two): (usize, usize),
+        of: (Type, Value),
+        bytes: u16,
+    ) -> Result<Value, Unsupported> {
+        let first = (I64, self.word(line, bytes.min(WORD), 0)?);
+        if bytes <= WORD {
+            return Ok(self.ask_at(one, &[of, first]));
+        }
+        let second = (I64, self.word(line, bytes - WORD, 2)?);
+        Ok(self.ask_at(two, &[of, first, second]))
+    }
+
+    /// Calls a function here with the frame and these arguments.
+    fn ask_at(&mut self, function: usize, args: &[(Type, Value)]) -> Value {
+        let (types, values): (Vec<Type>, Vec<Value>) = iter::once((I64, self.frame))
+            .chain(args.iter().copied())
+            .unzip();
+        let signature = self.signature(&types);
+        self.call_host(signature, function, &values)
     }
 
     /// So many bytes of a block in registers, from this argument on, with zeros above.

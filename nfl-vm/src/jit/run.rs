@@ -118,7 +118,7 @@ impl Native {
             self.constants.as_ptr(),
         );
         let function = start.function;
-        let words = function(frame.as_mut_ptr().cast(), packet, len as u32);
+        let words = function(frame.as_mut_ptr().cast(), packet, len as u32, ptr::null());
         self.decided(loaded, words, || Frame::finished_at(&frame))
     }
 
@@ -152,7 +152,7 @@ impl Native {
     pub(crate) fn run_in_place(
         &self,
         loaded: &Loaded,
-        (bound, state): (&Bound, &mut Home),
+        (bound, state): (&mut Bound, &mut Home),
         start: &Start,
         (frame, place): (&mut packet::Frame<'_>, Place),
         context: &Context,
@@ -205,13 +205,15 @@ impl Native {
     #[inline(always)]
     fn run_on(
         &self,
-        (loaded, bound, state): (&Loaded, &Bound, &mut State),
+        (loaded, bound, state): (&Loaded, &mut Bound, &mut State),
         start: &Start,
         (held, place): (Held<'_, '_>, Place),
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        let services = Services::new(bound, state, start.layer, context);
+        state.begin(context.clock_ns);
+        bound.follow(state);
+        let services = Services::begun(bound, state, start.layer, context);
         let mut frame = Frame::new(self, services, (held, place), carried.as_mut_ptr());
         let words = match start.context_in_bytes {
             true => {

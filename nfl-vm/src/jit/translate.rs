@@ -43,6 +43,8 @@ pub(super) struct Translator<'a, 'f> {
     pub(super) facts: &'a Facts,
     pub(super) calls: &'a [Call],
     pub(super) frame: Value,
+    /// Where lookups begin, by the slots of imports.
+    pub(super) roots: Value,
     numbers: [Option<Variable>; PLACES],
     addresses: [Option<Variable>; PLACES],
     blocks: BTreeMap<u32, Block>,
@@ -60,7 +62,7 @@ pub(super) struct Translator<'a, 'f> {
     stopped: Option<Block>,
 }
 
-/// Builds the function of an entry. Its arguments are the frame, the packet and the packet's length.
+/// Builds the function of an entry. Its arguments are the frame, the packet, the packet's length, and where lookups begin.
 pub(super) fn entry(
     mut builder: FunctionBuilder<'_>,
     image: &Image,
@@ -73,7 +75,7 @@ pub(super) fn entry(
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
     builder.seal_block(start);
-    let &[frame, packet, len] = builder.block_params(start) else {
+    let &[frame, packet, len, roots] = builder.block_params(start) else {
         return Err(Unsupported::Compiler(
             "the function has other arguments".into(),
         ));
@@ -94,6 +96,7 @@ pub(super) fn entry(
         facts,
         calls,
         frame,
+        roots,
         numbers: [None; PLACES],
         addresses: [None; PLACES],
         blocks: BTreeMap::new(),

@@ -79,7 +79,7 @@ impl State {
         out.push(VERSION);
         out.extend_from_slice(&self.clock_ns.to_le_bytes());
         out.extend_from_slice(&self.random.to_le_bytes());
-        for (resource, store) in self.declared.iter().zip(&self.stores) {
+        for (resource, store) in self.declared.iter().zip(self.stores.iter()) {
             // A name of a manifest has at most so many bytes.
             let name = resource.name.as_bytes();
             out.extend_from_slice(&(name.len() as u32).to_le_bytes());

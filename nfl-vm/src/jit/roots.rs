@@ -1,0 +1,103 @@
+//! Where lookups of host code begin: the tables behind the imports of an image, found once and not for each packet.
+//!
+//! In: the places of the image's resources in a state, and the stores of the state. Out: for each import the table that only a
+//! controller fills. Guaranteed: what is found is what the stores have, as long as they are not edited: each run asks first
+//! whether they were, by their stamp.
+
+use std::ptr;
+
+use crate::state::{Stamp, Stores};
+use crate::tables::{Aged, Filled, Lpm};
+
+/// The tables behind the imports of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    tables: Vec<Root>,
+    /// That of the stores that have them.
+    stamp: Stamp,
+}
+
+/// A table, or none that lookups begin at.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Root {
+    Nothing,
+    Exact(*const Aged),
+    Lpm(*const Lpm),
+}
+
+// SAFETY: the addresses are followed in runs alone, each of which has the stores whose stamp was found here; threads share what
+// stands there in any case.
+unsafe impl Send for Roots {}
+
+// SAFETY: as above.
+unsafe impl Sync for Roots {}
+
+impl Roots {
+    /// Those of so many imports, to be found.
+    pub(crate) fn new(imports: usize) -> Roots {
+        Roots {
+            tables: Vec::with_capacity(imports),
+            stamp: Stamp::NONE,
+        }
+    }
+
+    /// Finds the tables at these places, if the stores are not those of the time before, or were edited since.
+    #[inline(always)]
+    pub(crate) fn follow(&mut self, places: &[u32], stores: &Stores) {
+        if self.stamp != stores.stamp() {
+            self.find(places, stores);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find(&mut self, places: &[u32], stores: &Stores) {
+        let table = |&place: &u32| {
+            let store = stores.get(place as usize);
+            match store.and_then(|store| store.filled()) {
+                Some(Filled::Exact(table)) => Root::Exact(ptr::from_ref(table)),
+                Some(Filled::Lpm(table)) => Root::Lpm(ptr::from_ref(table)),
+                _ => Root::Nothing,
+            }
+        };
+        self.tables.clear();
+        self.tables.extend(places.iter().map(table));
+        self.stamp = stores.stamp();
+    }
+
+    /// The first of them.
+    #[inline(always)]
+    pub(super) fn start(&self) -> *const Root {
+        self.tables.as_ptr()
+    }
+}
+
+impl Root {
+    /// The table of exact keys that it is.
+    ///
+    /// # Safety
+    ///
+    /// The stores were [followed](Roots::follow), and are not edited while the answer is in use.
+    #[inline(always)]
+    pub(super) unsafe fn exact<'t>(self) -> Option<&'t Aged> {
+        match self {
+            // SAFETY: the table stands there, on the heap, since the stores share it and were not edited; who shares it reads it too.
+            Root::Exact(table) => Some(unsafe { &*table }),
+            _ => None,
+        }
+    }
+
+    /// The prefixes that it is.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Root::exact`].
+    #[inline(always)]
+    pub(super) unsafe fn lpm<'t>(self) -> Option<&'t Lpm> {
+        match self {
+            // SAFETY: as above.
+            Root::Lpm(table) => Some(unsafe { &*table }),
+            _ => None,
+        }
+    }
+}
