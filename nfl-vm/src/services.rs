@@ -309,25 +309,23 @@ impl<'a> Services<'a> {
         }
     }
 
-    /// The counters by key behind an import.
+    /// The counters by key at a place.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn counters(&mut self, import: usize) -> Option<&mut KeyedCounters> {
-        match self.store_mut(import)? {
+    pub(crate) fn counters(&mut self, place: u32) -> Option<&mut KeyedCounters> {
+        match self.state.stores.in_run(place as usize)? {
             Store::KeyedCounters(counters) => Some(counters),
             _ => None,
         }
     }
 
-    /// Counts a packet of so many bytes by a key that was counted before; answers whether it was.
+    /// Counts a packet of so many bytes there by a key that was counted before; answers whether it was.
     #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn count_known(&mut self, import: usize, key: impl Sought, bytes: u32) -> bool {
+    pub(crate) fn count_known(&mut self, place: u32, key: impl Sought, bytes: u32) -> bool {
         let now = self.state.now();
-        match self.store_mut(import) {
-            Some(Store::KeyedCounters(counters)) => counters.count_known(key, bytes, now),
-            _ => false,
-        }
+        let counters = self.counters(place);
+        counters.is_some_and(|counters| counters.count_known(key, bytes, now))
     }
 
     /// Whether a set, or a flow table without values, has a key.

@@ -34,7 +34,7 @@ type OnWord = extern "C" fn(*mut c_void, u32, u64) -> u64;
 /// A function that takes at most sixteen.
 type OnWords = extern "C" fn(*mut c_void, u32, u64, u64) -> u64;
 
-/// The same for a table that only a controller fills, which stands there.
+/// The same for what begins at a root.
 type OnWordAt = extern "C" fn(*mut c_void, *const Root, u64) -> u64;
 /// The same for sixteen bytes.
 type OnWordsAt = extern "C" fn(*mut c_void, *const Root, u64, u64) -> u64;
@@ -45,7 +45,7 @@ enum Way {
     Number(OnNumber),
     /// The number of bytes decides which.
     Words(OnWord, OnWords, u16),
-    /// The same.
+    /// The same, of what begins at a root.
     Rooted(OnWordAt, OnWordsAt, u16),
 }
 
@@ -79,7 +79,7 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
         },
         ("hash.crc32c", &[Arg::Block(bytes)], _) => Way::Block(hash, bytes),
         ("counter.count", &[Arg::Block(bytes)], _) => match in_words(bytes) {
-            true => Way::Words(count_one, count_two, bytes),
+            true => Way::Rooted(count_one, count_two, bytes),
             false => Way::Block(count_key, bytes),
         },
         ("counter.count", &[Arg::Word], _) => Way::Number(count),
@@ -139,7 +139,7 @@ on_words! {
     find_aged_one find_aged_two: find_aged of u32;
     has_one has_two: has_words of *const Root;
     has_aged_one has_aged_two: has_aged of u32;
-    count_one count_two: count_words of u32;
+    count_one count_two: count_words of *const Root;
 }
 
 /// What a function here answers, which does at once what nearly always is enough, and the whole in `fully`.
@@ -296,32 +296,47 @@ extern "C" fn count_key(frame: *mut c_void, slot: u32, key: *const u8, bytes: u3
     })
 }
 
+/// The place of the counters by key that a call begins at.
+///
+/// # Safety
+///
+/// Host code hands this on.
 #[inline(always)]
-fn count_words<const N: usize>(frame: *mut c_void, slot: u32, key: Words<N>) -> u64 {
+unsafe fn counters(root: *const Root) -> Option<u32> {
+    // SAFETY: there is a root for each import, and host code was called with the first.
+    unsafe { (*root).counters() }
+}
+
+#[inline(always)]
+fn count_words<const N: usize>(frame: *mut c_void, root: *const Root, key: Words<N>) -> u64 {
     let glance = |frame: &mut Frame<'_, '_>| {
-        let counters = frame.services.counters(slot as usize)?;
+        // SAFETY: host code calls this with a root.
+        let place = unsafe { counters(root) }?;
+        let counters = frame.services.counters(place)?;
         counters.glance(key, frame.len).then_some(0)
     };
-    at_once(frame, glance, || count_fully(frame, slot, key))
+    at_once(frame, glance, || count_fully(frame, root, key))
 }
 
 #[inline(never)]
-fn count_fully<const N: usize>(frame: *mut c_void, slot: u32, key: Words<N>) -> u64 {
+fn count_fully<const N: usize>(frame: *mut c_void, root: *const Root, key: Words<N>) -> u64 {
     within(frame, |frame| {
-        if !frame.services.count_known(slot as usize, key, frame.len) {
-            count_new(frame, slot, &key.0.map(u64::to_le_bytes));
+        // SAFETY: host code calls this with a root.
+        let place = unsafe { counters(root) };
+        if !place.is_some_and(|place| frame.services.count_known(place, key, frame.len)) {
+            count_new(frame, root, &key.0.map(u64::to_le_bytes));
         }
         0
     })
 }
 
 #[cold]
-fn count_new(frame: &mut Frame<'_, '_>, slot: u32, words: &[[u8; 8]]) {
-    let call = frame.native.calls.get(slot as usize);
-    if let Some(&[Arg::Block(bytes)]) = call.map(Call::args)
+fn count_new(frame: &mut Frame<'_, '_>, root: *const Root, words: &[[u8; 8]]) {
+    let import = frame.services.roots().import(root);
+    if let Some(&[Arg::Block(bytes)]) = frame.native.calls.get(import).map(Call::args)
         && let Some(key) = words.as_flattened().get(..bytes.into())
     {
-        frame.services.count_key(slot as usize, key, frame.len);
+        frame.services.count_key(import, key, frame.len);
     }
 }
 

@@ -1,13 +1,13 @@
 //! Where lookups of host code begin: the tables behind the imports of an image, found once and not for each packet.
 //!
 //! In: the places of the image's resources in a state, and the stores of the state. Out: for each import the table that only a
-//! controller fills. Guaranteed: what is found is what the stores have, as long as they are not edited: each run asks first
+//! controller fills, or the place of counters by key. Guaranteed: what is found is what the stores have, as long as they are not edited: each run asks first
 //! whether they were, by their stamp.
 
 use std::ptr;
 
 use crate::state::{Stamp, Stores};
-use crate::tables::{Aged, Filled, Lpm};
+use crate::tables::{Aged, Filled, Lpm, Store};
 
 /// The tables behind the imports of an image.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(super) enum Root {
     Nothing,
     Exact(*const Aged),
     Lpm(*const Lpm),
+    /// Counters by key, which packets write: their place among the stores.
+    Counters(u32),
 }
 
 // SAFETY: the addresses are followed in runs alone, each of which has the stores whose stamp was found here; threads share what
@@ -52,13 +54,14 @@ impl Roots {
     #[cold]
     #[inline(never)]
     fn find(&mut self, places: &[u32], stores: &Stores) {
-        let table = |&place: &u32| {
-            let store = stores.get(place as usize);
-            match store.and_then(|store| store.filled()) {
-                Some(Filled::Exact(table)) => Root::Exact(ptr::from_ref(table)),
-                Some(Filled::Lpm(table)) => Root::Lpm(ptr::from_ref(table)),
+        let table = |&place: &u32| match stores.get(place as usize) {
+            Some(Store::KeyedCounters(_)) => Root::Counters(place),
+            Some(Store::Filled(filled)) => match &**filled {
+                Filled::Exact(table) => Root::Exact(ptr::from_ref(table)),
+                Filled::Lpm(table) => Root::Lpm(ptr::from_ref(table)),
                 _ => Root::Nothing,
-            }
+            },
+            _ => Root::Nothing,
         };
         self.tables.clear();
         self.tables.extend(places.iter().map(table));
@@ -69,6 +72,11 @@ impl Roots {
     #[inline(always)]
     pub(super) fn start(&self) -> *const Root {
         self.tables.as_ptr()
+    }
+
+    /// The import that one of them is of.
+    pub(super) fn import(&self, root: *const Root) -> usize {
+        (root.addr() - self.start().addr()) / size_of::<Root>()
     }
 }
 
@@ -97,6 +105,15 @@ impl Root {
         match self {
             // SAFETY: as above.
             Root::Lpm(table) => Some(unsafe { &*table }),
+            _ => None,
+        }
+    }
+
+    /// The place of the counters by key that it is.
+    #[inline(always)]
+    pub(super) fn counters(self) -> Option<u32> {
+        match self {
+            Root::Counters(place) => Some(place),
             _ => None,
         }
     }
