@@ -39,14 +39,14 @@ impl Roots {
     pub(crate) fn new(imports: usize) -> Roots {
         Roots {
             tables: Vec::with_capacity(imports),
-            stamp: Stamp::NONE,
+            stamp: Stamp::default(),
         }
     }
 
     /// Finds the tables at these places, if the stores are not those of the time before, or were edited since.
     #[inline(always)]
     pub(crate) fn follow(&mut self, places: &[u32], stores: &Stores) {
-        if self.stamp != stores.stamp() {
+        if self.stamp != *stores.stamp() {
             self.find(places, stores);
         }
     }
@@ -65,7 +65,7 @@ impl Roots {
         };
         self.tables.clear();
         self.tables.extend(places.iter().map(table));
-        self.stamp = stores.stamp();
+        self.stamp = stores.stamp().clone();
     }
 
     /// The first of them.

@@ -1,32 +1,38 @@
 //! The stores of a state, and a stamp that tells whether they are where they were.
 //!
 //! In: stores that are added, edited and replaced. Out: the same, and a [`Stamp`]. Guaranteed: while the stamp of some stores is
-//! the same they are the same stores, and each table that only the controller fills stands where it stood; no two stamps that
-//! differ in this are equal, not even those of two states.
+//! the same they are the same stores, and each table that only the controller fills stands where it stood; a stamp that someone
+//! keeps is never that of other stores, not even of another state.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 
 use crate::tables::Store;
 
-/// What changes with each edit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Stamp(u64);
+/// What changes with each edit: a place in memory, which is nobody else's as long as someone keeps the stamp.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Stamp(Arc<()>);
+
+impl PartialEq for Stamp {
+    #[inline]
+    fn eq(&self, other: &Stamp) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Stamp {}
 
 impl Stamp {
-    /// One that no stores have.
-    #[cfg(feature = "jit")]
-    pub(crate) const NONE: Stamp = Stamp(0);
-
-    /// One that nobody had.
-    fn new() -> Stamp {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Stamp(NEXT.fetch_add(1, Relaxed))
+    /// Is another one from now on than anyone has kept.
+    fn renew(&mut self) {
+        if Arc::get_mut(&mut self.0).is_none() {
+            *self = Stamp::default();
+        }
     }
 }
 
 /// Stores by their places. Whoever gets them to be changed, changes the stamp.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Stores {
     all: Vec<Store>,
     stamp: Stamp,
@@ -36,8 +42,8 @@ impl Stores {
     /// The stamp.
     #[cfg(feature = "jit")]
     #[inline]
-    pub(crate) fn stamp(&self) -> Stamp {
-        self.stamp
+    pub(crate) fn stamp(&self) -> &Stamp {
+        &self.stamp
     }
 
     /// A store, for a run that writes what packets write, and replaces neither it nor its table.
@@ -47,20 +53,11 @@ impl Stores {
     }
 }
 
-impl Default for Stores {
-    fn default() -> Stores {
-        Stores {
-            all: Vec::new(),
-            stamp: Stamp::new(),
-        }
-    }
-}
-
 impl Clone for Stores {
     fn clone(&self) -> Stores {
         Stores {
             all: self.all.clone(),
-            stamp: Stamp::new(),
+            stamp: Stamp::default(),
         }
     }
 }
@@ -84,7 +81,7 @@ impl Deref for Stores {
 
 impl DerefMut for Stores {
     fn deref_mut(&mut self) -> &mut Vec<Store> {
-        self.stamp = Stamp::new();
+        self.stamp.renew();
         &mut self.all
     }
 }
