@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::place;
 use crate::place::Place;
@@ -55,13 +55,17 @@ fn unfolded(reply: &[u8]) -> String {
     String::from_utf8(text).expect("text")
 }
 
-fn debug(place: &Place, more: &[&str]) -> Child {
+fn command(place: &Place, more: &[&str]) -> Command {
     let args = [
         &["debug", "busy.nfl", "--pcap", "in.pcap", "--packet", "1"][..],
         more,
     ]
     .concat();
-    let mut command = place.command(&args);
+    place.command(&args)
+}
+
+fn debug(place: &Place, more: &[&str]) -> Child {
+    let mut command = command(place, more);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -128,14 +132,25 @@ fn a_packet_is_stepped_through() {
 #[test]
 fn the_verdict_is_told_before_the_debugger_hears_of_the_end() {
     let place = place();
-    let mut child = debug(&place, &["--stdio"]);
-    let mut debugger = by_stdio(&mut child);
-    assert_eq!(debugger.ask("vCont;c:p1.-1").as_deref(), Some("W01"));
-    // A debugger may stop the program it started once its run has ended, and drops what it had not read.
-    child.kill().expect("it ends");
-    let output = child.wait_with_output().expect("nflc ends");
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(err.contains("packet 1: "), "{err}");
+    // Both outputs in one pipe show their order. A debugger may end the program it started once its run has ended.
+    let (mut from, both) = std::io::pipe().expect("a pipe");
+    let mut command = command(&place, &["--stdio"]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(both.try_clone().expect("a second handle"))
+        .stderr(both);
+    let mut child = command.spawn().expect("nflc starts");
+    drop(command);
+    let mut to = child.stdin.take().expect("a pipe");
+    to.write_all(b"$vCont;c:p1.-1#0f").expect("it listens");
+    let mut said = String::new();
+    from.read_to_string(&mut said).expect("text");
+    assert_eq!(child.wait().expect("nflc ends").code(), Some(0), "{said}");
+    let at = |text: &str| {
+        said.find(text)
+            .unwrap_or_else(|| panic!("{text} in {said}"))
+    };
+    assert!(at("packet 1: ") < at("$W01"), "{said}");
 }
 
 #[test]
