@@ -175,9 +175,19 @@ fn over(
     let mut others = plain.map(Engines::new).transpose()?;
     let manifest = &stages.image.manifest;
     let lines = lines && manifest.imports.is_empty() && entry.role != Role::Every;
+    // An engine holds one image at a time, so the lines of one come after those of the other.
+    let (mut first, mut second) = (String::new(), String::new());
     if lines {
-        done.lines
-            .push_str(&head(&manifest.name, &stages.image, entry));
+        first = head(&manifest.name, &stages.image, entry);
+        let same = |e: &&Entry| e.role == entry.role;
+        let other = plain.and_then(|p| Some((p, p.image.manifest.entries.iter().find(same)?)));
+        second = other.map_or(second, |(plain, entry)| {
+            head(
+                &format!("{} without passes", manifest.name),
+                &plain.image,
+                entry,
+            )
+        });
     }
     let mut carried = manifest.carried.clone();
     for number in 0..EACH {
@@ -197,19 +207,24 @@ fn over(
         };
         let after = both.run(&mut engines, stages, role, &bytes, &context, &carried);
         let after = after.map_err(told)?;
+        let of = || format!("seed {seed} packet {number}");
         if let Some(others) = &mut others {
             let plain = others.run(role, &bytes, &context, &carried);
-            same(&plain.map_err(told)?, &after).map_err(told)?;
+            let plain = plain.map_err(told)?;
+            same(&plain, &after).map_err(told)?;
             done.unoptimised += 1;
+            if lines {
+                second += &line(&bytes, of(), &context, &carried, &plain);
+            }
         }
         if lines {
-            let of = format!("seed {seed} packet {number}");
-            done.lines
-                .push_str(&line(&bytes, of, &context, &carried, &after));
+            first += &line(&bytes, of(), &context, &carried, &after);
         }
         carried = after.carried;
         done.packets += 1;
     }
+    done.lines += &first;
+    done.lines += &second;
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 //!
 //! In: `[--first SEED] [--programs N] [--threads N] [--unoptimised EACH] [--report FILE] [--emulator PROGRAM]`. Out: a report, on
 //! standard output and in the file. Each program is run on 16 packets by the interpreter of the source, by
-//! that of its module before and after the passes, as code that was made with and without the passes
-//! (without, one program of `EACH`), interpreted and as host code, and by the emulator if there is one. The status is 1 when something differs, 2 when the arguments make no
-//! sense.
+//! that of its module before and after the passes, and as code that was made with and without the passes
+//! (without, one program of `EACH`), interpreted, as host code, and by the emulator if there is one. The status is 1 when something
+//! differs, 2 when the arguments make no sense.
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
