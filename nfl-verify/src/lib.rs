@@ -69,6 +69,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use nfl_abi::{Image, Limits};
+use nfl_isa::Inst;
 
 use prove::Memory;
 
@@ -136,6 +137,13 @@ impl Prover {
     pub fn prove(&mut self, image: Image, limits: &Limits) -> Result<Proven, Refusal> {
         let facts = prove::prove(&image, limits, None, &mut self.0)?;
         Ok(Proven::new(image, facts))
+    }
+
+    /// The instructions of the image that was proved last: where each stands, how many bytes it has, and what it is, in the order
+    /// of addresses. None after a refusal. For those who need them next.
+    pub fn instructions(&self) -> impl Iterator<Item = (u32, u32, Inst)> {
+        let lines = self.0.code.lines.iter();
+        lines.map(|line| (line.pc, line.size, line.inst))
     }
 
     /// Proposes a certificate, as [`certify()`] does.

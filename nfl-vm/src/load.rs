@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use nfl_abi::host::NoHost;
 use nfl_abi::image::{Right, Rights, VerdictKind};
 use nfl_abi::{Entry, Image, Role};
-use nfl_verify::Proven;
+use nfl_verify::{Proven, Refusal};
 
 #[cfg(feature = "jit")]
 use crate::hot::{Heat, RUNS_TOLD};
@@ -52,6 +52,8 @@ impl Policy {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// It is not proved.
+    Refused(Refusal),
     /// It asks for rights that the policy does not grant; all of them.
     Rights(Rights),
     /// It may answer with a verdict that the policy does not allow.
@@ -74,6 +76,7 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            LoadError::Refused(refusal) => refusal.fmt(f),
             LoadError::Rights(rights) => {
                 write!(f, "the policy does not grant")?;
                 for (n, right) in rights.iter().enumerate() {
@@ -135,6 +138,13 @@ impl WeakLoaded {
 
 /// Load a proven image if the policy grants all it asks for.
 pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
+    check(&proven, policy)?;
+    let code = Code::new(proven.image());
+    Ok(Loaded::new(proven, code))
+}
+
+/// Whether an image can be loaded.
+pub(crate) fn check(proven: &Proven, policy: &Policy) -> Result<(), LoadError> {
     let manifest = &proven.image().manifest;
     for import in &manifest.imports {
         let slot = Slot::new(import, &manifest.resources);
@@ -143,19 +153,7 @@ pub fn load(proven: Proven, policy: &Policy) -> Result<Loaded, LoadError> {
     if let Err(StateError::Differs(name)) = State::new(&manifest.resources) {
         return Err(LoadError::Resource(name));
     }
-    check_policy(&proven, policy)?;
-    let code = Code::new(proven.image());
-    Ok(Loaded {
-        shared: Arc::new(Shared {
-            proven,
-            code,
-            program: OnceLock::new(),
-            #[cfg(feature = "jit")]
-            native: OnceLock::new(),
-            #[cfg(feature = "jit")]
-            heat: Heat::default(),
-        }),
-    })
+    check_policy(proven, policy)
 }
 
 /// Whether a policy grants all that an image asks for.
@@ -184,6 +182,21 @@ fn check_policy(proven: &Proven, policy: &Policy) -> Result<(), LoadError> {
 }
 
 impl Loaded {
+    /// A program that was checked, with its flat code.
+    pub(crate) fn new(proven: Proven, code: Option<Code>) -> Loaded {
+        Loaded {
+            shared: Arc::new(Shared {
+                proven,
+                code,
+                program: OnceLock::new(),
+                #[cfg(feature = "jit")]
+                native: OnceLock::new(),
+                #[cfg(feature = "jit")]
+                heat: Heat::default(),
+            }),
+        }
+    }
+
     /// The image.
     pub fn image(&self) -> &Image {
         self.shared.proven.image()

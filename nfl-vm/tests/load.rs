@@ -3,7 +3,7 @@
 use nfl_abi::image::{Image, Right, Rights, VerdictKind};
 use nfl_abi::{Limits, Role};
 use nfl_verify::{certify, prove};
-use nfl_vm::{Budget, Context, Instance, Loaded, Outcome, Packet, Policy, load};
+use nfl_vm::{Budget, Context, Instance, LoadError, Loaded, Loader, Outcome, Packet, Policy, load};
 
 mod common;
 
@@ -53,6 +53,46 @@ fn nothing_is_loaded_that_asks_for_more_than_is_granted() {
         }),
         ""
     );
+}
+
+#[test]
+fn a_loader_keeps_nothing_of_the_image_before() {
+    let of = |text: &str| {
+        let code = nfl_isa::assemble(text).expect("code");
+        Image { code, ..pass() }
+    };
+    let long = "lbu a2, 24(gp)\naddi a2, a2, -69\nbnez a2, end\nli a0, 1\nend:\nadd a0, a0, zero\nebreak\n";
+    let images = [
+        pass(),
+        of(long),
+        of("lbu a2, 2000(s0)\nebreak\n"),
+        of("li a0, 1\nebreak\n"),
+        of("auipc a0, 1\nebreak\n"),
+        pass(),
+        of(long),
+    ];
+    let mut loader = Loader::default();
+    let mut loaded = 0;
+    for image in &images {
+        let once = try_load(image, &Policy::ALL).map(|program| format!("{program:?}"));
+        let program = loader.load(image.clone(), &Limits::EDGE, &Policy::ALL);
+        loaded += usize::from(program.is_ok());
+        let program = program.map(|program| format!("{program:?}"));
+        assert_eq!(program.map_err(|error| error.to_string()), once);
+    }
+    assert_eq!(loaded, 5);
+    let denied = loader.load(
+        pass(),
+        &Limits::EDGE,
+        &Policy {
+            verdicts: 0b11,
+            ..Policy::ALL
+        },
+    );
+    assert!(matches!(
+        denied,
+        Err(LoadError::Verdict(VerdictKind::Forward))
+    ));
 }
 
 fn run(

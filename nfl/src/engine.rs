@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nfl_abi::{Image, Limits};
-use nfl_verify::{Proven, Prover, Refusal};
 #[cfg(feature = "jit")]
 use nfl_vm::{Hot, Jit, Unsupported};
-use nfl_vm::{Loaded, Policy};
+use nfl_vm::{LoadError, Loaded, Loader, Policy};
 
 use crate::error::EngineError;
 use crate::programs::Programs;
@@ -21,24 +20,24 @@ use crate::programs::Programs;
 pub struct Engine {
     limits: Limits,
     programs: Arc<Programs>,
-    provers: Arc<Provers>,
+    loaders: Arc<Loaders>,
     #[cfg(feature = "jit")]
     code: HostCode,
 }
 
-/// Verifiers with the memory of the proofs before, as many as threads have loaded at the same time.
+/// Loaders with the memory of the images before, as many as threads have loaded at the same time.
 #[derive(Default, Debug)]
-struct Provers(Mutex<Vec<Prover>>);
+struct Loaders(Mutex<Vec<Loader>>);
 
-impl Provers {
-    fn prove(&self, image: Image, limits: &Limits) -> Result<Proven, Refusal> {
-        let mut prover = self.kept().pop().unwrap_or_default();
-        let answer = prover.prove(image, limits);
-        self.kept().push(prover);
+impl Loaders {
+    fn load(&self, image: Image, limits: &Limits, policy: &Policy) -> Result<Loaded, LoadError> {
+        let mut loader = self.kept().pop().unwrap_or_default();
+        let answer = loader.load(image, limits, policy);
+        self.kept().push(loader);
         answer
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Prover>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Loader>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,7 +64,7 @@ impl Engine {
         Engine {
             limits: Limits::EDGE,
             programs: Arc::default(),
-            provers: Arc::default(),
+            loaders: Arc::default(),
             #[cfg(feature = "jit")]
             code: HostCode::Never,
         }
@@ -132,9 +131,11 @@ impl Engine {
             program.check(policy).map_err(EngineError::Policy)?;
             return Ok(program);
         }
-        let proven = self.provers.prove(image, &self.limits);
-        let proven = proven.map_err(EngineError::Refused)?;
-        let loaded = nfl_vm::load(proven, policy).map_err(EngineError::Policy)?;
+        let loaded = self.loaders.load(image, &self.limits, policy);
+        let loaded = loaded.map_err(|error| match error {
+            LoadError::Refused(refusal) => EngineError::Refused(refusal),
+            error => EngineError::Policy(error),
+        })?;
         #[cfg(feature = "jit")]
         match &self.code {
             HostCode::Never => {}

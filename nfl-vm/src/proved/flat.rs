@@ -1,7 +1,7 @@
 //! Code of a proved image as flat instructions: 8 bytes each, with targets as places.
 //!
-//! In: an image that was proved. Out: its instructions in order, without those that do nothing, and
-//! with frequent pairs as one. Guaranteed: the same work as the code and the same steps; nothing is
+//! In: an image that was proved, and maybe its instructions as the verifier read them. Out: its instructions in order, without
+//! those that do nothing, and with frequent pairs as one. Guaranteed: the same work as the code and the same steps; nothing is
 //! flattened that a jump could tell from the code.
 //!
 //! Steps are counted where control leaves the straight line only. A jump from instruction `i` to
@@ -175,12 +175,32 @@ pub(crate) fn steps(imm: i32) -> i64 {
     i64::from(imm >> 16)
 }
 
-impl Code {
-    /// Flattens the code of an image that was proved; nothing for code that is too long for it.
-    pub(crate) fn new(image: &Image) -> Option<Code> {
-        let plain = Plain::read(image)?;
-        let (mut flat, places, _) = flatten(image, &plain)?;
-        for inst in &mut flat {
+/// An instruction: where it stands, how many bytes it has, and what it is.
+pub(crate) type Read = (u32, u32, Inst);
+
+/// What flattening needs room for, used again for the next image.
+#[derive(Default)]
+pub(crate) struct Flattener {
+    plain: Plain,
+    flat: Vec<Flat>,
+    /// The place of each instruction by its number.
+    places: Vec<u16>,
+    /// The number of the first instruction of each place.
+    numbers: Vec<u16>,
+}
+
+impl Flattener {
+    /// Flattens the code of an image that was proved; nothing for code that is too long for it. The instructions are those of
+    /// the image, in their order.
+    pub(crate) fn code(
+        &mut self,
+        image: &Image,
+        instructions: impl Iterator<Item = Read>,
+    ) -> Option<Code> {
+        self.plain.read(image, instructions)?;
+        self.flatten(image)?;
+        let places = &self.places;
+        for inst in &mut self.flat {
             if is_jump(inst.kind) {
                 // Until now these are numbers: of the target, and of the instruction and one.
                 let (to, from) = (inst.imm as u16, (inst.imm >> 16) as u16);
@@ -191,7 +211,7 @@ impl Code {
         }
         let manifest = &image.manifest;
         let start = |entry: &Entry| {
-            let number = plain.number(entry.pc)?;
+            let number = self.plain.number(entry.pc)?;
             let place = *places.get(usize::from(number))?;
             Some(Start { place, number })
         };
@@ -204,8 +224,51 @@ impl Code {
         Some(Code {
             starts: starts.collect::<Option<_>>()?,
             calls: calls.collect::<Option<_>>()?,
-            flat: flat.into_boxed_slice(),
+            flat: self.flat.as_slice().into(),
         })
+    }
+
+    /// Makes flat instructions of plain ones. Jumps hold numbers still.
+    fn flatten(&mut self, image: &Image) -> Option<()> {
+        let plain = &self.plain;
+        self.flat.clear();
+        self.places.clear();
+        self.numbers.clear();
+        let mut n = 0;
+        while let Some(&first) = plain.insts.get(n) {
+            let place = u16::try_from(self.flat.len()).ok()?;
+            let (one, many) = match fused(plain, n) {
+                Some((fused, many)) => (Some(fused), many),
+                None => (single(image, plain, n, first)?, 1),
+            };
+            self.places.extend((0..many).map(|_| place));
+            if let Some(one) = one {
+                self.flat.push(one);
+                self.numbers.push(n as u16);
+            }
+            n += many;
+        }
+        Some(())
+    }
+}
+
+/// The instructions of an image, up to the first that its target does not have.
+fn read(image: &Image) -> impl Iterator<Item = Read> {
+    let target = Target::by_id(image.manifest.target.0);
+    let mut pc = 0;
+    std::iter::from_fn(move || {
+        let bytes = image.code.get(pc as usize..)?;
+        let (inst, size) = target.as_ref()?.read(bytes)?;
+        let at = pc;
+        pc += size;
+        Some((at, size, inst))
+    })
+}
+
+impl Code {
+    /// Flattens the code of an image that was proved; nothing for code that is too long for it.
+    pub(crate) fn new(image: &Image) -> Option<Code> {
+        Flattener::default().code(image, read(image))
     }
 
     /// The flat instructions.
@@ -226,10 +289,11 @@ impl Code {
 
     /// The offset in the code of what became the flat instruction at a place.
     pub(crate) fn pc(image: &Image, place: usize) -> u32 {
-        let plain = Plain::read(image);
-        let pc = plain.and_then(|plain| {
-            let (_, _, numbers) = flatten(image, &plain)?;
-            plain.pcs.get(*numbers.get(place)?).copied()
+        let mut work = Flattener::default();
+        let pc = work.plain.read(image, read(image)).and_then(|()| {
+            work.flatten(image)?;
+            let number = *work.numbers.get(place)?;
+            work.plain.pcs.get(usize::from(number)).copied()
         });
         pc.unwrap_or(image.code.len() as u32)
     }
@@ -273,6 +337,7 @@ impl Arguments {
 }
 
 /// The code as it is, each instruction with its number.
+#[derive(Default)]
 struct Plain {
     insts: Vec<Inst>,
     pcs: Vec<u32>,
@@ -283,46 +348,43 @@ struct Plain {
 }
 
 impl Plain {
-    /// Reads the code from its first byte to its last, as the verifier does.
-    fn read(image: &Image) -> Option<Plain> {
-        let target = Target::by_id(image.manifest.target.0)?;
-        // An instruction has two bytes or four.
-        let room = image.code.len() / 2;
-        let (mut insts, mut pcs, mut pc) = (Vec::with_capacity(room), Vec::with_capacity(room), 0);
-        let mut numbers = vec![NO_NUMBER; room];
-        while let Some(bytes) = image.code.get(pc as usize..).filter(|b| !b.is_empty()) {
-            let (inst, size) = target.read(bytes)?;
-            if insts.len() >= INSTRUCTIONS_MAX {
+    /// Takes the code of an image in place of what was there.
+    fn read(&mut self, image: &Image, instructions: impl Iterator<Item = Read>) -> Option<()> {
+        self.insts.clear();
+        self.pcs.clear();
+        self.numbers.clear();
+        self.numbers.resize(image.code.len() / 2, NO_NUMBER);
+        let mut end = 0;
+        for (pc, size, inst) in instructions {
+            if self.insts.len() >= INSTRUCTIONS_MAX || pc != end {
                 return None;
             }
-            *numbers.get_mut(pc as usize / 2)? = insts.len() as u16;
-            insts.push(inst);
-            pcs.push(pc);
-            pc += size;
+            *self.numbers.get_mut(pc as usize / 2)? = self.insts.len() as u16;
+            self.insts.push(inst);
+            self.pcs.push(pc);
+            end = pc + size;
         }
-        let is_target = vec![false; insts.len()];
-        let mut plain = Plain {
-            insts,
-            pcs,
-            numbers,
-            is_target,
-        };
+        if end as usize != image.code.len() {
+            return None;
+        }
+        self.is_target.clear();
+        self.is_target.resize(self.insts.len(), false);
         for entry in &image.manifest.entries {
-            plain.lead(entry.pc)?;
+            self.lead(entry.pc)?;
         }
-        for n in 0..plain.insts.len() {
-            let (inst, pc) = (plain.insts[n], plain.pcs[n]);
+        for n in 0..self.insts.len() {
+            let (inst, pc) = (self.insts[n], self.pcs[n]);
             if matches!(inst.op, Op::Jal) || inst.op.spec().fmt == nfl_isa::Fmt::B {
                 let to = pc.wrapping_add_signed(inst.imm);
                 if slot_at(to).is_none() {
-                    plain.lead(to)?;
-                    if let Some(behind) = plain.is_target.get_mut(n + 1) {
+                    self.lead(to)?;
+                    if let Some(behind) = self.is_target.get_mut(n + 1) {
                         *behind |= inst.op == Op::Jal;
                     }
                 }
             }
         }
-        Some(plain)
+        Some(())
     }
 
     fn lead(&mut self, pc: u32) -> Option<()> {
@@ -336,31 +398,6 @@ impl Plain {
         let number = *self.numbers.get(pc as usize / 2)?;
         (number != NO_NUMBER && pc.is_multiple_of(2)).then_some(number)
     }
-}
-
-/// The flat instructions, the place of each instruction by its number, and the number of the first
-/// instruction of each place. Jumps hold numbers still.
-type Flattened = (Vec<Flat>, Vec<u16>, Vec<usize>);
-
-fn flatten(image: &Image, plain: &Plain) -> Option<Flattened> {
-    let room = plain.insts.len();
-    let (mut flat, mut numbers) = (Vec::with_capacity(room), Vec::with_capacity(room));
-    let mut places = Vec::with_capacity(room);
-    let mut n = 0;
-    while let Some(&first) = plain.insts.get(n) {
-        let place = u16::try_from(flat.len()).ok()?;
-        let (one, many) = match fused(plain, n) {
-            Some((fused, many)) => (Some(fused), many),
-            None => (single(image, plain, n, first)?, 1),
-        };
-        places.extend((0..many).map(|_| place));
-        if let Some(one) = one {
-            flat.push(one);
-            numbers.push(n);
-        }
-        n += many;
-    }
-    Some((flat, places, numbers))
 }
 
 /// A jump that still holds numbers.
@@ -445,14 +482,18 @@ fn constant(image: &Image, address: u32, op: Op) -> Option<u32> {
 /// Several instructions as one, and how many, where there is a kind for that. No jump leads to any but
 /// the first.
 fn fused(plain: &Plain, n: usize) -> Option<(Flat, usize)> {
+    let (first, second) = (*plain.insts.get(n)?, plain.insts.get(n + 1)?);
+    if !are_first(first.op, second.op) {
+        return None;
+    }
     let behind = plain.is_target.get(n + 1..)?.iter().take(FUSED_MAX - 1);
     let many = 1 + behind.take_while(|&&is_target| !is_target).count();
     let insts = plain.insts.get(n..n + many)?;
     // What is fused writes all that its parts would: the registers of the node and zero are no part.
     let own = |inst: &Inst| !matches!(inst.rd.0, 0 | reg::SP | reg::S0 | reg::S1);
-    let first = *insts
-        .first()
-        .filter(|inst| is_first(inst.op) && own(inst))?;
+    if !own(&first) {
+        return None;
+    }
     match *insts {
         [_, b, c, d, ..] if own(&b) && own(&c) && own(&d) => four([first, b, c, d]),
         _ => None,
@@ -477,12 +518,18 @@ fn fused(plain: &Plain, n: usize) -> Option<(Flat, usize)> {
 
 const FUSED_MAX: usize = 4;
 
-/// Whether some kind stands for several instructions of which this is the first.
-fn is_first(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Addi | Op::Andi | Op::Lbu | Op::Lhu | Op::Lui | Op::Slli | Op::Srli
-    )
+/// Whether some kind stands for several instructions of which these are the first two.
+fn are_first(first: Op, second: Op) -> bool {
+    use Op::{Add, Addi, And, Andi, Beq, Bgeu, Bltu, Bne, Lbu, Lhu, Lui, Or, Slli, Srli, Xor};
+    match first {
+        Addi => matches!(second, Beq | Bne | Bltu | Bgeu),
+        Andi => matches!(second, Beq | Bne),
+        Lbu => matches!(second, Lbu | Addi | Slli | Or),
+        Lhu | Lui => second == Addi,
+        Slli => matches!(second, Srli | Or | Add | And | Xor),
+        Srli => matches!(second, Andi | Or | Add | And | Xor),
+        _ => false,
+    }
 }
 
 fn number(reg: Reg) -> u8 {
