@@ -198,7 +198,16 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
             }),
             // Another way led to the same code.
             Ok(None) => {}
-            Err(error) => refused = refused.or(Some(error)),
+            // Code that can be proved and has no room says more than code that cannot.
+            Err(error) => {
+                let is_unproved = |error: &EmitError| matches!(error, EmitError::Unproved { .. });
+                if refused
+                    .as_ref()
+                    .is_none_or(|first| is_unproved(first) && !is_unproved(&error))
+                {
+                    refused = Some(error);
+                }
+            }
         }
     }
     let isa = options.target;
