@@ -22,7 +22,7 @@ use crate::{SIX, ours};
 
 /// What was found.
 pub(crate) struct First {
-    /// Capsule bytes to a verdict, beside the bare verification of a signature, which is the first.
+    /// Capsule bytes to a verdict, beside the bare verification of a signature over as many bytes.
     pub(crate) capsules: Vec<(String, Samples)>,
     pub(crate) capsule_bytes: Vec<(String, usize)>,
     /// Bytes of a program to its first result.
@@ -79,6 +79,9 @@ public function Guard() {
 }
 ";
 
+/// What a capsule is measured beside.
+pub(crate) const BARE: &str = "bare signature";
+
 /// A capsule with its packet.
 struct Sent {
     name: &'static str,
@@ -129,21 +132,21 @@ fn capsules(place: &Path) -> (Vec<(String, Samples)>, Vec<(String, usize)>) {
         .map(|s| (s.name.to_string(), s.bytes.len()))
         .collect();
     let packet = &traffic("parse").packets[0][14..];
-    // The bare check has the key at hand, as the node has, and a message as long as the short capsule.
+    // The bare check has the key at hand, as the node has, and a message as long as the capsule.
     let bare = SigningKey::from_bytes(&[7; 32]);
-    let message = sent[0].bytes.clone();
-    let signature = bare.sign(&message);
     let public = bare.verifying_key();
     let engine = Engine::interp();
-    let mut list: Vec<Action<'_>> = vec![(
-        "bare signature".to_string(),
-        Box::new(|| {
-            let valid = public.verify_strict(black_box(&message), &signature);
-            assert!(valid.is_ok());
-        }),
-    )];
+    let mut list: Vec<Action<'_>> = Vec::new();
     for Sent { name, bytes } in &sent {
-        let (store, engine) = (&store, &engine);
+        let (store, engine, public) = (&store, &engine, &public);
+        let signature = bare.sign(bytes);
+        list.push((
+            format!("{name}: {BARE}"),
+            Box::new(move || {
+                let valid = public.verify_strict(black_box(bytes), black_box(&signature));
+                assert!(valid.is_ok());
+            }),
+        ));
         let open = move || store.open(black_box(bytes), NOW_S).expect("it is signed");
         list.push((
             format!("{name}: open"),
