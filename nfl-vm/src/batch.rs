@@ -73,9 +73,9 @@ impl Instance {
             } = job;
             let outcome = match start.takes(frame.len(), carried.len()) {
                 true => {
-                    let on = self.run_parts();
-                    let place = frame.start();
-                    native.run_in_place(&loaded, on, start, (frame, place), context, carried)
+                    let (bound, state) = self.run_parts();
+                    let (parts, place) = ((&loaded, bound, state), frame.start());
+                    native.run_in_place(parts, start, (frame, place), context, carried)
                 }
                 false => self.run_frame_otherwise(role, frame, context, carried, budget),
             };

@@ -14,10 +14,11 @@
 //!    not say. Host addresses are those regions' plus the same offset: sums of 64 bits are as exact as those of the proof.
 //! 2. *Regions.* For the time of a call all of them are there: the packet with zeros up to the window (a `View` or an open
 //!    `Frame` of the caller's keeps them); the context in the node's words or, as the machine lays it out, in the
-//!    [frame](call::Frame), which has the scratch and the host's services too; `carried` and the constants by borrows that
-//!    outlive the call. A value stays put until the run is over, because services keep what they answered. Tables that lookups
-//!    begin at stand where they stood when they were [found](roots), because nothing may move one without a new stamp on its
-//!    stores, for which a run looks before it begins; during a run its services have the stores alone.
+//!    [frame](call::Frame), which has the scratch and the host's services too; `carried` by a borrow that outlives the call; the
+//!    constants in the image, which the program owns as it does the code. A value stays put until the run is over, because
+//!    services keep what they answered. Tables that lookups begin at stand where they stood when they were [found](roots),
+//!    because nothing may move one without a new stamp on its stores, for which a run looks before it begins; during a run its
+//!    services have the stores alone.
 //! 3. *Control.* Host code leaves a function by its return or into those of [`call`] and [`direct`], which catch panics. A run
 //!    ends because the proof bounds its steps.
 //! 4. *Code.* What is called is what was compiled for these arguments; it is never written again before it is dropped, and it
@@ -35,6 +36,7 @@ mod choose;
 mod dead;
 mod direct;
 mod facts;
+mod finish;
 mod mem;
 mod ops;
 mod roots;
@@ -54,7 +56,7 @@ use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use nfl_abi::host::{self, Call};
-use nfl_abi::image::{Right, VerdictKind};
+use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_abi::{Image, Layer, Role};
 use nfl_verify::{EntryBound, Proven, Touches};
@@ -125,25 +127,17 @@ struct Compiler {
 #[derive(Debug)]
 pub(crate) struct Native {
     entries: Vec<Start>,
-    /// The first entry of each role, by its number.
-    firsts: [Option<Start>; ROLES],
+    /// The first entry of each role, by its number; one that admits no packet where there is none.
+    firsts: [Start; ROLES],
     calls: Vec<Call>,
     /// Whether one of the calls moves the packet.
     resizes: bool,
-    constants: Vec<u8>,
     /// Bytes of a packet that loads may reach, however short it is.
     window: usize,
     reads_clock: bool,
-    /// The verdicts that are allowed, by their numbers.
-    verdicts: [Option<VerdictKind>; VERDICTS],
-    /// By the numbers of verdicts, all bits of their operands: none where there is no operand.
-    operands: [u32; VERDICTS],
     /// Where the functions are.
     code: Code,
 }
-
-/// How many numbers verdicts have.
-const VERDICTS: usize = VerdictKind::ALL.len();
 
 /// How many numbers roles have.
 const ROLES: usize = Role::ALL.len();
@@ -167,8 +161,28 @@ pub(crate) struct Start {
     context_in_bytes: bool,
 }
 
-/// What host code is called as: frame, packet, the packet's length, and where lookups begin to verdict and operand.
-type Entry = extern "C" fn(*mut c_void, *mut u8, u32, *const Root) -> u64;
+impl Start {
+    /// An entry that is not there.
+    const NOWHERE: Start = Start {
+        function: nothing,
+        index: usize::MAX,
+        role: Role::Every,
+        layer: Layer::Network,
+        steps: 0,
+        lengths: (usize::MAX, 0),
+        taken: (usize::MAX, 0),
+        carried_bytes: usize::MAX,
+        context_in_bytes: false,
+    };
+}
+
+/// What host code is called as: frame, packet, the packet's length, where lookups begin, and the context, to verdict and operand.
+type Entry = extern "C" fn(*mut c_void, *mut u8, u32, *const Root, *const u8) -> u64;
+
+/// That of an entry that is not there.
+extern "C" fn nothing(_: *mut c_void, _: *mut u8, _: u32, _: *const Root, _: *const u8) -> u64 {
+    finish::UNDECIDED as u64
+}
 
 impl Jit {
     /// A compiler for this host.
@@ -246,6 +260,8 @@ impl Jit {
                     _ => (entry.need.into(), map::PACKET_MAX as usize),
                 };
                 let least = lengths.0.max(usize::from(manifest.window));
+                let context_in_bytes =
+                    facts.context_in_bytes && bound.touches.has(Touches::CONTEXT);
                 Start {
                     // SAFETY: a function of this type was put there; it stays as long as `code`, which is dropped with it.
                     function: unsafe { std::mem::transmute::<*const u8, Entry>(code.address(at)) },
@@ -255,12 +271,12 @@ impl Jit {
                     steps: bound.steps,
                     lengths,
                     taken: match lengths.1.checked_sub(least) {
-                        Some(more) if !resizes => (least, more),
+                        Some(more) if !resizes && !context_in_bytes => (least, more),
                         // No packet is so long.
                         _ => (usize::MAX, 0),
                     },
                     carried_bytes: manifest.carried.len(),
-                    context_in_bytes: facts.context_in_bytes && bound.touches.has(Touches::CONTEXT),
+                    context_in_bytes,
                 }
             };
         let bounds = entries.into_iter().zip(proven.entries());
@@ -269,24 +285,17 @@ impl Jit {
             .enumerate()
             .map(start)
             .collect();
-        let verdict = |n: usize| run::verdict(image, n as u32, 1);
         Ok(Native {
             firsts: std::array::from_fn(|n| {
                 let mut all = entries.iter();
-                all.find(|start| usize::from(start.role.number()) == n)
-                    .copied()
+                let first = all.find(|start| usize::from(start.role.number()) == n);
+                first.copied().unwrap_or(Start::NOWHERE)
             }),
             entries,
             resizes,
             calls,
-            constants: image.constants.clone(),
             window: manifest.window.into(),
             reads_clock: manifest.rights.has(Right::Clock),
-            verdicts: std::array::from_fn(|n| Some(verdict(n)?.kind)),
-            operands: std::array::from_fn(|n| match verdict(n) {
-                Some(verdict) if verdict.operand != 0 => u32::MAX,
-                _ => 0,
-            }),
             code,
         })
     }
@@ -316,7 +325,7 @@ impl Compiler {
         let mut signature = Signature::new(CallConv::SystemV);
         signature
             .params
-            .extend([I64, I64, I32, I64].map(AbiParam::new));
+            .extend([I64, I64, I32, I64, I64].map(AbiParam::new));
         signature.returns.push(AbiParam::new(I64));
         self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builders);

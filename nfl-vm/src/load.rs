@@ -430,8 +430,8 @@ impl Instance {
                 && let Some(start) = native.start_of(role, budget)
                 && start.takes(place.1, carried.len())
             {
-                let (loaded, on) = (&self.loaded, (&mut self.bound, &mut self.state));
-                return native.run_in_place(loaded, on, start, (frame, place), context, carried);
+                let parts = (&self.loaded, &mut self.bound, &mut self.state);
+                return native.run_in_place(parts, start, (frame, place), context, carried);
             }
             std::hint::cold_path();
         }
@@ -460,9 +460,8 @@ impl Instance {
             && start.admits(frame.len(), carried.len())
             && native.open(frame)
         {
-            let (loaded, on) = (&self.loaded, (&mut self.bound, &mut self.state));
-            let place = frame.start();
-            return native.run_in_place(loaded, on, start, (frame, place), context, carried);
+            let parts = (&self.loaded, &mut self.bound, &mut self.state);
+            return native.run_open(parts, start, frame, context, carried);
         }
         let index = self.loaded.position(role).ok_or(Fault::NoEntry(role))?;
         let view = frame.view(self.loaded.window(), &mut self.spare);

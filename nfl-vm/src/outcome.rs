@@ -91,8 +91,22 @@ impl Effects {
         Effects((done != *NOTHING).then(|| Box::new(done)))
     }
 
-    pub(crate) fn into_done(self) -> Done {
-        self.0.map_or_else(Done::default, |done| *done)
+    pub(crate) fn into_done(mut self) -> Done {
+        self.0.take().map_or_else(Done::default, |done| *done)
+    }
+}
+
+/// Whoever drops an outcome has no more code for it than a look whether there is something.
+impl Drop for Effects {
+    #[inline(always)]
+    fn drop(&mut self) {
+        #[cold]
+        #[inline(never)]
+        fn forget(_: Box<Done>) {}
+
+        if let Some(done) = self.0.take() {
+            forget(done);
+        }
     }
 }
 

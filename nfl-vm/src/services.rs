@@ -58,9 +58,15 @@ impl Bound {
 
     /// Finds where lookups begin, unless nothing of that has changed since the run before.
     #[cfg(feature = "jit")]
-    #[inline(always)]
     pub(crate) fn follow(&mut self, state: &State) {
         self.roots.follow(&self.places, &state.stores);
+    }
+
+    /// Whether nothing of that has changed since it was found.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn follows(&self, state: &State) -> bool {
+        self.roots.are_of(&state.stores)
     }
 }
 
@@ -275,10 +281,15 @@ impl<'a> Services<'a> {
     }
 
     /// What the run did with the packet beside changing its bytes.
-    pub fn into_effects(self) -> Effects {
+    pub fn into_effects(mut self) -> Effects {
+        self.take_effects()
+    }
+
+    /// The same; it did nothing from now on.
+    pub(crate) fn take_effects(&mut self) -> Effects {
         Effects::new(Done {
             mirrors: mem::take(&mut self.state.run.memory.mirrors),
-            priority: self.priority,
+            priority: self.priority.take(),
         })
     }
 

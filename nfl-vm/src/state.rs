@@ -213,6 +213,13 @@ impl State {
         }
     }
 
+    /// Whether a run may begin at once.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.run.pending
+    }
+
     #[inline(never)]
     fn prepare(&mut self) {
         self.run.memory.clear();

@@ -7,13 +7,13 @@
 use std::ffi::c_void;
 use std::mem::{MaybeUninit, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
 
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{AbiParam, InstBuilder, SigRef, Signature, Type, Value};
 use cranelift_codegen::isa::CallConv;
 use nfl_abi::host::call::ARGS_MAX;
 use nfl_abi::host::{Answer, Call, Host, Memory, Return};
+use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_isa::Reg;
 use nfl_verify::{Holds, Region};
@@ -21,7 +21,8 @@ use nfl_verify::{Holds, Region};
 use super::facts::Line;
 use super::run::Place;
 use super::translate::{FRAME, Translator};
-use super::{Entry, Native, Unsupported};
+use super::{Entry, Unsupported};
+use crate::load::Loaded;
 use crate::memory::{self, SCRATCH_BASE};
 use crate::packet::{self, Context, View};
 use crate::services::Services;
@@ -31,9 +32,7 @@ use crate::services::Services;
 pub(super) struct Frame<'a, 'p> {
     /// The packet's first byte, and behind its last one zeros up to the window.
     packet: *mut u8,
-    context: *const u8,
     carried: *mut u8,
-    constants: *const u8,
     pub(super) len: u32,
     /// The instruction that finished the run, where the verdict may be a fault.
     pub(super) pc: u32,
@@ -41,7 +40,7 @@ pub(super) struct Frame<'a, 'p> {
     pub(super) told: [u32; 2],
     pub(super) services: Services<'a>,
     held: Held<'a, 'p>,
-    pub(super) native: &'a Native,
+    pub(super) loaded: &'a Loaded,
     /// The context as code reads it.
     bytes: MaybeUninit<ContextBytes>,
     /// The words of a call, as far as it has arguments.
@@ -65,9 +64,7 @@ impl Frame<'_, '_> {
     const LEN: i32 = offset_of!(Frame<'_, '_>, len) as i32;
     const STATUS: i32 = offset_of!(Frame<'_, '_>, told) as i32;
     pub(super) const ARGS: i32 = offset_of!(Frame<'_, '_>, args) as i32;
-    pub(super) const CONTEXT: i32 = offset_of!(Frame<'_, '_>, context) as i32;
     pub(super) const CARRIED: i32 = offset_of!(Frame<'_, '_>, carried) as i32;
-    pub(super) const CONSTANTS: i32 = offset_of!(Frame<'_, '_>, constants) as i32;
     pub(super) const PC: i32 = offset_of!(Frame<'_, '_>, pc) as i32;
     pub(super) const SCRATCH: i32 = offset_of!(Frame<'_, '_>, scratch) as i32;
 }
@@ -80,7 +77,7 @@ pub(super) enum Held<'a, 'p> {
 }
 
 impl Held<'_, '_> {
-    fn start(&mut self) -> Place {
+    pub(super) fn start(&mut self) -> Place {
         match self {
             Held::Still(frame) => frame.start(),
             Held::Moving(view) => (view.start(), view.len()),
@@ -92,7 +89,7 @@ impl<'a, 'p> Frame<'a, 'p> {
     /// The frame of a run; it stays where it is once host code is [called](Frame::call).
     #[inline(always)]
     pub(super) fn new(
-        native: &'a Native,
+        loaded: &'a Loaded,
         services: Services<'a>,
         (held, (packet, len)): (Held<'a, 'p>, Place),
         carried: *mut u8,
@@ -104,15 +101,13 @@ impl<'a, 'p> Frame<'a, 'p> {
         };
         Frame {
             packet,
-            context: ptr::null(),
             carried,
-            constants: native.constants.as_ptr(),
             len: len as u32,
             pc: 0,
             told: NOTHING_TOLD,
             services,
             held,
-            native,
+            loaded,
             bytes,
             args: [MaybeUninit::uninit(); ARGS_MAX],
             scratch: MaybeUninit::uninit(),
@@ -122,43 +117,45 @@ impl<'a, 'p> Frame<'a, 'p> {
     /// Calls a function that reads this context.
     #[inline(always)]
     pub(super) fn call(&mut self, function: Entry, context: *const u8) -> u64 {
-        self.context = context;
         let (packet, len) = (self.packet, self.len);
         let roots = self.services.roots().start();
-        function((&raw mut *self).cast(), packet, len, roots)
+        function((&raw mut *self).cast(), packet, len, roots, context)
     }
 
     /// The same for a function that reads the context as the machine lays it out.
     #[inline(always)]
     pub(super) fn call_with_bytes(&mut self, function: Entry, context: &Context) -> u64 {
-        self.bytes.write(context.to_bytes(self.native.reads_clock));
+        let manifest = &self.loaded.image().manifest;
+        let reads_clock = manifest.rights.has(Right::Clock);
+        self.bytes.write(context.to_bytes(reads_clock));
         let context = self.bytes.as_ptr().cast();
         self.call(function, context)
     }
 
     /// What a run without services reads of a frame.
     #[inline(always)]
-    pub(super) fn alone(
-        frame: &mut MaybeUninit<Self>,
-        context: *const u8,
-        carried: *mut u8,
-        constants: *const u8,
-    ) {
+    pub(super) fn alone(frame: &mut MaybeUninit<Self>, loaded: &'a Loaded, carried: *mut u8) {
         let frame = frame.as_mut_ptr();
         // SAFETY: the fields lie inside the frame, which may be written.
         unsafe {
-            (&raw mut (*frame).context).write(context);
             (&raw mut (*frame).carried).write(carried);
-            (&raw mut (*frame).constants).write(constants);
-            (&raw mut (*frame).pc).write(0);
+            (&raw mut (*frame).loaded).write(loaded);
         }
     }
 
-    /// The instruction that finished a run without services.
-    #[inline(always)]
-    pub(super) fn finished_at(frame: &MaybeUninit<Self>) -> u32 {
-        // SAFETY: `alone` has written it.
-        unsafe { (&raw const (*frame.as_ptr()).pc).read() }
+    /// What the code said that left a run undecided and that no service has ended, and which instruction did.
+    ///
+    /// # Safety
+    ///
+    /// Host code was called with this frame and answered that.
+    pub(super) unsafe fn said(frame: *const Self) -> (&'a Loaded, (u32, u32), u32) {
+        // SAFETY: the fields lie inside the frame. Host code writes two words and the place before it answers so.
+        unsafe {
+            let words = (&raw const (*frame).args).cast::<u32>();
+            let words = (words.read(), words.add(1).read());
+            let pc = (&raw const (*frame).pc).read();
+            ((&raw const (*frame).loaded).read(), words, pc)
+        }
     }
 }
 
@@ -242,12 +239,13 @@ fn answer(frame: &mut Frame<'_, '_>, slot: usize) -> Result<u64, u32> {
         args,
         services,
         held,
-        native,
+        loaded,
         bytes,
         scratch,
         told: [_, has_effects],
         ..
     } = frame;
+    let native = loaded.native().get().ok_or(REFUSED)?;
     let call = native.calls.get(slot).ok_or(REFUSED)?;
     let mut words = [0; ARGS_MAX];
     for ((word, arg), _) in words.iter_mut().zip(&*args).zip(call.operands()) {
@@ -258,7 +256,7 @@ fn answer(frame: &mut Frame<'_, '_>, slot: usize) -> Result<u64, u32> {
         let mut seen = Seen {
             packet,
             context,
-            constants: &native.constants,
+            constants: &loaded.image().constants,
             scratch: scratch.as_ptr().cast(),
         };
         services.call(slot, words, &mut seen)

@@ -333,7 +333,9 @@ fn count_fully<const N: usize>(frame: *mut c_void, root: *const Root, key: Words
 #[cold]
 fn count_new(frame: &mut Frame<'_, '_>, root: *const Root, words: &[[u8; 8]]) {
     let import = frame.services.roots().import(root);
-    if let Some(&[Arg::Block(bytes)]) = frame.native.calls.get(import).map(Call::args)
+    let native = frame.loaded.native().get();
+    let call = native.and_then(|native| native.calls.get(import));
+    if let Some(&[Arg::Block(bytes)]) = call.map(Call::args)
         && let Some(key) = words.as_flattened().get(..bytes.into())
     {
         frame.services.count_key(import, key, frame.len);

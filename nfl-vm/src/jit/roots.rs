@@ -44,15 +44,19 @@ impl Roots {
     }
 
     /// Finds the tables at these places, if the stores are not those of the time before, or were edited since.
-    #[inline(always)]
     pub(crate) fn follow(&mut self, places: &[u32], stores: &Stores) {
-        if self.stamp != *stores.stamp() {
+        if !self.are_of(stores) {
             self.find(places, stores);
         }
     }
 
+    /// Whether these stores are those of the time before, and were not edited since.
+    #[inline(always)]
+    pub(crate) fn are_of(&self, stores: &Stores) -> bool {
+        self.stamp == *stores.stamp()
+    }
+
     #[cold]
-    #[inline(never)]
     fn find(&mut self, places: &[u32], stores: &Stores) {
         let table = |&place: &u32| match stores.get(place as usize) {
             Some(Store::KeyedCounters(_)) => Root::Counters(place),

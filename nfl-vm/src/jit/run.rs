@@ -15,7 +15,8 @@ use nfl_abi::map;
 use nfl_abi::{Image, Role};
 
 use super::call::{Frame, GOING, Held, NO_ROOM, NOTHING_TOLD};
-use super::{Native, Start, VERDICTS};
+use super::finish::decided;
+use super::{Native, Start};
 use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap, aside};
@@ -32,7 +33,6 @@ pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
     Some(finished(image, (a0, a1), 0).ok()?.verdict)
 }
 
-#[cold]
 fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fault> {
     outcome(
         image,
@@ -42,11 +42,46 @@ fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fau
     )
 }
 
-/// How a run ended that has no verdict, or none of its own.
+/// What a run comes to that did nothing but change the packet.
+#[inline(always)]
+fn without_effects(verdict: Verdict) -> Outcome {
+    Outcome {
+        verdict,
+        steps: None,
+        by_need: false,
+        no_room: false,
+        effects: Effects::default(),
+    }
+}
+
+/// What a run comes to that host code left undecided and no service has ended.
 #[cold]
-fn stopped(image: &Image, frame: &Frame<'_, '_>) -> Result<Outcome, Fault> {
+#[inline(never)]
+fn undecided(frame: *const Frame<'_, '_>) -> Result<Outcome, Fault> {
+    // SAFETY: this is called for such runs, behind the call of host code.
+    let (loaded, words, pc) = unsafe { Frame::said(frame) };
+    finished(loaded.image(), words, pc)
+}
+
+/// What a run comes to that a service ended, or that did more than change the packet, or is undecided.
+#[cold]
+#[inline(never)]
+fn told(frame: &mut Frame<'_, '_>, answer: u64) -> Result<Outcome, Fault> {
+    let outcome = match (frame.told[0], decided(answer)) {
+        (GOING, Some(verdict)) => without_effects(verdict),
+        (GOING, None) => undecided(frame)?,
+        _ => stopped(frame)?,
+    };
+    Ok(Outcome {
+        effects: frame.services.take_effects(),
+        ..outcome
+    })
+}
+
+/// How a run ended that has no verdict, or none of its own.
+fn stopped(frame: &Frame<'_, '_>) -> Result<Outcome, Fault> {
     if frame.told[0] == NO_ROOM {
-        return outcome(image, || 0, None, None);
+        return outcome(frame.loaded.image(), || 0, None, None);
     }
     Err(Fault::Trap {
         pc: frame.pc,
@@ -62,7 +97,8 @@ impl Start {
         packet >= least && packet <= most && carried == self.carried_bytes
     }
 
-    /// The same, where the packet is one that runs leave where it is, and so long that it is [open](Native::open).
+    /// The same, where the packet is one that runs leave where it is, and so long that it is [open](Native::open), and the context
+    /// is read as it is.
     #[inline(always)]
     pub(crate) fn takes(&self, packet: usize, carried: usize) -> bool {
         let (least, more) = self.taken;
@@ -78,10 +114,10 @@ impl Native {
         budget.covers(start.steps).then_some(start)
     }
 
-    /// The same for the first entry of a role.
+    /// The same for the first entry of a role; one that admits no packet where there is none.
     #[inline]
     pub(crate) fn start_of(&self, role: Role, budget: Budget) -> Option<&Start> {
-        let start = self.firsts.get(usize::from(role.number()))?.as_ref()?;
+        let start = self.firsts.get(usize::from(role.number()))?;
         budget.covers(start.steps).then_some(start)
     }
 
@@ -98,47 +134,33 @@ impl Native {
         loaded: &Loaded,
         start: &Start,
         (packet, len): Place,
-        context: &Context,
+        context: *const u8,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        let bytes: [u8; map::CONTEXT_BYTES as usize];
-        let context = match start.context_in_bytes {
-            true => {
-                cold_path();
-                bytes = context.to_bytes(self.reads_clock);
-                bytes.as_ptr()
-            }
-            false => ptr::from_ref(context).cast(),
-        };
         let mut frame = MaybeUninit::uninit();
-        Frame::alone(
-            &mut frame,
-            context,
-            carried.as_mut_ptr(),
-            self.constants.as_ptr(),
-        );
-        let function = start.function;
-        let words = function(frame.as_mut_ptr().cast(), packet, len as u32, ptr::null());
-        self.decided(loaded, words, || Frame::finished_at(&frame))
+        Frame::alone(&mut frame, loaded, carried.as_mut_ptr());
+        let (function, frame) = (start.function, frame.as_mut_ptr());
+        let answer = function(frame.cast(), packet, len as u32, ptr::null(), context);
+        if let Some(verdict) = decided(answer) {
+            return Ok(without_effects(verdict));
+        }
+        aside(undecided(frame))
     }
 
     /// Runs an entry.
     #[inline]
     pub(crate) fn run(
         &self,
-        parts: Parts<'_>,
+        (loaded, bound, state): Parts<'_>,
         start: &Start,
         (view, context, carried): (&mut View<'_>, &Context, &mut [u8]),
     ) -> Result<Outcome, Fault> {
         let len = view.len();
-        match start.admits(len, carried.len()) {
-            true if self.is_alone() => {
-                let packet = (view.start(), len);
-                self.run_alone(parts.0, start, packet, context, carried)
-            }
-            true => self.run_view(parts, start, view, context, carried),
-            false => self.refuse(parts, start, (len, context, carried)),
+        if !start.admits(len, carried.len()) {
+            return self.refuse((loaded, bound, state), start, (len, context, carried));
         }
+        let (on, held) = ((bound, state), Held::Moving(view));
+        self.run_held(loaded, on, start, held, context, carried)
     }
 
     /// Opens a packet that runs leave where it is up to the window; answers whether it did: not where they may move it, or its
@@ -148,30 +170,7 @@ impl Native {
     }
 
     /// Runs an entry that admits the packet, which is [open](Native::open).
-    #[inline(always)]
-    pub(crate) fn run_in_place(
-        &self,
-        loaded: &Loaded,
-        (bound, state): (&mut Bound, &mut Home),
-        start: &Start,
-        (frame, place): (&mut packet::Frame<'_>, Place),
-        context: &Context,
-        carried: &mut [u8],
-    ) -> Result<Outcome, Fault> {
-        if self.is_alone() {
-            return self.run_alone(loaded, start, place, context, carried);
-        }
-        let Home::Own(state) = state else {
-            cold_path();
-            let parts = (loaded, bound, state);
-            return aside(self.run_shared(parts, start, frame, context, carried));
-        };
-        let parts = (loaded, bound, &mut **state);
-        self.run_on(parts, start, (Held::Still(frame), place), context, carried)
-    }
-
-    #[inline(never)]
-    fn run_shared(
+    pub(crate) fn run_open(
         &self,
         (loaded, bound, state): Parts<'_>,
         start: &Start,
@@ -179,66 +178,94 @@ impl Native {
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        let mut state = state.hold();
-        let parts = (loaded, bound, &mut *state);
-        let place = frame.start();
-        self.run_on(parts, start, (Held::Still(frame), place), context, carried)
+        let (on, held) = ((bound, state), Held::Still(frame));
+        self.run_held(loaded, on, start, held, context, carried)
     }
 
-    #[inline(never)]
-    fn run_view(
+    /// Runs an entry that [takes](Start::takes) the packet.
+    #[inline(always)]
+    pub(crate) fn run_in_place(
         &self,
         (loaded, bound, state): Parts<'_>,
         start: &Start,
-        view: &mut View<'_>,
+        (frame, place): (&mut packet::Frame<'_>, Place),
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        let mut state = state.hold();
-        let parts = (loaded, bound, &mut *state);
-        let place = (view.start(), view.len());
-        self.run_on(parts, start, (Held::Moving(view), place), context, carried)
+        let words = ptr::from_ref(context).cast();
+        if self.is_alone() {
+            return self.run_alone(loaded, start, place, words, carried);
+        }
+        if let Home::Own(own) = &mut *state
+            && own.is_ready()
+            && bound.follows(own)
+        {
+            own.begin(context.clock_ns);
+            let parts = (loaded, &*bound, &mut **own);
+            let held = (Held::Still(frame), place);
+            return self.run_on::<false>(parts, start, held, context, carried);
+        }
+        cold_path();
+        let (on, held) = ((bound, state), Held::Still(frame));
+        aside(self.run_held(loaded, on, start, held, context, carried))
     }
 
-    /// Runs an entry that admits the packet. All that a run needs is made where it stays: what is moved just after it
-    /// was written makes the processor wait.
-    #[inline(always)]
-    fn run_on(
+    /// Runs an entry that admits the packet, which is [open](Native::open) or moves.
+    #[inline(never)]
+    fn run_held(
         &self,
-        (loaded, bound, state): (&Loaded, &mut Bound, &mut State),
+        loaded: &Loaded,
+        (bound, state): (&mut Bound, &mut Home),
+        start: &Start,
+        mut held: Held<'_, '_>,
+        context: &Context,
+        carried: &mut [u8],
+    ) -> Result<Outcome, Fault> {
+        let place = held.start();
+        if self.is_alone() {
+            let bytes: [u8; map::CONTEXT_BYTES as usize];
+            let context = match start.context_in_bytes {
+                true => {
+                    bytes = context.to_bytes(self.reads_clock);
+                    bytes.as_ptr()
+                }
+                false => ptr::from_ref(context).cast(),
+            };
+            return self.run_alone(loaded, start, place, context, carried);
+        }
+        let mut state = state.hold();
+        state.begin(context.clock_ns);
+        bound.follow(&state);
+        let parts = (loaded, &*bound, &mut *state);
+        match start.context_in_bytes {
+            true => self.run_on::<true>(parts, start, (held, place), context, carried),
+            false => self.run_on::<false>(parts, start, (held, place), context, carried),
+        }
+    }
+
+    /// Runs an entry that admits the packet on a state where the run has begun, and reads the context in bytes or not. All that a
+    /// run needs is made where it stays: what is moved just after it was written makes the processor wait.
+    #[inline(always)]
+    fn run_on<const IN_BYTES: bool>(
+        &self,
+        (loaded, bound, state): (&Loaded, &Bound, &mut State),
         start: &Start,
         (held, place): (Held<'_, '_>, Place),
         context: &Context,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
-        state.begin(context.clock_ns);
-        bound.follow(state);
         let services = Services::begun(bound, state, start.layer, context);
-        let mut frame = Frame::new(self, services, (held, place), carried.as_mut_ptr());
-        let words = match start.context_in_bytes {
-            true => {
-                cold_path();
-                frame.call_with_bytes(start.function, context)
-            }
+        let mut frame = Frame::new(loaded, services, (held, place), carried.as_mut_ptr());
+        let answer = match IN_BYTES {
+            true => frame.call_with_bytes(start.function, context),
             false => frame.call(start.function, ptr::from_ref(context).cast()),
         };
-        if frame.told != NOTHING_TOLD {
-            return aside(self.told(loaded, frame, words));
+        if frame.told == NOTHING_TOLD
+            && let Some(verdict) = decided(answer)
+        {
+            return Ok(without_effects(verdict));
         }
-        self.decided(loaded, words, || frame.pc)
-    }
-
-    /// What a run came to that a service ended, or that did more than change the packet.
-    #[cold]
-    fn told(&self, loaded: &Loaded, frame: Frame<'_, '_>, words: u64) -> Result<Outcome, Fault> {
-        let outcome = match frame.told[0] {
-            GOING => self.decided(loaded, words, || frame.pc)?,
-            _ => stopped(loaded.image(), &frame)?,
-        };
-        Ok(Outcome {
-            effects: frame.services.into_effects(),
-            ..outcome
-        })
+        aside(told(&mut frame, answer))
     }
 
     /// What becomes of a packet that an entry does not run for; the clock goes on all the same.
@@ -257,29 +284,5 @@ impl Native {
         }
         let outcome = admit(image, entry, len, carried.len())?;
         outcome.ok_or(Fault::NoSuchEntry(start.index))
-    }
-
-    /// Makes of the words that a function answered an outcome without effects.
-    #[inline(always)]
-    fn decided(
-        &self,
-        loaded: &Loaded,
-        words: u64,
-        pc: impl FnOnce() -> u32,
-    ) -> Result<Outcome, Fault> {
-        let (a0, a1) = (words as u32, (words >> 32) as u32);
-        let Some(&Some(kind)) = self.verdicts.get(a0 as usize) else {
-            return aside(finished(loaded.image(), (a0, a1), pc()));
-        };
-        Ok(Outcome {
-            verdict: Verdict {
-                kind,
-                operand: a1 & self.operands[a0 as usize % VERDICTS],
-            },
-            steps: None,
-            by_need: false,
-            no_room: false,
-            effects: Effects::default(),
-        })
     }
 }

@@ -26,6 +26,7 @@ use super::bytes::Bytes;
 use super::call::Frame;
 use super::choose::Choice;
 use super::facts::{Facts, Flow, Line};
+use super::finish::{UNDECIDED, Verdicts};
 use super::stores::Stores;
 
 /// Addresses stay this near to their region. The sums of the proof are exact integers, and so are those of 64 bits
@@ -45,6 +46,7 @@ pub(super) struct Translator<'a, 'f> {
     pub(super) frame: Value,
     /// Where lookups begin, by the slots of imports.
     pub(super) roots: Value,
+    context: Value,
     numbers: [Option<Variable>; PLACES],
     addresses: [Option<Variable>; PLACES],
     blocks: BTreeMap<u32, Block>,
@@ -58,11 +60,13 @@ pub(super) struct Translator<'a, 'f> {
     /// For each subroutine where its calls go on.
     behind: BTreeMap<u32, Vec<u32>>,
     regions: [MemFlagsData; 6],
+    pub(super) verdicts: Verdicts,
     /// Where a run ends that a service has ended.
     stopped: Option<Block>,
 }
 
-/// Builds the function of an entry. Its arguments are the frame, the packet, the packet's length, and where lookups begin.
+/// Builds the function of an entry. Its arguments are the frame, the packet, the packet's length, where lookups begin, and
+/// the context.
 pub(super) fn entry(
     mut builder: FunctionBuilder<'_>,
     image: &Image,
@@ -75,7 +79,7 @@ pub(super) fn entry(
     builder.append_block_params_for_function_params(start);
     builder.switch_to_block(start);
     builder.seal_block(start);
-    let &[frame, packet, len, roots] = builder.block_params(start) else {
+    let &[frame, packet, len, roots, context] = builder.block_params(start) else {
         return Err(Unsupported::Compiler(
             "the function has other arguments".into(),
         ));
@@ -97,6 +101,7 @@ pub(super) fn entry(
         calls,
         frame,
         roots,
+        context,
         numbers: [None; PLACES],
         addresses: [None; PLACES],
         blocks: BTreeMap::new(),
@@ -107,6 +112,7 @@ pub(super) fn entry(
         choice: None,
         behind: BTreeMap::new(),
         regions,
+        verdicts: Verdicts::of(image),
         stopped: None,
     };
     let reached = t.reach(pc);
@@ -290,25 +296,6 @@ impl Translator<'_, '_> {
         switch.emit(&mut self.b, link, last);
     }
 
-    /// Verdict and operand are the low and the high half of the answer. Where the verdict may be a fault, it is
-    /// noted which instruction it was.
-    fn finish(&mut self, line: &Line) -> Result<(), Unsupported> {
-        let [a0, a1, ..] = self.facts.words[&line.pc];
-        let allowed = |n: i64| (0..8).contains(&n) && self.image.manifest.verdicts >> n & 1 != 0;
-        if !matches!(a0, Holds::Number((lo, hi)) if (lo..=hi).all(allowed)) {
-            let pc = self.b.ins().iconst(I32, i64::from(line.pc));
-            self.b.ins().store(FRAME, pc, self.frame, Frame::PC);
-        }
-        let verdict = self.number(line, Reg::A0, a0)?;
-        let operand = self.number(line, Reg::A1, a1)?;
-        let verdict = self.b.ins().uextend(I64, verdict);
-        let operand = self.b.ins().uextend(I64, operand);
-        let operand = self.b.ins().ishl_imm_u(operand, 32);
-        let both = self.b.ins().bor(verdict, operand);
-        self.b.ins().return_(&[both]);
-        Ok(())
-    }
-
     /// Where the run ends once a service has ended it.
     pub(super) fn stopped(&mut self) -> Block {
         if let Some(block) = self.stopped {
@@ -320,9 +307,9 @@ impl Translator<'_, '_> {
     }
 
     /// Ends the run; the frame says how.
-    fn stop(&mut self) {
-        let zero = self.b.ins().iconst(I64, 0);
-        self.b.ins().return_(&[zero]);
+    pub(super) fn stop(&mut self) {
+        let undecided = self.b.ins().iconst(I64, UNDECIDED);
+        self.b.ins().return_(&[undecided]);
     }
 
     fn is_taken(&mut self, line: &Line) -> Result<Value, Unsupported> {
@@ -455,8 +442,11 @@ impl Translator<'_, '_> {
                     .iadd_imm_s(self.frame, i64::from(Frame::SCRATCH));
             }
             Region::Carried => Frame::CARRIED,
-            Region::Constants => Frame::CONSTANTS,
-            Region::Context | Region::Packet | Region::Value => Frame::CONTEXT,
+            Region::Constants => {
+                let constants = self.image.constants.as_ptr().expose_provenance();
+                return self.b.ins().iconst(I64, constants as i64);
+            }
+            Region::Context | Region::Packet | Region::Value => return self.context,
         };
         let flags = FRAME.with_readonly().with_can_move();
         self.b.ins().load(I64, flags, self.frame, field)
