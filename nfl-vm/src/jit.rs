@@ -18,7 +18,8 @@
 //!    constants in the image, which the program owns as it does the code. A value stays put until the run is over, because
 //!    services keep what they answered. Tables that lookups begin at stand where they stood when they were [found](roots),
 //!    because nothing may move one without a new stamp on its stores, for which a run looks before it begins; during a run its
-//!    services have the stores alone.
+//!    services have the stores alone. What host code reads of [prefixes] lies where the table itself says, whose tests walk the
+//!    same arrays with bounds.
 //! 3. *Control.* Host code leaves a function by its return or into those of [`call`] and [`direct`], which catch panics. A run
 //!    ends because the proof bounds its steps.
 //! 4. *Code.* What is called is what was compiled for these arguments; it is never written again before it is dropped, and it
@@ -39,6 +40,7 @@ mod facts;
 mod finish;
 mod mem;
 mod ops;
+mod prefixes;
 mod roots;
 mod run;
 mod stores;

@@ -33,6 +33,8 @@ pub(crate) use index::Sought;
 #[cfg(feature = "jit")]
 pub(crate) use index::Words;
 pub(crate) use lpm::Lpm;
+#[cfg(feature = "jit")]
+pub(crate) use lpm::{Arrays, trie as prefixes};
 pub(crate) use meter::Meter;
 pub use meter::{Colour, Rates};
 pub(crate) use register::Registers;

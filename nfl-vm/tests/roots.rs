@@ -23,7 +23,7 @@ const LOOKUPS: &str = "\
 .import table.get 0 0
 .import lpm.get 0 1
 .resource table 4 4 64
-.resource lpm 4 4 64
+.resource lpm 4 4 4096
     lw a0, 0(s0)
     jal ra, slot0
     li a2, 0
@@ -45,11 +45,16 @@ second:
 
 const KEY: [u8; 4] = [1, 2, 3, 4];
 
-/// The program as host code; nothing on hosts that interpret.
-fn compiled() -> Option<Loaded> {
+/// The program, to be interpreted.
+fn interpreted() -> Loaded {
     let image = support::certified(LOOKUPS).expect("it is proved");
     let proven = prove(&image, &Limits::EDGE).expect("it is proved");
-    let loaded = load(proven, &Policy::ALL).expect("all is granted");
+    load(proven, &Policy::ALL).expect("all is granted")
+}
+
+/// The program as host code; nothing on hosts that interpret.
+fn compiled() -> Option<Loaded> {
+    let loaded = interpreted();
     match Jit::new().map(|jit| jit.compile(&loaded)) {
         Ok(done) => done.expect("there is host code for it"),
         Err(Unsupported::Host) => return None,
@@ -60,7 +65,12 @@ fn compiled() -> Option<Loaded> {
 
 /// What a run finds in both tables.
 fn found(instance: &mut Instance) -> (u32, u32) {
-    let mut buffer = [KEY, KEY, [0; 4], [0; 4], [0; 4]].concat();
+    found_at(instance, KEY)
+}
+
+/// The same for another key.
+fn found_at(instance: &mut Instance, key: [u8; 4]) -> (u32, u32) {
+    let mut buffer = [key, key, [0; 4], [0; 4], [0; 4]].concat();
     let mut frame = Frame::new(&mut buffer, 0, 16).expect("it lies inside");
     let context = Context::default();
     let outcome = instance.run_frame(
@@ -85,6 +95,53 @@ fn fill(state: &mut State, number: u32) {
     done.expect("there is room");
     let done = state.insert_prefix("r1", &KEY, 16, &value);
     done.expect("there is room");
+}
+
+/// Prefixes of all lengths, alone and by the hundred below two bytes, come and go: host code finds what the interpreter does.
+#[test]
+fn prefixes_are_found_as_the_interpreter_finds_them() {
+    let Some(program) = compiled() else { return };
+    let mut instances = [program.instance(), interpreted().instance()];
+    let mut chance = 1u64;
+    let mut next = |below: u64| {
+        chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (chance >> 33) % below
+    };
+    let mut address = || {
+        let [first, second] = [next(6), next(16)];
+        let third = next(1 << (2 * first).min(8));
+        (first << 24 | second << 16 | third << 8 | next(256)) as u32
+    };
+    let (mut prefixes, mut misses) = (Vec::new(), 0);
+    for number in 1..4_000_u32 {
+        let bits = match number {
+            3_000 => 0,
+            _ if number % 64 == 0 => 9 + number / 64 % 8,
+            _ => 17 + number % 16,
+        } as u16;
+        let prefix = address().to_be_bytes();
+        prefixes.push((prefix, bits));
+        // Those that came first go when the table is large.
+        let old = prefixes[(number / 4) as usize];
+        for instance in &mut instances {
+            let mut state = instance.state_mut();
+            let value = (number % 700 + 1).to_le_bytes();
+            let done = state.insert_prefix("r1", &prefix, bits, &value);
+            done.expect("there is room");
+            if number > 2_000 {
+                state
+                    .remove_prefix("r1", &old.0, old.1)
+                    .expect("it is sound");
+            }
+        }
+        for key in [prefix, address().to_be_bytes(), old.0] {
+            let [host, all] = &mut instances;
+            let seen = found_at(host, key);
+            assert_eq!(seen, found_at(all, key), "{number}: {key:?}");
+            misses += u32::from(seen.1 == 0);
+        }
+    }
+    assert!((100..6_000).contains(&misses), "{misses}");
 }
 
 #[test]

@@ -47,6 +47,8 @@ enum Way {
     Words(OnWord, OnWords, u16),
     /// The same, of what begins at a root.
     Rooted(OnWordAt, OnWordsAt, u16),
+    /// Host code looks itself, and asks the function where that takes longer.
+    Prefix(OnWordAt),
 }
 
 /// Bytes of a word, and of two.
@@ -67,7 +69,7 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
             Some(ResourceKind::FlowTable) if in_words(bytes) => {
                 Way::Words(find_aged_one, find_aged_two, bytes)
             }
-            Some(ResourceKind::Lpm) if bytes == 4 => Way::Rooted(route, find_two, bytes),
+            Some(ResourceKind::Lpm) if bytes == 4 => Way::Prefix(route),
             _ => Way::Block(find, bytes),
         },
         ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => match kind {
@@ -212,21 +214,10 @@ fn find_aged(frame: *mut c_void, slot: u32, key: impl Sought) -> u64 {
 }
 
 extern "C" fn route(frame: *mut c_void, root: *const Root, address: u64) -> u64 {
-    let key = (address as u32).to_le_bytes();
-    let glance = |_: &mut Frame<'_, '_>| {
-        // SAFETY: host code calls this with a root.
-        let routes = unsafe { prefixes(root) }?;
-        routes.glance(key).map(found)
-    };
-    at_once(frame, glance, || route_fully(frame, root, key))
-}
-
-#[inline(never)]
-fn route_fully(frame: *mut c_void, root: *const Root, address: [u8; 4]) -> u64 {
     within(frame, |_| {
         // SAFETY: host code calls this with a root.
         let routes = unsafe { prefixes(root) };
-        found(routes.and_then(|routes| routes.get(&address)))
+        found(routes.and_then(|routes| routes.get(&(address as u32).to_le_bytes())))
     })
 }
 
@@ -371,7 +362,7 @@ impl Translator<'_, '_> {
             return Ok(None);
         };
         let of = match way {
-            Way::Rooted(..) => {
+            Way::Rooted(..) | Way::Prefix(_) => {
                 let before = (slot * size_of::<Root>()) as i64;
                 (I64, self.b.ins().iadd_imm_s(self.roots, before))
             }
@@ -388,6 +379,10 @@ impl Translator<'_, '_> {
             }
             Way::Rooted(one, two, bytes) => {
                 self.ask_words(line, (one as usize, two as usize), of, bytes)?
+            }
+            Way::Prefix(function) => {
+                let address = self.word(line, 4, 0)?;
+                self.prefix(of.1, address, function as usize)
             }
             Way::Number(function) => {
                 let holds = self.facts.words[&line.pc][0];
@@ -414,7 +409,7 @@ impl Translator<'_, '_> {
     }
 
     /// Calls a function here with the frame and these arguments.
-    fn ask_at(&mut self, function: usize, args: &[(Type, Value)]) -> Value {
+    pub(super) fn ask_at(&mut self, function: usize, args: &[(Type, Value)]) -> Value {
         let (types, values): (Vec<Type>, Vec<Value>) = iter::once((I64, self.frame))
             .chain(args.iter().copied())
             .unzip();

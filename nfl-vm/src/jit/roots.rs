@@ -4,10 +4,11 @@
 //! controller fills, or the place of counters by key. Guaranteed: what is found is what the stores have, as long as they are not edited: each run asks first
 //! whether they were, by their stamp.
 
+use std::mem::offset_of;
 use std::ptr;
 
 use crate::state::{Stamp, Stores};
-use crate::tables::{Aged, Filled, Lpm, Store};
+use crate::tables::{Aged, Arrays, Filled, Lpm, Store};
 
 /// The tables behind the imports of an image.
 #[derive(Clone, Debug)]
@@ -17,9 +18,21 @@ pub(crate) struct Roots {
     stamp: Stamp,
 }
 
+/// Where lookups of an import begin.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Root {
+    table: Table,
+    /// Of larger tables of IPv4; null where there are none.
+    arrays: Arrays,
+    /// Where the value of the leaf 0 would stand, and the bytes of each.
+    values: *const u8,
+    value_bytes: usize,
+}
+
 /// A table, or none that lookups begin at.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Root {
+enum Table {
     Nothing,
     Exact(*const Aged),
     Lpm(*const Lpm),
@@ -59,13 +72,13 @@ impl Roots {
     #[cold]
     fn find(&mut self, places: &[u32], stores: &Stores) {
         let table = |&place: &u32| match stores.get(place as usize) {
-            Some(Store::KeyedCounters(_)) => Root::Counters(place),
+            Some(Store::KeyedCounters(_)) => Root::of(Table::Counters(place)),
             Some(Store::Filled(filled)) => match &**filled {
-                Filled::Exact(table) => Root::Exact(ptr::from_ref(table)),
-                Filled::Lpm(table) => Root::Lpm(ptr::from_ref(table)),
-                _ => Root::Nothing,
+                Filled::Exact(table) => Root::of(Table::Exact(ptr::from_ref(table))),
+                Filled::Lpm(table) => Root::of_prefixes(table),
+                _ => Root::of(Table::Nothing),
             },
-            _ => Root::Nothing,
+            _ => Root::of(Table::Nothing),
         };
         self.tables.clear();
         self.tables.extend(places.iter().map(table));
@@ -85,6 +98,45 @@ impl Roots {
 }
 
 impl Root {
+    pub(super) const SHORT: i32 = Root::array(offset_of!(Arrays, short));
+    pub(super) const SHORT_FOUND: i32 = Root::array(offset_of!(Arrays, short_found));
+    pub(super) const NODES: i32 = Root::array(offset_of!(Arrays, nodes));
+    pub(super) const RUNS: i32 = Root::array(offset_of!(Arrays, runs));
+    pub(super) const VALUES: i32 = offset_of!(Root, values) as i32;
+    pub(super) const VALUE_BYTES: i32 = offset_of!(Root, value_bytes) as i32;
+
+    const fn array(at: usize) -> i32 {
+        (offset_of!(Root, arrays) + at) as i32
+    }
+
+    /// A table that host code asks functions for.
+    fn of(table: Table) -> Root {
+        Root {
+            table,
+            arrays: Arrays {
+                short: ptr::null(),
+                short_found: ptr::null(),
+                nodes: ptr::null(),
+                runs: ptr::null(),
+            },
+            values: ptr::null(),
+            value_bytes: 0,
+        }
+    }
+
+    fn of_prefixes(table: &Lpm) -> Root {
+        let root = Root::of(Table::Lpm(ptr::from_ref(table)));
+        match table.arrays() {
+            Some((arrays, values, value_bytes)) => Root {
+                arrays,
+                values,
+                value_bytes,
+                ..root
+            },
+            None => root,
+        }
+    }
+
     /// The table of exact keys that it is.
     ///
     /// # Safety
@@ -92,9 +144,9 @@ impl Root {
     /// The stores were [followed](Roots::follow), and are not edited while the answer is in use.
     #[inline(always)]
     pub(super) unsafe fn exact<'t>(self) -> Option<&'t Aged> {
-        match self {
+        match self.table {
             // SAFETY: the table stands there, on the heap, since the stores share it and were not edited; who shares it reads it too.
-            Root::Exact(table) => Some(unsafe { &*table }),
+            Table::Exact(table) => Some(unsafe { &*table }),
             _ => None,
         }
     }
@@ -106,9 +158,9 @@ impl Root {
     /// As of [`Root::exact`].
     #[inline(always)]
     pub(super) unsafe fn lpm<'t>(self) -> Option<&'t Lpm> {
-        match self {
+        match self.table {
             // SAFETY: as above.
-            Root::Lpm(table) => Some(unsafe { &*table }),
+            Table::Lpm(table) => Some(unsafe { &*table }),
             _ => None,
         }
     }
@@ -116,8 +168,8 @@ impl Root {
     /// The place of the counters by key that it is.
     #[inline(always)]
     pub(super) fn counters(self) -> Option<u32> {
-        match self {
-            Root::Counters(place) => Some(place),
+        match self.table {
+            Table::Counters(place) => Some(place),
             _ => None,
         }
     }

@@ -193,13 +193,6 @@ impl Aged {
             .glance(key.hash(&self.hash), |cell| self.value_of(cell, key))
     }
 
-    /// The key in a cell, with more bytes behind it.
-    #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(crate) fn record_at(&self, cell: u32) -> Option<&[u8]> {
-        self.records.at(self.records.place(cell))
-    }
-
     /// The key in a cell.
     #[inline]
     pub(crate) fn key(&self, cell: u32) -> &[u8] {

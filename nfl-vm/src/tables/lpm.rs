@@ -6,13 +6,16 @@
 //! edit changes one path, whatever the table holds.
 //!
 //! There are three parts: the prefixes as they were given, each with the number of its value; the values,
-//! each once, however many prefixes have it; and a trie from addresses to the numbers of values, which is
-//! all that a lookup reads.
+//! each once by which it is known again and once by its number, however many prefixes have it; and a trie
+//! from addresses to the numbers of values. A lookup reads the trie and the values by their numbers, and
+//! host code may do so by itself.
 
-mod trie;
+pub(crate) mod trie;
 
 use super::Now;
 use super::aged::{Aged, Ageing};
+#[cfg(feature = "jit")]
+pub(crate) use trie::Arrays;
 use trie::{NOTHING, Trie};
 
 /// Prefixes from which on the trie has an array for the first bytes.
@@ -33,6 +36,9 @@ pub(crate) struct Lpm {
     values: Aged,
     /// How many routes have each, by its cell.
     shares: Vec<u32>,
+    /// The values once more, one behind the other by their cells and each in so many bytes, so that a product tells where one is.
+    spread: Vec<u8>,
+    spread_bytes: usize,
     trie: Trie,
 }
 
@@ -49,6 +55,8 @@ impl Lpm {
             // A new value comes before the old one goes.
             values: Aged::new(ageing(capacity.saturating_add(1)), value_bytes, 0),
             shares: Vec::new(),
+            spread: Vec::new(),
+            spread_bytes: value_bytes.next_multiple_of(8),
             trie: Trie::new(),
         }
     }
@@ -68,21 +76,20 @@ impl Lpm {
         leaf.checked_sub(1)
     }
 
-    /// The value of the longest prefix of an address of four bytes, with more bytes behind it, if it is seen at once whether there
-    /// is one.
+    /// Where the arrays begin of a larger table of IPv4, and where the value of the leaf 0 would stand, with the bytes that each
+    /// takes. As it is, all of it stays until the table is edited.
     #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(crate) fn glance(&self, address: [u8; 4]) -> Option<Option<&[u8]>> {
-        match self.trie.glance(address)?.checked_sub(1) {
-            Some(cell) => self.values.record_at(cell).map(Some),
-            None => Some(None),
-        }
+    pub(crate) fn arrays(&self) -> Option<(Arrays, *const u8, usize)> {
+        let arrays = self.trie.arrays().filter(|_| self.address_bytes == 4)?;
+        let first = self.spread.as_ptr().wrapping_sub(self.spread_bytes);
+        Some((arrays, first, self.spread_bytes))
     }
 
     /// The value there.
     #[inline]
     pub(crate) fn value(&self, cell: u32) -> &[u8] {
-        self.values.key(cell)
+        let (value_bytes, _) = self.values.shape();
+        &self.spread[cell as usize * self.spread_bytes..][..value_bytes]
     }
 
     /// The value of the longest prefix.
@@ -166,14 +173,23 @@ impl Lpm {
     fn share(&mut self, value: &[u8], now: Now) -> Option<u32> {
         let cell = match self.values.seek(value, now.ns) {
             Some(cell) => cell,
-            None => self.values.place(value, &[], now)?,
+            None => self.new_value(value, now)?,
         };
+        let at = cell as usize;
+        self.shares[at] += 1;
+        Some(cell + 1)
+    }
+
+    /// The cell of a value that no route has had.
+    fn new_value(&mut self, value: &[u8], now: Now) -> Option<u32> {
+        let cell = self.values.place(value, &[], now)?;
         let at = cell as usize;
         if self.shares.len() <= at {
             self.shares.resize(at + 1, 0);
+            self.spread.resize(self.shares.len() * self.spread_bytes, 0);
         }
-        self.shares[at] += 1;
-        Some(cell + 1)
+        self.spread[at * self.spread_bytes..][..value.len()].copy_from_slice(value);
+        Some(cell)
     }
 
     /// One route less has the value of a leaf.

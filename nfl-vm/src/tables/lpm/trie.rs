@@ -12,6 +12,8 @@
 //! two bytes, and where a node has many runs each place has its own, so that an IPv4 prefix of up to 24 bits is
 //! found in two reads that depend on nothing else (Gupta, Lin and McKeown, 1998).
 
+#[cfg(feature = "jit")]
+use std::mem::offset_of;
 use std::ops::Range;
 
 /// No prefix, and nothing below.
@@ -21,12 +23,12 @@ pub(super) const NOTHING: u32 = 0;
 const BELOW: u32 = 1 << 31;
 
 /// What leads past a node to its runs, one for each place.
-const WIDE: u32 = 1 << 30;
+pub(crate) const WIDE: u32 = 1 << 30;
 
 const PLACES: usize = 256;
 
 /// Runs that stand in a node itself.
-const FEW: usize = 8;
+pub(crate) const FEW: usize = 8;
 
 /// Runs above which each place has its own.
 const MANY: usize = 16;
@@ -59,7 +61,7 @@ const EMPTY: Place = Place {
 
 /// One level, and the bytes before it. One line of a cache.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Node {
     /// Few runs: where they lead. More: a bit for each place where a run begins; the first always does.
     words: [u32; 8],
@@ -86,6 +88,32 @@ const NODE: Node = Node {
     skip: 0,
     path: [0; PATH],
 };
+
+/// Bytes of a node.
+#[cfg(feature = "jit")]
+pub(crate) const NODE_BYTES: usize = size_of::<Node>();
+
+/// Where in a node it says in so many bytes where its few runs begin.
+#[cfg(feature = "jit")]
+pub(crate) const BEGINS: i32 = offset_of!(Node, bytes) as i32;
+
+/// Where in a node a little-endian word of two bytes is less than [`FEW`] if it has few runs and skips nothing.
+#[cfg(feature = "jit")]
+pub(crate) const KIND: i32 = offset_of!(Node, more) as i32;
+
+/// Where the arrays of a large trie begin. They are there and stay as they are until it is edited; what the first one and nodes
+/// lead to lies in the others.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Arrays {
+    /// Where each two bytes lead: to a leaf or nothing, to a node with the highest bit, past it with [`WIDE`].
+    pub(crate) short: *const u32,
+    /// What they find above that.
+    pub(crate) short_found: *const u32,
+    pub(crate) nodes: *const u8,
+    pub(crate) runs: *const u32,
+}
 
 /// The node of the first byte.
 const ROOT: u32 = 0;
@@ -146,30 +174,15 @@ impl Trie {
         })
     }
 
-    /// The same in a larger table where three bytes decide; nothing when it takes longer.
+    /// Its arrays, if it is large.
     #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(super) fn glance(&self, address: [u8; 4]) -> Option<u32> {
-        let [first, second, third, _] = address;
-        let at = usize::from(first) << 8 | usize::from(second);
-        let next = *self.short.get(at)?;
-        let (leaf, found) = if next & BELOW != 0 {
-            let node = self.nodes.get((next & !BELOW) as usize)?;
-            if node.skip != 0 || usize::from(node.more) >= FEW {
-                return None;
-            }
-            (node.words[node.few(third)], node.found)
-        } else if next & WIDE != 0 {
-            let run = (next & !WIDE) as usize + usize::from(third);
-            (*self.runs.get(run)?, NOTHING)
-        } else {
-            (next, NOTHING)
-        };
-        match [leaf, found] {
-            [NOTHING, NOTHING] => self.short_found.get(at).copied(),
-            [NOTHING, found] => Some(found),
-            [leaf, _] => (leaf & BELOW == 0).then_some(leaf),
-        }
+    pub(super) fn arrays(&self) -> Option<Arrays> {
+        (!self.short.is_empty()).then(|| Arrays {
+            short: self.short.as_ptr(),
+            short_found: self.short_found.as_ptr(),
+            nodes: self.nodes.as_ptr().cast(),
+            runs: self.runs.as_ptr(),
+        })
     }
 
     #[inline(always)]
@@ -687,49 +700,5 @@ mod tests {
             let short = trie.short.iter().chain(&trie.short_found);
             assert!(short.copied().all(|next| next == NOTHING));
         }
-    }
-
-    /// What is seen at once is what all levels say, with prefixes of all lengths, alone and by the hundred below two bytes.
-    #[cfg(feature = "jit")]
-    #[test]
-    fn a_glance_sees_what_there_is() {
-        let mut trie = Trie::new();
-        trie.widen(4, 1 << 16);
-        let mut chance = 1u64;
-        let mut next = |below: u64| {
-            chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            (chance >> 33) % below
-        };
-        // Few, more and many prefixes below two bytes, by the first of them.
-        let mut address = || {
-            let [first, second] = [next(6), next(16)];
-            let third = next(1 << (2 * first).min(8));
-            (first << 24 | second << 16 | third << 8 | next(256)) as u32
-        };
-        let mut seen = [0; 3];
-        for leaf in 1..3_000 {
-            let prefix = address();
-            let bits = if leaf % 64 == 0 {
-                9 + leaf % 8
-            } else {
-                17 + leaf % 16
-            } as u16;
-            let masked = prefix & u32::MAX << (32 - bits);
-            trie.insert(&masked.to_be_bytes(), bits, leaf);
-            if leaf == 2_500 {
-                trie.set_all(3_000);
-            }
-            for other in [prefix, address()].map(u32::to_be_bytes) {
-                let (glance, all) = (trie.glance(other), trie.find(&other));
-                assert!(glance.is_none_or(|leaf| leaf == all), "{other:?}");
-                seen[match glance {
-                    None => 0,
-                    Some(NOTHING) => 1,
-                    Some(_) => 2,
-                }] += 1;
-            }
-        }
-        assert!(seen.iter().all(|&times| times > 100), "{seen:?}");
-        assert!(trie.short.iter().any(|next| next & WIDE != 0));
     }
 }
