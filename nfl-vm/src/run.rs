@@ -229,15 +229,11 @@ fn no_room() -> Verdict {
 /// The verdict in `a0` and `a1`, if the manifest allows it.
 fn verdict(image: &Image, (a0, a1): (Word, Word)) -> Result<Verdict, Trap> {
     let kind = match a0.kind {
-        Kind::Number => u8::try_from(a0.bits)
-            .ok()
-            .and_then(VerdictKind::from_number)
-            .ok_or(Trap::UnknownVerdict(a0.bits))?,
+        Kind::Number => kind_of(a0.bits)
+            .filter(|&kind| allows(image.manifest.verdicts, kind))
+            .ok_or_else(|| not_allowed(a0.bits))?,
         _ => return Err(Trap::NotANumber(Reg(map::reg::A0))),
     };
-    if !allows(image.manifest.verdicts, kind) {
-        return Err(Trap::ForbiddenVerdict(kind));
-    }
     let operand = match kind {
         VerdictKind::Pass | VerdictKind::Reply | VerdictKind::Recirculate => 0,
         VerdictKind::Drop if image.manifest.profile == Profile::Capsule => 0,
@@ -251,6 +247,15 @@ fn verdict(image: &Image, (a0, a1): (Word, Word)) -> Result<Verdict, Trap> {
         },
     };
     Ok(Verdict { kind, operand })
+}
+
+fn kind_of(verdict: u32) -> Option<VerdictKind> {
+    VerdictKind::from_number(u8::try_from(verdict).ok()?)
+}
+
+/// The rule that a verdict broke which is not allowed.
+pub(crate) fn not_allowed(verdict: u32) -> Trap {
+    kind_of(verdict).map_or(Trap::UnknownVerdict(verdict), Trap::ForbiddenVerdict)
 }
 
 /// Capsules have a single `Drop`.

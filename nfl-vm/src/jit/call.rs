@@ -134,27 +134,21 @@ impl<'a, 'p> Frame<'a, 'p> {
 
     /// What a run without services reads of a frame.
     #[inline(always)]
-    pub(super) fn alone(frame: &mut MaybeUninit<Self>, loaded: &'a Loaded, carried: *mut u8) {
-        let frame = frame.as_mut_ptr();
-        // SAFETY: the fields lie inside the frame, which may be written.
-        unsafe {
-            (&raw mut (*frame).carried).write(carried);
-            (&raw mut (*frame).loaded).write(loaded);
-        }
+    pub(super) fn alone(frame: &mut MaybeUninit<Self>, carried: *mut u8) {
+        // SAFETY: the field lies inside the frame, which may be written.
+        unsafe { (&raw mut (*frame.as_mut_ptr()).carried).write(carried) }
     }
 
-    /// What the code said that left a run undecided and that no service has ended, and which instruction did.
+    /// The verdict that is not allowed and left a run undecided that no service has ended, and which instruction said so.
     ///
     /// # Safety
     ///
     /// Host code was called with this frame and answered that.
-    pub(super) unsafe fn said(frame: *const Self) -> (&'a Loaded, (u32, u32), u32) {
-        // SAFETY: the fields lie inside the frame. Host code writes two words and the place before it answers so.
+    pub(super) unsafe fn said(frame: *const Self) -> (u32, u32) {
+        // SAFETY: the fields lie inside the frame, and host code writes them before it answers so.
         unsafe {
-            let words = (&raw const (*frame).args).cast::<u32>();
-            let words = (words.read(), words.add(1).read());
-            let pc = (&raw const (*frame).pc).read();
-            ((&raw const (*frame).loaded).read(), words, pc)
+            let verdict = (&raw const (*frame).args).cast::<u32>();
+            (verdict.read(), (&raw const (*frame).pc).read())
         }
     }
 }

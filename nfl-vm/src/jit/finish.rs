@@ -71,7 +71,7 @@ impl Translator<'_, '_> {
         let verdict = self.number(line, Reg::A0, a0)?;
         let mut operand = self.number(line, Reg::A1, a1)?;
         if !is_among(allowed) {
-            self.allow(line, verdict, operand);
+            self.allow(line, verdict);
         }
         if !is_among(with_operand) {
             let bit = self.is_in(with_operand, verdict);
@@ -86,8 +86,8 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// Goes on if the verdict is allowed, and else notes which instruction says what.
-    fn allow(&mut self, line: &Line, verdict: Value, operand: Value) {
+    /// Goes on if the verdict is allowed, and else notes which instruction says which.
+    fn allow(&mut self, line: &Line, verdict: Value) {
         let [known, allowed, refused] = [(); 3].map(|()| self.b.create_block());
         self.b.set_cold_block(refused);
         let most = self.b.ins().iconst(I32, VERDICTS);
@@ -98,12 +98,7 @@ impl Translator<'_, '_> {
         self.b.ins().brif(is_allowed, allowed, &[], refused, &[]);
         self.b.switch_to_block(refused);
         let pc = self.b.ins().iconst(I32, i64::from(line.pc));
-        let words = [
-            (pc, Frame::PC),
-            (verdict, Frame::ARGS),
-            (operand, Frame::ARGS + 4),
-        ];
-        for (word, at) in words {
+        for (word, at) in [(pc, Frame::PC), (verdict, Frame::ARGS)] {
             self.b.ins().store(FRAME, word, self.frame, at);
         }
         self.stop();

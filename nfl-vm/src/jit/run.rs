@@ -21,7 +21,7 @@ use crate::load::{Loaded, Parts};
 use crate::memory::Word;
 use crate::outcome::{Budget, Effects, Fault, Outcome, Trap, aside};
 use crate::packet::{self, Context, View};
-use crate::run::{admit, outcome};
+use crate::run::{admit, not_allowed, outcome};
 use crate::services::{Bound, Services};
 use crate::state::{Home, State};
 
@@ -30,16 +30,9 @@ pub(crate) type Place = (*mut u8, usize);
 
 /// The verdict that two words are, if the image may have it.
 pub(super) fn verdict(image: &Image, a0: u32, a1: u32) -> Option<Verdict> {
-    Some(finished(image, (a0, a1), 0).ok()?.verdict)
-}
-
-fn finished(image: &Image, (a0, a1): (u32, u32), pc: u32) -> Result<Outcome, Fault> {
-    outcome(
-        image,
-        || pc,
-        Some((Word::number(a0), Word::number(a1))),
-        None,
-    )
+    let words = (Word::number(a0), Word::number(a1));
+    let outcome = outcome(image, || 0, Some(words), None);
+    Some(outcome.ok()?.verdict)
 }
 
 /// What a run comes to that did nothing but change the packet.
@@ -59,8 +52,9 @@ fn without_effects(verdict: Verdict) -> Outcome {
 #[inline(never)]
 fn undecided(frame: *const Frame<'_, '_>) -> Result<Outcome, Fault> {
     // SAFETY: this is called for such runs, behind the call of host code.
-    let (loaded, words, pc) = unsafe { Frame::said(frame) };
-    finished(loaded.image(), words, pc)
+    let (verdict, pc) = unsafe { Frame::said(frame) };
+    let trap = not_allowed(verdict);
+    Err(Fault::Trap { pc, trap })
 }
 
 /// What a run comes to that a service ended, or that did more than change the packet, or is undecided.
@@ -130,15 +124,13 @@ impl Native {
     /// Runs an entry of a program without services that admits the packet: where it begins, open up to the window, and its length.
     #[inline(always)]
     fn run_alone(
-        &self,
-        loaded: &Loaded,
         start: &Start,
         (packet, len): Place,
         context: *const u8,
         carried: &mut [u8],
     ) -> Result<Outcome, Fault> {
         let mut frame = MaybeUninit::uninit();
-        Frame::alone(&mut frame, loaded, carried.as_mut_ptr());
+        Frame::alone(&mut frame, carried.as_mut_ptr());
         let (function, frame) = (start.function, frame.as_mut_ptr());
         let answer = function(frame.cast(), packet, len as u32, ptr::null(), context);
         if let Some(verdict) = decided(answer) {
@@ -194,7 +186,7 @@ impl Native {
     ) -> Result<Outcome, Fault> {
         let words = ptr::from_ref(context).cast();
         if self.is_alone() {
-            return self.run_alone(loaded, start, place, words, carried);
+            return Native::run_alone(start, place, words, carried);
         }
         if let Home::Own(own) = &mut *state
             && own.is_ready()
@@ -231,7 +223,7 @@ impl Native {
                 }
                 false => ptr::from_ref(context).cast(),
             };
-            return self.run_alone(loaded, start, place, context, carried);
+            return Native::run_alone(start, place, context, carried);
         }
         let mut state = state.hold();
         state.begin(context.clock_ns);
