@@ -453,6 +453,26 @@ fn an_index_that_stands_for_a_negative_one_moves_an_address_back() {
     }
 }
 
+#[test]
+fn an_index_that_is_shifted_moves_an_address() {
+    // What was shifted may change, and what came out, before it moves an address.
+    for (shift, mask) in [(1, 7), (2, 3), (3, 1), (4, 0)] {
+        for between in [
+            "",
+            "    addi a2, a2, 1\n",
+            "    addi a3, a3, 1\n",
+            "    andi a3, a3, 6\n",
+        ] {
+            for sum in ["add a3, a3, s0", "add a3, s0, a3"] {
+                let text = format!(
+                    ".entry originator 0 16\n    lbu a2, 0(s0)\n    andi a2, a2, {mask}\n    slli a3, a2, {shift}\n{between}    {sum}\n    lbu a4, 0(a3)\n    sb a4, 15(s0)\n    li a0, 1\n    li a1, 0\n    ebreak\n"
+                );
+                compare_text(&text, &|_| {});
+            }
+        }
+    }
+}
+
 /// What a program does with the packet's first two words, which are in `a2` and `a3`; what is then in `a4` and `a5` is stored.
 fn compare_program(head: &str, body: &str, fill: &dyn Fn(&mut State)) {
     compare_text(

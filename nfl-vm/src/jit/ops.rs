@@ -14,6 +14,12 @@ use super::Unsupported;
 use super::facts::{Line, moved, size};
 use super::translate::{Translator, near};
 
+/// The largest number.
+const MOST: i64 = u32::MAX as i64;
+
+/// The host's addresses have indices that are shifted so far at most.
+const SCALE: i64 = 3;
+
 impl Translator<'_, '_> {
     /// Translates an instruction behind which control goes on to the next one.
     pub(super) fn step(&mut self, line: &Line) -> Result<(), Unsupported> {
@@ -120,7 +126,21 @@ impl Translator<'_, '_> {
             return Ok(self.b.ins().iconst(I64, lo));
         }
         let number = number(self)?;
-        Ok(self.b.ins().uextend(I64, number))
+        Ok(match self.shifts.get(&number) {
+            // A shift of the wide number is part of the host's address.
+            Some(&(number, by)) => {
+                let wide = self.b.ins().uextend(I64, number);
+                self.b.ins().ishl_imm_u(wide, by)
+            }
+            None => self.b.ins().uextend(I64, number),
+        })
+    }
+
+    /// A number is another one shifted by what is known; none of its bits went where that is noted.
+    fn note_shift(&mut self, shifted: Value, (number, (lo, hi)): (Value, Range), by: Range) {
+        if by.0 == by.1 && (1..=SCALE).contains(&by.0) && lo >= 0 && hi << by.0 <= MOST {
+            self.shifts.insert(shifted, (number, by.0));
+        }
     }
 
     /// How far an address moves by an index that is scaled. What is known wraps first, and then stands for a negative number
@@ -139,7 +159,7 @@ impl Translator<'_, '_> {
         }
         near(line, at)?;
         let number = self.number(line, line.inst.rs1, line.a)?;
-        Ok(if index.1 << shift <= i64::from(u32::MAX) {
+        Ok(if index.1 << shift <= MOST {
             let wide = self.b.ins().uextend(I64, number);
             self.b.ins().ishl_imm_u(wide, shift)
         } else {
@@ -163,7 +183,11 @@ impl Translator<'_, '_> {
                 let z = self.b.ins().bxor(x, y);
                 self.b.ins().bnot(z)
             }
-            Op::Sll | Op::Slli => self.b.ins().ishl(x, y),
+            Op::Sll | Op::Slli => {
+                let shifted = self.b.ins().ishl(x, y);
+                self.note_shift(shifted, a, rb);
+                shifted
+            }
             Op::Srl | Op::Srli => self.b.ins().ushr(x, y),
             Op::Sra | Op::Srai => self.b.ins().sshr(x, y),
             Op::Rol => self.b.ins().rotl(x, y),

@@ -53,6 +53,8 @@ pub(super) struct Translator<'a, 'f> {
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
     pub(super) bytes: Bytes,
+    /// Of numbers that were shifted what was shifted, and how far.
+    pub(super) shifts: BTreeMap<Value, (Value, i64)>,
     pub(super) stores: Stores,
     /// How many branches, jumps and calls lead to an instruction.
     pub(super) edges: BTreeMap<u32, u32>,
@@ -107,6 +109,7 @@ pub(super) fn entry(
         blocks: BTreeMap::new(),
         open: BTreeSet::new(),
         bytes: Bytes::default(),
+        shifts: BTreeMap::new(),
         stores: Stores::default(),
         edges: BTreeMap::new(),
         choice: None,
