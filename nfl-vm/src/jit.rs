@@ -18,7 +18,7 @@
 //!    constants in the image, which the program owns as it does the code. A value stays put until the run is over, because
 //!    services keep what they answered. Tables that lookups begin at stand where they stood when they were [found](roots),
 //!    because nothing may move one without a new stamp on its stores, for which a run looks before it begins; during a run its
-//!    services have the stores alone. What host code reads of [prefixes] lies where the table itself says, whose tests walk the
+//!    services have the stores alone. What host code reads of [keys] and [prefixes] lies where the table itself says, whose tests walk the
 //!    same arrays with bounds.
 //! 3. *Control.* Host code leaves a function by its return or into those of [`call`] and [`direct`], which catch panics. A run
 //!    ends because the proof bounds its steps.
@@ -38,6 +38,7 @@ mod dead;
 mod direct;
 mod facts;
 mod finish;
+mod keys;
 mod mem;
 mod ops;
 mod prefixes;

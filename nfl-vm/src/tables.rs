@@ -6,7 +6,7 @@
 
 mod aged;
 mod counter;
-mod index;
+pub(crate) mod index;
 mod lowest;
 mod lpm;
 mod meter;
@@ -26,6 +26,8 @@ use nfl_abi::image::{Resource, ResourceKind};
 
 use crate::flow::FLOW_KEY_BYTES;
 
+#[cfg(feature = "jit")]
+pub(crate) use aged::HashedKeys;
 pub(crate) use aged::{Aged, Ageing};
 pub use counter::Count;
 pub(crate) use counter::{CountCells, Counters, KeyedCounters};

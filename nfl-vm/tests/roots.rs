@@ -22,7 +22,7 @@ const LOOKUPS: &str = "\
 .entry originator 0 16
 .import table.get 0 0
 .import lpm.get 0 1
-.resource table 4 4 64
+.resource table 4 4 8192
 .resource lpm 4 4 4096
     lw a0, 0(s0)
     jal ra, slot0
@@ -142,6 +142,38 @@ fn prefixes_are_found_as_the_interpreter_finds_them() {
         }
     }
     assert!((100..6_000).contains(&misses), "{misses}");
+}
+
+/// Keys come and go by the thousand, so that some stand in their second bucket: host code finds what the interpreter does.
+#[test]
+fn keys_are_found_as_the_interpreter_finds_them() {
+    let Some(program) = compiled() else { return };
+    let mut instances = [program.instance(), interpreted().instance()];
+    let mut chance = 1u64;
+    let mut next = |below: u64| {
+        chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        ((chance >> 33) % below) as u32
+    };
+    let mut misses = 0;
+    for number in 1..10_000_u32 {
+        let key = next(12_000).to_le_bytes();
+        for instance in &mut instances {
+            let mut state = instance.state_mut();
+            match number % 5 {
+                0 => drop(state.remove("r0", &key).expect("it is sound")),
+                _ => state
+                    .insert("r0", &key, &number.to_le_bytes())
+                    .expect("there is room"),
+            }
+        }
+        for key in [key, next(12_000).to_le_bytes(), next(12_000).to_be_bytes()] {
+            let [host, all] = &mut instances;
+            let seen = found_at(host, key);
+            assert_eq!(seen, found_at(all, key), "{number}: {key:?}");
+            misses += u32::from(seen.0 == 0);
+        }
+    }
+    assert!((5_000..25_000).contains(&misses), "{misses}");
 }
 
 #[test]

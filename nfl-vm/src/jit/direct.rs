@@ -2,13 +2,15 @@
 //!
 //! In: calls whose arguments are one block of bytes, or one number. Out: calls of functions here, which go to the tables by the
 //! address of the block or, where it has at most sixteen bytes, with the bytes themselves in registers: memory that was just
-//! written in words is slow to read in larger ones. Guaranteed: they answer what [`serve`](super::call) would; none of them can
+//! written in words is slow to read in larger ones. What [`keys`](super::keys) and [`prefixes`](super::prefixes) find by
+//! themselves is called for only where that takes longer. Guaranteed: they answer what [`serve`](super::call) would; none of them can
 //! fail, and a panic in one answers 0 and makes the run a fault when it ends.
 
 use std::ffi::c_void;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use nfl_abi::hash::crc32c;
@@ -49,6 +51,8 @@ enum Way {
     Rooted(OnWordAt, OnWordsAt, u16),
     /// Host code looks itself, and asks the function where that takes longer.
     Prefix(OnWordAt),
+    /// The same for keys; whether more is asked than if there is one.
+    Key(OnWordAt, OnWordsAt, u16, bool),
 }
 
 /// Bytes of a word, and of two.
@@ -65,7 +69,9 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
             &[Arg::Block(bytes)],
             Answer::Value(_),
         ) => match kind {
-            Some(ResourceKind::Table) if in_words(bytes) => Way::Rooted(find_one, find_two, bytes),
+            Some(ResourceKind::Table) if in_words(bytes) => {
+                Way::Key(find_one, find_two, bytes, true)
+            }
             Some(ResourceKind::FlowTable) if in_words(bytes) => {
                 Way::Words(find_aged_one, find_aged_two, bytes)
             }
@@ -73,7 +79,9 @@ fn way(call: &Call, resource: Option<&Resource>) -> Option<Way> {
             _ => Way::Block(find, bytes),
         },
         ("set.contains" | "flow.get", &[Arg::Block(bytes)], Answer::Word(1)) => match kind {
-            Some(ResourceKind::Set) if in_words(bytes) => Way::Rooted(has_one, has_two, bytes),
+            Some(ResourceKind::Set) if in_words(bytes) => {
+                Way::Key(find_one, find_two, bytes, false)
+            }
             Some(ResourceKind::FlowSet) if in_words(bytes) => {
                 Way::Words(has_aged_one, has_aged_two, bytes)
             }
@@ -139,7 +147,6 @@ macro_rules! on_words {
 on_words! {
     find_one find_two: find_words of *const Root;
     find_aged_one find_aged_two: find_aged of u32;
-    has_one has_two: has_words of *const Root;
     has_aged_one has_aged_two: has_aged of u32;
     count_one count_two: count_words of *const Root;
 }
@@ -185,17 +192,6 @@ unsafe fn prefixes<'t>(root: *const Root) -> Option<&'t Lpm> {
 
 #[inline(always)]
 fn find_words(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
-    let glance = |_: &mut Frame<'_, '_>| {
-        // SAFETY: host code calls this with a root.
-        let table = unsafe { exact(root) }?;
-        table.glance(key).map(found)
-    };
-    at_once(frame, glance, || find_fully(frame, root, key))
-}
-
-#[cold]
-#[inline(never)]
-fn find_fully(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
     within(frame, |_| {
         // SAFETY: host code calls this with a root.
         let table = unsafe { exact(root) };
@@ -225,17 +221,6 @@ extern "C" fn route(frame: *mut c_void, root: *const Root, address: u64) -> u64 
 #[inline(always)]
 fn found(value: Option<&[u8]>) -> u64 {
     value.map_or(0, |value| value.as_ptr().expose_provenance() as u64)
-}
-
-#[inline(always)]
-fn has_words(frame: *mut c_void, root: *const Root, key: impl Sought) -> u64 {
-    let glance = |_: &mut Frame<'_, '_>| {
-        // SAFETY: host code calls this with a root.
-        let table = unsafe { exact(root) }?;
-        table.glance(key).map(|value| value.is_some().into())
-    };
-    let fully = || u64::from(find_fully(frame, root, key) != 0);
-    at_once(frame, glance, fully)
 }
 
 #[inline(always)]
@@ -362,7 +347,7 @@ impl Translator<'_, '_> {
             return Ok(None);
         };
         let of = match way {
-            Way::Rooted(..) | Way::Prefix(_) => {
+            Way::Rooted(..) | Way::Prefix(_) | Way::Key(..) => {
                 let before = (slot * size_of::<Root>()) as i64;
                 (I64, self.b.ins().iadd_imm_s(self.roots, before))
             }
@@ -383,6 +368,25 @@ impl Translator<'_, '_> {
             Way::Prefix(function) => {
                 let address = self.word(line, 4, 0)?;
                 self.prefix(of.1, address, function as usize)
+            }
+            Way::Key(one, two, bytes, has_value) => {
+                let value = match bytes <= WORD {
+                    true => {
+                        let words = [self.word(line, bytes, 0)?];
+                        self.key(of.1, &words, one as usize)
+                    }
+                    false => {
+                        let words = [self.word(line, WORD, 0)?, self.word(line, bytes - WORD, 2)?];
+                        self.key(of.1, &words, two as usize)
+                    }
+                };
+                match has_value {
+                    true => value,
+                    false => {
+                        let is = self.b.ins().icmp_imm_u(IntCC::NotEqual, value, 0);
+                        self.b.ins().uextend(I64, is)
+                    }
+                }
             }
             Way::Number(function) => {
                 let holds = self.facts.words[&line.pc][0];

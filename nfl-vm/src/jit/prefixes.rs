@@ -137,7 +137,7 @@ impl Translator<'_, '_> {
     }
 
     /// A word of a root.
-    fn of_root(&mut self, root: Value, at: i32) -> Value {
+    pub(super) fn of_root(&mut self, root: Value, at: i32) -> Value {
         self.b.ins().load(I64, FRAME, root, at)
     }
 
@@ -154,7 +154,7 @@ impl Translator<'_, '_> {
     }
 
     /// Goes on in a block to which all ways are there already.
-    fn open_block(&mut self, block: Block) {
+    pub(super) fn open_block(&mut self, block: Block) {
         self.b.switch_to_block(block);
         self.b.seal_block(block);
     }

@@ -8,12 +8,14 @@ use std::mem::offset_of;
 use std::ptr;
 
 use crate::state::{Stamp, Stores};
-use crate::tables::{Aged, Arrays, Filled, Lpm, Store};
+use crate::tables::{Aged, Arrays, Filled, HashedKeys, Lpm, Store};
 
 /// The tables behind the imports of an image.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Roots {
     tables: Vec<Root>,
+    /// Where the chunks of cells begin of the tables of keys among them, one after the other.
+    chunks: Vec<*const u8>,
     /// That of the stores that have them.
     stamp: Stamp,
 }
@@ -28,6 +30,10 @@ pub(super) struct Root {
     /// Where the value of the leaf 0 would stand, and the bytes of each.
     values: *const u8,
     value_bytes: usize,
+    /// Of tables of keys; without buckets where there is none.
+    keys: HashedKeys,
+    /// How many chunks of cells those have.
+    chunks: usize,
 }
 
 /// A table, or none that lookups begin at.
@@ -52,6 +58,7 @@ impl Roots {
     pub(crate) fn new(imports: usize) -> Roots {
         Roots {
             tables: Vec::with_capacity(imports),
+            chunks: Vec::new(),
             stamp: Stamp::default(),
         }
     }
@@ -71,17 +78,24 @@ impl Roots {
 
     #[cold]
     fn find(&mut self, places: &[u32], stores: &Stores) {
+        let Roots { tables, chunks, .. } = self;
+        tables.clear();
+        chunks.clear();
         let table = |&place: &u32| match stores.get(place as usize) {
             Some(Store::KeyedCounters(_)) => Root::of(Table::Counters(place)),
             Some(Store::Filled(filled)) => match &**filled {
-                Filled::Exact(table) => Root::of(Table::Exact(ptr::from_ref(table))),
+                Filled::Exact(table) => Root::of_keys(table, chunks),
                 Filled::Lpm(table) => Root::of_prefixes(table),
                 _ => Root::of(Table::Nothing),
             },
             _ => Root::of(Table::Nothing),
         };
-        self.tables.clear();
-        self.tables.extend(places.iter().map(table));
+        tables.extend(places.iter().map(table));
+        let mut rest = chunks.as_slice();
+        for root in tables {
+            root.keys.chunks = rest.as_ptr();
+            rest = rest.get(root.chunks..).unwrap_or_default();
+        }
         self.stamp = stores.stamp().clone();
     }
 
@@ -97,6 +111,13 @@ impl Roots {
     }
 }
 
+/// A copy finds its tables anew: what it has of chunks is its own.
+impl Clone for Roots {
+    fn clone(&self) -> Roots {
+        Roots::new(self.tables.len())
+    }
+}
+
 impl Root {
     pub(super) const SHORT: i32 = Root::array(offset_of!(Arrays, short));
     pub(super) const SHORT_FOUND: i32 = Root::array(offset_of!(Arrays, short_found));
@@ -104,6 +125,19 @@ impl Root {
     pub(super) const RUNS: i32 = Root::array(offset_of!(Arrays, runs));
     pub(super) const VALUES: i32 = offset_of!(Root, values) as i32;
     pub(super) const VALUE_BYTES: i32 = offset_of!(Root, value_bytes) as i32;
+
+    pub(super) const FIRST_SECRET: i32 = Root::key(offset_of!(HashedKeys, secrets));
+    pub(super) const SECOND_SECRET: i32 = Root::FIRST_SECRET + 8;
+    pub(super) const BUCKETS: i32 = Root::key(offset_of!(HashedKeys, buckets));
+    pub(super) const SHIFT: i32 = Root::key(offset_of!(HashedKeys, shift));
+    pub(super) const CHUNKS: i32 = Root::key(offset_of!(HashedKeys, chunks));
+    pub(super) const CHUNK_SHIFT: i32 = Root::key(offset_of!(HashedKeys, chunk_shift));
+    pub(super) const CHUNK_MASK: i32 = Root::key(offset_of!(HashedKeys, chunk_mask));
+    pub(super) const CELL_BYTES: i32 = Root::key(offset_of!(HashedKeys, cell_bytes));
+
+    const fn key(at: usize) -> i32 {
+        (offset_of!(Root, keys) + at) as i32
+    }
 
     const fn array(at: usize) -> i32 {
         (offset_of!(Root, arrays) + at) as i32
@@ -121,6 +155,27 @@ impl Root {
             },
             values: ptr::null(),
             value_bytes: 0,
+            keys: HashedKeys {
+                secrets: [0; 2],
+                buckets: ptr::null(),
+                shift: 0,
+                chunks: ptr::null(),
+                chunk_shift: 0,
+                chunk_mask: 0,
+                cell_bytes: 0,
+            },
+            chunks: 0,
+        }
+    }
+
+    /// A table of keys, whose chunks come behind those of others.
+    fn of_keys(table: &Aged, chunks: &mut Vec<*const u8>) -> Root {
+        let ((keys, begin), before) = (table.keys(), chunks.len());
+        chunks.extend(begin);
+        Root {
+            keys,
+            chunks: chunks.len() - before,
+            ..Root::of(Table::Exact(ptr::from_ref(table)))
         }
     }
 

@@ -49,6 +49,24 @@ pub(crate) struct Aged {
     growing: Option<Growing>,
 }
 
+/// What host code reads of a table where entries stay.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct HashedKeys {
+    /// What the hash is keyed with.
+    pub(crate) secrets: [u64; 2],
+    pub(crate) buckets: *const u8,
+    /// How far to the right the number of a key's first bucket stands in its hash.
+    pub(crate) shift: u64,
+    /// Where each chunk of cells begins, by its number: that of a cell has it behind this shift, and the cell in the chunk in
+    /// the bits of the mask.
+    pub(crate) chunks: *const *const u8,
+    pub(crate) chunk_shift: u64,
+    pub(crate) chunk_mask: u64,
+    pub(crate) cell_bytes: u64,
+}
+
 /// An index that will be the next. A few buckets and cells with each entry that comes, it is there before the
 /// other one is full, so that no entry waits for all that came before.
 #[derive(Clone, Debug)]
@@ -185,12 +203,21 @@ impl Aged {
             .find(key.hash(&self.hash), |cell| self.value_of(cell, key))
     }
 
-    /// The same if it is seen at once whether there is one.
+    /// Where lookups of keys of at most two words begin. As it is, all of it stays until the table is edited.
     #[cfg(feature = "jit")]
-    #[inline(always)]
-    pub(crate) fn glance(&self, key: impl Sought) -> Option<Option<&[u8]>> {
-        self.index
-            .glance(key.hash(&self.hash), |cell| self.value_of(cell, key))
+    pub(crate) fn keys(&self) -> (HashedKeys, impl Iterator<Item = *const u8>) {
+        let (buckets, shift) = self.index.buckets();
+        let (chunk_shift, chunk_mask, cell_bytes) = self.records.layout();
+        let keys = HashedKeys {
+            secrets: self.hash.first(),
+            buckets,
+            shift: shift.into(),
+            chunks: std::ptr::null(),
+            chunk_shift: chunk_shift.into(),
+            chunk_mask: chunk_mask.into(),
+            cell_bytes: cell_bytes as u64,
+        };
+        (keys, self.records.chunks())
     }
 
     /// The key in a cell.
@@ -431,9 +458,8 @@ mod tests {
             assert_eq!(table.peek(&probe, 0).is_some(), model.contains(&probe));
             #[cfg(feature = "jit")]
             for probe in [key, probe].map(|key| (key, u32::from_le_bytes(key).into())) {
-                let seen = table.glance(super::super::Words([probe.1]));
-                let there = seen.is_none_or(|value| value.is_some() == model.contains(&probe.0));
-                assert!(there, "{probe:?}");
+                let value = table.lookup(super::super::Words([probe.1]));
+                assert_eq!(value.is_some(), model.contains(&probe.0), "{probe:?}");
             }
         }
         assert!(steps > 5);

@@ -12,6 +12,8 @@
 //! grows doubles the buckets.
 
 use std::hash::{BuildHasher, RandomState};
+#[cfg(feature = "jit")]
+use std::mem::offset_of;
 
 /// Places in a bucket.
 const PLACES: usize = 8;
@@ -53,6 +55,12 @@ impl HashKey {
     #[inline(always)]
     fn of_words(&self, words: [u64; 2]) -> u64 {
         folded(product(words, &self.first))
+    }
+
+    /// The words for keys of at most two.
+    #[cfg(feature = "jit")]
+    pub(crate) fn first(&self) -> [u64; 2] {
+        self.first
     }
 
     #[inline]
@@ -126,7 +134,7 @@ fn pair(bytes: &[u8]) -> [u64; 2] {
 }
 
 /// 2^64 divided by the golden ratio, which spreads what it multiplies (Knuth, 1973).
-const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline]
 fn folded(sum: u128) -> u64 {
@@ -171,25 +179,35 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 
 /// One line of a cache.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 struct Bucket {
+    cells: [u32; PLACES],
     /// A byte of the hash for each place, the first lowest; 0 when it is free.
     tags: u64,
-    cells: [u32; PLACES],
     /// Keys whose first bucket this is that stand elsewhere.
     elsewhere: u32,
 }
 
+/// Bytes of a bucket.
+#[cfg(feature = "jit")]
+pub(crate) const BUCKET_BYTES: usize = size_of::<Bucket>();
+
+/// Where the tags are in a bucket, and the number of keys elsewhere; the cells stand first.
+#[cfg(feature = "jit")]
+pub(crate) const TAGS: i32 = offset_of!(Bucket, tags) as i32;
+#[cfg(feature = "jit")]
+pub(crate) const ELSEWHERE: i32 = offset_of!(Bucket, elsewhere) as i32;
+
 /// One in each byte of a word.
-const EACH: u64 = 0x0101_0101_0101_0101;
+pub(crate) const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// The highest bit of each.
-const HIGH: u64 = EACH << 7;
+pub(crate) const HIGH: u64 = EACH << 7;
 
 impl Bucket {
     const FREE: Bucket = Bucket {
-        tags: 0,
         cells: [0; PLACES],
+        tags: 0,
         elsewhere: 0,
     };
 
@@ -295,6 +313,12 @@ impl Index {
         self.buckets.len() * LOAD
     }
 
+    /// Where its buckets begin, and how far to the right the number of a key's first one stands in a hash.
+    #[cfg(feature = "jit")]
+    pub(crate) fn buckets(&self) -> (*const u8, u32) {
+        (self.buckets.as_ptr().cast(), self.shift)
+    }
+
     /// Whether it is three quarters as full as it gets.
     pub(crate) fn fills(&self) -> bool {
         self.held * 4 >= self.room() * 3
@@ -390,10 +414,16 @@ fn buckets_for(cells: usize) -> usize {
     cells.div_ceil(LOAD).next_power_of_two().max(2)
 }
 
+/// The bits of a hash that a tag is.
+pub(crate) const TAG_SHIFT: u8 = 24;
+
+/// The least tag.
+pub(crate) const LEAST_TAG: u8 = 2;
+
 /// What a bucket keeps of a hash: bits that choose none. It is never 0, nor what may be taken for it: see [`Bucket::with`].
 #[inline]
 fn tag(hash: u64) -> u8 {
-    ((hash >> 24) as u8).max(2)
+    ((hash >> TAG_SHIFT) as u8).max(LEAST_TAG)
 }
 
 #[cfg(test)]

@@ -101,6 +101,18 @@ impl Records {
         self.chunks.get(at.chunk)?.get(at.byte..)
     }
 
+    /// Where each chunk of cells begins.
+    #[cfg(feature = "jit")]
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = *const u8> {
+        self.chunks.iter().map(|chunk| chunk.as_ptr())
+    }
+
+    /// How far to the right the number of its chunk stands in that of a cell, the bits of the others, and the bytes of a cell.
+    #[cfg(feature = "jit")]
+    pub(crate) fn layout(&self) -> (u32, u32, usize) {
+        (self.shift, self.mask, self.cell_bytes)
+    }
+
     /// The same, to be written.
     #[inline(always)]
     pub(crate) fn at_mut(&mut self, at: At) -> Option<&mut [u8]> {
