@@ -80,7 +80,7 @@ pub(crate) struct Run {
     reader: Option<Reader>,
     /// Whether rules were edited since the last run.
     unsettled: bool,
-    /// Whether the next run begins with more than its time: memory was used, rules were edited, or there is a controller.
+    /// Whether the next run begins with more than its time: memory was used, or rules were edited.
     pub(crate) pending: bool,
 }
 
@@ -206,27 +206,33 @@ impl State {
     /// Begins a run: its time, and what the controller published meanwhile.
     #[inline(always)]
     pub(crate) fn begin(&mut self, clock_ns: u64) {
-        self.set_clock(clock_ns);
-        self.run.number += 1;
-        if self.run.pending {
+        if !self.is_ready() {
             self.prepare();
         }
+        self.begin_ready(clock_ns);
+    }
+
+    /// Begins a run that [may begin at once](State::is_ready).
+    #[inline(always)]
+    pub(crate) fn begin_ready(&mut self, clock_ns: u64) {
+        self.set_clock(clock_ns);
+        self.run.number += 1;
     }
 
     /// Whether a run may begin at once.
-    #[cfg(feature = "jit")]
     #[inline(always)]
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.run.pending
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let Run {
+            pending, reader, ..
+        } = &mut self.run;
+        !*pending && reader.as_mut().is_none_or(Reader::is_current)
     }
 
     #[inline(never)]
     fn prepare(&mut self) {
         self.run.memory.clear();
-        if self.run.reader.is_some() || self.run.unsettled {
-            self.catch_up();
-        }
-        self.run.pending = self.run.reader.is_some();
+        self.catch_up();
+        self.run.pending = false;
     }
 
     fn catch_up(&mut self) {
@@ -340,7 +346,6 @@ impl State {
     /// From the next run on the tables are those that a controller publishes.
     fn follow(&mut self, reader: Reader) {
         self.run.reader = Some(reader);
-        self.run.pending = true;
         self.catch_up();
     }
 

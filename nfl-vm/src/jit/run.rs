@@ -192,7 +192,7 @@ impl Native {
             && own.is_ready()
             && bound.follows(own)
         {
-            own.begin(context.clock_ns);
+            own.begin_ready(context.clock_ns);
             let parts = (loaded, &*bound, &mut **own);
             let held = (Held::Still(frame), place);
             return self.run_on::<false>(parts, start, held, context, carried);

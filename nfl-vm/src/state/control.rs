@@ -379,8 +379,13 @@ impl Reader {
         }
     }
 
-    /// The tables, if they are others than before. Costs one load when they are not.
-    #[inline]
+    /// Whether the tables are those that were read last. Costs one load.
+    #[inline(always)]
+    pub(crate) fn is_current(&mut self) -> bool {
+        self.version == Some(self.cache.load().version)
+    }
+
+    /// The tables, if they are others than before.
     pub(crate) fn news(&mut self) -> Option<&[Option<Arc<Filled>>]> {
         let published = self.cache.load();
         if self.version == Some(published.version) {
