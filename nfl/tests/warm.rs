@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use nfl::{Compiler, Limits, MemoryFiles, Style};
+use nfl_ir::testing::Rng;
 
 const EDITS: usize = 300;
 
@@ -41,29 +42,21 @@ const PROJECT: [(&str, &str); 5] = [
     ),
 ];
 
-/// Numbers that look random and are the same in each run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n
-    }
+/// One of the project's files.
+fn any_path(rng: &mut Rng) -> &'static str {
+    PROJECT[rng.below(PROJECT.len() as u32) as usize].0
 }
 
 /// A text with one edit.
-fn edited(text: &str, numbers: &mut Numbers) -> String {
+fn edited(text: &str, rng: &mut Rng) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
-    let at = numbers.below(lines.len().max(1));
-    match numbers.below(8) {
-        0..4 => lines.push(format!("// {}", numbers.below(100))),
+    let at = rng.below(lines.len() as u32) as usize;
+    match rng.below(8) {
+        0..4 => lines.push(format!("// {}", rng.below(100))),
         4 if !lines.is_empty() => drop(lines.remove(at)),
         5 if !lines.is_empty() => lines.insert(at, lines[at].clone()),
         _ => {
-            let digit = char::from(b'0' + numbers.below(10) as u8);
+            let digit = char::from(b'0' + rng.below(10) as u8);
             for line in lines.iter_mut().skip(at).take(1) {
                 *line = line.replace(|c: char| c.is_ascii_digit(), &digit.to_string());
             }
@@ -94,7 +87,7 @@ fn answer(compiler: &Compiler, files: &MemoryFiles, root: &str) -> (String, Vec<
 
 #[test]
 fn a_warm_compiler_answers_as_a_fresh_one() {
-    let mut numbers = Numbers(1);
+    let mut rng = Rng::new(1);
     let mut texts: BTreeMap<&str, String> = BTreeMap::new();
     let warm = Compiler::new(Limits::EDGE);
     let mut root = PROJECT[0].0;
@@ -103,16 +96,16 @@ fn a_warm_compiler_answers_as_a_fresh_one() {
         // Files are edited for a while, and then the project is as it was at first.
         if edit % 6 == 0 {
             texts = PROJECT.map(|(path, text)| (path, text.to_string())).into();
-            root = PROJECT[numbers.below(PROJECT.len())].0;
+            root = any_path(&mut rng);
         }
         // Most edits are of the file that is compiled.
-        let path = match numbers.below(4) {
-            0 => PROJECT[numbers.below(PROJECT.len())].0,
+        let path = match rng.below(4) {
+            0 => any_path(&mut rng),
             _ => root,
         };
         match texts.get(path) {
-            Some(_) if path != root && numbers.below(4) == 0 => drop(texts.remove(path)),
-            Some(text) => drop(texts.insert(path, edited(text, &mut numbers))),
+            Some(_) if path != root && rng.below(4) == 0 => drop(texts.remove(path)),
+            Some(text) => drop(texts.insert(path, edited(text, &mut rng))),
             None => {}
         }
         let mut files = MemoryFiles::new();
