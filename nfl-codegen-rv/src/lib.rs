@@ -189,14 +189,21 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     let mut found = Vec::new();
     let mut trials = Vec::new();
     let mut prover = Prover::new();
+    // A search goes on from more than the smallest; without one, what is larger than another is of no use.
+    let mut most = usize::MAX;
     for way in ways.take(tried) {
-        match emit_in_way(verified, options, way, &mut trials, &mut prover) {
-            Ok(Some((emitted, attempt))) => found.push(Found {
-                emitted,
-                way,
-                attempt,
-            }),
-            // Another way led to the same code.
+        match emit_in_way(verified, options, way, most, &mut trials, &mut prover) {
+            Ok(Some((emitted, attempt))) => {
+                if options.level == OptLevel::S {
+                    most = most.min(cost(&emitted).0);
+                }
+                found.push(Found {
+                    emitted,
+                    way,
+                    attempt,
+                });
+            }
+            // It led to the same code as another, or to more.
             Ok(None) => {}
             // Code that can be proved and has no room says more than code that cannot.
             Err(error) => {
@@ -274,7 +281,7 @@ const TRIED_INSTS_MAX: usize = 1000;
 /// Bytes that travel, then steps.
 fn cost(emitted: &Emitted) -> (usize, u64) {
     let image = &emitted.image;
-    let bytes = image.code.len() + image.constants.len() + image.certificate.len();
+    let bytes = bytes_of(image);
     let steps = image
         .manifest
         .entries
@@ -283,22 +290,28 @@ fn cost(emitted: &Emitted) -> (usize, u64) {
     (bytes, steps.sum())
 }
 
+/// Bytes that travel; those of the certificate are not there before the proof.
+fn bytes_of(image: &Image) -> usize {
+    image.code.len() + image.constants.len() + image.certificate.len()
+}
+
 /// Code that was made, and what the prover said of it.
 struct Trial {
     selected: Vec<(Func<VReg>, Scratch)>,
     manner: Manner,
-    /// Nothing when it was proved.
+    /// Nothing when it was proved, or too large to be.
     refused: Option<(Refusal, Linked)>,
 }
 
 /// What says, with the selected instructions, how code comes out.
 type Manner = (Lay, bool, u8, BTreeMap<usize, Care>);
 
-/// The image that a way leads to; nothing when it is that of a trial before.
+/// The image that a way leads to; nothing when it is that of a trial before, or has more than `most` bytes before it is proved.
 fn emit_in_way(
     verified: &Verified,
     options: &Options,
     way: Way,
+    most: usize,
     trials: &mut Vec<Trial>,
     prover: &mut Prover,
 ) -> Result<Option<(Emitted, Attempt)>, EmitError> {
@@ -315,10 +328,12 @@ fn emit_in_way(
             Some(at) => at,
             None => {
                 let linked = code(&guarded, selected.clone(), &parts, &attempt)?;
-                let proved = prove(linked.image.clone(), options, prover);
+                let is_worth_it = bytes_of(&linked.image) <= most;
+                let proved = is_worth_it.then(|| prove(linked.image.clone(), options, prover));
                 let (image, refused) = match proved {
-                    Ok(image) => (Some((image, linked.lines)), None),
-                    Err(refusal) => (None, Some((refusal, linked))),
+                    Some(Ok(image)) => (Some((image, linked.lines)), None),
+                    Some(Err(refusal)) => (None, Some((refusal, linked))),
+                    None => (None, None),
                 };
                 trials.push(Trial {
                     selected,
