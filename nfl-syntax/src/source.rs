@@ -30,12 +30,7 @@ impl SourceMap {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
         let lines = std::iter::once(0)
-            .chain(
-                text.bytes()
-                    .enumerate()
-                    .filter(|&(_, b)| b == b'\n')
-                    .map(|(i, _)| i as u32 + 1),
-            )
+            .chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1))
             .collect();
         let end = text.len() as u32;
         self.files.push(Arc::new(SourceFile {

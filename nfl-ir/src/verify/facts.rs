@@ -129,6 +129,11 @@ impl<'a> Known<'a> {
     }
 
     pub(super) fn range_within(self, facts: &Facts, v: Value, depth: u8) -> Range {
+        // Of one number there is nothing more to know.
+        let known = self.base[v];
+        if known.single().is_some() {
+            return known;
+        }
         if depth == 0 {
             return self.find_range(facts, v, depth);
         }
@@ -191,11 +196,7 @@ impl<'a> Known<'a> {
         if let Some(folded) = self.folded_sum(facts, def, depth) {
             return folded;
         }
-        let arg = |at: usize| {
-            let v = def.args.get(at);
-            v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
-        };
-        let args = [arg(0), arg(1)];
+        let args = self.operands(facts, def, depth);
         let result = range::eval(def.op, args[0], args[1]);
         let truth = self.compare_with_length(facts, def, depth);
         let truth = truth.or_else(|| self.related_truth(facts, def));
@@ -227,15 +228,22 @@ impl<'a> Known<'a> {
         sum.and_then(Signed::words).unwrap_or(result)
     }
 
+    /// The numbers that an operation's two operands may be.
+    fn operands(self, facts: &Facts, def: &InstData, depth: u8) -> [Range; 2] {
+        [0, 1].map(|at| {
+            let v = def.args.get(at);
+            v.map_or(Range::FULL, |&v| self.range_within(facts, v, depth))
+        })
+    }
+
     /// The lower half of a word plus its upper half: the carry of a checksum comes around. Both halves
     /// are large together only in words that are larger still.
     fn folded_sum(self, facts: &Facts, def: &InstData, depth: u8) -> Option<Range> {
-        let &[low, high] = def.args.as_slice() else {
+        let (Op::Add, &[low, high]) = (def.op, def.args.as_slice()) else {
             return None;
         };
         let (low, high) = (self.def(low)?, self.def(high)?);
-        let halves = def.op == Op::Add
-            && (low.op, high.op) == (Op::And, Op::Shr)
+        let halves = (low.op, high.op) == (Op::And, Op::Shr)
             && low.args[0] == high.args[0]
             && self.f.constant(low.args[1]) == Some(0xffff)
             && self.f.constant(high.args[1]) == Some(16);
@@ -306,11 +314,10 @@ impl<'a> Known<'a> {
         let Some(def) = self.def(v).filter(|_| depth > 0) else {
             return best;
         };
-        let args: Vec<Range> = def
-            .args
-            .iter()
-            .map(|&v| self.range_within(facts, v, depth - 1))
-            .collect();
+        let args = match def.op {
+            Op::Add | Op::Sub => self.operands(facts, def, depth - 1),
+            _ => [Range::FULL; 2],
+        };
         let slack = |at: usize| self.slack_within(facts, def.args[at], depth - 1);
         match def.op {
             Op::Len if self.is_len(facts, v) => best.max(0),
@@ -499,7 +506,10 @@ impl<'a> Known<'a> {
         let Some(def) = self.def(v).filter(|_| depth > 0) else {
             return true;
         };
-        let args: Vec<Range> = def.args.iter().map(|&v| self.range(facts, v)).collect();
+        let args = match def.op {
+            Op::Add | Op::Sub => self.operands(facts, def, DEPTH),
+            _ => [Range::FULL; 2],
+        };
         let note = |facts: &mut Facts, at: usize, s: u32| {
             self.note_slack(facts, def.args[at], s, depth - 1)
         };
@@ -543,50 +553,57 @@ impl<'a> Known<'a> {
         let Some(def) = self.def(v).filter(|_| depth > 0) else {
             return true;
         };
-        self.operands_of(facts, def, new)
-            .into_iter()
-            .all(|(v, want)| self.narrow(facts, v, want, depth - 1))
+        let mut operands = self.operands_of(facts, def, new).into_iter().flatten();
+        operands.all(|(v, want)| self.narrow(facts, v, want, depth - 1))
     }
 
     /// What an operation's result tells about its operands.
-    fn operands_of(self, facts: &Facts, def: &InstData, result: Range) -> Vec<(Value, Range)> {
-        let (Some(&a), Some(&b)) = (def.args.first(), def.args.last()) else {
-            return Vec::new();
+    fn operands_of(
+        self,
+        facts: &Facts,
+        def: &InstData,
+        result: Range,
+    ) -> [Option<(Value, Range)>; 2] {
+        use Op::{Add, And, Bswap16, Bswap32, Shl, Shr, Sub};
+        let (Add | Sub | And | Shr | Shl | Bswap16 | Bswap32, Some(&a), Some(&b)) =
+            (def.op, def.args.first(), def.args.last())
+        else {
+            return [None; 2];
         };
         let (ra, rb) = (self.range(facts, a), self.range(facts, b));
         let constant = rb.single();
-        match (def.op, constant) {
-            (Op::Add, Some(_)) => vec![(a, range::eval(Op::Sub, result, rb))],
-            (Op::Add, None) if exact_sum(ra, rb) => vec![
-                (a, Range::new(0, result.hi.saturating_sub(rb.lo))),
-                (b, Range::new(0, result.hi.saturating_sub(ra.lo))),
-            ],
-            (Op::Sub, Some(_)) => vec![(a, range::eval(Op::Add, result, rb))],
-            (Op::Sub, None) if ra.single().is_some() => vec![(b, range::eval(Op::Sub, ra, result))],
-            (Op::And, _) if self.is_void_mask(facts, def) => vec![(a, result)],
-            (Op::And, _) => vec![(a, Range::new(result.lo, u32::MAX))],
-            (Op::Shr, Some(n @ 0..32)) => {
+        let one = match (def.op, constant) {
+            (Add, Some(_)) => (a, range::eval(Sub, result, rb)),
+            (Add, None) if exact_sum(ra, rb) => {
+                let below = |other: Range| Range::new(0, result.hi.saturating_sub(other.lo));
+                return [Some((a, below(rb))), Some((b, below(ra)))];
+            }
+            (Sub, Some(_)) => (a, range::eval(Add, result, rb)),
+            (Sub, None) if ra.single().is_some() => (b, range::eval(Sub, ra, result)),
+            (And, _) if self.is_void_mask(facts, def) => (a, result),
+            (And, _) => (a, Range::new(result.lo, u32::MAX)),
+            (Shr, Some(n @ 0..32)) => {
                 let low = (1 << n) - 1;
                 let (lo, hi) = (u64::from(result.lo) << n, u64::from(result.hi) << n | low);
-                match (u32::try_from(lo), u32::try_from(hi)) {
-                    (Ok(lo), Ok(hi)) => vec![(a, Range::new(lo, hi))],
-                    (Ok(lo), Err(_)) => vec![(a, Range::new(lo, u32::MAX))],
-                    _ => Vec::new(),
-                }
+                let Ok(lo) = u32::try_from(lo) else {
+                    return [None; 2];
+                };
+                (a, Range::new(lo, u32::try_from(hi).unwrap_or(u32::MAX)))
             }
-            (Op::Shl, Some(n @ 0..32)) if ra.hi <= u32::MAX >> n => {
+            (Shl, Some(n @ 0..32)) if ra.hi <= u32::MAX >> n => {
                 let lo = result.lo.div_ceil(1 << n);
-                vec![(a, Range::new(lo.min(result.hi >> n), result.hi >> n))]
+                (a, Range::new(lo.min(result.hi >> n), result.hi >> n))
             }
-            (Op::Bswap32, _) if result.single().is_some() => {
-                vec![(a, Range::exactly(result.lo.swap_bytes()))]
+            (Bswap32, _) if result.single().is_some() => {
+                (a, Range::exactly(result.lo.swap_bytes()))
             }
-            (Op::Bswap16, _) if result.single().is_some() && ra.hi <= 0xffff => {
+            (Bswap16, _) if result.single().is_some() && ra.hi <= 0xffff => {
                 let swapped = (result.lo as u16).swap_bytes();
-                vec![(a, Range::exactly(u32::from(swapped)))]
+                (a, Range::exactly(u32::from(swapped)))
             }
-            _ => Vec::new(),
-        }
+            _ => return [None; 2],
+        };
+        [Some(one), None]
     }
 }
 

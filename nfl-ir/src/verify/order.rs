@@ -64,7 +64,7 @@ impl Known<'_> {
 
     /// Whether a comparison of related words is true, where that follows.
     pub(super) fn related_truth(self, facts: &Facts, def: &InstData) -> Option<bool> {
-        let &[a, b] = def.args.as_slice() else {
+        let (Op::Ltu | Op::Geu | Op::Eq | Op::Ne, &[a, b]) = (def.op, def.args.as_slice()) else {
             return None;
         };
         let above = self.said(facts, a, b);

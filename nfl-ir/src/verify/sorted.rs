@@ -8,7 +8,7 @@ use nfl_syntax::arena::Id;
 use crate::entity::Value;
 
 /// Entries in the order of their keys, each of which is there once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Sorted<K, V> {
     entries: Vec<(K, V)>,
     /// For each key that was ever set the bit of its number, modulo the bits there are: most that are asked for were not.
@@ -104,6 +104,24 @@ impl<K: Numbered, V> Sorted<K, V> {
     /// All values in the order of their keys, to be changed.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, value)| value)
+    }
+}
+
+/// Entries that a copy has room for beside those that it has: copies are made to be added to.
+const ROOM: usize = 4;
+
+impl<K: Copy, V: Copy> Clone for Sorted<K, V> {
+    fn clone(&self) -> Sorted<K, V> {
+        let room = match self.entries.is_empty() {
+            true => 0,
+            false => self.entries.len() + ROOM,
+        };
+        let mut entries = Vec::with_capacity(room);
+        entries.extend_from_slice(&self.entries);
+        Sorted {
+            entries,
+            seen: self.seen,
+        }
     }
 }
 
