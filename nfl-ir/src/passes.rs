@@ -27,6 +27,7 @@ mod ways;
 pub(crate) use dce::ONLY_ANSWER;
 
 pub(crate) use bytes::{low_zeros, width};
+pub(crate) use round::Store;
 
 use nfl_syntax::arena::IdMap;
 
@@ -38,7 +39,7 @@ use crate::text;
 use crate::verify::flow::Words;
 use crate::verify::{claim_widths, proved_widths, structure};
 
-use round::{Round, Store};
+use round::Round;
 
 /// Rounds after which even a module that still changes is left alone.
 const ROUNDS_MAX: usize = 16;
@@ -46,6 +47,11 @@ const ROUNDS_MAX: usize = 16;
 /// Runs all passes. Where a proof gets lost on the way, the module stays as it was: a program that is
 /// accepted must not be refused for having been improved.
 pub fn run(m: &mut Module) {
+    run_and_tell(m);
+}
+
+/// The same; answers for each function what was found out about it.
+pub(crate) fn run_and_tell(m: &mut Module) -> Vec<Store> {
     let before = m.clone();
     let mut stores = improve(m);
     let lost = stores.iter_mut().enumerate().any(|(at, store)| {
@@ -55,8 +61,9 @@ pub fn run(m: &mut Module) {
     if lost {
         *m = before;
         each(m, |f, _| blocks::prune(f));
-        finish(m, stores);
+        stores = finish(m, stores);
     }
+    stores
 }
 
 /// Removes assertions, which have been proved, and what only they looked at.
@@ -96,7 +103,7 @@ fn improve(m: &mut Module) -> Vec<Store> {
             round.all(m, need::drop_early_exits);
             round.asking(m, need::raise);
             round.each(m, |f, _| chains::join(f));
-            round.all(m, |m, at, _| decide::decide(m, at));
+            round.all(m, decide::decide);
             round.each(m, |f, _| meet::join(f));
             round.each(m, |f, _| ways::join(f));
             round.each(m, dce::sweep);
@@ -113,7 +120,7 @@ fn improve(m: &mut Module) -> Vec<Store> {
 fn finish(m: &mut Module, mut stores: Vec<Store>) -> Vec<Store> {
     for (at, store) in stores.iter_mut().enumerate() {
         one(m, at, |f, words| {
-            counter::add(f, words);
+            counter::add(f, words, store);
             bits::drop_unseen(f);
             adjacent::join(f, words, store);
             slots::share(f);

@@ -49,7 +49,7 @@ use nfl_syntax::{Diagnostic, Diags, Span};
 use crate::cfg::Loop;
 use crate::entity::{Block, Value};
 use crate::func::{Function, Module};
-use crate::passes;
+use crate::passes::{self, Store};
 use crate::replay;
 use crate::verify::explain::{Explain, finding, remark};
 use crate::verify::flow::Analysis;
@@ -120,7 +120,7 @@ pub struct Access {
 
 /// Proves a module, or says why not.
 pub fn verify(module: Module, limits: &Limits, diags: &mut Diags) -> Option<Verified> {
-    prove(module, limits, None, diags)
+    prove(module, Vec::new(), limits, None, diags)
 }
 
 /// The same in the words of the source, and with packets for which it fails, where some are found.
@@ -130,11 +130,24 @@ pub fn explained(
     scene: &Scene,
     diags: &mut Diags,
 ) -> Option<Verified> {
-    prove(module, limits, Some(scene), diags)
+    prove(module, Vec::new(), limits, Some(scene), diags)
+}
+
+/// Runs all passes and proves what comes out, with what they have found out: as if one came after the other. Says why it
+/// cannot be proved in the words of the source where there is a scene.
+pub fn improved(
+    mut module: Module,
+    limits: &Limits,
+    scene: Option<&Scene>,
+    diags: &mut Diags,
+) -> Option<Verified> {
+    let stores = passes::run_and_tell(&mut module);
+    prove(module, stores, limits, scene, diags)
 }
 
 fn prove(
     mut module: Module,
+    mut stores: Vec<Store>,
     limits: &Limits,
     scene: Option<&Scene>,
     diags: &mut Diags,
@@ -145,21 +158,23 @@ fn prove(
     let mut functions = Vec::new();
     let mut proved = true;
     let mut widths: Vec<IdMap<Value, u8>> = Vec::new();
-    let words = module.words();
-    for (at, f) in module.functions.iter().enumerate() {
-        let a = Analysis::new(f, words);
-        let mut found = Vec::new();
-        check_loops(&module, &a, limits, &mut found);
-        let accesses = check_accesses(&module, &a, scene, &mut found);
-        let sound = accesses && found.is_empty();
-        proved &= sound;
-        if sound {
-            functions.push(bounds(&a));
-            widths.push(proved_widths(&a));
-        }
-        if let Some(arguments) = scene.and_then(|scene| scene.arguments.as_deref()) {
-            show_witnesses(&module, at, &a, limits, arguments, &mut found);
-        }
+    stores.resize_with(module.functions.len(), Store::default);
+    for ((at, f), store) in module.functions.iter().enumerate().zip(&mut stores) {
+        let found = store.ask(f, module.words(), |a| {
+            let mut found = Vec::new();
+            check_loops(&module, a, limits, &mut found);
+            let accesses = check_accesses(&module, a, scene, &mut found);
+            let sound = accesses && found.is_empty();
+            proved &= sound;
+            if sound {
+                functions.push(bounds(a));
+                widths.push(proved_widths(a));
+            }
+            if let Some(arguments) = scene.and_then(|scene| scene.arguments.as_deref()) {
+                show_witnesses(&module, at, a, limits, arguments, &mut found);
+            }
+            found
+        });
         for (_, finding) in found {
             diags.push(finding);
         }

@@ -191,13 +191,9 @@ impl Compiler {
             return Vec::new();
         };
         let mut proved = Vec::new();
-        for mut module in nfl_ir::lower::lower(sound, function, bindings, diags) {
-            nfl_ir::passes::run(&mut module);
-            let verified = match scene {
-                Some(scene) => nfl_ir::verify::explained(module, &self.limits, scene, diags),
-                None => nfl_ir::verify::verify(module, &self.limits, diags),
-            };
-            proved.extend(verified);
+        for module in nfl_ir::lower::lower(sound, function, bindings, diags) {
+            let limits = &self.limits;
+            proved.extend(nfl_ir::verify::improved(module, limits, scene, diags));
         }
         proved
     }

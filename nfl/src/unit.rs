@@ -241,10 +241,9 @@ impl FunctionUnit<'_> {
         let sound = sound.expect("a unit is made of a program without errors");
         let modules = nfl_ir::lower::lower(sound, self.id, bindings, diags).into_iter();
         modules
-            .filter_map(|mut module| {
-                nfl_ir::passes::run(&mut module);
+            .filter_map(|module| {
                 let limits = &self.unit.compiler.limits;
-                let verified = nfl_ir::verify::verify(module, limits, diags)?;
+                let verified = nfl_ir::verify::improved(module, limits, None, diags)?;
                 self.emit(&verified, diags)
             })
             .collect()

@@ -8,15 +8,15 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Term};
 use crate::op::Op;
-use crate::verify::flow::{Analysis, Words};
+use crate::passes::round::Store;
+use crate::verify::flow::Words;
 
 /// Adds the counters.
-pub(super) fn add(f: &mut Function, words: Words) {
+pub(super) fn add(f: &mut Function, words: Words, store: &mut Store) {
     if Cfg::new(f).loops.is_empty() {
         return;
     }
-    let wanted = {
-        let a = Analysis::new(f, words);
+    let wanted = store.ask(f, words, |a| {
         let loops = a.cfg.loops.iter().enumerate();
         let wanted = loops.filter_map(|(l, data)| {
             let trips = a.trips[l].filter(|&trips| trips > 0 && !a.has_counter(l))?;
@@ -26,7 +26,7 @@ pub(super) fn add(f: &mut Function, words: Words) {
             Some((data.head, trips, edges, back))
         });
         wanted.collect::<Vec<_>>()
-    };
+    });
     for (head, trips, edges, back) in wanted {
         let counter = f.add_param(head, 32);
         for ((pred, edge), back) in edges.into_iter().zip(back) {

@@ -23,14 +23,13 @@ const BLOCKS_MAX: usize = 64;
 const TEST: u32 = 6;
 
 /// Decides whatever becomes smaller by it, in one of the functions.
-pub(super) fn decide(m: &mut Module, at: usize) {
+pub(super) fn decide(m: &mut Module, at: usize, store: &mut Store) {
     let mut tried = Vec::new();
-    let mut trial = Store::default();
-    while decide_one(m, at, &mut tried, &mut trial) {}
+    while decide_one(m, at, &mut tried, store) {}
 }
 
 /// One place, if there is one; a change with which something can no longer be proved is taken back.
-fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, trial: &mut Store) -> bool {
+fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, store: &mut Store) -> bool {
     let cfg = Cfg::new(&m.functions[at]);
     for &root in &cfg.order {
         if tried.contains(&root) {
@@ -42,7 +41,7 @@ fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, trial: &mut Sto
         tried.push(root);
         let before = m.functions[at].clone();
         apply(&mut m.functions[at], root, found);
-        if need::is_proved(m, at, trial) {
+        if need::is_proved(m, at, store) {
             return true;
         }
         m.functions[at] = before;

@@ -68,17 +68,11 @@ pub(super) fn raise(f: &mut Function, words: Words, store: &mut Store) {
 /// Removes tests of one of the functions that change nothing, one at a time.
 pub(super) fn drop_early_exits(m: &mut Module, at: usize, store: &mut Store) {
     let mut tried = Vec::new();
-    let mut trial = Store::default();
-    while drop_one(m, at, &mut tried, (store, &mut trial)) {}
+    while drop_one(m, at, &mut tried, store) {}
 }
 
 /// Removes one test, if one can be removed.
-fn drop_one(
-    m: &mut Module,
-    at: usize,
-    tried: &mut Vec<(Block, usize)>,
-    (store, trial): (&mut Store, &mut Store),
-) -> bool {
+fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &mut Store) -> bool {
     for (b, edge) in early_exits(m, at, store) {
         if tried.contains(&(b, edge)) {
             continue;
@@ -88,7 +82,7 @@ fn drop_one(
         if let Some(rest) = old.targets().nth(1 - edge) {
             m.functions[at].blocks[b].term = Term::Jump(rest.clone());
         }
-        if is_proved(m, at, trial) {
+        if is_proved(m, at, store) {
             return true;
         }
         m.functions[at].blocks[b].term = old;

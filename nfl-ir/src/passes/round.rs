@@ -18,13 +18,13 @@ type Print = u64;
 
 /// What was found out about a function as it was when a pass asked last.
 #[derive(Default)]
-pub(super) struct Store {
+pub(crate) struct Store {
     last: Option<(Print, Findings)>,
 }
 
 impl Store {
     /// Answers a question about a function, with what was found out before where the function is still the same.
-    pub(super) fn ask<T>(
+    pub(crate) fn ask<T>(
         &mut self,
         f: &Function,
         words: Words,
