@@ -138,6 +138,17 @@ impl Cfg {
         self.loop_of[head].filter(|&l| self.loops[l].head == head)
     }
 
+    /// Whether a block that both reach is entered as in another control flow: from the same blocks in the same order, round
+    /// the same loop.
+    pub(crate) fn enters_alike(&self, other: &Cfg, b: Block) -> bool {
+        let around = |cfg: &Cfg| cfg.loop_at(b).map(|l| cfg.loops[l].blocks.clone());
+        let is_alike =
+            |&(pred, _): &(Block, usize)| self.is_back_edge(pred, b) == other.is_back_edge(pred, b);
+        self.preds(b) == other.preds(b)
+            && self.preds(b).iter().all(is_alike)
+            && around(self) == around(other)
+    }
+
     fn find_dominators(&mut self) {
         let mut changed = true;
         while changed {

@@ -6,20 +6,61 @@
 
 use std::hash::{Hash, Hasher};
 
-use nfl_syntax::arena::IdMap;
+use nfl_syntax::arena::{Id, IdMap};
 
 use crate::entity::{Block, Value};
 use crate::func::{Function, Module, Term};
+use crate::op::Op;
 use crate::passes::one;
 use crate::verify::flow::{Analysis, Findings, Words};
 
 /// The hash of a function.
 type Print = u64;
 
+/// The hashes of what an analysis looks at.
+#[derive(PartialEq)]
+struct Prints {
+    blocks: IdMap<Block, Print>,
+    /// Of what does not stand in blocks.
+    rest: Print,
+}
+
+impl Prints {
+    /// Those of a function, with no widths but those that are claimed of these words.
+    fn new(f: &Function, words: Words, claims: &[Value]) -> Prints {
+        let mut blocks = IdMap::sized(f.blocks.len());
+        for &b in &f.layout {
+            let mut hash = Mix(0);
+            let block = &f.blocks[b];
+            (&block.params, &block.term).hash(&mut hash);
+            for param in block.params.iter().filter(|v| claims.contains(v)) {
+                f.values[*param].width.hash(&mut hash);
+            }
+            for inst in block.insts.iter().map(|&inst| &f.insts[inst]) {
+                (inst.op, &inst.args, inst.imm, inst.region, inst.result).hash(&mut hash);
+                if inst.op == Op::Late {
+                    let word = words.late.get(Id::new(inst.imm as usize));
+                    word.map(|w| (w.wire, w.lo, w.hi)).hash(&mut hash);
+                }
+            }
+            blocks.set(b, hash.finish());
+        }
+        let mut rest = Mix(0);
+        (f.need, f.entry).hash(&mut rest);
+        for (_, slot) in f.slots.iter() {
+            slot.hash(&mut rest);
+        }
+        Prints {
+            blocks,
+            rest: rest.finish(),
+        }
+    }
+}
+
 /// What was found out about a function as it was when a pass asked last.
 #[derive(Default)]
 pub(crate) struct Store {
-    last: Option<(Print, Findings)>,
+    last: Option<(Prints, Findings)>,
 }
 
 impl Store {
@@ -30,15 +71,23 @@ impl Store {
         words: Words,
         question: impl FnOnce(&Analysis) -> T,
     ) -> T {
-        let print = |found: &Findings| print_of(f, found.claims(f));
+        let prints = |found: &Findings| Prints::new(f, words, &found.claims(f));
         let a = match self.last.take() {
-            Some((then, found)) if then == print(&found) => Analysis::again(f, words, found),
-            Some((_, found)) => Analysis::instead(f, words, found),
+            Some((then, found)) => {
+                let now = prints(&found);
+                if now == then {
+                    Analysis::again(f, words, found)
+                } else {
+                    let is_same =
+                        |b: Block| now.rest == then.rest && now.blocks[b] == then.blocks[b];
+                    Analysis::instead(f, words, found, is_same)
+                }
+            }
             None => Analysis::new(f, words),
         };
         let answer = question(&a);
         let found = a.into_findings();
-        self.last = Some((print(&found), found));
+        self.last = Some((prints(&found), found));
         answer
     }
 }
@@ -188,11 +237,6 @@ fn read_function(f: &Function, hash: &mut Mix) {
 }
 
 fn print(f: &Function) -> Print {
-    print_of(f, f.values.ids())
-}
-
-/// The same with no widths but those that are claimed of these words.
-fn print_of(f: &Function, claims: impl IntoIterator<Item = Value>) -> Print {
     let mut hash = Mix(0);
     (f.need, &f.layout).hash(&mut hash);
     for &b in &f.layout {
@@ -203,10 +247,7 @@ fn print_of(f: &Function, claims: impl IntoIterator<Item = Value>) -> Print {
         }
     }
     for (_, v) in f.values.iter() {
-        v.origin.hash(&mut hash);
-    }
-    for v in claims {
-        f.values[v].width.hash(&mut hash);
+        (v.origin, v.width).hash(&mut hash);
     }
     for (_, slot) in f.slots.iter() {
         slot.hash(&mut hash);

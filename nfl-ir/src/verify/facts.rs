@@ -37,7 +37,7 @@ pub struct Facts {
 }
 
 /// What facts say.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Said {
     /// Narrower intervals.
     pub ranges: Sorted<Value, Range>,

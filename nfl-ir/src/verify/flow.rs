@@ -82,6 +82,8 @@ pub struct Analysis<'a> {
     swaps: BTreeMap<Value, Vec<Value>>,
     /// Answers that were given already.
     memo: Memo,
+    /// Blocks of which all is known from before.
+    pub(super) kept: IdMap<Block, bool>,
 }
 
 /// How far guessing has come for a parameter of a loop's head.
@@ -139,6 +141,7 @@ impl<'a> Analysis<'a> {
             links: found.links,
             swaps: found.swaps,
             memo: found.memo,
+            kept: IdMap::new(),
         }
     }
 
@@ -160,19 +163,32 @@ impl<'a> Analysis<'a> {
 
     /// Finds out all there is.
     pub fn new(f: &'a Function, words: Words<'a>) -> Analysis<'a> {
-        Analysis::with(f, words, Memo::new(f))
+        let mut a = Analysis::blank(f, words, Memo::new(f));
+        a.find();
+        a
     }
 
-    /// The same in the memory of what was found out about the function as it was.
-    pub(crate) fn instead(f: &'a Function, words: Words<'a>, found: Findings) -> Analysis<'a> {
-        Analysis::with(f, words, found.memo.renewed(f))
+    /// The same, with what was found out about the function as it was before; `is_same` says which of its blocks have not
+    /// changed.
+    pub(crate) fn instead(
+        f: &'a Function,
+        words: Words<'a>,
+        mut found: Findings,
+        is_same: impl Fn(Block) -> bool,
+    ) -> Analysis<'a> {
+        let memo = std::mem::replace(&mut found.memo, Memo::new(f));
+        let mut a = Analysis::blank(f, words, memo.renewed(f));
+        a.keep(found, is_same);
+        a.find();
+        debug_assert!(a.says_the_same(&Analysis::new(f, words)));
+        a
     }
 
-    fn with(f: &'a Function, words: Words<'a>, memo: Memo) -> Analysis<'a> {
+    fn blank(f: &'a Function, words: Words<'a>, memo: Memo) -> Analysis<'a> {
         let cfg = Cfg::new(f);
         let trips = vec![None; cfg.loops.len()];
         let generations = Generations::new(f, &cfg, words);
-        let mut a = Analysis {
+        Analysis {
             f,
             cfg,
             words,
@@ -185,13 +201,95 @@ impl<'a> Analysis<'a> {
             links: IdMap::new(),
             swaps: swaps(f),
             memo,
-        };
+            kept: IdMap::new(),
+        }
+    }
+
+    fn find(&mut self) {
         let mut next = Some(0);
         while let Some(from) = next {
-            a.visit(from);
-            next = a.check_guesses();
+            self.visit(from);
+            next = self.check_guesses();
         }
-        a
+    }
+
+    /// Keeps what is known of blocks that no change leads to.
+    fn keep(&mut self, mut found: Findings, is_same: impl Fn(Block) -> bool) {
+        self.kept = self.untouched(&found, is_same);
+        for &b in self.cfg.order.iter().filter(|&&b| self.kept[b]) {
+            let block = &self.f.blocks[b];
+            for &param in &block.params {
+                self.guesses.set(param, found.guesses[param]);
+                self.links.set(param, found.links[param].take());
+            }
+            let results = block.insts.iter().filter_map(|&i| self.f.insts[i].result);
+            for v in block.params.iter().copied().chain(results) {
+                self.base.set(v, found.base[v]);
+            }
+            // Words that other blocks make may have the numbers of words from before.
+            let renewed = |mut facts: Facts| {
+                facts.renew();
+                facts
+            };
+            self.entry.set(b, found.entry[b].take().map(renewed));
+            self.exit.set(b, found.exit[b].take().map(renewed));
+        }
+        for (l, trips) in self.trips.iter_mut().enumerate() {
+            let head = self.cfg.loops[l].head;
+            if let Some(before) = found.cfg.loop_at(head).filter(|_| self.kept[head]) {
+                *trips = found.trips[before];
+            }
+        }
+    }
+
+    /// Blocks of which the same would be found out again: neither they nor what leads to them has changed.
+    fn untouched(&self, found: &Findings, is_same: impl Fn(Block) -> bool) -> IdMap<Block, bool> {
+        let mut kept = IdMap::sized(self.f.blocks.len());
+        // These tell blocks of one another beside the ways between them.
+        if self.swaps != found.swaps
+            || self.generations != found.generations
+            || !self.cfg.irreducible.is_empty()
+            || !found.cfg.irreducible.is_empty()
+        {
+            return kept;
+        }
+        for &b in &self.cfg.order {
+            let stays = found.cfg.reaches(b) && is_same(b) && self.cfg.enters_alike(&found.cfg, b);
+            kept.set(b, stays);
+        }
+        self.narrow_to_ways(&mut kept);
+        // How far guessing comes for one loop depends on what was guessed for those before it meanwhile.
+        if self.cfg.loops.iter().any(|l| !kept[l.head]) {
+            for l in &self.cfg.loops {
+                kept.set(l.head, false);
+            }
+            self.narrow_to_ways(&mut kept);
+        }
+        kept
+    }
+
+    /// Drops blocks to which others lead than these.
+    fn narrow_to_ways(&self, kept: &mut IdMap<Block, bool>) {
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for &b in &self.cfg.order {
+                let mut ways = self.cfg.preds(b).iter().map(|&(pred, _)| pred);
+                if kept[b] && ways.any(|pred| !kept[pred]) {
+                    kept.set(b, false);
+                    changed = true;
+                }
+            }
+        }
+    }
+
+    /// Whether all that is known is the same.
+    fn says_the_same(&self, other: &Analysis) -> bool {
+        let is_same = |&b: &Block| {
+            self.entry[b].as_deref() == other.entry[b].as_deref()
+                && self.exit[b].as_deref() == other.exit[b].as_deref()
+        };
+        self.base == other.base && self.trips == other.trips && self.cfg.order.iter().all(is_same)
     }
 
     /// For questions.
@@ -258,7 +356,8 @@ impl<'a> Analysis<'a> {
 
     /// Visits the blocks from this place of the order on. Nothing that was guessed for them counts for those before.
     fn visit(&mut self, from: usize) {
-        let blocks = self.cfg.order[from..].to_vec();
+        let blocks = self.cfg.order[from..].iter().copied();
+        let blocks: Vec<Block> = blocks.filter(|&b| !self.kept[b]).collect();
         for &b in &blocks {
             self.entry.set(b, None);
             self.exit.set(b, None);

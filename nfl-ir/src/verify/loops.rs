@@ -90,6 +90,9 @@ impl Analysis<'_> {
         inner_first.sort_by_key(|&l| std::cmp::Reverse(self.cfg.loops[l].depth));
         for l in inner_first {
             let head = self.cfg.loops[l].head;
+            if self.kept[head] {
+                continue;
+            }
             let params = self.f.blocks[head].params.clone();
             let back = self.back_edges(l);
             let mut wrong = vec![false; params.len()];

@@ -125,6 +125,15 @@ impl<K: Copy, V: Copy> Clone for Sorted<K, V> {
     }
 }
 
+/// Maps are equal when their entries are, whatever keys were forgotten.
+impl<K: PartialEq, V: PartialEq> PartialEq for Sorted<K, V> {
+    fn eq(&self, other: &Sorted<K, V>) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for Sorted<K, V> {}
+
 impl<K, V> Default for Sorted<K, V> {
     fn default() -> Sorted<K, V> {
         Sorted {
