@@ -282,8 +282,12 @@ fn files_have_content_and_end_with_a_line_end() {
         if bytes.is_empty() {
             findings.push(format!("{path}: is empty"));
         }
-        let text = !is_data(&path) && std::str::from_utf8(&bytes).is_ok();
-        if text
+        let is_text = std::str::from_utf8(&bytes).is_ok();
+        if !is_text && !is_data(&path) {
+            findings.push(format!("{path}: is no text, and data stands elsewhere"));
+        }
+        if is_text
+            && !is_data(&path)
             && bytes.last() != Some(&b'\n')
             && !path.contains("/tests/")
             && !path.contains("suite/")
