@@ -59,7 +59,6 @@ use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use nfl_abi::host::{self, Call};
-use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_abi::{Image, Layer, Role};
 use nfl_verify::{EntryBound, Proven, Touches};
@@ -137,7 +136,6 @@ pub(crate) struct Native {
     resizes: bool,
     /// Bytes of a packet that loads may reach, however short it is.
     window: usize,
-    reads_clock: bool,
     /// Where the functions are.
     code: Code,
 }
@@ -298,7 +296,6 @@ impl Jit {
             resizes,
             calls,
             window: manifest.window.into(),
-            reads_clock: manifest.rights.has(Right::Clock),
             code,
         })
     }

@@ -48,7 +48,13 @@ pub(super) struct Frame<'a, 'p> {
     scratch: MaybeUninit<[u8; map::SCRATCH_BYTES as usize]>,
 }
 
-type ContextBytes = [u8; map::CONTEXT_BYTES as usize];
+pub(super) type ContextBytes = [u8; map::CONTEXT_BYTES as usize];
+
+/// A context as the machine lays it out for a program.
+pub(super) fn context_bytes(loaded: &Loaded, context: &Context) -> ContextBytes {
+    let manifest = &loaded.image().manifest;
+    context.to_bytes(manifest.rights.has(Right::Clock))
+}
 
 /// What services have told that only worked on the packet's bytes and on tables.
 pub(super) const NOTHING_TOLD: [u32; 2] = [GOING, 0];
@@ -125,9 +131,7 @@ impl<'a, 'p> Frame<'a, 'p> {
     /// The same for a function that reads the context as the machine lays it out.
     #[inline(always)]
     pub(super) fn call_with_bytes(&mut self, function: Entry, context: &Context) -> u64 {
-        let manifest = &self.loaded.image().manifest;
-        let reads_clock = manifest.rights.has(Right::Clock);
-        self.bytes.write(context.to_bytes(reads_clock));
+        self.bytes.write(context_bytes(self.loaded, context));
         let context = self.bytes.as_ptr().cast();
         self.call(function, context)
     }

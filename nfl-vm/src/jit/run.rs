@@ -11,10 +11,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use nfl_abi::image::Verdict;
-use nfl_abi::map;
 use nfl_abi::{Image, Role};
 
-use super::call::{Frame, GOING, Held, NO_ROOM, NOTHING_TOLD};
+use super::call::{ContextBytes, Frame, GOING, Held, NO_ROOM, NOTHING_TOLD, context_bytes};
 use super::finish::decided;
 use super::{Native, Start};
 use crate::load::{Loaded, Parts};
@@ -195,7 +194,7 @@ impl Native {
             own.begin_ready(context.clock_ns);
             let parts = (loaded, &*bound, &mut **own);
             let held = (Held::Still(frame), place);
-            return self.run_on::<false>(parts, start, held, context, carried);
+            return Native::run_on::<false>(parts, start, held, context, carried);
         }
         cold_path();
         let (on, held) = ((bound, state), Held::Still(frame));
@@ -215,10 +214,10 @@ impl Native {
     ) -> Result<Outcome, Fault> {
         let place = held.start();
         if self.is_alone() {
-            let bytes: [u8; map::CONTEXT_BYTES as usize];
+            let bytes: ContextBytes;
             let context = match start.context_in_bytes {
                 true => {
-                    bytes = context.to_bytes(self.reads_clock);
+                    bytes = context_bytes(loaded, context);
                     bytes.as_ptr()
                 }
                 false => ptr::from_ref(context).cast(),
@@ -230,8 +229,8 @@ impl Native {
         bound.follow(&state);
         let parts = (loaded, &*bound, &mut *state);
         match start.context_in_bytes {
-            true => self.run_on::<true>(parts, start, (held, place), context, carried),
-            false => self.run_on::<false>(parts, start, (held, place), context, carried),
+            true => Native::run_on::<true>(parts, start, (held, place), context, carried),
+            false => Native::run_on::<false>(parts, start, (held, place), context, carried),
         }
     }
 
@@ -239,7 +238,6 @@ impl Native {
     /// run needs is made where it stays: what is moved just after it was written makes the processor wait.
     #[inline(always)]
     fn run_on<const IN_BYTES: bool>(
-        &self,
         (loaded, bound, state): (&Loaded, &Bound, &mut State),
         start: &Start,
         (held, place): (Held<'_, '_>, Place),

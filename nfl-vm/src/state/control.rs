@@ -387,10 +387,10 @@ impl Reader {
 
     /// The tables, if they are others than before.
     pub(crate) fn news(&mut self) -> Option<&[Option<Arc<Filled>>]> {
-        let published = self.cache.load();
-        if self.version == Some(published.version) {
+        if self.is_current() {
             return None;
         }
+        let published = self.cache.load();
         self.version = Some(published.version);
         Some(&published.tables)
     }
