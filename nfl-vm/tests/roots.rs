@@ -97,20 +97,25 @@ fn fill(state: &mut State, number: u32) {
     done.expect("there is room");
 }
 
+/// Numbers below others, the same in each test.
+fn dice() -> impl FnMut(u32) -> u32 {
+    let mut chance = 1u64;
+    move |below| {
+        chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        (chance >> 33) as u32 % below
+    }
+}
+
 /// Prefixes of all lengths, alone and by the hundred below two bytes, come and go: host code finds what the interpreter does.
 #[test]
 fn prefixes_are_found_as_the_interpreter_finds_them() {
     let Some(program) = compiled() else { return };
     let mut instances = [program.instance(), interpreted().instance()];
-    let mut chance = 1u64;
-    let mut next = |below: u64| {
-        chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        (chance >> 33) % below
-    };
+    let mut next = dice();
     let mut address = || {
         let [first, second] = [next(6), next(16)];
         let third = next(1 << (2 * first).min(8));
-        (first << 24 | second << 16 | third << 8 | next(256)) as u32
+        first << 24 | second << 16 | third << 8 | next(256)
     };
     let (mut prefixes, mut misses) = (Vec::new(), 0);
     for number in 1..4_000_u32 {
@@ -149,11 +154,7 @@ fn prefixes_are_found_as_the_interpreter_finds_them() {
 fn keys_are_found_as_the_interpreter_finds_them() {
     let Some(program) = compiled() else { return };
     let mut instances = [program.instance(), interpreted().instance()];
-    let mut chance = 1u64;
-    let mut next = |below: u64| {
-        chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-        ((chance >> 33) % below) as u32
-    };
+    let mut next = dice();
     let mut misses = 0;
     for number in 1..10_000_u32 {
         let key = next(12_000).to_le_bytes();
