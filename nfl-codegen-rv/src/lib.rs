@@ -195,7 +195,7 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         match emit_in_way(verified, options, way, most, &mut trials, &mut prover) {
             Ok(Some((emitted, attempt))) => {
                 if options.level == OptLevel::S {
-                    most = most.min(cost(&emitted).0);
+                    most = most.min(bytes_of(&emitted.image));
                 }
                 found.push(Found {
                     emitted,
