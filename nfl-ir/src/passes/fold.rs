@@ -16,11 +16,22 @@ use crate::op::{Fmt, Op};
 
 /// Folds until no rule applies.
 pub(super) fn fold(f: &mut Function) {
+    fold_at(f, false);
+}
+
+/// The same where equal words are the same words, and all their uses are seen.
+pub(super) fn fold_numbered(f: &mut Function) {
+    fold_at(f, true);
+}
+
+fn fold_at(f: &mut Function, numbered: bool) {
     let cfg = Cfg::new(f);
-    let uses = count_uses(f);
+    let (uses, counted) = count_uses(f);
     let mut folder = Folder {
         f,
         uses,
+        counted,
+        numbered,
         same: IdMap::new(),
         out: Vec::new(),
     };
@@ -41,15 +52,28 @@ fn resolve(same: &IdMap<Value, Option<Value>>, mut v: Value) -> Value {
     v
 }
 
-fn count_uses(f: &Function) -> IdMap<Value, u32> {
+/// How often each word is used, and which are used as numbers.
+fn count_uses(f: &Function) -> (IdMap<Value, u32>, IdMap<Value, bool>) {
     let mut uses: IdMap<Value, u32> = IdMap::new();
+    let mut counted: IdMap<Value, bool> = IdMap::new();
     for &b in &f.layout {
-        let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
-        for v in args.copied().chain(f.blocks[b].term.uses()) {
+        for inst in f.blocks[b].insts.iter().map(|&i| &f.insts[i]) {
+            for &v in &inst.args {
+                uses[v] += 1;
+                counted[v] |= !is_of_bits(inst.op);
+            }
+        }
+        for v in f.blocks[b].term.uses() {
             uses[v] += 1;
+            counted.set(v, true);
         }
     }
-    uses
+    (uses, counted)
+}
+
+/// Whether an operation does the same to a word whose bytes are in another order.
+fn is_of_bits(op: Op) -> bool {
+    matches!(op, Op::And | Op::Or | Op::Xor | Op::Eq | Op::Ne)
 }
 
 /// What becomes of an instruction.
@@ -68,6 +92,10 @@ struct Folder<'a> {
     f: &'a mut Function,
     /// For each word at least as many uses as there are.
     uses: IdMap<Value, u32>,
+    /// Words that more is done to than [`is_of_bits`] says.
+    counted: IdMap<Value, bool>,
+    /// Whether equal words are the same words.
+    numbered: bool,
     same: IdMap<Value, Option<Value>>,
     /// The new instructions of the block so far.
     out: Vec<Inst>,
@@ -91,6 +119,7 @@ impl Folder<'_> {
                 Some(Edit::Value(v)) => {
                     if let Some(result) = self.f.insts[inst].result {
                         self.uses[v] += self.uses[result];
+                        self.counted[v] |= self.counted[result];
                         self.same.set(result, Some(v));
                     }
                     return;
@@ -102,9 +131,7 @@ impl Folder<'_> {
                     data.args.clear();
                 }
                 Some(Edit::Op(op, args)) => {
-                    for &v in &args {
-                        self.uses[v] += 1;
-                    }
+                    self.use_all(op, &args);
                     let data = &mut self.f.insts[inst];
                     data.op = op;
                     data.args = args;
@@ -124,11 +151,16 @@ impl Folder<'_> {
         }
     }
 
+    fn use_all(&mut self, op: Op, args: &[Value]) {
+        for &v in args {
+            self.uses[v] += 1;
+            self.counted[v] |= !is_of_bits(op);
+        }
+    }
+
     /// A new instruction before the present one.
     fn emit(&mut self, like: Inst, op: Op, args: Vec<Value>, imm: u32) -> Value {
-        for &v in &args {
-            self.uses[v] += 1;
-        }
+        self.use_all(op, &args);
         let inst = self.f.insts.next_id();
         let v = self.f.values.push(crate::func::ValueData {
             origin: crate::func::Origin::Inst(inst),

@@ -10,6 +10,9 @@ use crate::func::{Origin, Region};
 use crate::op::{Effect, Op};
 use crate::passes::bytes::{narrower, swapped};
 
+/// Words that are looked through for a bit.
+const WORDS_MAX: usize = 8;
+
 impl Folder<'_> {
     pub(super) fn is_swap(&self, v: Value) -> bool {
         matches!(self.def_op(v), Some((Op::Bswap16 | Op::Bswap32, _)))
@@ -44,6 +47,7 @@ impl Folder<'_> {
             (Op::Eq | Op::Ne, Op::Bswap16 | Op::Bswap32) => {
                 self.swapped_equality(inst, op, below, w, number)
             }
+            (Op::Eq | Op::Ne, Op::Or) if number == 0 && self.numbered => self.any_bit(inst, op, v),
             (Op::Eq | Op::Ne, _) => self.shifted_equality(inst, op, v, number),
             (Op::Shr, Op::Bswap16 | Op::Bswap32) => self.shifted_swap(inst, below, w, number),
             (Op::And, Op::Bswap16 | Op::Bswap32) => self.masked_swap(inst, v, below, w, number),
@@ -77,6 +81,51 @@ impl Folder<'_> {
         }
         let w = self.with(inst, Op::And, w, 0xffff);
         self.becomes(inst, op, w, number)
+    }
+
+    /// `(swap(x) | swap(y) ^ n | ...) == 0`: whether there is a bit does not depend on where it is. Words that are numbers
+    /// too stay as they are: what this says of them would be lost.
+    fn any_bit(&mut self, inst: Inst, op: Op, v: Value) -> Option<Edit> {
+        let mut words: Vec<(Value, Option<u32>)> = Vec::new();
+        let mut swapped = false;
+        let mut work = vec![v];
+        while let Some(v) = work.pop() {
+            let room = words.len() + work.len() + 2 <= WORDS_MAX;
+            if let Some((Op::Or, [a, b])) = self.pair(v).filter(|_| room) {
+                work.extend([b, a]);
+                continue;
+            }
+            let word = self.bits_of(v);
+            swapped |= word.is_some();
+            words.push(word.unwrap_or((v, None)));
+        }
+        if !swapped {
+            return None;
+        }
+        let words = words.into_iter().map(|(w, number)| match number {
+            Some(number) => self.with(inst, Op::Xor, w, number),
+            None => w,
+        });
+        let words: Vec<Value> = words.collect();
+        let mut words = words.into_iter();
+        let first = words.next()?;
+        let all = words.fold(first, |all, w| self.emit(inst, Op::Or, vec![all, w], 0));
+        self.becomes(inst, op, all, 0)
+    }
+
+    /// A word, and a number to combine it with, which have the bits of this one in another order.
+    fn bits_of(&self, v: Value) -> Option<(Value, Option<u32>)> {
+        let (v, number) = match self.by_constant(v) {
+            Some((Op::Xor, v, number)) => (v, Some(number)),
+            _ => (v, None),
+        };
+        let (swap, w) = self.def_op(v).filter(|_| !self.counted[v])?;
+        let fits = match swap {
+            Op::Bswap32 => true,
+            Op::Bswap16 => self.width(w) <= 16 && number.is_none_or(|n| n <= 0xffff),
+            _ => false,
+        };
+        fits.then(|| (w, number.map(|n| swapped(swap, n))))
     }
 
     /// `(swap(w) >> n & mask) == number`: as a mask the shift can move into the swap.

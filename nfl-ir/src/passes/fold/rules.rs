@@ -256,7 +256,7 @@ impl Folder<'_> {
         Some(Edit::Op(Op::Sub, vec![kept, x]))
     }
 
-    fn pair(&self, v: Value) -> Option<(Op, [Value; 2])> {
+    pub(super) fn pair(&self, v: Value) -> Option<(Op, [Value; 2])> {
         let def = self.f.def(v)?;
         Some((def.op, def.args.as_slice().try_into().ok()?))
     }
