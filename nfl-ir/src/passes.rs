@@ -100,7 +100,7 @@ fn improve(m: &mut Module) -> Vec<Store> {
         round.each(m, dce::sweep);
         if round.is_same(m) {
             // Costly, and of use only where nothing else is.
-            round.each(m, |f, _| fold::fold_numbered(f));
+            round.each(m, |f, _| fold::unswap(f));
             round.all(m, need::drop_early_exits);
             round.asking(m, need::raise);
             round.each(m, |f, _| chains::join(f));

@@ -16,25 +16,8 @@ use crate::op::{Fmt, Op};
 
 /// Folds until no rule applies.
 pub(super) fn fold(f: &mut Function) {
-    fold_at(f, false);
-}
-
-/// The same where equal words are the same words, and all their uses are seen.
-pub(super) fn fold_numbered(f: &mut Function) {
-    fold_at(f, true);
-}
-
-fn fold_at(f: &mut Function, numbered: bool) {
     let cfg = Cfg::new(f);
-    let (uses, counted) = count_uses(f);
-    let mut folder = Folder {
-        f,
-        uses,
-        counted,
-        numbered,
-        same: IdMap::new(),
-        out: Vec::new(),
-    };
+    let mut folder = Folder::new(f);
     for &b in &cfg.order {
         for inst in std::mem::take(&mut folder.f.blocks[b].insts) {
             folder.visit(inst);
@@ -43,6 +26,29 @@ fn fold_at(f: &mut Function, numbered: bool) {
     }
     let same = folder.same;
     f.rename_uses(|v| resolve(&same, v));
+}
+
+/// Looks at words as they lie in the packet where several tests ask only for their bits. For functions in which equal words
+/// are the same words, so that all uses are seen.
+pub(super) fn unswap(f: &mut Function) {
+    let tests_bits = |data: &InstData| matches!(data.op, Op::Eq | Op::Ne);
+    let is_swap = |data: &InstData| matches!(data.op, Op::Bswap16 | Op::Bswap32);
+    let insts = || f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+    if !insts().any(|&inst| is_swap(&f.insts[inst])) {
+        return;
+    }
+    let mut folder = Folder::new(f);
+    for b in folder.f.layout.clone() {
+        for inst in std::mem::take(&mut folder.f.blocks[b].insts) {
+            if tests_bits(&folder.f.insts[inst])
+                && let Some(bits) = folder.any_bit(inst)
+            {
+                folder.f.insts[inst].args[0] = bits;
+            }
+            folder.out.push(inst);
+        }
+        folder.f.blocks[b].insts = std::mem::take(&mut folder.out);
+    }
 }
 
 fn resolve(same: &IdMap<Value, Option<Value>>, mut v: Value) -> Value {
@@ -94,14 +100,23 @@ struct Folder<'a> {
     uses: IdMap<Value, u32>,
     /// Words that more is done to than [`is_of_bits`] says.
     counted: IdMap<Value, bool>,
-    /// Whether equal words are the same words.
-    numbered: bool,
     same: IdMap<Value, Option<Value>>,
     /// The new instructions of the block so far.
     out: Vec<Inst>,
 }
 
-impl Folder<'_> {
+impl<'a> Folder<'a> {
+    fn new(f: &'a mut Function) -> Folder<'a> {
+        let (uses, counted) = count_uses(f);
+        Folder {
+            f,
+            uses,
+            counted,
+            same: IdMap::new(),
+            out: Vec::new(),
+        }
+    }
+
     fn visit(&mut self, inst: Inst) {
         // Rules make an instruction smaller each time; the bound is for peace of mind.
         for _ in 0..32 {

@@ -68,6 +68,7 @@ impl Memo {
     }
 
     /// The number of a stamp, which is a new one for facts that have none.
+    #[inline]
     pub(super) fn number(&self, stamp: &Stamp) -> u64 {
         if stamp.0.get() == 0 {
             self.stamps.set(self.stamps.get() + 1);
@@ -76,18 +77,22 @@ impl Memo {
         stamp.0.get()
     }
 
+    #[inline]
     pub(super) fn range(&self, ask: Ask, find: impl FnOnce() -> Range) -> Range {
         self.answer(&self.ranges, ask, find)
     }
 
+    #[inline]
     pub(super) fn slack(&self, ask: Ask, find: impl FnOnce() -> i64) -> i64 {
         self.answer(&self.slacks, ask, find)
     }
 
+    #[inline]
     pub(super) fn bits(&self, ask: Ask, find: impl FnOnce() -> Bits) -> Bits {
         self.answer(&self.bits, ask, find)
     }
 
+    #[inline]
     fn answer<T: Copy + Default>(
         &self,
         table: &Table<T>,

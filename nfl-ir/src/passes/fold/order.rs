@@ -47,7 +47,6 @@ impl Folder<'_> {
             (Op::Eq | Op::Ne, Op::Bswap16 | Op::Bswap32) => {
                 self.swapped_equality(inst, op, below, w, number)
             }
-            (Op::Eq | Op::Ne, Op::Or) if number == 0 && self.numbered => self.any_bit(inst, op, v),
             (Op::Eq | Op::Ne, _) => self.shifted_equality(inst, op, v, number),
             (Op::Shr, Op::Bswap16 | Op::Bswap32) => self.shifted_swap(inst, below, w, number),
             (Op::And, Op::Bswap16 | Op::Bswap32) => self.masked_swap(inst, v, below, w, number),
@@ -83,9 +82,14 @@ impl Folder<'_> {
         self.becomes(inst, op, w, number)
     }
 
-    /// `(swap(x) | swap(y) ^ n | ...) == 0`: whether there is a bit does not depend on where it is. Words that are numbers
-    /// too stay as they are: what this says of them would be lost.
-    fn any_bit(&mut self, inst: Inst, op: Op, v: Value) -> Option<Edit> {
+    /// For `(swap(x) | swap(y) ^ n | ...) == 0` the same bits in another order: whether there is one does not depend on it.
+    /// Words that are numbers too stay as they are: what this says of them would be lost.
+    pub(super) fn any_bit(&mut self, inst: Inst) -> Option<Value> {
+        let &[v, zero] = self.f.insts[inst].args.as_slice() else {
+            return None;
+        };
+        let is_zero = self.f.constant(zero) == Some(0);
+        self.pair(v).filter(|(op, _)| is_zero && *op == Op::Or)?;
         let mut words: Vec<(Value, Option<u32>)> = Vec::new();
         let mut swapped = false;
         let mut work = vec![v];
@@ -109,8 +113,7 @@ impl Folder<'_> {
         let words: Vec<Value> = words.collect();
         let mut words = words.into_iter();
         let first = words.next()?;
-        let all = words.fold(first, |all, w| self.emit(inst, Op::Or, vec![all, w], 0));
-        self.becomes(inst, op, all, 0)
+        Some(words.fold(first, |all, w| self.emit(inst, Op::Or, vec![all, w], 0)))
     }
 
     /// A word, and a number to combine it with, which have the bits of this one in another order.
