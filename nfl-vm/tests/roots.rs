@@ -47,14 +47,24 @@ const KEY: [u8; 4] = [1, 2, 3, 4];
 
 /// The program, to be interpreted.
 fn interpreted() -> Loaded {
-    let image = support::certified(LOOKUPS).expect("it is proved");
+    interpreted_of(LOOKUPS)
+}
+
+/// Another one.
+fn interpreted_of(program: &str) -> Loaded {
+    let image = support::certified(program).expect("it is proved");
     let proven = prove(&image, &Limits::EDGE).expect("it is proved");
     load(proven, &Policy::ALL).expect("all is granted")
 }
 
 /// The program as host code; nothing on hosts that interpret.
 fn compiled() -> Option<Loaded> {
-    let loaded = interpreted();
+    compiled_of(LOOKUPS)
+}
+
+/// Another one.
+fn compiled_of(program: &str) -> Option<Loaded> {
+    let loaded = interpreted_of(program);
     match Jit::new().map(|jit| jit.compile(&loaded)) {
         Ok(done) => done.expect("there is host code for it"),
         Err(Unsupported::Host) => return None,
@@ -109,8 +119,23 @@ fn dice() -> impl FnMut(u32) -> u32 {
 /// Prefixes of all lengths, alone and by the hundred below two bytes, come and go: host code finds what the interpreter does.
 #[test]
 fn prefixes_are_found_as_the_interpreter_finds_them() {
-    let Some(program) = compiled() else { return };
-    let mut instances = [program.instance(), interpreted().instance()];
+    if let Some(program) = compiled() {
+        prefixes_are_found([program, interpreted()], 0);
+    }
+}
+
+/// The same where there are so many others that each three bytes have a place of their own.
+#[test]
+fn prefixes_among_very_many_are_found_as_the_interpreter_finds_them() {
+    let program = LOOKUPS.replace(".resource lpm 4 4 4096", ".resource lpm 4 4 270000");
+    if let Some(compiled) = compiled_of(&program) {
+        prefixes_are_found([compiled, interpreted_of(&program)], 1 << 18);
+    }
+}
+
+/// So many others of three bytes come while there are some, from 4.0.0 on.
+fn prefixes_are_found(programs: [Loaded; 2], others: u32) {
+    let mut instances = programs.map(|program| program.instance());
     let mut next = dice();
     let mut address = || {
         let [first, second] = [next(6), next(16)];
@@ -119,6 +144,14 @@ fn prefixes_are_found_as_the_interpreter_finds_them() {
     };
     let (mut prefixes, mut misses) = (Vec::new(), 0);
     for number in 1..4_000_u32 {
+        for instance in instances.iter_mut().filter(|_| number == 1_500) {
+            let mut state = instance.state_mut();
+            for other in 0..others {
+                let prefix = (0x0400_0000 + other * 256).to_be_bytes();
+                let done = state.insert_prefix("r1", &prefix, 24, &(other % 9 + 1).to_le_bytes());
+                done.expect("there is room");
+            }
+        }
         let bits = match number {
             3_000 => 0,
             _ if number % 64 == 0 => 9 + number / 64 % 8,

@@ -80,16 +80,28 @@ fn a_table_holds_its_capacity_and_not_one_more() {
 
 #[test]
 fn the_longest_prefix_of_four_bytes_is_that_of_another_trie() {
-    longest_prefixes(3_000, u32::from_be_bytes, |chance| {
+    longest_prefixes(3_000, 0, u32::from_be_bytes, |chance| {
         // Few first bytes, so that prefixes lie within each other.
         let second = chance.below(4) as u8;
         [10, second, chance.next() as u8, chance.next() as u8]
     });
 }
 
+/// The same where there are so many others that each three bytes have a place of their own.
+#[test]
+fn the_longest_prefix_among_very_many_is_that_of_another_trie() {
+    let others = 1 << 18;
+    longest_prefixes(others + 3_000, others, u32::from_be_bytes, |chance| {
+        // Some lie among the others, and some third bytes are few, so that nodes come and go whole.
+        let [first, second] = [chance.below(4), chance.below(16)];
+        let third = chance.below(1 << (8 * (second & 1)));
+        [first * 3, second, third, chance.next()].map(|byte| byte as u8)
+    });
+}
+
 #[test]
 fn the_longest_prefix_of_sixteen_bytes_is_that_of_another_trie() {
-    longest_prefixes(2_000, u128::from_be_bytes, |chance| {
+    longest_prefixes(2_000, 0, u128::from_be_bytes, |chance| {
         let mut address = [0x20; 16];
         // Bytes of few values, so that prefixes lie within each other.
         for byte in &mut address[1..] {
@@ -99,8 +111,10 @@ fn the_longest_prefix_of_sixteen_bytes_is_that_of_another_trie() {
     });
 }
 
+/// After a while there are so many others of three bytes, from 4.0.0 on.
 fn longest_prefixes<N: Copy, const BYTES: usize>(
     capacity: u32,
+    others: u32,
     number: fn([u8; BYTES]) -> N,
     address: impl Fn(&mut Chance) -> [u8; BYTES],
 ) where
@@ -110,7 +124,22 @@ fn longest_prefixes<N: Copy, const BYTES: usize>(
     let mut state = state(resource(ResourceKind::Lpm, BYTES as u16, 2, capacity));
     let mut model: PrefixMap<(N, u8), [u8; 2]> = PrefixMap::new();
     let most = BYTES as u64 * 8;
+    let mut copy = None;
     for n in 0..operations() {
+        if n == 1_000 {
+            for other in 0..others {
+                let mut address = [0; BYTES];
+                address[..4].copy_from_slice(&(0x0400_0000 + other * 256).to_be_bytes());
+                let value = (other as u16).to_le_bytes();
+                let done = state.insert_prefix("it", &address, 24, &value);
+                done.expect("there is room");
+                model.insert((number(address), 24), value);
+            }
+        }
+        if n == operations() / 4 * 3 {
+            // From the next edit on there are two tables.
+            copy = Some((state.clone(), state.entries("it").expect("a table")));
+        }
         let address = address(&mut chance);
         let bits = chance.below(most + 1) as u8;
         let prefix = (number(address), bits);
@@ -139,6 +168,8 @@ fn longest_prefixes<N: Copy, const BYTES: usize>(
     assert_eq!(state.clone(), state);
     let prefixes = state.entries("it").expect("a table").len();
     assert_eq!(prefixes, model.len());
+    let (copy, entries) = copy.expect("there are so many operations");
+    assert!(copy != state && copy.entries("it") == Ok(entries));
 }
 
 /// When all prefixes are gone, a table is like one that never had any, and takes as many again.

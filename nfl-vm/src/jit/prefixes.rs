@@ -23,7 +23,7 @@ struct Sought {
 impl Translator<'_, '_> {
     /// Looks up an address that the function would take, as a little-endian word.
     pub(super) fn prefix(&mut self, root: Value, address: Value, function: usize) -> Value {
-        let [large, known, fully, done] = [(); 4].map(|()| self.b.create_block());
+        let [large, vast, by_two, known, fully, done] = [(); 6].map(|()| self.b.create_block());
         self.b.set_cold_block(fully);
         let leaf = self.b.append_block_param(known, I32);
         let answer = self.b.append_block_param(done, I64);
@@ -31,6 +31,12 @@ impl Translator<'_, '_> {
         let short = self.of_root(root, Root::SHORT);
         self.b.ins().brif(short, large, &[], fully, &[]);
         self.open_block(large);
+        let flat = self.of_root(root, Root::FLAT);
+        self.b.ins().brif(flat, vast, &[], by_two, &[]);
+        self.open_block(vast);
+        self.leaf_of_three(flat, address, [known, fully, by_two]);
+
+        self.open_block(by_two);
         let sought = self.sought(root, address);
         let place = self.b.ins().iadd(short, sought.first);
         let next = self.b.ins().load(I32, FRAME, place, 0);
@@ -64,6 +70,22 @@ impl Translator<'_, '_> {
             first: self.doubled(two, 2),
             third: self.b.ins().band_imm_u(third, 0xff),
         }
+    }
+
+    /// Goes to `known` with the leaf of a prefix, to `fully`, or on to `by_two`, from what the largest array says.
+    fn leaf_of_three(&mut self, flat: Value, address: Value, [known, fully, by_two]: [Block; 3]) {
+        let other = self.b.create_block();
+        let address = self.b.ins().ireduce(I32, address);
+        let address = self.b.ins().bswap(address);
+        let three = self.b.ins().ushr_imm_u(address, 8);
+        let place = self.doubled(three, 2);
+        let place = self.b.ins().iadd(flat, place);
+        let next = self.b.ins().load(I32, FRAME, place, 0);
+        let is_leaf = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, next, 0);
+        let leads = &[next.into()];
+        self.b.ins().brif(is_leaf, known, leads, other, &[]);
+        self.open_block(other);
+        self.b.ins().brif(next, fully, &[], by_two, &[]);
     }
 
     /// Goes to `known` with the leaf of a prefix, to `done` with nothing, or to `fully`, from what the first array says.

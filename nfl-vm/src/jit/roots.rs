@@ -121,6 +121,7 @@ impl Clone for Roots {
 impl Root {
     pub(super) const SHORT: i32 = Root::array(offset_of!(Arrays, short));
     pub(super) const SHORT_FOUND: i32 = Root::array(offset_of!(Arrays, short_found));
+    pub(super) const FLAT: i32 = Root::array(offset_of!(Arrays, flat));
     pub(super) const NODES: i32 = Root::array(offset_of!(Arrays, nodes));
     pub(super) const RUNS: i32 = Root::array(offset_of!(Arrays, runs));
     pub(super) const VALUES: i32 = offset_of!(Root, values) as i32;
@@ -149,6 +150,7 @@ impl Root {
             table,
             arrays: Arrays {
                 short: ptr::null(),
+                flat: ptr::null(),
                 short_found: ptr::null(),
                 nodes: ptr::null(),
                 runs: ptr::null(),

@@ -10,6 +10,7 @@
 //! from addresses to the numbers of values. A lookup reads the trie and the values by their numbers, and
 //! host code may do so by itself.
 
+mod flat;
 pub(crate) mod trie;
 
 use super::Now;
@@ -20,6 +21,9 @@ use trie::{NOTHING, Trie};
 
 /// Prefixes from which on the trie has an array for the first bytes.
 const LARGE: u32 = 1024;
+
+/// Prefixes from which on it has one for three bytes, if they are of IPv4: enough to fill that.
+const VAST: u32 = 1 << 18;
 
 /// Bytes of the length of a prefix behind its address.
 const LENGTH_BYTES: usize = 2;
@@ -69,11 +73,7 @@ impl Lpm {
     /// Where the value of the longest prefix is.
     #[inline(always)]
     pub(crate) fn find(&self, address: &[u8]) -> Option<u32> {
-        let leaf = match address.try_into() {
-            Ok(four) => self.trie.find_four(four),
-            Err(_) => self.trie.find(address),
-        };
-        leaf.checked_sub(1)
+        self.trie.find(address).checked_sub(1)
     }
 
     /// Where the arrays begin of a larger table of IPv4, and where the value of the leaf 0 would stand, with the bytes that each
@@ -142,6 +142,9 @@ impl Lpm {
         if self.routes.len() >= LARGE {
             let prefixes = self.routes.capacity();
             self.trie.widen(self.address_bytes, prefixes);
+        }
+        if self.routes.len() >= VAST {
+            self.trie.flatten(self.address_bytes);
         }
         true
     }

@@ -10,11 +10,16 @@
 //! a node share stand in it instead of in nodes of their own (Morrison, 1968). What a level does not
 //! know the levels above did, so nothing is pushed down. Larger tables have one array besides for the first
 //! two bytes, and where a node has many runs each place has its own, so that an IPv4 prefix of up to 24 bits is
-//! found in two reads that depend on nothing else (Gupta, Lin and McKeown, 1998).
+//! found in two reads that depend on nothing else (Gupta, Lin and McKeown, 1998). The largest tables of IPv4 have one for
+//! the first three bytes, and most addresses need no other read.
 
 #[cfg(feature = "jit")]
 use std::mem::offset_of;
 use std::ops::Range;
+#[cfg(feature = "jit")]
+use std::ptr;
+
+use super::flat::{self, Flat};
 
 /// No prefix, and nothing below.
 pub(super) const NOTHING: u32 = 0;
@@ -109,6 +114,8 @@ pub(crate) const KIND: i32 = offset_of!(Node, more) as i32;
 pub(crate) struct Arrays {
     /// Where each two bytes lead: to a leaf or nothing, to a node with the highest bit, past it with [`WIDE`].
     pub(crate) short: *const u32,
+    /// Where each three bytes lead, but past no node; null unless the trie has it. What leads to nothing here is looked for above.
+    pub(crate) flat: *const u32,
     /// What they find above that.
     pub(crate) short_found: *const u32,
     pub(crate) nodes: *const u8,
@@ -143,6 +150,8 @@ pub(super) struct Trie {
     /// the table is small.
     short: Vec<u32>,
     short_found: Vec<u32>,
+    /// Where each three bytes lead in nodes that skip nothing; the first array leads to nothing instead of to those.
+    flat: Option<Flat>,
 }
 
 /// Lookups.
@@ -156,18 +165,34 @@ impl Trie {
             free_runs: Default::default(),
             short: Vec::new(),
             short_found: Vec::new(),
+            flat: None,
         }
     }
 
     /// The leaf of the longest prefix.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, address: &[u8]) -> u32 {
-        self.find_rest(address)
+        match address.try_into() {
+            Ok(four) => self.find_four(four),
+            Err(_) => self.find_rest(address),
+        }
     }
 
     /// The same for an address of four bytes.
     #[inline(always)]
-    pub(super) fn find_four(&self, address: [u8; 4]) -> u32 {
+    fn find_four(&self, address: [u8; 4]) -> u32 {
+        if let Some(flat) = &self.flat {
+            let [first, second, third, fourth] = address;
+            let next = flat.get(u32::from_be_bytes([0, first, second, third]) as usize);
+            let rest = Few {
+                bytes: fourth.into(),
+                left: 1,
+            };
+            let found = self.find_from(next, rest);
+            if found != NOTHING {
+                return found;
+            }
+        }
         self.find_rest(Few {
             bytes: u32::from_le_bytes(address).into(),
             left: 4,
@@ -179,6 +204,7 @@ impl Trie {
     pub(super) fn arrays(&self) -> Option<Arrays> {
         (!self.short.is_empty()).then(|| Arrays {
             short: self.short.as_ptr(),
+            flat: self.flat.as_ref().map_or(ptr::null(), Flat::as_ptr),
             short_found: self.short_found.as_ptr(),
             nodes: self.nodes.as_ptr().cast(),
             runs: self.runs.as_ptr(),
@@ -431,6 +457,17 @@ impl Trie {
         }
     }
 
+    /// Has an array for three bytes from now on, if addresses are those of IPv4.
+    pub(super) fn flatten(&mut self, address_bytes: usize) {
+        if self.flat.is_none() && address_bytes == flat::BYTES + 1 {
+            self.flat = Some(Flat::new());
+            for at in 0..self.short.len() {
+                self.flatten_places(at, 0..PLACES);
+            }
+            self.shorten(0..self.short.len());
+        }
+    }
+
     /// Changes those places of a node that begin with some bits of a byte and whose prefixes are chosen.
     fn paint(&mut self, at: u32, byte: u8, bits: u8, is: Place, takes: impl Fn(u8) -> bool) {
         let mut places = self.places(at);
@@ -553,7 +590,9 @@ impl Trie {
 
     fn set_places(&mut self, at: u32, places: &[Place; PLACES]) {
         let differs = |byte: usize| byte == 0 || places[byte] != places[byte - 1];
-        let are_many = (0..PLACES).filter(|&byte| differs(byte)).count() > MANY;
+        // What has its own place in the largest array needs no other.
+        let most = if self.flat.is_some() { PLACES } else { MANY };
+        let are_many = (0..PLACES).filter(|&byte| differs(byte)).count() > most;
         let runs = (0..PLACES).filter(|&byte| are_many || differs(byte));
         let more = (runs.clone().count() - 1) as u8;
         let had = self.nodes[at as usize];
@@ -616,13 +655,49 @@ impl Trie {
     }
 }
 
-/// The array of the first two bytes.
+/// The arrays of the first two bytes and of three.
 impl Trie {
-    /// Brings it up to date for the addresses that begin with a prefix.
+    /// Brings them up to date for the addresses that begin with a prefix.
     fn shorten_prefix(&mut self, address: &[u8], bits: u16) {
         let byte = |n: usize| usize::from(address.get(n).copied().unwrap_or(0));
         let start = byte(0) << 8 | byte(1);
+        let led = self.short.get(start).copied();
         self.shorten(start..start + (1usize << 16 >> bits.min(16)));
+        if bits > 16 {
+            // A node that begins to skip bytes, or ceases to, has or had more places than those of the prefix.
+            let thirds = match self.short.get(start).copied() == led {
+                true => byte(2)..byte(2) + (PLACES >> (bits - 16).min(8)),
+                false => 0..PLACES,
+            };
+            self.flatten_places(start, thirds);
+        }
+    }
+
+    /// Brings the array of three bytes up to date for two of them and some of the third.
+    fn flatten_places(&mut self, at: usize, thirds: Range<usize>) {
+        let Some(mut flat) = self.flat.take() else {
+            return;
+        };
+        let node = self.third(at);
+        for third in thirds {
+            let next = node.map_or(NOTHING, |node| self.next(node, third as u8));
+            flat.set(at << 8 | third, next);
+        }
+        self.flat = Some(flat);
+    }
+
+    /// The node that two bytes lead to, if it skips nothing.
+    fn third(&self, at: usize) -> Option<&Node> {
+        let [first, second] = (at as u16).to_be_bytes();
+        let node = self.below(&self.nodes[ROOT as usize], first)?;
+        let node = self.below(node, second)?;
+        (node.skip == 0).then_some(node)
+    }
+
+    /// The node that a byte leads to.
+    fn below(&self, node: &Node, byte: u8) -> Option<&Node> {
+        let next = self.next(node, byte);
+        (next & BELOW != 0).then(|| &self.nodes[(next & !BELOW) as usize])
     }
 
     fn shorten(&mut self, range: Range<usize>) {
@@ -645,7 +720,9 @@ impl Trie {
             }
             if next & BELOW != 0 {
                 let node = &self.nodes[(next & !BELOW) as usize];
-                if node.skip == 0 && usize::from(node.more) == PLACES - 1 {
+                if node.skip == 0 && self.flat.is_some() {
+                    next = NOTHING;
+                } else if node.skip == 0 && usize::from(node.more) == PLACES - 1 {
                     next = WIDE | node.runs;
                 }
             }
