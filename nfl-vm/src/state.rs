@@ -221,11 +221,11 @@ impl State {
 
     /// Whether a run may begin at once.
     #[inline(always)]
-    pub(crate) fn is_ready(&mut self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let Run {
             pending, reader, ..
-        } = &mut self.run;
-        !*pending && reader.as_mut().is_none_or(Reader::is_current)
+        } = &self.run;
+        !*pending && reader.as_ref().is_none_or(Reader::is_current)
     }
 
     #[inline(never)]
@@ -242,7 +242,7 @@ impl State {
         let Some(news) = self.run.reader.as_mut().and_then(Reader::news) else {
             return;
         };
-        for (store, table) in self.stores.iter_mut().zip(news) {
+        for (store, table) in self.stores.iter_mut().zip(&news.tables) {
             if let (Store::Filled(old), Some(new)) = (store, table)
                 && !Arc::ptr_eq(old, new)
             {

@@ -10,12 +10,14 @@
 //! the other, which is then published whole; what the first lacks is repeated there before the next
 //! edit, when no worker reads it any more. A worker that stands still keeps its old copy, and the
 //! controller does not wait for it for long: it makes a third one. Publishing is `arc-swap`'s, and the
-//! controllers take turns by a mutex, so there is no order of memory to prove here.
+//! controllers take turns by a mutex. A number beside what is published tells workers when to look, and no more: whoever reads it
+//! early or late finds what was published then, whole.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::{ArcSwap, Cache};
+use arc_swap::ArcSwap;
 
 use nfl_abi::image::Resource;
 
@@ -29,7 +31,15 @@ const LOOKS: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Published {
     version: u64,
-    tables: Vec<Option<Arc<Filled>>>,
+    pub(super) tables: Vec<Option<Arc<Filled>>>,
+}
+
+/// What is published, and what workers look at before each run.
+#[derive(Debug)]
+struct Current {
+    published: ArcSwap<Published>,
+    /// The version that is published, or was just before.
+    version: AtomicU64,
 }
 
 /// The controller's side of the tables of a node. Copies are the same controller; threads may share it.
@@ -38,7 +48,7 @@ pub struct Control(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    current: Arc<ArcSwap<Published>>,
+    current: Arc<Current>,
     writer: Mutex<Writer>,
 }
 
@@ -116,7 +126,10 @@ impl Control {
             tables: state.filled(),
         };
         Control(Arc::new(Shared {
-            current: Arc::new(ArcSwap::from_pointee(published)),
+            current: Arc::new(Current {
+                published: ArcSwap::from_pointee(published),
+                version: AtomicU64::new(0),
+            }),
             writer: Mutex::new(Writer {
                 state,
                 touched: BTreeMap::new(),
@@ -166,7 +179,7 @@ impl Control {
 
     /// How often something was published.
     pub fn version(&self) -> u64 {
-        self.0.current.load().version
+        self.0.current.published.load().version
     }
 
     /// How often a table had to be copied because a worker stood still on the old one.
@@ -200,7 +213,7 @@ impl Control {
 
 impl Writer {
     /// Shows workers the tables that were touched, and keeps what they had for the next edits.
-    fn publish(&mut self, current: &ArcSwap<Published>) {
+    fn publish(&mut self, current: &Current) {
         if self.touched.is_empty() {
             return;
         }
@@ -211,10 +224,12 @@ impl Writer {
             }
         }
         self.state.run.unsettled = false;
-        current.store(Arc::new(Published {
+        current.published.store(Arc::new(Published {
             version: self.version,
             tables: self.state.filled(),
         }));
+        // Who reads the new number finds at least these tables.
+        current.version.store(self.version, Ordering::Release);
         for (at, (table, lacks)) in std::mem::take(&mut self.touched) {
             self.spare.insert(at, Spare { table, lacks });
         }
@@ -366,32 +381,32 @@ impl Edits<'_> {
 /// A worker's view of what is published.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
-    cache: Cache<Arc<ArcSwap<Published>>, Arc<Published>>,
+    current: Arc<Current>,
     /// What was read last; none at first.
     version: Option<u64>,
 }
 
 impl Reader {
-    fn new(current: &Arc<ArcSwap<Published>>) -> Reader {
+    fn new(current: &Arc<Current>) -> Reader {
         Reader {
-            cache: Cache::new(Arc::clone(current)),
+            current: Arc::clone(current),
             version: None,
         }
     }
 
     /// Whether the tables are those that were read last. Costs one load.
     #[inline(always)]
-    pub(crate) fn is_current(&mut self) -> bool {
-        self.version == Some(self.cache.load().version)
+    pub(crate) fn is_current(&self) -> bool {
+        self.version == Some(self.current.version.load(Ordering::Acquire))
     }
 
     /// The tables, if they are others than before.
-    pub(crate) fn news(&mut self) -> Option<&[Option<Arc<Filled>>]> {
+    pub(crate) fn news(&mut self) -> Option<Arc<Published>> {
         if self.is_current() {
             return None;
         }
-        let published = self.cache.load();
+        let published = self.current.published.load_full();
         self.version = Some(published.version);
-        Some(&published.tables)
+        Some(published)
     }
 }
