@@ -435,7 +435,10 @@ impl Instance {
             }
             std::hint::cold_path();
         }
-        aside(self.run_frame_otherwise(role, frame, context, carried, budget))
+        let work = move |frame: &mut Frame<'_>| {
+            self.run_frame_otherwise(role, frame, context, carried, budget)
+        };
+        aside(frame.apart(work))
     }
 
     /// What runs need beside the program.

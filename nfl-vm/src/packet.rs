@@ -220,6 +220,24 @@ impl<'a> Frame<'a> {
         behind.map(|behind| behind.fill(0)).is_some()
     }
 
+    /// The same packet, in a place of its own: for what leaves it where it is.
+    #[inline(always)]
+    pub(crate) fn again(&mut self) -> Frame<'_> {
+        Frame {
+            buffer: self.buffer,
+            ends: self.ends,
+        }
+    }
+
+    /// Works on it in another place, so that this one may stay in registers.
+    #[inline(always)]
+    pub(crate) fn apart<R>(&mut self, work: impl FnOnce(&mut Frame<'_>) -> R) -> R {
+        let mut other = self.again();
+        let result = work(&mut other);
+        self.ends = other.ends;
+        result
+    }
+
     /// The address of the first byte, and how many there are.
     #[cfg(feature = "jit")]
     #[inline]

@@ -187,17 +187,20 @@ impl Native {
         if self.is_alone() {
             return Native::run_alone(start, place, words, carried);
         }
+        // The caller's may stay in registers, since it is not handed on where there are no services.
+        let mut frame = frame.again();
+        let place = frame.start();
         if let Home::Own(own) = &mut *state
             && own.is_ready()
             && bound.follows(own)
         {
             own.begin_ready(context.clock_ns);
             let parts = (loaded, &*bound, &mut **own);
-            let held = (Held::Still(frame), place);
+            let held = (Held::Still(&mut frame), place);
             return Native::run_on::<false>(parts, start, held, context, carried);
         }
         cold_path();
-        let (on, held) = ((bound, state), Held::Still(frame));
+        let (on, held) = ((bound, state), Held::Still(&mut frame));
         aside(self.run_held(loaded, on, start, held, context, carried))
     }
 
