@@ -86,11 +86,15 @@ pub(crate) fn drop_assertions(m: &mut Module) {
 /// All passes until nothing changes. Answers what was found out on the way.
 fn improve(m: &mut Module) -> Vec<Store> {
     let mut round = Round::new(m);
-    for _ in 0..ROUNDS_MAX {
+    for n in 0..ROUNDS_MAX {
         round.begin(m);
         round.each(m, |f, _| blocks::simplify(f));
         round.each(m, |f, _| fold::fold(f));
         late::to_wire(m);
+        if n == 0 {
+            // What is known is worth finding out when most of what lowering repeats is gone.
+            each(m, gvn::number_by_widths);
+        }
         round.look(m);
         round.asking(m, settle_widths);
         round.asking(m, gvn::number);

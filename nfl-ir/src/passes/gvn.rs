@@ -36,6 +36,17 @@ const WHOLE: Place = (Region::Packet, None, u32::MAX - 1, 0);
 pub(super) fn number(f: &mut Function, words: Words, store: &mut Store) {
     let cfg = Cfg::new(f);
     let memory = Memory::new(f, &cfg, words, store);
+    number_with(f, words, &cfg, &memory);
+}
+
+/// Numbers all words, with no more known of where accesses are than widths say.
+pub(super) fn number_by_widths(f: &mut Function, words: Words) {
+    let cfg = Cfg::new(f);
+    let memory = Memory::with(f, &cfg, words, |v| Range::of_width(f.values[v].width));
+    number_with(f, words, &cfg, &memory);
+}
+
+fn number_with(f: &mut Function, words: Words, cfg: &Cfg, memory: &Memory) {
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
     // For each block on the way down the tree of dominators: what it made.
     let mut made: IdMap<Block, BTreeMap<Key, Value>> = IdMap::new();
@@ -49,7 +60,7 @@ pub(super) fn number(f: &mut Function, words: Words, store: &mut Store) {
             let data = &f.insts[inst];
             memory.store(inst, &mut epochs);
             if data.op.spec().effect == Effect::Write {
-                if let Some((key, v)) = stored(f, &memory, inst, &epochs) {
+                if let Some((key, v)) = stored(f, memory, inst, &epochs) {
                     here.insert(key, v);
                 }
                 continue;
@@ -59,7 +70,7 @@ pub(super) fn number(f: &mut Function, words: Words, store: &mut Store) {
             };
             let epoch = memory.place_of[inst].map_or(0, |place| epochs[place]);
             let key = key_of(data, epoch);
-            match find(&cfg, &made, &here, b, &key) {
+            match find(cfg, &made, &here, b, &key) {
                 Some(first) => same.set(v, Some(first)),
                 None => {
                     here.insert(key, v);
@@ -153,6 +164,10 @@ impl Memory {
     pub(super) fn new(f: &Function, cfg: &Cfg, words: Words, store: &mut Store) -> Memory {
         // Only places that vary need to be known.
         let ranges = LazyCell::new(|| store.ask(f, words, |a| a.base.clone()));
+        Memory::with(f, cfg, words, |v| ranges[v])
+    }
+
+    fn with(f: &Function, cfg: &Cfg, words: Words, known: impl Fn(Value) -> Range) -> Memory {
         let mut memory = Memory {
             places: Vec::new(),
             spans: Vec::new(),
@@ -166,10 +181,10 @@ impl Memory {
                 let data = &f.insts[inst];
                 let resizes = words.resizes(data);
                 if let Some(place) = place(data, words) {
-                    let known = memory.places.iter().position(|p| *p == place);
-                    let at = known.unwrap_or_else(|| {
+                    let there = memory.places.iter().position(|p| *p == place);
+                    let at = there.unwrap_or_else(|| {
                         memory.places.push(place);
-                        memory.spans.push(span(|v| ranges[v], &place));
+                        memory.spans.push(span(&known, &place));
                         memory.places.len() - 1
                     });
                     memory.place_of.set(inst, Some(at));
