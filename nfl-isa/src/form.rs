@@ -311,8 +311,38 @@ impl Form {
 
     /// The rows that stand for an operation, in their order.
     pub(crate) fn of_op(op: Op) -> impl Iterator<Item = &'static Form> {
+        Form::rows_of(op).map(|row| &FORMS[row])
+    }
+
+    /// Their places in [`FORMS`].
+    pub(crate) fn rows_of(op: Op) -> impl Iterator<Item = usize> {
         let rows = ROWS.get(op as usize).into_iter().flatten();
-        rows.map_while(|&row| FORMS.get(usize::from(row)))
+        let rows = rows.map(|&row| usize::from(row));
+        rows.take_while(|&row| row < FORMS.len())
+    }
+
+    /// Whether some pattern of this row stands for an instruction with this immediate.
+    pub(crate) fn takes(&self, imm: i32) -> bool {
+        self.imm.holds(imm) && !(imm == 0 && self.if_zero.is_some())
+    }
+
+    /// Whether a register in a place of this row leaves the pattern to this row.
+    pub(crate) const fn may_name(row: usize, place: Place, reg: Reg) -> bool {
+        let form = &FORMS[row];
+        if !place.names(reg) || (form.if_x0.is_some() && place.at == FULL.at && reg.0 == 0) {
+            return false;
+        }
+        let mask = form.mask | place.mask();
+        let bits = form.bits | place.scatter(reg);
+        let mut earlier = 0;
+        while earlier < row {
+            let other = &FORMS[earlier];
+            if other.mask & !mask == 0 && bits & other.mask == other.bits {
+                return false;
+            }
+            earlier += 1;
+        }
+        true
     }
 
     /// The pattern of this row that stands for exactly this instruction.
@@ -349,12 +379,22 @@ impl Place {
         Reg(if self.bits == 0 { self.set } else { 0 })
     }
 
-    fn names(self, reg: Reg) -> bool {
+    const fn names(self, reg: Reg) -> bool {
         reg.0 & !self.bits == self.set
     }
 
-    fn scatter(self, reg: Reg) -> u16 {
-        u16::from(reg.0 & self.bits) << self.at
+    const fn scatter(self, reg: Reg) -> u16 {
+        ((reg.0 & self.bits) as u16) << self.at
+    }
+
+    /// The bits of the pattern that say the register.
+    const fn mask(self) -> u16 {
+        (self.bits as u16) << self.at
+    }
+
+    /// Whether two operands are one in the pattern.
+    pub(crate) const fn shares(self, other: Place) -> bool {
+        self.mask() & other.mask() != 0
     }
 }
 
