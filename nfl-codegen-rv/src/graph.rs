@@ -25,17 +25,17 @@ impl Edges {
         self.ends.push(self.blocks.len());
     }
 
-    /// The same edges from their other ends, in this order of their first ones.
-    fn turned(&self, order: &[usize]) -> Edges {
-        let mut next = vec![0; self.len() + 1];
-        for &to in order.iter().flat_map(|&b| &self[b]) {
+    /// The same edges from their other ends, of which there are so many, in this order of their first ones.
+    pub(crate) fn turned(&self, order: impl Iterator<Item = usize> + Clone, ends: usize) -> Edges {
+        let mut next = vec![0; ends + 1];
+        for &to in order.clone().flat_map(|b| &self[b]) {
             next[to + 1] += 1;
         }
-        for b in 0..self.len() {
+        for b in 0..ends {
             next[b + 1] += next[b];
         }
-        let mut blocks = vec![0; next[self.len()]];
-        for &b in order {
+        let mut blocks = vec![0; next[ends]];
+        for b in order {
             for &to in &self[b] {
                 blocks[next[to]] = b;
                 next[to] += 1;
@@ -96,7 +96,7 @@ impl Graph {
         for (at, &b) in order.iter().enumerate() {
             rank[b] = at;
         }
-        let predecessors = successors.turned(&order);
+        let predecessors = successors.turned(order.iter().copied(), successors.len());
         let mut graph = Graph {
             dominator: vec![usize::MAX; successors.len()],
             innermost: vec![None; successors.len()],

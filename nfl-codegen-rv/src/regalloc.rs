@@ -12,6 +12,7 @@ mod check;
 mod color;
 mod interference;
 mod live;
+mod sites;
 mod spill;
 
 use std::collections::BTreeSet;
@@ -37,17 +38,17 @@ pub(crate) fn allocate(
     scratch: &mut Scratch,
     noise: &Noise,
 ) -> Result<Func<Reg>, Full> {
-    remove_dead(&mut f);
+    let mut live = remove_dead(&mut f);
     let selected = cfg!(debug_assertions).then(|| f.clone());
     let mut pinned = BTreeSet::new();
     let coloring = loop {
-        let live = Live::new(&f);
         let mut graph = Interference::new(&f, &live);
         graph.coalesce(&f, noise);
         match color::color(&f, &graph, &pinned, noise) {
             Ok(coloring) => break coloring,
             Err(crowded) => spill::spill(&mut f, &crowded, scratch, &mut pinned)?,
         }
+        live = Live::new(&f);
     };
     let allocated = apply(&f, &coloring);
     if let Some(selected) = selected {
@@ -57,8 +58,8 @@ pub(crate) fn allocate(
     Ok(allocated)
 }
 
-/// Drops instructions whose result nothing reads, and numbers the others.
-fn remove_dead(f: &mut Func<VReg>) {
+/// Drops instructions whose result nothing reads, and numbers the others; what is live then.
+fn remove_dead(f: &mut Func<VReg>) -> Live {
     loop {
         let live = Live::new(f);
         let mut changed = false;
@@ -85,7 +86,7 @@ fn remove_dead(f: &mut Func<VReg>) {
             f.blocks[b].lines = kept;
         }
         if !changed {
-            return;
+            return live;
         }
     }
 }

@@ -151,11 +151,6 @@ impl Target {
             }
     }
 
-    /// True when some instruction of this kind has a 16-bit form on this target.
-    pub fn may_compress(&self, op: Op) -> bool {
-        Form::of_op(op).any(|form| self.allows_form(form))
-    }
-
     /// The 16-bit form of an instruction, if this target has one.
     pub fn compress(&self, inst: &Inst) -> Option<u16> {
         compress::among(inst, |form| self.allows_form(form))

@@ -6,14 +6,15 @@
 //! The idea: hard nodes first, in the order of Briggs; then the others, those first whose size depends most on their
 //! register. Afterwards registers are exchanged as long as the code shrinks.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use nfl_isa::{Reg, Target as Isa};
+use nfl_isa::Reg;
 
 use super::ORDER;
 use super::interference::Interference;
-use crate::mir::{Code, End, Func, VReg, bytes_of};
+use super::sites::Sites;
+use crate::graph::Edges;
+use crate::mir::{Func, VReg};
 use crate::noise::Noise;
 
 /// A register for each virtual register.
@@ -69,60 +70,30 @@ pub(super) fn color(
     })
 }
 
-/// A line of a block, or its end.
-type Site = (usize, usize);
-
 struct Painter<'a> {
     f: &'a Func<VReg>,
     graph: &'a Interference,
+    /// The virtual registers that must have other colours.
+    neighbours: Edges,
+    /// The colours that each node may have, whatever its neighbours get.
+    allowed: Vec<u32>,
     colors: Vec<Option<u8>>,
-    /// Where each node is named, in order.
-    sites: Vec<Vec<Site>>,
-    /// For each block the bytes that its lines, and its end, take at least.
-    least: Vec<Vec<u32>>,
-    /// The bytes that they take as the nodes are coloured, once all are.
-    now: Vec<Vec<u32>>,
+    sites: Sites,
     noise: &'a Noise,
 }
 
 impl<'a> Painter<'a> {
     fn new(f: &'a Func<VReg>, graph: &'a Interference, noise: &'a Noise) -> Painter<'a> {
-        let mut sites: Vec<Vec<Site>> = vec![Vec::new(); f.vregs as usize];
-        let mut note = |v: VReg, site| {
-            let sites = &mut sites[graph.leader(v).index()];
-            if sites.last() != Some(&site) {
-                sites.push(site);
-            }
-        };
-        for (b, block) in f.blocks.iter().enumerate() {
-            for (n, line) in block.lines.iter().enumerate() {
-                line.code
-                    .uses()
-                    .chain(line.code.defs())
-                    .for_each(|v| note(v, (b, n)));
-            }
-            block
-                .end
-                .uses()
-                .for_each(|v| note(v, (b, block.lines.len())));
-        }
-        let colors = (0..f.vregs)
-            .map(|v| VReg(v).as_fixed().map(|reg| reg.0))
-            .collect();
-        let least = f.blocks.iter().map(|block| {
-            let lines = block
-                .lines
-                .iter()
-                .map(|line| least_bytes(&line.code, f.isa));
-            lines.chain([least_end_bytes(&block.end)]).collect()
-        });
+        let all = || (0..f.vregs).map(VReg);
+        let virtual_only = |&n: &VReg| n.as_fixed().is_none();
+        let near = |v| graph.neighbours(v).filter(virtual_only).map(VReg::index);
         Painter {
             f,
             graph,
-            colors,
-            sites,
-            least: least.collect(),
-            now: Vec::new(),
+            neighbours: all().map(near).collect(),
+            allowed: all().map(|v| graph.allowed(v)).collect(),
+            colors: all().map(|v| v.as_fixed().map(|reg| reg.0)).collect(),
+            sites: Sites::new(f, graph),
             noise,
         }
     }
@@ -148,44 +119,43 @@ impl<'a> Painter<'a> {
 
     /// How much the size depends on whether a node gets a compact register.
     fn stake(&self, node: VReg) -> i64 {
-        let cost = |color: u8| self.cost(self.sites_of(node), |v| self.guess(v, node, color));
-        i64::from(cost(Reg::S11.0)) - i64::from(cost(Reg::A2.0))
+        let sites = self.sites.of(node).iter();
+        let stakes = sites.map(|&site| {
+            let bytes = |color: Reg| self.sites.bytes(site, |v| self.guess(v, node, color.0));
+            i64::from(bytes(Reg::S11)) - i64::from(bytes(Reg::A2))
+        });
+        stakes.sum()
     }
 
     /// Removes nodes with few neighbours, and where there is none the cheapest to put aside; last removed, first coloured.
     fn briggs(&self, nodes: Vec<VReg>, pinned: &BTreeSet<VReg>) -> Vec<VReg> {
-        let mut left: BTreeSet<VReg> = nodes.into_iter().collect();
-        let mut degree: BTreeMap<VReg, u32> = BTreeMap::new();
-        for &v in &left {
-            let near = self
-                .graph
-                .virtual_neighbours(v)
-                .filter(|n| left.contains(n))
-                .count();
-            degree.insert(v, near as u32);
+        let mut is_left = vec![false; self.colors.len()];
+        nodes.iter().for_each(|v| is_left[v.index()] = true);
+        let mut degree = vec![0_u32; self.colors.len()];
+        for v in &nodes {
+            let near = self.neighbours[v.index()].iter();
+            degree[v.index()] = near.filter(|&&n| is_left[n]).count() as u32;
         }
+        let mut left = nodes;
         let mut removed = Vec::new();
         while !left.is_empty() {
-            let simple = left.iter().copied();
-            let simple = simple
-                .filter(|v| degree[v] < self.graph.allowed(*v).count_ones())
-                .find(|_| true);
+            let is_simple = |v: &VReg| degree[v.index()] < self.allowed[v.index()].count_ones();
+            let simple = left.iter().position(is_simple);
             let cheapest = || {
-                left.iter().copied().max_by_key(|v| {
-                    let named = self.sites_of(*v).len() as u64 + 1;
-                    let gain = u64::from(degree[v]) * 1000 / named;
-                    (!pinned.contains(v), gain)
+                (0..left.len()).max_by_key(|&at| {
+                    let v = left[at];
+                    let named = self.sites.of(v).len() as u64 + 1;
+                    let gain = u64::from(degree[v.index()]) * 1000 / named;
+                    (!pinned.contains(&v), gain)
                 })
             };
-            let Some(v) = simple.or_else(cheapest) else {
+            let Some(at) = simple.or_else(cheapest) else {
                 break;
             };
-            left.remove(&v);
+            let v = left.remove(at);
             removed.push(v);
-            for n in self.graph.virtual_neighbours(v) {
-                if let Some(d) = degree.get_mut(&n) {
-                    *d = d.saturating_sub(1);
-                }
+            for &n in &self.neighbours[v.index()] {
+                degree[n] = degree[n].saturating_sub(1);
             }
         }
         removed.reverse();
@@ -196,7 +166,7 @@ impl<'a> Painter<'a> {
     fn best(&self, node: VReg) -> Option<u8> {
         let free = self.free(node);
         let colors = ORDER.iter().copied().filter(|&c| free >> c & 1 != 0);
-        let sites = self.sites_of(node);
+        let sites = self.sites.of(node);
         let noise = self.noise.of(u64::from(node.0));
         let turn = |color: u8| noise.map_or(0, |n| (u64::from(color) ^ n) % 8);
         let named = self.named_near(node);
@@ -222,105 +192,66 @@ impl<'a> Painter<'a> {
 
     /// The colours that no neighbour has.
     fn free(&self, node: VReg) -> u32 {
-        let taken = self
-            .graph
-            .virtual_neighbours(node)
-            .filter_map(|n| self.colors[n.index()]);
-        taken.fold(self.graph.allowed(node), |set, color| set & !(1 << color))
+        let near = self.neighbours[node.index()].iter();
+        let taken = near.filter_map(|&n| self.colors[n]);
+        taken.fold(self.allowed[node.index()], |set, color| set & !(1 << color))
     }
 
-    fn sites_of(&self, node: VReg) -> &[Site] {
-        &self.sites[node.index()]
-    }
-
-    /// Where nodes of a chain are named, in order.
-    fn sites_of_chain(&self, chain: &Chain) -> Cow<'_, [Site]> {
-        if let &[node] = chain.nodes.as_slice() {
-            return Cow::Borrowed(self.sites_of(node));
-        }
-        let sites = chain.nodes.iter().flat_map(|&v| self.sites_of(v));
-        let mut sites: Vec<Site> = sites.copied().collect();
-        sites.sort_unstable();
-        sites.dedup();
-        Cow::Owned(sites)
-    }
-
-    /// A register's colour if `node` had this one; hopeful for those that have none yet.
+    /// A node's colour if `node` had this one; hopeful for those that have none yet.
     fn guess(&self, v: VReg, node: VReg, color: u8) -> u8 {
-        let leader = self.graph.leader(v);
-        if leader == node {
+        if v == node {
             return color;
         }
-        self.colors[leader.index()].unwrap_or(color)
+        self.colors[v.index()].unwrap_or(color)
     }
 
-    /// Bytes of the code at some places.
-    fn cost(&self, sites: &[Site], color: impl Fn(VReg) -> u8) -> u32 {
-        sites.iter().map(|&site| self.cost_at(site, &color)).sum()
-    }
-
-    /// The same, unless it is more than so many bytes.
-    fn cost_within(&self, sites: &[Site], most: u32, color: impl Fn(VReg) -> u8) -> Option<u32> {
+    /// Bytes of the code at some places, unless they are more than so many.
+    fn cost_within(&self, sites: &[usize], most: u32, color: impl Fn(VReg) -> u8) -> Option<u32> {
         // What is to come takes its least.
-        let mut cost = self.least_of(sites);
+        let mut cost: u32 = sites.iter().map(|&site| self.sites.least(site)).sum();
         for &site in sites {
             if cost > most {
                 return None;
             }
-            cost += self.cost_at(site, &color) - self.least_at(site);
+            cost += self.sites.bytes(site, &color) - self.sites.least(site);
         }
         (cost <= most).then_some(cost)
     }
 
-    fn cost_at(&self, (b, n): Site, color: impl Fn(VReg) -> u8) -> u32 {
-        let reg = |v: VReg| Reg(color(v));
-        match self.f.blocks[b].lines.get(n) {
-            Some(line) => bytes_of(&line.code.map(reg), self.f.isa),
-            None => match self.f.blocks[b].end.map(reg) {
-                End::Branch { test, .. } => nfl_isa::size(&test.inst(NEAR, Reg::ZERO)),
-                End::Jump(_) => 0,
-            },
-        }
-    }
-
     /// Bytes at a place as the nodes are coloured.
-    fn cost_now(&self, site: Site) -> u32 {
-        self.cost_at(site, |v| {
-            let color = self.colors[self.graph.leader(v).index()];
+    fn cost_now(&self, site: usize) -> u32 {
+        self.sites.bytes(site, |v| {
+            let color = self.colors[v.index()];
             color.expect("every node that code names has a colour")
         })
     }
 
-    /// The same of all places, as `least` has them.
-    fn costs_now(&self) -> Vec<Vec<u32>> {
-        let blocks = self.least.iter().enumerate();
-        let sites = |(b, least): (usize, &Vec<u32>)| (0..least.len()).map(move |n| (b, n));
-        let costs = blocks.map(|block| sites(block).map(|site| self.cost_now(site)).collect());
-        costs.collect()
-    }
-
-    fn least_at(&self, (b, n): Site) -> u32 {
-        self.least[b][n]
-    }
-
-    fn least_of(&self, sites: &[Site]) -> u32 {
-        sites.iter().map(|&site| self.least_at(site)).sum()
+    /// The colours of nodes that instructions name together with this one, and its own.
+    fn named_near(&self, node: VReg) -> u32 {
+        let sites = self.sites.of(node).iter();
+        let named = sites.flat_map(|&site| self.sites.named_together(site));
+        let colors = named.filter_map(|v| self.colors[v.index()]);
+        colors.fold(0, |set, color| set | 1 << color)
     }
 
     /// Exchanges registers while that makes the code smaller.
     fn improve(&mut self) {
-        let nodes: Vec<VReg> = self
-            .graph
-            .nodes()
-            .filter(|&v| !self.sites_of(v).is_empty())
-            .collect();
-        let with_chains = nodes.len() <= CHAIN_NODES_MAX;
-        self.now = self.costs_now();
+        let nodes = self.graph.nodes();
+        let nodes: Vec<VReg> = nodes.filter(|&v| !self.sites.of(v).is_empty()).collect();
+        let mut swaps = Swaps {
+            with_chains: nodes.len() <= CHAIN_NODES_MAX,
+            now: (0..self.sites.len())
+                .map(|site| self.cost_now(site))
+                .collect(),
+            barren: vec![0; self.colors.len()],
+            chain: Chain::new(self.colors.len(), self.sites.len()),
+            best: Vec::new(),
+        };
         // Nodes that were looked at since the last change.
         let mut settled = 0;
         for _ in 0..ROUNDS {
             for &node in &nodes {
-                settled = match self.improve_node(node, with_chains) {
+                settled = match self.improve_node(node, &mut swaps) {
                     true => 0,
                     false => settled + 1,
                 };
@@ -331,16 +262,15 @@ impl<'a> Painter<'a> {
         }
     }
 
-    fn improve_node(&mut self, node: VReg, with_chains: bool) -> bool {
+    fn improve_node(&mut self, node: VReg, swaps: &mut Swaps) -> bool {
         let Some(from) = self.colors[node.index()] else {
             return false;
         };
-        let allowed = self.graph.allowed(node);
-        let mut best: Option<(u32, Chain, u8)> = None;
         let named = self.named_near(node);
         // Compact registers can make a difference, and those of nodes that instructions name together.
-        let promising = (COMPACT | named) & allowed & !(1 << from);
+        let promising = (COMPACT | named) & self.allowed[node.index()] & !(1 << from);
         let free = self.free(node);
+        let mut best: Option<(u32, u8)> = None;
         let mut seen_other = false;
         for to in ORDER.into_iter().filter(|&c| promising >> c & 1 != 0) {
             let is_free = free >> to & 1 != 0;
@@ -350,36 +280,33 @@ impl<'a> Painter<'a> {
                     continue;
                 }
             }
-            let chain = match (is_free, with_chains) {
-                (true, _) => Chain::of(node, self.colors.len()),
-                (false, true) => match self.chain(node, from, to) {
-                    Some(chain) => chain,
-                    None => continue,
-                },
-                (false, false) => continue,
-            };
-            let sites = self.sites_of_chain(&chain);
-            let exchanged = |v: VReg| {
-                let leader = self.graph.leader(v);
-                match self.colors[leader.index()].unwrap_or(from) {
-                    c if !chain.has(leader) => c,
-                    c if c == from => to,
-                    _ => from,
-                }
-            };
-            let least = best.as_ref().map_or(0, |(gain, ..)| *gain) + 1;
-            let now: u32 = sites.iter().map(|&(b, n)| self.now[b][n]).sum();
-            let Some(most) = now.checked_sub(least) else {
+            if (!is_free && !swaps.with_chains) || swaps.barren[node.index()] >> to & 1 != 0 {
                 continue;
+            }
+            let least = best.map_or(0, |(gain, _)| gain) + 1;
+            let gain = match self.find_chain(&mut swaps.chain, node, (from, to)) {
+                true => self.gain(swaps, (from, to), least),
+                false => None,
             };
-            if let Some(cost) = self.cost_within(&sites, most, exchanged) {
-                best = Some((now - cost, chain, to));
+            match gain {
+                Some(gain) => {
+                    best = Some((gain, to));
+                    std::mem::swap(&mut swaps.best, &mut swaps.chain.nodes);
+                }
+                // The same exchange is no better when it starts at another of its nodes.
+                None if least == 1 => {
+                    for v in &swaps.chain.nodes {
+                        swaps.barren[v.index()] |= 1 << from | 1 << to;
+                    }
+                }
+                None => {}
             }
         }
-        let Some((_, chain, to)) = best else {
+        let Some((_, to)) = best else {
             return false;
         };
-        for &v in &chain.nodes {
+        swaps.barren.fill(0);
+        for &v in &swaps.best {
             let color = &mut self.colors[v.index()];
             *color = if *color == Some(from) {
                 Some(to)
@@ -387,96 +314,112 @@ impl<'a> Painter<'a> {
                 Some(from)
             };
         }
-        for (b, n) in self.sites_of_chain(&chain).into_owned() {
-            self.now[b][n] = self.cost_now((b, n));
+        for &site in swaps.best.iter().flat_map(|&v| self.sites.of(v)) {
+            swaps.now[site] = self.cost_now(site);
         }
         true
     }
 
-    /// The colours of nodes that instructions name together with this one, and its own. Branches have no forms for equal
-    /// registers.
-    fn named_near(&self, node: VReg) -> u32 {
-        let mut colors = 0;
-        for &(b, n) in self.sites_of(node) {
-            let Some(line) = self.f.blocks[b].lines.get(n) else {
-                continue;
-            };
-            let named = line.code.uses().chain(line.code.defs());
-            let named = named.filter_map(|v| self.colors[self.graph.leader(v).index()]);
-            colors = named.fold(colors, |set, color| set | 1 << color);
-        }
-        colors
-    }
-
-    /// The nodes that must change places when `node` changes from one colour to another (Kempe).
-    fn chain(&self, node: VReg, from: u8, to: u8) -> Option<Chain> {
-        let mut chain = Chain::of(node, self.colors.len());
+    /// The nodes that must change places when `node` changes from one colour to another (Kempe); false when they cannot.
+    fn find_chain(&self, chain: &mut Chain, node: VReg, (from, to): (u8, u8)) -> bool {
+        chain.start(node);
         let mut next = 0;
         while let Some(&v) = chain.nodes.get(next) {
             next += 1;
-            let is = self.colors[v.index()]?;
-            let becomes = if is == from { to } else { from };
-            if self.graph.allowed(v) >> becomes & 1 == 0 {
-                return None;
+            let becomes = match self.colors[v.index()] {
+                Some(is) if is == from => to,
+                _ => from,
+            };
+            if self.allowed[v.index()] >> becomes & 1 == 0 {
+                return false;
             }
-            for &n in self.graph.neighbours(v) {
-                if self.colors[n.index()] == Some(becomes) {
-                    chain.add(n);
+            for &n in &self.neighbours[v.index()] {
+                if self.colors[n] == Some(becomes) {
+                    chain.add(VReg(n as u32));
                 }
             }
         }
-        Some(chain)
+        true
     }
+
+    /// How many bytes less there are when the nodes of the chain change places, if there are so many.
+    fn gain(&self, swaps: &mut Swaps, (from, to): (u8, u8), gain_min: u32) -> Option<u32> {
+        let Swaps { now, chain, .. } = swaps;
+        chain.find_sites(&self.sites);
+        let exchanged = |v: VReg| match self.colors[v.index()].unwrap_or(from) {
+            color if !chain.has(v) => color,
+            color if color == from => to,
+            _ => from,
+        };
+        let now: u32 = chain.sites.iter().map(|&site| now[site]).sum();
+        let most = now.checked_sub(gain_min)?;
+        let cost = self.cost_within(&chain.sites, most, exchanged)?;
+        Some(now - cost)
+    }
+}
+
+/// What is known while registers are exchanged.
+struct Swaps {
+    with_chains: bool,
+    /// The bytes of each place as the nodes are coloured.
+    now: Vec<u32>,
+    /// For each node the colours that it gains nothing by exchanging its own for, as far as that is known.
+    barren: Vec<u32>,
+    chain: Chain,
+    /// The nodes of the best chain so far.
+    best: Vec<VReg>,
 }
 
 /// Nodes that change places.
 struct Chain {
     nodes: Vec<VReg>,
-    is_in: Vec<bool>,
+    /// The places that name them.
+    sites: Vec<usize>,
+    /// Of each node and of each place the chain that it was in last.
+    nodes_in: Vec<u32>,
+    sites_in: Vec<u32>,
+    /// Counts the chains.
+    number: u32,
 }
 
 impl Chain {
-    /// One of so many nodes.
-    fn of(node: VReg, nodes: usize) -> Chain {
-        let mut chain = Chain {
+    fn new(nodes: usize, sites: usize) -> Chain {
+        Chain {
             nodes: Vec::new(),
-            is_in: vec![false; nodes],
-        };
-        chain.add(node);
-        chain
+            sites: Vec::new(),
+            nodes_in: vec![0; nodes],
+            sites_in: vec![0; sites],
+            number: 0,
+        }
+    }
+
+    /// A new one, of one node.
+    fn start(&mut self, node: VReg) {
+        self.number += 1;
+        self.nodes.clear();
+        self.add(node);
     }
 
     fn add(&mut self, node: VReg) {
-        if !std::mem::replace(&mut self.is_in[node.index()], true) {
+        if std::mem::replace(&mut self.nodes_in[node.index()], self.number) != self.number {
             self.nodes.push(node);
         }
     }
 
     fn has(&self, node: VReg) -> bool {
-        self.is_in[node.index()]
+        self.nodes_in[node.index()] == self.number
     }
-}
 
-/// Bytes that a step takes at least, whatever its registers are.
-fn least_bytes(code: &Code<VReg>, isa: &Isa) -> u32 {
-    match code {
-        _ if code.as_move().is_some() => 0,
-        Code::Inst(inst) if !isa.may_compress(inst.op) => 4,
-        _ => 2,
-    }
-}
-
-/// The same for an end.
-fn least_end_bytes(end: &End<VReg>) -> u32 {
-    match end {
-        End::Jump(_) => 0,
-        End::Branch { .. } => 2,
+    fn find_sites(&mut self, all: &Sites) {
+        self.sites.clear();
+        for &site in self.nodes.iter().flat_map(|&v| all.of(v)) {
+            if std::mem::replace(&mut self.sites_in[site], self.number) != self.number {
+                self.sites.push(site);
+            }
+        }
     }
 }
 
 fn is_compact(color: u8) -> bool {
     COMPACT >> color & 1 != 0
 }
-
-/// A displacement that every branch form reaches.
-const NEAR: i32 = 32;

@@ -3,18 +3,16 @@
 //! In: code and what is live in it. Out: [`Interference`], a graph of nodes with the colours each may have. Guaranteed: two
 //! virtual registers of one node never hold different words that are both still to be read.
 
-use std::collections::BTreeSet;
-
 use nfl_isa::{Inst, Op, Reg, Target as Isa};
 
-use super::live::Live;
+use super::live::{Live, members};
 use super::usable;
 use crate::mir::{Code, FIRST_VIRTUAL, Func, VReg};
 use crate::noise::Noise;
 
 /// The interference graph.
 pub(super) struct Interference {
-    neighbours: Vec<BTreeSet<VReg>>,
+    neighbours: Rows,
     /// The register that stands for the node that each register is in.
     leader: Vec<VReg>,
     /// The colours a node may have by its class, one bit for each register of the machine.
@@ -24,7 +22,7 @@ pub(super) struct Interference {
 impl Interference {
     pub(super) fn new(f: &Func<VReg>, live: &Live) -> Interference {
         let mut graph = Interference {
-            neighbours: vec![BTreeSet::new(); f.vregs as usize],
+            neighbours: Rows::new(f.vregs),
             leader: (0..f.vregs).map(VReg).collect(),
             class: vec![usable(); f.vregs as usize],
         };
@@ -56,8 +54,8 @@ impl Interference {
 
     fn connect(&mut self, a: VReg, b: VReg) {
         if a != b {
-            self.neighbours[a.index()].insert(b);
-            self.neighbours[b.index()].insert(a);
+            self.neighbours.add(a, b);
+            self.neighbours.add(b, a);
         }
     }
 
@@ -73,31 +71,29 @@ impl Interference {
     /// The nodes that are no register of the machine.
     pub(super) fn nodes(&self) -> impl Iterator<Item = VReg> + use<'_> {
         let all = (FIRST_VIRTUAL..self.leader.len() as u32).map(VReg);
-        all.filter(|&v| self.leader(v) == v)
+        all.filter(|&v| self.leader[v.index()] == v)
     }
 
     /// The nodes that must have other colours.
-    pub(super) fn neighbours(&self, node: VReg) -> &BTreeSet<VReg> {
-        &self.neighbours[node.index()]
-    }
-
-    /// Its neighbours without the registers of the machine.
-    pub(super) fn virtual_neighbours(&self, node: VReg) -> impl Iterator<Item = VReg> + use<'_> {
-        self.neighbours[node.index()]
-            .range(VReg(FIRST_VIRTUAL)..)
-            .copied()
+    pub(super) fn neighbours(&self, node: VReg) -> impl Iterator<Item = VReg> + use<'_> {
+        members(self.neighbours.of(node))
     }
 
     /// The colours that a node may have, whatever the other virtual registers get.
     pub(super) fn allowed(&self, node: VReg) -> u32 {
-        let fixed = self.neighbours[node.index()].range(..VReg(FIRST_VIRTUAL));
-        fixed.fold(self.class[node.index()], |set, v| set & !(1 << v.0))
+        self.class[node.index()] & !self.neighbours.fixed_of(node)
     }
 
     /// Whether a node gets a colour however its neighbours are coloured.
     pub(super) fn is_easy(&self, node: VReg) -> bool {
-        let colors = self.allowed(node).count_ones() as usize;
-        self.virtual_neighbours(node).take(colors).count() < colors
+        let all: u32 = self
+            .neighbours
+            .of(node)
+            .iter()
+            .map(|w| w.count_ones())
+            .sum();
+        let fixed = self.neighbours.fixed_of(node).count_ones();
+        all - fixed < self.allowed(node).count_ones()
     }
 
     /// Joins nodes that copies or two-operand forms connect; noise leaves some of the latter apart.
@@ -134,32 +130,85 @@ impl Interference {
         let is_possible = a != b
             && into.is_variable()
             && from.as_fixed().is_none()
-            && !self.neighbours[a.index()].contains(&b)
+            && !self.neighbours.has(a, b)
             && self.class[a.index()] & self.class[b.index()] == self.class[into.index()]
             && self.class[from.index()] == usable();
         if !is_possible || !self.stays_colourable(into, from) {
             return false;
         }
         self.leader[from.index()] = into;
-        for v in std::mem::take(&mut self.neighbours[from.index()]) {
-            self.neighbours[v.index()].remove(&from);
+        for v in members(&self.neighbours.take(from)) {
+            self.neighbours.remove(v, from);
             self.connect(into, v);
         }
         true
     }
 
     fn stays_colourable(&self, into: VReg, from: VReg) -> bool {
-        let (own, more) = (
-            &self.neighbours[into.index()],
-            &self.neighbours[from.index()],
-        );
-        let is_hard = |&&v: &&VReg| v.as_fixed().is_none() && !self.is_easy(v);
+        let own = self.neighbours.of(into);
+        let more = self.neighbours.of(from);
+        let is_hard = |&v: &VReg| v.as_fixed().is_none() && !self.is_easy(v);
+        let pairs = own.iter().zip(more);
         if into.as_fixed().is_some() {
             // Every new neighbour must live without this one register (George).
-            return more.difference(own).filter(is_hard).count() == 0;
+            let new: Vec<u64> = pairs.map(|(own, more)| more & !own).collect();
+            return !members(&new).any(|v| is_hard(&v));
         }
-        let hard = own.union(more).filter(is_hard).count() as u32;
+        let all: Vec<u64> = pairs.map(|(own, more)| own | more).collect();
+        let hard = members(&all).filter(is_hard).count() as u32;
         hard < self.allowed(into).count_ones()
+    }
+}
+
+/// A set of registers for each register.
+struct Rows {
+    words: Vec<u64>,
+    /// Words of a set.
+    width: usize,
+}
+
+impl Rows {
+    fn new(count: u32) -> Rows {
+        let width = (count as usize).div_ceil(64);
+        Rows {
+            words: vec![0; width * count as usize],
+            width,
+        }
+    }
+
+    fn of(&self, v: VReg) -> &[u64] {
+        let start = v.index() * self.width;
+        &self.words[start..start + self.width]
+    }
+
+    fn word(&mut self, v: VReg, of: VReg) -> &mut u64 {
+        &mut self.words[v.index() * self.width + of.index() / 64]
+    }
+
+    /// The registers of the machine in a set, one bit each.
+    fn fixed_of(&self, v: VReg) -> u32 {
+        self.words[v.index() * self.width] as u32
+    }
+
+    fn has(&self, v: VReg, other: VReg) -> bool {
+        self.of(v)[other.index() / 64] >> (other.index() % 64) & 1 != 0
+    }
+
+    fn add(&mut self, v: VReg, other: VReg) {
+        *self.word(v, other) |= 1 << (other.index() % 64);
+    }
+
+    fn remove(&mut self, v: VReg, other: VReg) {
+        *self.word(v, other) &= !(1 << (other.index() % 64));
+    }
+
+    /// A set that is empty then.
+    fn take(&mut self, v: VReg) -> Vec<u64> {
+        let start = v.index() * self.width;
+        let words = &mut self.words[start..start + self.width];
+        let taken = words.to_vec();
+        words.fill(0);
+        taken
     }
 }
 
