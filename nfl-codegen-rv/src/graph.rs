@@ -135,8 +135,11 @@ impl Graph {
     }
 
     /// Whether every way to `b` passes `a`.
-    pub(crate) fn dominates(&self, a: usize, b: usize) -> bool {
-        self.common_dominator(a, b) == a
+    pub(crate) fn dominates(&self, a: usize, mut b: usize) -> bool {
+        while self.rank[b] > self.rank[a] {
+            b = self.dominator[b];
+        }
+        a == b
     }
 
     /// Whether a block is in a loop or in one within it.
@@ -168,19 +171,24 @@ impl Graph {
             return;
         };
         self.dominator[entry] = entry;
-        let mut changed = true;
-        while changed {
-            changed = false;
+        // Where all that leads to a block is before it, once is enough.
+        let mut has_loops = false;
+        loop {
+            let mut changed = false;
             for at in 1..self.order.len() {
                 let b = self.order[at];
                 let known = self.predecessors[b].iter().copied();
-                let known = known.filter(|&p| self.dominator[p] != usize::MAX);
+                let known = known.filter(|&p| {
+                    has_loops |= self.rank[p] >= at;
+                    self.dominator[p] != usize::MAX
+                });
                 let closest = known.reduce(|a, p| self.common_dominator(a, p));
                 let closest = closest.expect("the order visits a predecessor first");
-                if self.dominator[b] != closest {
-                    self.dominator[b] = closest;
-                    changed = true;
-                }
+                changed |= self.dominator[b] != closest;
+                self.dominator[b] = closest;
+            }
+            if !changed || !has_loops {
+                return;
             }
         }
     }
@@ -190,7 +198,8 @@ impl Graph {
         for at in 0..self.order.len() {
             let head = self.order[at];
             let latches = self.predecessors[head].iter().copied();
-            let mut work: Vec<usize> = latches.filter(|&p| self.dominates(head, p)).collect();
+            let latches = latches.filter(|&p| self.rank[p] >= at && self.dominates(head, p));
+            let mut work: Vec<usize> = latches.collect();
             if work.is_empty() {
                 continue;
             }

@@ -6,17 +6,37 @@
 //! The idea: go forward over all ways at once and keep for each register a constant, or the place that its word was made at. A branch
 //! on equality says more on one of its sides: behind `beqz a0` the register holds 0, and the first word of a drop is there.
 
+use std::num::NonZeroU64;
+
 use nfl_isa::{Fx, Inst, Op, Reg, Target as Isa};
 
-use crate::graph::Graph;
+use crate::graph::reverse_postorder;
 use crate::mir::{Block, Code, End, Program, Target, bytes_of, reg_is_constant};
 
-/// What a register holds.
+/// What a register holds: a constant, or what a line of a block made when it ran last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Word {
-    Constant(u32),
-    /// What the line of this number in this block made when it ran last.
-    Made(u32, u32),
+struct Word(NonZeroU64);
+
+impl Word {
+    /// Set in all constants, and in no number of a block and a line.
+    const CONSTANT: u64 = 1 << 63;
+
+    fn constant(value: u32) -> Word {
+        Word(NonZeroU64::MIN | Word::CONSTANT | u64::from(value) << 1)
+    }
+
+    fn made(b: usize, n: usize) -> Word {
+        Word(NonZeroU64::MIN | (b as u64) << 32 | (n as u64) << 1)
+    }
+
+    fn as_constant(self) -> Option<u32> {
+        let word = self.0.get();
+        (word & Word::CONSTANT != 0).then_some((word >> 1) as u32)
+    }
+
+    fn is_made_in(self, b: usize) -> bool {
+        self.0.get() >> 32 == b as u64
+    }
 }
 
 const REGS: usize = 32;
@@ -27,45 +47,51 @@ struct Held([Option<Word>; REGS]);
 
 /// Drops what registers hold already; `learns` says whether branches count.
 pub(crate) fn drop_held(p: &mut Program, learns: bool) {
-    let (graph, isa) = (p.graph(), p.isa);
-    let starts = starts(p, &graph, learns);
+    let isa = p.isa;
+    let mut order = reverse_postorder(&p.successors(), p.blocks.len());
+    order.retain(|&b| b < p.blocks.len());
+    let starts = starts(p, &order, learns);
     for (b, start) in starts.iter().enumerate() {
         let Some(mut held) = *start else { continue };
-        let mut lines = std::mem::take(&mut p.blocks[b].lines);
-        for (n, line) in lines.iter_mut().enumerate() {
+        let block = &mut p.blocks[b];
+        let comes_again = held.comes_again(b);
+        for (n, line) in block.lines.iter_mut().enumerate() {
             if let Some(shorter) = shorter(&line.code, &held, isa) {
                 line.code = shorter;
             }
-            held.step(&line.code, (b, n));
+            held.step(&line.code, Word::made(b, n), comes_again);
         }
-        lines.retain(|line| bytes_of(&line.code, isa) > 0);
-        p.blocks[b].lines = lines;
+        block.lines.retain(|line| bytes_of(&line.code, isa) > 0);
     }
-    drop_unread(p, &graph);
+    drop_unread(p, &order);
 }
 
 /// What is known at the start of each block; nothing for those that nothing leads to.
-fn starts(p: &Program, graph: &Graph, learns: bool) -> Vec<Option<Held>> {
+fn starts(p: &Program, order: &[usize], learns: bool) -> Vec<Option<Held>> {
     let mut starts = vec![None; p.blocks.len()];
+    // The blocks whose start changed since they were looked at.
+    let mut is_new = vec![false; p.blocks.len()];
     for &entry in &p.entries {
         starts[entry] = Some(Held::at_entry());
+        is_new[entry] = true;
     }
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for &b in graph.order.iter().filter(|&&b| b < p.blocks.len()) {
+    while is_new.contains(&true) {
+        for &b in order {
+            if !std::mem::take(&mut is_new[b]) {
+                continue;
+            }
             let Some(mut held) = starts[b] else { continue };
             let block = &p.blocks[b];
+            let comes_again = held.comes_again(b);
             for (n, line) in block.lines.iter().enumerate() {
-                held.step(&line.code, (b, n));
+                held.step(&line.code, Word::made(b, n), comes_again);
             }
             for (target, held) in ways(block, held, learns) {
-                let joined = match starts[target] {
-                    None => held,
+                let changed = match &mut starts[target] {
                     Some(known) => known.join(&held),
+                    unknown => unknown.replace(held).is_none(),
                 };
-                changed |= starts[target] != Some(joined);
-                starts[target] = Some(joined);
+                is_new[target] |= changed;
             }
         }
     }
@@ -104,53 +130,55 @@ impl Held {
     /// The machine's promise: both words of the verdict are 0.
     fn at_entry() -> Held {
         let mut held = Held([None; REGS]);
-        held.set(Reg::A0, Some(Word::Constant(0)));
-        held.set(Reg::A1, Some(Word::Constant(0)));
+        held.set(Reg::A0, Some(Word::constant(0)));
+        held.set(Reg::A1, Some(Word::constant(0)));
         held
     }
 
     fn get(&self, reg: Reg) -> Option<Word> {
         match reg {
-            Reg::ZERO => Some(Word::Constant(0)),
+            Reg::ZERO => Some(Word::constant(0)),
             _ => self.0[usize::from(reg.0)],
         }
     }
 
     fn constant(&self, reg: Reg) -> Option<u32> {
-        match self.get(reg) {
-            Some(Word::Constant(value)) => Some(value),
-            _ => None,
-        }
+        self.get(reg).and_then(Word::as_constant)
     }
 
     fn set(&mut self, reg: Reg, word: Option<Word>) {
         self.0[usize::from(reg.0)] = word;
     }
 
-    /// What holds in both.
-    fn join(&self, other: &Held) -> Held {
-        let mut joined = *self;
-        for (word, other) in joined.0.iter_mut().zip(&other.0) {
+    /// Keeps what holds in both; true when that is less.
+    fn join(&mut self, other: &Held) -> bool {
+        let mut changed = false;
+        for (word, other) in self.0.iter_mut().zip(&other.0) {
             if word != other {
+                changed |= word.is_some();
                 *word = None;
             }
         }
-        joined
+        changed
     }
 
-    /// Behind a line.
-    fn step(&mut self, code: &Code<Reg>, place: (usize, usize)) {
-        let made = Word::Made(place.0 as u32, place.1 as u32);
+    /// Whether a block finds what it made in an earlier round.
+    fn comes_again(&self, b: usize) -> bool {
+        self.0.iter().flatten().any(|word| word.is_made_in(b))
+    }
+
+    /// Behind a line, which makes this word.
+    fn step(&mut self, code: &Code<Reg>, made: Word, comes_again: bool) {
         // What the line made in an earlier round is another word.
-        for word in &mut self.0 {
+        for word in self.0.iter_mut().filter(|_| comes_again) {
             if *word == Some(made) {
                 *word = None;
             }
         }
         let word = match *code {
-            Code::Li { value, .. } => Some(Word::Constant(value)),
+            Code::Li { value, .. } => Some(Word::constant(value)),
             Code::Inst(inst) => match (code.as_move(), self.sum(&inst)) {
-                (_, Some(value)) => Some(Word::Constant(value)),
+                (_, Some(value)) => Some(Word::constant(value)),
                 (Some((_, rs)), None) => {
                     let known = self.get(rs).unwrap_or(made);
                     if !reg_is_constant(rs) {
@@ -185,7 +213,7 @@ impl Held {
         for (known, other) in [(a, b), (b, a)] {
             let constant = self.constant(known);
             if constant.is_some() && !reg_is_constant(other) {
-                self.set(other, constant.map(Word::Constant));
+                self.set(other, constant.map(Word::constant));
             }
         }
     }
@@ -234,33 +262,37 @@ fn live_before(code: &Code<Reg>, live: u32) -> u32 {
 }
 
 /// Drops lines that make words which nothing reads any more.
-fn drop_unread(p: &mut Program, graph: &Graph) {
+fn drop_unread(p: &mut Program, order: &[usize]) {
+    // What a block reads of what is not read behind it, and of what is.
+    let through = p.blocks.iter().map(|block| {
+        let lines = || block.lines.iter().rev();
+        [0, u32::MAX].map(|end| lines().fold(end, |live, line| live_before(&line.code, live)))
+    });
+    let through: Vec<[u32; 2]> = through.collect();
     let mut starts = vec![0; p.blocks.len()];
     let mut changed = true;
     while changed {
         changed = false;
-        for &b in graph.order.iter().rev().filter(|&&b| b < p.blocks.len()) {
-            let block = &p.blocks[b];
-            let end = live_at_end(block, &starts);
-            let lines = block.lines.iter().rev();
-            let start = lines.fold(end, |live, line| live_before(&line.code, live));
+        for &b in order.iter().rev() {
+            let [read, kept] = through[b];
+            let start = read | kept & live_at_end(&p.blocks[b], &starts);
             changed |= starts[b] != start;
             starts[b] = start;
         }
     }
-    let blocks = p.blocks.len();
-    for &b in graph.order.iter().filter(|&&b| b < blocks) {
+    for &b in order {
         let mut live = live_at_end(&p.blocks[b], &starts);
-        let mut kept = Vec::new();
-        for line in std::mem::take(&mut p.blocks[b].lines).into_iter().rev() {
+        let mut is_kept = Vec::with_capacity(p.blocks[b].lines.len());
+        for line in p.blocks[b].lines.iter().rev() {
             let is_read = line.code.defs().any(|reg| live >> reg.0 & 1 != 0);
-            if is_read || has_effect(&line.code) {
+            let kept = is_read || has_effect(&line.code);
+            if kept {
                 live = live_before(&line.code, live);
-                kept.push(line);
             }
+            is_kept.push(kept);
         }
-        kept.reverse();
-        p.blocks[b].lines = kept;
+        // They are asked in the other order.
+        p.blocks[b].lines.retain(|_| is_kept.pop() == Some(true));
     }
 }
 

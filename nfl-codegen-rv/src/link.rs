@@ -194,12 +194,10 @@ fn manifest(module: &Module, entries: Vec<Entry>, vector: Vector, parts: &Parts)
     }
 }
 
-/// The instructions that can run, of all functions.
-fn instructions(module: &Module) -> impl Iterator<Item = (&Function, &InstData)> {
-    module.functions.iter().flat_map(|f| {
-        let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
-        insts.map(move |&i| (f, &f.insts[i]))
-    })
+/// The instructions of a function that can run.
+fn instructions_of(f: &Function) -> impl Iterator<Item = &InstData> {
+    let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+    insts.map(|&i| &f.insts[i])
 }
 
 /// The mask of the verdicts that a run may end with.
@@ -266,7 +264,7 @@ fn rights(module: &Module, verdicts: u8, imports: &[Import]) -> Rights {
             rights = rights.with(right);
         }
     }
-    for (_, inst) in instructions(module) {
+    for inst in module.functions.iter().flat_map(instructions_of) {
         let reads_clock = inst.op == IrOp::Context
             && matches!(inst.imm, map::context::CLOCK_LOW | map::context::CLOCK_HIGH);
         if reads_clock {
@@ -283,11 +281,13 @@ fn rights(module: &Module, verdicts: u8, imports: &[Import]) -> Rights {
 ///
 /// Where services move the packet, `need` says nothing any more.
 fn window(module: &Module, calls: &Calls) -> u8 {
-    let ends = instructions(module).filter_map(|(f, inst)| {
+    let ends = module.functions.iter().flat_map(|f| {
         let need = if calls.resize(f) { 0 } else { f.need };
-        let is_load = inst.op.has_result() && inst.region == Some(Region::Packet);
-        let end = inst.imm.checked_add(u32::from(inst.op.spec().bytes))?;
-        (is_load && inst.args.is_empty() && end > need && end <= map::WINDOW_MAX).then_some(end)
+        instructions_of(f).filter_map(move |inst| {
+            let is_load = inst.op.has_result() && inst.region == Some(Region::Packet);
+            let end = inst.imm.checked_add(u32::from(inst.op.spec().bytes))?;
+            (is_load && inst.args.is_empty() && end > need && end <= map::WINDOW_MAX).then_some(end)
+        })
     });
     ends.max().unwrap_or(0) as u8
 }

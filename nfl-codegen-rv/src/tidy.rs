@@ -32,13 +32,14 @@ pub(crate) fn tidy(p: &mut Program, care: &dyn Fn(usize) -> Care, learns: bool) 
 }
 
 fn straighten(p: &mut Program, care: &dyn Fn(usize) -> Care) {
+    let mut before = count_targets(p);
     loop {
-        let before = count_targets(p);
         step_over_empty(p);
         if !merge_equal(p, care, Merge::Loops) {
             merge_equal(p, care, Merge::Blocks);
         }
-        if before == count_targets(p) {
+        let after = count_targets(p);
+        if std::mem::replace(&mut before, after) == after {
             return;
         }
     }
@@ -115,30 +116,19 @@ enum Merge {
 /// The classes are those of a minimal automaton (Moore): blocks are taken for equal until their code differs, or they lead to
 /// blocks that are not equal.
 fn merge_equal(p: &mut Program, care: &dyn Fn(usize) -> Care, merge: Merge) -> bool {
-    let graph = p.graph();
     let blocks = reachable(p);
-    let mut class: Vec<usize> = vec![0; p.blocks.len()];
-    let mut firsts: Vec<usize> = Vec::new();
-    for &b in &blocks {
-        let known = firsts
-            .iter()
-            .position(|&first| are_alike(p, first, b, care, &graph, merge));
-        class[b] = known.unwrap_or(firsts.len());
-        if known.is_none() {
-            firsts.push(b);
-        }
-    }
-    let mut classes = firsts.len();
-    loop {
-        let mut names: BTreeMap<(usize, Vec<Option<usize>>), usize> = BTreeMap::new();
+    let (mut class, mut classes) = alike(p, &blocks, care, merge);
+    while classes < blocks.len() {
+        let mut names: BTreeMap<(usize, [Option<usize>; 2]), usize> = BTreeMap::new();
         let mut finer = class.clone();
         for &b in &blocks {
-            let ways = p.blocks[b].end.targets().map(|target| match target {
+            let mut ways = p.blocks[b].end.targets().map(|target| match target {
                 Target::Block(to) => Some(class[to]),
                 Target::Exit => None,
             });
+            let ways = [(); 2].map(|()| ways.next().flatten());
             let count = names.len();
-            finer[b] = *names.entry((class[b], ways.collect())).or_insert(count);
+            finer[b] = *names.entry((class[b], ways)).or_insert(count);
         }
         class = finer;
         if names.len() == classes {
@@ -146,36 +136,63 @@ fn merge_equal(p: &mut Program, care: &dyn Fn(usize) -> Care, merge: Merge) -> b
         }
         classes = names.len();
     }
+    // What has only loops of single heads, and stays as it is, has them still.
+    if classes == blocks.len() {
+        return true;
+    }
     let mut first = vec![None; classes];
     let mut same: Vec<usize> = (0..p.blocks.len()).collect();
     for &b in &blocks {
         same[b] = *first[class[b]].get_or_insert(b);
     }
-    let mut merged = p.clone();
-    for block in &mut merged.blocks {
+    let before: Vec<End<Reg>> = p.blocks.iter().map(|block| block.end).collect();
+    let entries = p.entries.clone();
+    for block in &mut p.blocks {
         block.end.retarget(|target| match target {
             Target::Block(b) => Target::Block(same[b]),
             Target::Exit => Target::Exit,
         });
     }
-    for entry in &mut merged.entries {
+    for entry in &mut p.entries {
         *entry = same[*entry];
     }
-    let is_sound = merged.graph().is_reducible();
-    if is_sound {
-        *p = merged;
+    let is_sound = p.graph().is_reducible();
+    if !is_sound {
+        let blocks = p.blocks.iter_mut().zip(before);
+        blocks.for_each(|(block, end)| block.end = end);
+        p.entries = entries;
     }
     is_sound
 }
 
-/// Whether two blocks may be the same, wherever they lead.
+/// The blocks in classes of those that may be the same, wherever they lead: for each block its class, and how many there are.
+fn alike(
+    p: &Program,
+    blocks: &[usize],
+    care: &dyn Fn(usize) -> Care,
+    merge: Merge,
+) -> (Vec<usize>, usize) {
+    let graph = (merge == Merge::Blocks).then(|| p.graph());
+    let mut class: Vec<usize> = vec![0; p.blocks.len()];
+    let mut firsts: Vec<usize> = Vec::new();
+    for &b in blocks {
+        let mut known = firsts.iter();
+        let known = known.position(|&first| are_alike(p, first, b, care, graph.as_ref()));
+        class[b] = known.unwrap_or(firsts.len());
+        if known.is_none() {
+            firsts.push(b);
+        }
+    }
+    (class, firsts.len())
+}
+
+/// Whether two blocks may be the same, wherever they lead; with a graph, only those of one loop that are no heads.
 fn are_alike(
     p: &Program,
     a: usize,
     b: usize,
     care: &dyn Fn(usize) -> Care,
-    graph: &Graph,
-    merge: Merge,
+    graph: Option<&Graph>,
 ) -> bool {
     let (x, y) = (&p.blocks[a], &p.blocks[b]);
     let test = |end: &End<Reg>| match *end {
@@ -183,16 +200,18 @@ fn are_alike(
         End::Branch { test, .. } => Some(test),
     };
     let same_code = x.lines.len() == y.lines.len()
-        && x.lines.iter().zip(&y.lines).all(|(x, y)| x.code == y.code)
-        && test(&x.end) == test(&y.end);
+        && test(&x.end) == test(&y.end)
+        && x.lines.iter().zip(&y.lines).all(|(x, y)| x.code == y.code);
     let may_merge = |b: usize| {
         let Block { lines, source, .. } = &p.blocks[b];
         let care = care(source.0);
         lines.iter().all(|line| may_share(line, care))
     };
-    let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
-    let same_loop = || graph.innermost[a] == graph.innermost[b] && !is_head(a) && !is_head(b);
-    same_code && (merge == Merge::Loops || same_loop()) && may_merge(a) && may_merge(b)
+    let same_loop = |graph: &Graph| {
+        let is_head = |b: usize| graph.loops.iter().any(|l| l.head == b);
+        graph.innermost[a] == graph.innermost[b] && !is_head(a) && !is_head(b)
+    };
+    same_code && graph.is_none_or(same_loop) && may_merge(a) && may_merge(b)
 }
 
 /// Two blocks with the same last lines and the same end.
