@@ -52,6 +52,12 @@ impl Guards {
         }
     }
 
+    /// Whether the same places are tested.
+    pub(crate) fn are_where(&self, others: &Guards) -> bool {
+        (&self.loops, &self.accesses, &self.filled)
+            == (&others.loops, &others.accesses, &others.filled)
+    }
+
     /// The module with its tests.
     pub(crate) fn apply(&mut self, module: &Module, bounds: &Bounds) -> Module {
         let mut module = module.clone();

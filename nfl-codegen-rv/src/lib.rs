@@ -27,6 +27,7 @@ mod held;
 mod hoist;
 mod link;
 mod listing;
+mod made;
 mod mir;
 mod noise;
 mod order;
@@ -46,10 +47,11 @@ mod tidy;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 
 use nfl_abi::{Image, Limits, map};
 use nfl_ir::verify::Verified;
-use nfl_ir::{Bounds, Function, Module};
+use nfl_ir::{Bounds, Module};
 use nfl_isa::{Op, Reg, Target};
 use nfl_syntax::Span;
 use nfl_verify::{Prover, Reason, Refusal, Region};
@@ -57,11 +59,12 @@ use nfl_verify::{Prover, Reason, Refusal, Region};
 use calls::Calls;
 use guard::Guards;
 use link::Linked;
-use mir::{Func, Program, VReg};
+use made::{Made, Selected, Source};
+use mir::{Func, Program};
 use noise::Noise;
 use order::Lay;
 use rotate::Rotate;
-use scratch::{Constants, Full, Scratch};
+use scratch::{Constants, Full};
 use search::Found;
 use select::Care;
 
@@ -187,12 +190,13 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     };
     let mut refused = None;
     let mut found = Vec::new();
+    let mut made = Made::new(verified, options);
     let mut trials = Vec::new();
     let mut prover = Prover::new();
     // A search goes on from more than the smallest; without one, what is larger than another is of no use.
     let mut most = usize::MAX;
     for way in ways.take(tried) {
-        match emit_in_way(verified, options, way, most, &mut trials, &mut prover) {
+        match emit_in_way(&mut made, way, most, &mut trials, &mut prover) {
             Ok(Some((emitted, attempt))) => {
                 if options.level == OptLevel::S {
                     most = most.min(bytes_of(&emitted.image));
@@ -297,37 +301,37 @@ fn bytes_of(image: &Image) -> usize {
 
 /// Code that was made, and what the prover said of it.
 struct Trial {
-    selected: Vec<(Func<VReg>, Scratch)>,
+    selected: Vec<Rc<Selected>>,
     manner: Manner,
     /// Nothing when it was proved, or too large to be.
     refused: Option<(Refusal, Linked)>,
 }
 
-/// What says, with the selected instructions, how code comes out.
-type Manner = (Lay, bool, u8, BTreeMap<usize, Care>);
+/// What says, with the selected instructions, how code comes out: the handlers whose care keeps accesses apart, last.
+type Manner = (Lay, bool, u8, Vec<usize>);
 
 /// The image that a way leads to; nothing when it is that of a trial before, or has more than `most` bytes before it is proved.
 fn emit_in_way(
-    verified: &Verified,
-    options: &Options,
+    made: &mut Made<'_>,
     way: Way,
     most: usize,
     trials: &mut Vec<Trial>,
     prover: &mut Prover,
 ) -> Result<Option<(Emitted, Attempt)>, EmitError> {
-    let (module, bounds) = (verified.module(), verified.bounds());
+    let (options, bounds) = (made.options, made.verified.bounds());
     let mut attempt = Attempt::default();
     loop {
-        let guarded = attempt.guards.apply(module, bounds);
-        let parts = Parts::new(&guarded, options, &attempt)?;
-        let selected = select_all(&guarded, &parts, way, &attempt)?;
+        let (source, selected) = made.select(way, &mut attempt)?;
         let manner = attempt.manner();
-        let is_same = |trial: &Trial| trial.manner == manner && trial.selected == selected;
+        let is_same = |trial: &Trial| {
+            let mut pairs = trial.selected.iter().zip(&selected);
+            trial.manner == manner && pairs.all(|(a, b)| Rc::ptr_eq(a, b))
+        };
         let known = trials.iter().position(is_same);
         let at = match known {
             Some(at) => at,
             None => {
-                let linked = code(&guarded, selected.clone(), &parts, &attempt)?;
+                let linked = code(source, &selected, &attempt)?;
                 let is_worth_it = bytes_of(&linked.image) <= most;
                 let proved = is_worth_it.then(|| prove(linked.image.clone(), options, prover));
                 let (image, refused) = match proved {
@@ -374,7 +378,9 @@ struct Attempt {
 
 impl Attempt {
     fn manner(&self) -> Manner {
-        (self.lay, self.is_literal, self.window, self.care.clone())
+        let careful = self.care.iter().filter(|&(_, &care)| care != Care::Short);
+        let careful = careful.map(|(&n, _)| n).collect();
+        (self.lay, self.is_literal, self.window, careful)
     }
 
     fn care_of(&self, n: usize) -> Care {
@@ -437,28 +443,14 @@ impl Attempt {
 }
 
 fn code(
-    module: &Module,
-    selected: Vec<(Func<VReg>, Scratch)>,
-    parts: &Parts,
+    source: &Source,
+    selected: &[Rc<Selected>],
     attempt: &Attempt,
 ) -> Result<Linked, EmitError> {
-    let allocated = selected.into_iter().map(|(selected, mut scratch)| {
-        regalloc::allocate(selected, &mut scratch, &Noise::default()).map_err(no_scratch)
-    });
-    let allocated = allocated.collect::<Result<Vec<_>, _>>()?;
-    Ok(assemble(module, allocated, parts, attempt))
-}
-
-/// The code of all handlers before register allocation, each with its scratch memory.
-fn select_all(
-    module: &Module,
-    parts: &Parts,
-    way: Way,
-    attempt: &Attempt,
-) -> Result<Vec<(Func<VReg>, Scratch)>, EmitError> {
-    let handlers = module.functions.iter().enumerate();
-    let handlers = handlers.map(|(n, f)| handler(n, f, parts, (way, attempt.care_of(n))));
-    handlers.collect()
+    let allocated = selected.iter().map(|one| one.allocated());
+    let allocated = allocated.collect::<Result<Vec<_>, _>>();
+    let allocated = allocated.map_err(no_scratch)?;
+    Ok(assemble(&source.module, allocated, &source.parts, attempt))
 }
 
 /// One image of the code of all handlers.
@@ -522,15 +514,15 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(module: &Module, options: &Options, attempt: &Attempt) -> Result<Parts, EmitError> {
+    fn new(module: &Module, options: &Options) -> Result<Parts, EmitError> {
         let constants = Constants::new(module)
             .map_err(|full| too_large("bytes of constants", full, map::CONSTANTS_BYTES))?;
         Ok(Parts {
             calls: Calls::new(module),
             constants,
             isa: options.target,
-            lay: attempt.lay,
-            window: attempt.window,
+            lay: Lay::default(),
+            window: 0,
             order: Noise::default(),
         })
     }
@@ -538,45 +530,6 @@ impl Parts {
 
 fn no_scratch(full: Full) -> EmitError {
     too_large("bytes of scratch memory", full, map::SCRATCH_BYTES)
-}
-
-/// The code of one handler before register allocation.
-fn handler(
-    n: usize,
-    function: &Function,
-    parts: &Parts,
-    (way, care): (Way, Care),
-) -> Result<(Func<VReg>, Scratch), EmitError> {
-    let scratch = Scratch::new(function).map_err(no_scratch)?;
-    let mut function = function.clone();
-    if way.sink {
-        let resizes = parts.calls.resize(&function);
-        sink::sink(&mut function, resizes);
-    }
-    if care < Care::Widths {
-        reform::reform(&mut function);
-    }
-    let input = select::Input {
-        handler: n,
-        function: &function,
-        calls: &parts.calls,
-        constants: &parts.constants,
-        scratch: &scratch,
-        isa: parts.isa,
-        care,
-        windows: way.windows,
-    };
-    let mut selected = select::select(input).map_err(|lacks| EmitError::TargetLacks {
-        op: lacks.op,
-        target: parts.isa.name,
-        span: lacks.span,
-    })?;
-    share::constants(&mut selected, way.share_bytes);
-    if !parts.calls.resize(&function) {
-        share::bases(&mut selected);
-    }
-    rotate::rotate(&mut selected, way.rotate);
-    Ok((selected, scratch))
 }
 
 /// The image with its certificate and its proved bounds.

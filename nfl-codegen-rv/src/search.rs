@@ -7,16 +7,17 @@
 //! choices may lead on. What is measured are the bytes of the whole code, with its tails shared and its branches sized. Only
 //! what got smaller is proved, the smallest first.
 
+use std::rc::Rc;
+
 use nfl_ir::verify::Verified;
-use nfl_ir::{Bounds, Module};
 use nfl_isa::Reg;
 use nfl_verify::Prover;
 
 use crate::link::Linked;
-use crate::mir::{Func, VReg};
+use crate::made::{Made, Selected, Source};
+use crate::mir::Func;
 use crate::noise::{Noise, mix};
-use crate::scratch::Scratch;
-use crate::{Attempt, Emitted, Options, Parts, Way, assemble, cost, prove, regalloc, select_all};
+use crate::{Attempt, Emitted, Options, Way, assemble, cost, prove};
 
 /// Work for all candidates together: blocks and instructions of a candidate count once each.
 const WORK_MAX: usize = 150_000;
@@ -70,10 +71,9 @@ pub(crate) fn search(
 
 /// Where a search begins.
 struct Start {
-    module: Module,
-    parts: Parts,
+    source: Source,
     attempt: Attempt,
-    selected: Vec<(Func<VReg>, Scratch)>,
+    selected: Vec<Rc<Selected>>,
     rounds: usize,
 }
 
@@ -92,16 +92,13 @@ impl Start {
         way: Way,
         mut attempt: Attempt,
     ) -> Option<Start> {
-        let (module, bounds): (&Module, &Bounds) = (verified.module(), verified.bounds());
-        let module = attempt.guards.apply(module, bounds);
-        let parts = Parts::new(&module, options, &attempt).ok()?;
-        let selected = select_all(&module, &parts, way, &attempt).ok()?;
-        let weight = |f: &Func<VReg>| f.blocks.iter().map(|b| b.lines.len() + 1).sum::<usize>();
-        let weight: usize = selected.iter().map(|(f, _)| weight(f)).sum();
+        let mut made = Made::new(verified, options);
+        let (_, selected) = made.select(way, &mut attempt).ok()?;
+        let blocks = selected.iter().flat_map(|one| &one.code.blocks);
+        let weight: usize = blocks.map(|b| b.lines.len() + 1).sum();
         let rounds = (WORK_MAX / weight.max(1)).min(CANDIDATES_MAX);
         Some(Start {
-            module,
-            parts,
+            source: made.into_source()?,
             attempt,
             selected,
             rounds,
@@ -109,13 +106,13 @@ impl Start {
     }
 
     fn allocate(&self, n: usize, noise: &Noise) -> Option<Func<Reg>> {
-        let (selected, scratch) = self.selected[n].clone();
-        regalloc::allocate(selected, &mut scratch.clone(), noise).ok()
+        self.selected[n].allocate(noise).ok()
     }
 
     fn link(&mut self, allocated: &[Func<Reg>], order: &Noise) -> Linked {
-        self.parts.order.clone_from(order);
-        assemble(&self.module, allocated.to_vec(), &self.parts, &self.attempt)
+        let Source { module, parts, .. } = &mut self.source;
+        parts.order.clone_from(order);
+        assemble(module, allocated.to_vec(), parts, &self.attempt)
     }
 
     /// The images on the way down, each smaller than the one before.

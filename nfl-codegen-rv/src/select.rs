@@ -65,15 +65,25 @@ pub(crate) enum Care {
     Widths,
 }
 
+/// The machine code of a handler.
+pub(crate) struct Selected {
+    pub(crate) code: Func<VReg>,
+    /// Whether a register stands in the middle of a header.
+    pub(crate) has_window: bool,
+}
+
 /// Makes the machine code of a handler.
-pub(crate) fn select(input: Input<'_>) -> Result<Func<VReg>, Lacks> {
+pub(crate) fn select(input: Input<'_>) -> Result<Selected, Lacks> {
     let mut s = Select::new(input);
     for at in (0..s.blocks.len()).rev() {
         s.block(at);
     }
     match s.lacks {
         Some(lacks) => Err(lacks),
-        None => Ok(s.out),
+        None => Ok(Selected {
+            has_window: s.sums.contains_key(&(Base::Packet, None)),
+            code: s.out,
+        }),
     }
 }
 

@@ -12,8 +12,8 @@ use nfl_syntax::arena::{Id, IdMap};
 
 use crate::graph::{Edges, Graph};
 
-/// Moves what can move, the last instruction first; `resizes` says whether calls move the packet.
-pub(crate) fn sink(f: &mut Function, resizes: bool) {
+/// Moves what can move, the last instruction first; true when something moved. `resizes` says whether calls move the packet.
+pub(crate) fn sink(f: &mut Function, resizes: bool) -> bool {
     let blocks = f.blocks.iter();
     let successors: Edges = blocks
         .map(|(_, b)| b.term.targets().map(|call| call.block.index()))
@@ -24,6 +24,7 @@ pub(crate) fn sink(f: &mut Function, resizes: bool) {
     if resizes {
         stored.push(Region::Packet);
     }
+    let mut moved = false;
     let mut at_end = vec![0; f.blocks.len()];
     for &from in graph.order.iter().rev() {
         for i in f.blocks[Block::new(from)].insts.clone().into_iter().rev() {
@@ -38,6 +39,7 @@ pub(crate) fn sink(f: &mut Function, resizes: bool) {
                 continue;
             };
             if to != from && graph.innermost[to] == graph.innermost[from] {
+                moved = true;
                 relocate(f, i, Block::new(from), Block::new(to), &mut at_end[to]);
                 for &arg in &f.insts[i].args {
                     let place = users[arg].iter().position(|&b| b == from);
@@ -46,6 +48,7 @@ pub(crate) fn sink(f: &mut Function, resizes: bool) {
             }
         }
     }
+    moved
 }
 
 /// For each word the blocks that use it, as often as they do.
