@@ -52,12 +52,8 @@ pub(crate) fn certify(
     code.subroutines = proposal::subroutines(&code);
     let live = liveness::of(&code);
     let loops = extents.into_iter().map(|(head, end)| {
-        let live = code
-            .index(head)
-            .and_then(|index| live.get(index))
-            .copied()
-            .unwrap_or(0);
-        Proposal::new(&code, head, end, live)
+        let live = code.index(head).and_then(|index| live.get(index));
+        Proposal::new(&code, head, end, live.copied().unwrap_or(0))
     });
     let own = code.subroutines.iter();
     let own = own.map(|one| Called::new(&code, one, &live)).collect();
@@ -342,10 +338,12 @@ impl Proposal {
     /// Places that the loop changes and that are read after its head.
     fn places(&self) -> impl Iterator<Item = Place> + use<> {
         let changed = u128::from(self.body.regs) | u128::from(self.body.words) << REGS;
-        let wanted = changed & self.live;
-        (0..(REGS + WORDS) as u8)
-            .filter(move |at| wanted >> at & 1 != 0)
-            .map(Place)
+        let mut wanted = changed & self.live & ((1 << (REGS + WORDS)) - 1);
+        core::iter::from_fn(move || {
+            let at = (wanted != 0).then(|| wanted.trailing_zeros())?;
+            wanted &= wanted - 1;
+            Some(Place(at as u8))
+        })
     }
 
     fn word(&self, place: Place) -> Word {
@@ -413,11 +411,13 @@ impl Proposal {
 
     /// Puts what the words say into the form the sweep uses.
     fn publish(&mut self) {
-        let claims = self.places().filter_map(|place| match self.word(place) {
+        let mut claims = core::mem::take(&mut self.body.claim.claims);
+        claims.clear();
+        claims.extend(self.places().filter_map(|place| match self.word(place) {
             Word::Claim(claim) => Some(claim),
             _ => None,
-        });
-        self.body.claim.claims = claims.collect();
+        }));
+        self.body.claim.claims = claims;
     }
 }
 
