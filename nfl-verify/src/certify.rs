@@ -50,6 +50,10 @@ pub(crate) fn certify(
     let mut code = prove::read(image, limits, core::mem::take(&mut memory.code))?;
     let extents = extents(&code, limits)?;
     code.subroutines = proposal::subroutines(&code);
+    if extents.is_empty() && code.subroutines.is_empty() {
+        memory.code = code;
+        return written(&Claims::default());
+    }
     let live = liveness::of(&code);
     let loops = extents.into_iter().map(|(head, end)| {
         let live = code.index(head).and_then(|index| live.get(index));
@@ -64,9 +68,7 @@ pub(crate) fn certify(
         surprised: false,
         early: true,
     };
-    if !proposer.loops.is_empty() || !proposer.own.is_empty() {
-        settle(image, limits, &code, &mut proposer, &mut memory.sweep)?;
-    }
+    settle(image, limits, &code, &mut proposer, &mut memory.sweep)?;
     let claims = proposer.claims()?;
     let ways = WAYS
         .iter()
@@ -75,8 +77,12 @@ pub(crate) fn certify(
     let chosen = ways
         .map(|way| fewer(&claims, *way))
         .find(|fewer| is_proved(image, limits, memory, fewer.clone()));
-    certificate::write(&chosen.unwrap_or(claims))
-        .ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
+    written(&chosen.unwrap_or(claims))
+}
+
+fn written(claims: &Claims) -> Result<Vec<u8>, Refusal> {
+    let written = certificate::write(claims);
+    written.ok_or_else(|| Reason::Certificate("a claim without a form").of_image())
 }
 
 /// What to leave out of a certificate if it can be proved without.
@@ -367,19 +373,9 @@ impl Proposal {
             (head..end).contains(&operand.pc) && same
         };
         let near = |operand: &Operand| {
-            let (lo, hi) = operand.range;
-            [
-                lo - step,
-                lo - 1,
-                lo,
-                lo + 1,
-                lo + step,
-                hi - step,
-                hi - 1,
-                hi,
-                hi + 1,
-                hi + step,
-            ]
+            let ends = [operand.range.0, operand.range.1];
+            let near = |at| [at - step, at - 1, at, at + 1, at + step];
+            ends.into_iter().flat_map(near)
         };
         operands.iter().filter(stays).flat_map(near).collect()
     }
