@@ -16,8 +16,8 @@
 //! 8. at `-Oz`, `outline` makes subroutines of what is repeated, as far as that can be proved.
 //!
 //! Where it refuses, the code is made once more, with tests that the prover learns more from, then with a guard where it
-//! refused, and then with a wider window. Small modules are made in several ways, and the smallest image is kept; at `-Oz`,
-//! `search` goes on from there.
+//! refused, and then with a wider window. At `-Os` the first way that leads to an image is the last; at `-Oz` small modules are
+//! made in all ways, and `search` goes on from the smallest images. What ways and tries have in common is in `made`.
 #![forbid(unsafe_code)]
 
 mod calls;
@@ -82,10 +82,10 @@ pub struct Options {
 /// How long to look for smaller code. The result depends on the input alone at each level.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum OptLevel {
-    /// `-Os`: a few ways.
+    /// `-Os`: not at all.
     #[default]
     S,
-    /// `-Oz`: a fixed number of candidates besides, which takes up to some seconds.
+    /// `-Oz`: many ways, and a fixed number of candidates besides, which takes up to some seconds.
     Z,
 }
 
@@ -180,7 +180,6 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
         .functions
         .iter()
         .any(|f| !f.loops.is_empty());
-    // What is tried is worth its time where every byte counts.
     let ways = ways()
         .filter(|way| has_loops || way.rotate == Rotate::Sure)
         .filter(|way| options.level == OptLevel::Z || way.is_usual());
@@ -193,21 +192,20 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     let mut made = Made::new(verified, options);
     let mut trials = Vec::new();
     let mut prover = Prover::new();
-    // A search goes on from more than the smallest; without one, what is larger than another is of no use.
-    let mut most = usize::MAX;
     for way in ways.take(tried) {
-        match emit_in_way(&mut made, way, most, &mut trials, &mut prover) {
+        match emit_in_way(&mut made, way, &mut trials, &mut prover) {
             Ok(Some((emitted, attempt))) => {
-                if options.level == OptLevel::S {
-                    most = most.min(bytes_of(&emitted.image));
-                }
                 found.push(Found {
                     emitted,
                     way,
                     attempt,
                 });
+                // The first way is the smallest for nearly all modules.
+                if options.level == OptLevel::S {
+                    break;
+                }
             }
-            // It led to the same code as another, or to more.
+            // It led to the same code as another.
             Ok(None) => {}
             // Code that can be proved and has no room says more than code that cannot.
             Err(error) => {
@@ -223,7 +221,7 @@ pub fn emit(verified: &Verified, options: &Options) -> Result<Emitted, EmitError
     }
     let isa = options.target;
     let best = match options.level {
-        OptLevel::S => found.into_iter().map(|f| f.emitted).min_by_key(cost),
+        OptLevel::S => found.pop().map(|f| f.emitted),
         OptLevel::Z => search::search(verified, options, found, &mut prover),
     };
     let mut proved = |image| prove(image, options, &mut prover).ok();
@@ -285,7 +283,7 @@ const TRIED_INSTS_MAX: usize = 1000;
 /// Bytes that travel, then steps.
 fn cost(emitted: &Emitted) -> (usize, u64) {
     let image = &emitted.image;
-    let bytes = bytes_of(image);
+    let bytes = image.code.len() + image.constants.len() + image.certificate.len();
     let steps = image
         .manifest
         .entries
@@ -294,27 +292,21 @@ fn cost(emitted: &Emitted) -> (usize, u64) {
     (bytes, steps.sum())
 }
 
-/// Bytes that travel; those of the certificate are not there before the proof.
-fn bytes_of(image: &Image) -> usize {
-    image.code.len() + image.constants.len() + image.certificate.len()
-}
-
 /// Code that was made, and what the prover said of it.
 struct Trial {
     selected: Vec<Rc<Selected>>,
     manner: Manner,
-    /// Nothing when it was proved, or too large to be.
+    /// Nothing when it was proved.
     refused: Option<(Refusal, Linked)>,
 }
 
 /// What says, with the selected instructions, how code comes out: the handlers whose care keeps accesses apart, last.
 type Manner = (Lay, bool, u8, Vec<usize>);
 
-/// The image that a way leads to; nothing when it is that of a trial before, or has more than `most` bytes before it is proved.
+/// The image that a way leads to; nothing when it is that of a trial before.
 fn emit_in_way(
     made: &mut Made<'_>,
     way: Way,
-    most: usize,
     trials: &mut Vec<Trial>,
     prover: &mut Prover,
 ) -> Result<Option<(Emitted, Attempt)>, EmitError> {
@@ -332,12 +324,10 @@ fn emit_in_way(
             Some(at) => at,
             None => {
                 let linked = code(source, &selected, &attempt)?;
-                let is_worth_it = bytes_of(&linked.image) <= most;
-                let proved = is_worth_it.then(|| prove(linked.image.clone(), options, prover));
+                let proved = prove(linked.image.clone(), options, prover);
                 let (image, refused) = match proved {
-                    Some(Ok(image)) => (Some((image, linked.lines)), None),
-                    Some(Err(refusal)) => (None, Some((refusal, linked))),
-                    None => (None, None),
+                    Ok(image) => (Some((image, linked.lines)), None),
+                    Err(refusal) => (None, Some((refusal, linked))),
                 };
                 trials.push(Trial {
                     selected,
