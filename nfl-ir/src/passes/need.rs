@@ -53,10 +53,11 @@ pub(super) fn raise(f: &mut Function, words: Words, store: &mut Store) {
     }
     lengths.sort_unstable();
     let most = store.ask(f, words, |a| {
+        let ways = ways_to(a, verdict);
         lengths.into_iter().rev().find(|&e| {
             let mut facts = Facts::start(f);
             facts.len = Range::new(f.need, e - 1);
-            let mut walk = Walk::new(a, None, verdict);
+            let mut walk = Walk::new(a, None, verdict, &ways);
             walk.ends_so(f.entry, facts)
         })
     });
@@ -104,6 +105,8 @@ fn early_exits(m: &Module, at: usize, store: &mut Store) -> Vec<(Block, usize)> 
 fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
     let f = a.f;
     let mut found = Vec::new();
+    // Few verdicts are those of many exits.
+    let mut ways: Vec<((u32, u32), IdMap<Block, bool>)> = Vec::new();
     for &b in &a.cfg.order {
         let targets: Vec<_> = f.blocks[b].term.targets().collect();
         for edge in 0..targets.len() {
@@ -116,7 +119,12 @@ fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
                 continue;
             };
             let rest = targets[1 - edge];
-            let mut walk = Walk::new(a, Some(b), verdict);
+            let known = ways.iter().position(|(other, _)| *other == verdict);
+            let at = known.unwrap_or_else(|| {
+                ways.push((verdict, ways_to(a, verdict)));
+                ways.len() - 1
+            });
+            let mut walk = Walk::new(a, Some(b), verdict, &ways[at].1);
             let facts = walk.enter(&facts, rest.block, &rest.args);
             if walk.ends_so(rest.block, facts) {
                 found.push((b, edge));
@@ -124,6 +132,23 @@ fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
         }
     }
     found
+}
+
+/// Blocks from which some way may lead to a verdict.
+fn ways_to(a: &Analysis, verdict: (u32, u32)) -> IdMap<Block, bool> {
+    let mut leads = IdMap::sized(a.f.blocks.len());
+    let is_end = |&b: &Block| match a.f.verdict(b) {
+        Some(end) => end == verdict,
+        // What is handed over may be it.
+        None => matches!(a.f.blocks[b].term, Term::Finish { .. }),
+    };
+    let mut work: Vec<Block> = a.cfg.order.iter().copied().filter(is_end).collect();
+    while let Some(b) = work.pop() {
+        if !std::mem::replace(&mut leads[b], true) {
+            work.extend(a.cfg.preds(b).iter().map(|&(pred, _)| pred));
+        }
+    }
+    leads
 }
 
 /// The constant verdict of a block that writes nothing.
@@ -176,11 +201,18 @@ struct Walk<'a> {
     /// Answers that follow from those.
     memo: Memo,
     verdict: (u32, u32),
+    /// Blocks from which some way may lead to that.
+    leads: &'a IdMap<Block, bool>,
     steps: u32,
 }
 
 impl<'a> Walk<'a> {
-    fn new(a: &'a Analysis<'a>, from: Option<Block>, verdict: (u32, u32)) -> Walk<'a> {
+    fn new(
+        a: &'a Analysis<'a>,
+        from: Option<Block>,
+        verdict: (u32, u32),
+        leads: &'a IdMap<Block, bool>,
+    ) -> Walk<'a> {
         let mut base = IdMap::new();
         let mut above = from;
         while let Some(b) = above {
@@ -196,6 +228,7 @@ impl<'a> Walk<'a> {
             base,
             memo: a.known().memo.beside(),
             verdict,
+            leads,
             steps: 0,
         }
     }
@@ -214,7 +247,7 @@ impl<'a> Walk<'a> {
         while let Some((b, mut facts)) = work.pop() {
             self.steps += 1;
             // A loop could go on for ever, and then there is no verdict.
-            if self.steps > STEPS_MAX || self.a.cfg.loop_of[b].is_some() {
+            if self.steps > STEPS_MAX || self.a.cfg.loop_of[b].is_some() || !self.leads[b] {
                 return false;
             }
             let known = self.known();
@@ -240,6 +273,9 @@ impl<'a> Walk<'a> {
                     for (edge, call) in f.blocks[b].term.targets().enumerate() {
                         let mut facts = facts.clone();
                         if known.assume(&mut facts, *cond, edge == 0) {
+                            if !self.leads[call.block] {
+                                return false;
+                            }
                             let facts = self.enter(&facts, call.block, &call.args);
                             work.push((call.block, facts));
                         }
