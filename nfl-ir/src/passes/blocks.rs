@@ -16,30 +16,25 @@ use crate::op::Op;
 
 /// Simplifies until nothing changes.
 pub(super) fn simplify(f: &mut Function) {
-    prune(f);
     // Each change removes an edge, a block or a step on the way; the bound is for peace of mind.
     for _ in 0..64 {
-        let mut changed = fold_ends(f);
-        if changed {
-            prune(f);
+        prune(f);
+        let mut changed = fold_ends(f) | split_conditions(f);
+        let mut known = None;
+        for pass in [thread, join_chains, merge_twins] {
+            let cfg = known.take().unwrap_or_else(|| Cfg::new(f));
+            if pass(f, &cfg) {
+                changed = true;
+                prune(f);
+            } else {
+                known = Some(cfg);
+            }
         }
-        changed |= split_conditions(f);
-        let mut cfg = Cfg::new(f);
-        if thread(f, &cfg) {
-            changed = true;
-            prune(f);
-            cfg = Cfg::new(f);
-        }
-        if join_chains(f, &cfg) {
-            changed = true;
-            cfg = Cfg::new(f);
-        }
-        changed |= merge_twins(f, &cfg);
         if !changed {
             break;
         }
-        prune(f);
     }
+    prune(f);
 }
 
 /// Takes blocks that nobody reaches out of the layout.
@@ -81,6 +76,7 @@ fn fold_ends(f: &mut Function) -> bool {
 
 /// Branches twice instead of joining two truth values first: a branch can compare by itself.
 fn split_conditions(f: &mut Function) -> bool {
+    prune(f);
     let joins = |&b: &Block| match f.blocks[b].term {
         Term::Branch { cond, .. } => f.def(cond).is_some_and(|d| is_junction(d.op)),
         _ => false,
@@ -322,25 +318,12 @@ fn join_chains(f: &mut Function, cfg: &Cfg) -> bool {
 /// Makes blocks that do the same one block.
 fn merge_twins(f: &mut Function, cfg: &Cfg) -> bool {
     let private = private_blocks(f);
-    let may_merge = |&b: &Block| {
-        let to_head = |call: &BlockCall| cfg.loop_at(call.block).is_some();
-        let fixed = b == f.entry || !private[b] || cfg.loop_at(b).is_some();
-        !fixed && !f.blocks[b].term.targets().any(to_head)
-    };
-    // Most blocks are seen at once to be like no other.
-    let blocks = f.layout.iter().copied().filter(may_merge);
-    let blocks: Vec<(u64, Block)> = blocks.map(|b| (sketch(f, b), b)).collect();
-    let mut sketches: Vec<u64> = blocks.iter().map(|&(sketch, _)| sketch).collect();
-    sketches.sort_unstable();
-    let repeated: Vec<u64> = sketches
-        .windows(2)
-        .filter(|pair| pair[0] == pair[1])
-        .map(|pair| pair[0])
-        .collect();
     let mut first: BTreeMap<Vec<u32>, Block> = BTreeMap::new();
     let mut twin: IdMap<Block, Option<Block>> = IdMap::new();
-    for (sketch, b) in blocks {
-        if repeated.binary_search(&sketch).is_err() {
+    for &b in &f.layout.clone() {
+        let to_head = |call: &BlockCall| cfg.loop_at(call.block).is_some();
+        let fixed = b == f.entry || !private[b] || cfg.loop_at(b).is_some();
+        if fixed || f.blocks[b].term.targets().any(to_head) {
             continue;
         }
         match first.entry(signature(f, b)) {
@@ -352,9 +335,6 @@ fn merge_twins(f: &mut Function, cfg: &Cfg) -> bool {
                 place.insert(b);
             }
         }
-    }
-    if first.is_empty() {
-        return false;
     }
     let mut changed = false;
     for b in f.layout.clone() {
@@ -379,22 +359,6 @@ fn private_blocks(f: &Function) -> IdMap<Block, bool> {
         private.set(b, !lends[b]);
     }
     private
-}
-
-/// A number that blocks which do the same have in common.
-fn sketch(f: &Function, b: Block) -> u64 {
-    let block = &f.blocks[b];
-    let mut sketch = block.params.len() as u64;
-    let mut add = |n: u64| sketch = sketch.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ n;
-    for data in block.insts.iter().map(|&inst| &f.insts[inst]) {
-        if data.op != Op::Const {
-            add(u64::from(data.imm) << 8 | data.op as u64);
-        }
-    }
-    for call in block.term.targets() {
-        add(call.block.index() as u64);
-    }
-    sketch
 }
 
 /// What a block does, as numbers, with its own words numbered from 0 and constants by their numbers.
