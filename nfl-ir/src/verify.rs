@@ -19,6 +19,7 @@
 //! (`facts.rs`), block by block (`flow.rs`).
 
 mod calls;
+pub(crate) mod cone;
 mod cost;
 mod explain;
 pub mod facts;

@@ -14,6 +14,7 @@ use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Module, Term};
 use crate::op::{Effect, Op};
 use crate::passes::round::Store;
+use crate::verify::cone::Cone;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::flow::{Analysis, Words};
 use crate::verify::memo::Memo;
@@ -198,6 +199,8 @@ struct Walk<'a> {
     /// Intervals of words made before the walk. Others depend on the way, which may be one that
     /// the function never takes, so they stand among the facts.
     base: IdMap<Value, Range>,
+    /// What those depend on.
+    cones: IdMap<Value, Cone>,
     /// Answers that follow from those.
     memo: Memo,
     verdict: (u32, u32),
@@ -213,19 +216,22 @@ impl<'a> Walk<'a> {
         verdict: (u32, u32),
         leads: &'a IdMap<Block, bool>,
     ) -> Walk<'a> {
-        let mut base = IdMap::new();
+        let mut base = IdMap::sized(a.f.values.len());
+        let mut cones = IdMap::sized(a.f.values.len());
         let mut above = from;
         while let Some(b) = above {
             let results = a.f.blocks[b].insts.iter();
             let results = results.filter_map(|&i| a.f.insts[i].result);
             for v in a.f.blocks[b].params.iter().copied().chain(results) {
                 base.set(v, a.base[v]);
+                cones.set(v, a.cones[v]);
             }
             above = a.cfg.idom(b);
         }
         Walk {
             a,
             base,
+            cones,
             memo: a.known().memo.beside(),
             verdict,
             leads,
@@ -236,6 +242,7 @@ impl<'a> Walk<'a> {
     fn known(&self) -> Known<'_> {
         Known {
             base: &self.base,
+            cones: &self.cones,
             memo: &self.memo,
             ..self.a.known()
         }

@@ -13,6 +13,7 @@ use nfl_syntax::arena::{Id, IdMap};
 use crate::entity::Value;
 use crate::func::{Function, InstData, WordInfo};
 use crate::op::{Fmt, Op};
+use crate::verify::cone::Cone;
 use crate::verify::flow::Words;
 use crate::verify::geometry::Generation;
 use crate::verify::known_bits::{self, Bits};
@@ -50,7 +51,7 @@ pub struct Said {
     /// For two words `a` and `b` the largest known `s` with `a + s <= b`.
     pub order: Sorted<(Value, Value), u32>,
     /// Of words that are in `order` the bits of their numbers, modulo the bits there are: most words are not in it.
-    pub(super) ordered: u64,
+    pub(super) ordered: u128,
     /// The packet's length in bytes.
     pub len: Range,
     /// Which length that is: what is said of places in the packet is said of this one.
@@ -106,6 +107,8 @@ pub struct Known<'a> {
     pub base: &'a IdMap<Value, Range>,
     /// Parameters of loop heads whose moves are bounded by another's.
     pub(crate) links: &'a IdMap<Value, Option<Link>>,
+    /// What a word's interval depends on.
+    pub(crate) cones: &'a IdMap<Value, Cone>,
     /// Which length a word that asks for it means.
     pub(crate) lengths: &'a IdMap<Value, Generation>,
     /// Answers that were given already.
@@ -132,6 +135,10 @@ impl<'a> Known<'a> {
         // Of one number there is nothing more to know.
         let known = self.base[v];
         if known.single().is_some() {
+            return known;
+        }
+        if !self.cones[v].meets(facts) {
+            debug_assert_eq!(self.find_range(facts, v, depth), known);
             return known;
         }
         if depth == 0 {

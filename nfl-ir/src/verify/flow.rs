@@ -17,6 +17,7 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, ImportId, Inst, LateId, ParamId, Value};
 use crate::func::{Function, InstData, Term, WordInfo};
 use crate::op::Op;
+use crate::verify::cone::Cone;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::geometry::Generations;
 use crate::verify::loops::Link;
@@ -80,6 +81,8 @@ pub struct Analysis<'a> {
     pub(super) links: IdMap<Value, Option<Link>>,
     /// Words that are another word with its bytes swapped.
     swaps: BTreeMap<Value, Vec<Value>>,
+    /// What the interval of each word depends on.
+    pub(crate) cones: IdMap<Value, Cone>,
     /// Answers that were given already.
     memo: Memo,
     /// Blocks of which all is known from before.
@@ -110,6 +113,7 @@ pub(crate) struct Findings {
     guesses: IdMap<Value, Guess>,
     links: IdMap<Value, Option<Link>>,
     swaps: BTreeMap<Value, Vec<Value>>,
+    cones: IdMap<Value, Cone>,
     memo: Memo,
 }
 
@@ -140,6 +144,7 @@ impl<'a> Analysis<'a> {
             guesses: found.guesses,
             links: found.links,
             swaps: found.swaps,
+            cones: found.cones,
             memo: found.memo,
             kept: IdMap::new(),
         }
@@ -157,6 +162,7 @@ impl<'a> Analysis<'a> {
             guesses: self.guesses,
             links: self.links,
             swaps: self.swaps,
+            cones: self.cones,
             memo: self.memo,
         }
     }
@@ -192,6 +198,7 @@ impl<'a> Analysis<'a> {
             f,
             cfg,
             words,
+            cones: IdMap::sized(f.values.len()),
             base: IdMap::sized(f.values.len()),
             entry: IdMap::sized(f.blocks.len()),
             exit: IdMap::sized(f.blocks.len()),
@@ -225,6 +232,7 @@ impl<'a> Analysis<'a> {
             let results = block.insts.iter().filter_map(|&i| self.f.insts[i].result);
             for v in block.params.iter().copied().chain(results) {
                 self.base.set(v, found.base[v]);
+                self.cones.set(v, found.cones[v]);
             }
             // Words that other blocks make may have the numbers of words from before.
             let renewed = |mut facts: Facts| {
@@ -298,6 +306,7 @@ impl<'a> Analysis<'a> {
             f: self.f,
             base: &self.base,
             links: &self.links,
+            cones: &self.cones,
             lengths: &self.generations.of_length,
             memo: &self.memo,
         }
@@ -365,6 +374,7 @@ impl<'a> Analysis<'a> {
             let results = block.insts.iter().filter_map(|&i| self.f.insts[i].result);
             for v in block.params.iter().copied().chain(results) {
                 self.base.set(v, Range::default());
+                self.cones.set(v, Cone::default());
             }
         }
         for b in blocks {
@@ -413,14 +423,18 @@ impl<'a> Analysis<'a> {
         }
         for (param, range, slack) in words {
             self.base.set(param, range);
+            self.cones.set(param, Cone::of(&[param]));
             if let Ok(slack) = u32::try_from(slack) {
                 joined.slack.insert(param, slack);
             }
         }
         let back = |&(pred, _): &(Block, usize)| self.cfg.is_back_edge(pred, b);
         if self.cfg.preds(b).iter().any(back) {
+            // They may be bounded by one another's moves.
+            let all = Cone::of(params);
             for &param in params {
                 joined.slack.remove(&param);
+                self.cones.set(param, all);
             }
             self.guess(b, &joined);
             joined.renew();
@@ -498,6 +512,9 @@ impl<'a> Analysis<'a> {
             if let Some(v) = inst.result {
                 let range = self.known().result(&here, inst, self.words);
                 self.base.set(v, range);
+                let is_fixed = |v: Value| self.base[v].single().is_some();
+                let cone = Cone::of_result(inst, v, &self.cones, is_fixed);
+                self.cones.set(v, cone);
             }
             self.pass(&mut here, id);
         }

@@ -3,21 +3,15 @@
 //! In: comparisons of words of which neither is known. Out: by how much one is surely below another. They
 //! bound differences, and carry what is learned of one word to the other.
 
-use nfl_syntax::arena::Id;
-
 use crate::entity::Value;
 use crate::func::InstData;
 use crate::op::Op;
 use crate::verify::facts::{Facts, Known};
 use crate::verify::range::Range;
+use crate::verify::sorted::bit;
 
 /// Relations that are remembered at one point. More would cost more than they are worth.
 const RELATIONS_MAX: usize = 32;
-
-/// The bit of a word in [`Said::ordered`](crate::verify::facts::Said).
-fn bit(v: Value) -> u64 {
-    1 << (v.index() % 64)
-}
 
 impl Known<'_> {
     /// Remembers `a + s <= b`.

@@ -36,7 +36,8 @@ impl Numbered for (Value, Value) {
     }
 }
 
-fn bit<K: Numbered>(key: K) -> u128 {
+/// The bit that stands for a key's number.
+pub fn bit<K: Numbered>(key: K) -> u128 {
     1 << (key.number() % u128::BITS)
 }
 
@@ -52,6 +53,11 @@ impl<K: Numbered, V> Sorted<K, V> {
         }
         let at = self.find(key).ok()?;
         Some(&self.entries[at].1)
+    }
+
+    /// The keys that may be there, as bits of their numbers.
+    pub fn seen(&self) -> u128 {
+        self.seen
     }
 
     /// Sets the value of a key.
