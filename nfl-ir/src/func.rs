@@ -275,30 +275,29 @@ impl Term {
 
 impl Term {
     /// The words it reads, in order.
-    pub fn uses(&self) -> Vec<Value> {
-        let mut uses = match self {
-            Term::Jump(_) => Vec::new(),
-            Term::Branch { cond, .. } => vec![*cond],
-            Term::Finish { kind, operand } => vec![*kind, *operand],
+    pub fn uses(&self) -> impl Iterator<Item = Value> {
+        let (a, b) = match *self {
+            Term::Jump(_) => (None, None),
+            Term::Branch { cond, .. } => (Some(cond), None),
+            Term::Finish { kind, operand } => (Some(kind), Some(operand)),
         };
-        uses.extend(self.targets().flat_map(|call| call.args.iter().copied()));
-        uses
+        let args = self.targets().flat_map(|call| call.args.iter().copied());
+        a.into_iter().chain(b).chain(args)
     }
 
     /// The words it reads, to be changed, in order.
-    pub fn uses_mut(&mut self) -> Vec<&mut Value> {
-        match self {
-            Term::Jump(call) => call.args.iter_mut().collect(),
+    pub fn uses_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        let (words, calls) = match self {
+            Term::Jump(call) => ([None, None], [Some(call), None]),
             Term::Branch {
                 cond,
                 then,
                 otherwise,
-            } => {
-                let args = then.args.iter_mut().chain(&mut otherwise.args);
-                std::iter::once(cond).chain(args).collect()
-            }
-            Term::Finish { kind, operand } => vec![kind, operand],
-        }
+            } => ([Some(cond), None], [Some(then), Some(otherwise)]),
+            Term::Finish { kind, operand } => ([Some(kind), Some(operand)], [None, None]),
+        };
+        let args = calls.into_iter().flatten().flat_map(|call| &mut call.args);
+        words.into_iter().flatten().chain(args)
     }
 }
 

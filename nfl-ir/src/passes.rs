@@ -189,19 +189,33 @@ fn within(f: &mut Function, b: Block, x: Value, (lo, hi): (u32, u32), max: u32) 
     }
 }
 
-/// Of these blocks, those whose words another of them uses. `made` says which words are meant.
-fn lenders(
-    f: &Function,
-    blocks: &[Block],
-    made: impl Fn(Block) -> Vec<Value>,
-) -> IdMap<Block, bool> {
-    let mut home: IdMap<Value, Option<Block>> = IdMap::new();
+/// Which of a block's words are meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Its parameters.
+    Params,
+    /// What its instructions make.
+    Results,
+    /// Both.
+    All,
+}
+
+/// Of these blocks, those whose words another of them uses.
+fn lenders(f: &Function, blocks: &[Block], made: Made) -> IdMap<Block, bool> {
+    let mut home: IdMap<Value, Option<Block>> = IdMap::sized(f.values.len());
     for &b in blocks {
-        for v in made(b) {
-            home.set(v, Some(b));
+        if made != Made::Results {
+            for &v in &f.blocks[b].params {
+                home.set(v, Some(b));
+            }
+        }
+        if made != Made::Params {
+            for v in f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result) {
+                home.set(v, Some(b));
+            }
         }
     }
-    let mut lends = IdMap::new();
+    let mut lends = IdMap::sized(f.blocks.len());
     for &b in blocks {
         let args = f.blocks[b].insts.iter().flat_map(|&i| &f.insts[i].args);
         for v in args.copied().chain(f.blocks[b].term.uses()) {

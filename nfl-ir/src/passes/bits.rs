@@ -74,8 +74,8 @@ fn seen_bits(f: &Function) -> IdMap<Value, u32> {
             let term = &f.blocks[b].term;
             // Verdicts and conditions are looked at as a whole.
             let handed: usize = term.targets().map(|call| call.args.len()).sum();
-            let uses = term.uses();
-            for &v in &uses[..uses.len() - handed] {
+            let uses = term.uses().count();
+            for v in term.uses().take(uses - handed) {
                 seen.set(v, u32::MAX);
             }
             for call in term.targets() {

@@ -13,6 +13,7 @@ use crate::cfg::{Cfg, reachable};
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Origin, Region, Term};
 use crate::op::Op;
+use crate::passes::{Made, lenders};
 
 /// Simplifies until nothing changes.
 pub(super) fn simplify(f: &mut Function) {
@@ -214,7 +215,7 @@ enum Next {
 /// Blocks without instructions whose parameters only their own ends use; heads of loops and
 /// shared ways back stay.
 fn transparent_blocks(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
-    let lends = super::lenders(f, &cfg.order, |b| f.blocks[b].params.clone());
+    let lends = lenders(f, &cfg.order, Made::Params);
     let mut transparent = IdMap::new();
     for &b in &cfg.order {
         let mut targets = f.blocks[b].term.targets();
@@ -350,10 +351,7 @@ fn merge_twins(f: &mut Function, cfg: &Cfg) -> bool {
 
 /// Blocks whose words nobody else uses.
 fn private_blocks(f: &Function) -> IdMap<Block, bool> {
-    let lends = super::lenders(f, &f.layout, |b| {
-        let made = f.blocks[b].insts.iter().filter_map(|&i| f.insts[i].result);
-        f.blocks[b].params.iter().copied().chain(made).collect()
-    });
+    let lends = lenders(f, &f.layout, Made::All);
     let mut private = IdMap::new();
     for &b in &f.layout {
         private.set(b, !lends[b]);
@@ -398,8 +396,7 @@ fn signature(f: &Function, b: Block) -> Vec<u32> {
         Term::Finish { .. } => END - 2,
     });
     out.extend(block.term.targets().map(|call| call.block.index() as u32));
-    let uses = block.term.uses();
-    uses.iter().for_each(|&v| name(&own, &mut out, v));
+    block.term.uses().for_each(|v| name(&own, &mut out, v));
     out
 }
 
@@ -425,6 +422,6 @@ fn keep_constants_inside(f: &mut Function, b: Block) {
     for &inst in &insts {
         f.insts[inst].args.iter_mut().for_each(rename);
     }
-    f.blocks[b].term.uses_mut().into_iter().for_each(rename);
+    f.blocks[b].term.uses_mut().for_each(rename);
     f.blocks[b].insts.append(&mut insts);
 }

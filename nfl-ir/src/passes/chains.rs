@@ -10,6 +10,7 @@ use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Term};
 use crate::op::{Effect, Op};
+use crate::passes::{Made, lenders};
 
 /// Joins all such tests.
 pub(super) fn join(f: &mut Function) {
@@ -29,7 +30,7 @@ enum Test {
 
 fn join_one(f: &mut Function) -> bool {
     let cfg = Cfg::new(f);
-    let outside = used_outside(f, &cfg);
+    let outside = lenders(f, &cfg.order, Made::Results);
     for &b in &cfg.order {
         let Term::Branch {
             cond,
@@ -63,14 +64,6 @@ fn join_one(f: &mut Function) -> bool {
         }
     }
     false
-}
-
-/// Blocks whose results others use.
-fn used_outside(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
-    super::lenders(f, &cfg.order, |b| {
-        let insts = f.blocks[b].insts.iter();
-        insts.filter_map(|&i| f.insts[i].result).collect()
-    })
 }
 
 /// Whether a block only tests, and goes to the goal: when its condition is this, and else there.

@@ -17,6 +17,9 @@ use crate::verify::flow::Words;
 
 /// Replaces those loads.
 pub(super) fn replace_loads(f: &mut Function, words: Words, store: &mut Store) {
+    if !stores_parts(f) {
+        return;
+    }
     let cfg = Cfg::new(f);
     let memory = Memory::new(f, &cfg, words, store);
     let sums = checksum_words(f);
@@ -64,6 +67,21 @@ pub(super) fn replace_loads(f: &mut Function, words: Words, store: &mut Store) {
         }
         f.blocks[b].insts = out;
     }
+}
+
+/// Whether some store writes less than some load reads.
+fn stores_parts(f: &Function) -> bool {
+    let insts = f.layout.iter().flat_map(|&b| &f.blocks[b].insts);
+    let insts = insts.map(|&inst| &f.insts[inst]);
+    let accesses = insts.filter(|data| data.op.spec().bytes > 0 && data.op != Op::Call);
+    let (mut least, mut most) = (u8::MAX, 0);
+    for data in accesses {
+        match data.op.has_result() {
+            true => most = most.max(data.op.spec().bytes),
+            false => least = least.min(data.op.spec().bytes),
+        }
+    }
+    least < most
 }
 
 /// By how much a store changes what lies there.

@@ -58,7 +58,7 @@ fn comparisons(f: &Function, id: LateId, swap: Op) -> Option<Vec<Comparison>> {
     };
     let mut found = Vec::new();
     for &b in &f.layout {
-        if f.blocks[b].term.uses().into_iter().any(is_late) {
+        if f.blocks[b].term.uses().any(is_late) {
             return None;
         }
         for &inst in &f.blocks[b].insts {

@@ -55,11 +55,12 @@ pub(super) fn raise(f: &mut Function, words: Words, store: &mut Store) {
     lengths.sort_unstable();
     let most = store.ask(f, words, |a| {
         let ways = ways_to(a, verdict);
+        let memo = a.known().memo.beside();
         lengths.into_iter().rev().find(|&e| {
             let mut facts = Facts::start(f);
             facts.len = Range::new(f.need, e - 1);
-            let mut walk = Walk::new(a, None, verdict, &ways);
-            walk.ends_so(f.entry, facts)
+            let mut walk = Walk::new(a, &memo, None, verdict, &ways);
+            walk.ends_so(f.entry, &[], facts)
         })
     });
     if let Some(need) = most {
@@ -108,6 +109,7 @@ fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
     let mut found = Vec::new();
     // Few verdicts are those of many exits.
     let mut ways: Vec<((u32, u32), IdMap<Block, bool>)> = Vec::new();
+    let memo = a.known().memo.beside();
     for &b in &a.cfg.order {
         let targets: Vec<_> = f.blocks[b].term.targets().collect();
         for edge in 0..targets.len() {
@@ -125,9 +127,8 @@ fn early_exits_of(a: &Analysis) -> Vec<(Block, usize)> {
                 ways.push((verdict, ways_to(a, verdict)));
                 ways.len() - 1
             });
-            let mut walk = Walk::new(a, Some(b), verdict, &ways[at].1);
-            let facts = walk.enter(&facts, rest.block, &rest.args);
-            if walk.ends_so(rest.block, facts) {
+            let mut walk = Walk::new(a, &memo, Some(b), verdict, &ways[at].1);
+            if walk.ends_so(rest.block, &rest.args, facts) {
                 found.push((b, edge));
             }
         }
@@ -201,8 +202,8 @@ struct Walk<'a> {
     base: IdMap<Value, Range>,
     /// What those depend on.
     cones: IdMap<Value, Cone>,
-    /// Answers that follow from those.
-    memo: Memo,
+    /// Answers that were given already, in this walk or in others under facts of theirs.
+    memo: &'a Memo,
     verdict: (u32, u32),
     /// Blocks from which some way may lead to that.
     leads: &'a IdMap<Block, bool>,
@@ -212,6 +213,7 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(
         a: &'a Analysis<'a>,
+        memo: &'a Memo,
         from: Option<Block>,
         verdict: (u32, u32),
         leads: &'a IdMap<Block, bool>,
@@ -232,7 +234,7 @@ impl<'a> Walk<'a> {
             a,
             base,
             cones,
-            memo: a.known().memo.beside(),
+            memo,
             verdict,
             leads,
             steps: 0,
@@ -243,14 +245,17 @@ impl<'a> Walk<'a> {
         Known {
             base: &self.base,
             cones: &self.cones,
-            memo: &self.memo,
+            memo: self.memo,
             ..self.a.known()
         }
     }
 
-    fn ends_so(&mut self, from: Block, facts: Facts) -> bool {
+    /// Whether they do from where an edge leads that hands over these words, under these facts.
+    fn ends_so(&mut self, to: Block, args: &[Value], mut facts: Facts) -> bool {
         let f = self.a.f;
-        let mut work = vec![(from, facts)];
+        // Other walks know other intervals.
+        facts.renew();
+        let mut work = vec![(to, self.enter(facts, to, args))];
         while let Some((b, mut facts)) = work.pop() {
             self.steps += 1;
             // A loop could go on for ever, and then there is no verdict.
@@ -274,7 +279,7 @@ impl<'a> Walk<'a> {
                     }
                 }
                 Term::Jump(call) => {
-                    work.push((call.block, self.enter(&facts, call.block, &call.args)));
+                    work.push((call.block, self.enter(facts, call.block, &call.args)));
                 }
                 Term::Branch { cond, .. } => {
                     for (edge, call) in f.blocks[b].term.targets().enumerate() {
@@ -283,7 +288,7 @@ impl<'a> Walk<'a> {
                             if !self.leads[call.block] {
                                 return false;
                             }
-                            let facts = self.enter(&facts, call.block, &call.args);
+                            let facts = self.enter(facts, call.block, &call.args);
                             work.push((call.block, facts));
                         }
                     }
@@ -294,12 +299,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Facts behind an edge, with the words it hands over.
-    fn enter(&self, facts: &Facts, b: Block, args: &[Value]) -> Facts {
+    fn enter(&self, mut facts: Facts, b: Block, args: &[Value]) -> Facts {
         let known = self.known();
-        let mut there = facts.clone();
-        for (&param, &arg) in self.a.f.blocks[b].params.iter().zip(args) {
-            there.ranges.insert(param, known.range(facts, arg));
+        let ranges: Vec<Range> = args.iter().map(|&arg| known.range(&facts, arg)).collect();
+        for (&param, range) in self.a.f.blocks[b].params.iter().zip(ranges) {
+            facts.ranges.insert(param, range);
         }
-        there
+        facts
     }
 }

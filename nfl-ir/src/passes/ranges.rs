@@ -11,6 +11,7 @@ use crate::entity::{Block, Inst, Value};
 use crate::func::{BlockCall, Function, InstData, Origin, Term};
 use crate::op::{Effect, Op};
 use crate::passes::round::Store;
+use crate::passes::{Made, lenders};
 use crate::verify::facts::Facts;
 use crate::verify::flow::{Analysis, Words};
 
@@ -20,10 +21,7 @@ pub(super) fn apply(f: &mut Function, words: Words, store: &mut Store) {
     let mut ends = Vec::new();
     store.ask(f, words, |a| {
         let steps = steps_of_loops(f, &a.cfg);
-        let lends = super::lenders(f, &a.cfg.order, |b| {
-            let insts = f.blocks[b].insts.iter();
-            insts.filter_map(|&i| f.insts[i].result).collect()
-        });
+        let lends = lenders(f, &a.cfg.order, Made::Results);
         for &b in &a.cfg.order {
             let Some(facts) = a.at(b) else {
                 continue;

@@ -5,12 +5,11 @@
 //! and part behind it: TCP or else UDP is asked, then that the packet is no later fragment, and then which of them
 //! it was. Nothing is written in such blocks, so the order of their tests does not matter.
 
-use nfl_syntax::arena::IdMap;
-
 use crate::cfg::Cfg;
 use crate::entity::{Block, Value};
 use crate::func::{BlockCall, Function, Term};
 use crate::op::Effect;
+use crate::passes::{Made, lenders};
 
 /// Joins all such tests.
 pub(super) fn join(f: &mut Function) {
@@ -28,7 +27,7 @@ struct Test {
 
 fn join_one(f: &mut Function) -> bool {
     let cfg = Cfg::new(f);
-    let lends = lenders(f, &cfg);
+    let lends = lenders(f, &cfg.order, Made::Results);
     for &b in &cfg.order {
         let Some(fork) = branch(f, b) else {
             continue;
@@ -61,14 +60,6 @@ fn join_one(f: &mut Function) -> bool {
         }
     }
     false
-}
-
-/// Blocks whose words others use.
-fn lenders(f: &Function, cfg: &Cfg) -> IdMap<Block, bool> {
-    super::lenders(f, &cfg.order, |b| {
-        let insts = f.blocks[b].insts.iter();
-        insts.filter_map(|&i| f.insts[i].result).collect()
-    })
 }
 
 fn branch(f: &Function, b: Block) -> Option<Test> {

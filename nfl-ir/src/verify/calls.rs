@@ -95,7 +95,7 @@ fn check_uses_of_places(f: &Function, words: Words) -> Result<(), String> {
                 return Err(format!("{inst} takes a place for a number"));
             }
         }
-        if f.blocks[b].term.uses().into_iter().any(is_place) {
+        if f.blocks[b].term.uses().any(is_place) {
             return Err(format!("the end of {b} takes a place for a number"));
         }
     }

@@ -93,7 +93,7 @@ impl Facts {
     }
 
     /// The same facts where what was known of words has changed: answers from before do not count.
-    pub(super) fn renew(&mut self) {
+    pub(crate) fn renew(&mut self) {
         self.stamp = Stamp::default();
     }
 }

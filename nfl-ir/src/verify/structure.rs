@@ -170,12 +170,7 @@ fn check_dominance(
                 made.set(v, true);
             }
         }
-        if let Some(v) = f.blocks[b]
-            .term
-            .uses()
-            .iter()
-            .find(|&&v| !dominated(v, &made))
-        {
+        if let Some(v) = f.blocks[b].term.uses().find(|&v| !dominated(v, &made)) {
             return Err(format!("the end of {b} uses {v}, which is not made there"));
         }
     }
