@@ -54,16 +54,36 @@ pub fn run(m: &mut Module) {
 pub(crate) fn run_and_tell(m: &mut Module) -> Vec<Store> {
     let before = m.clone();
     let mut stores = improve(m);
-    let lost = stores.iter_mut().enumerate().any(|(at, store)| {
-        let was_proved = || need::is_proved(&before, at, &mut Store::default());
-        !need::is_proved(m, at, store) && was_proved()
-    });
-    if lost {
-        *m = before;
+    let is_open = |(at, store): (usize, &mut Store)| !need::is_proved(m, at, store);
+    if stores.iter_mut().enumerate().any(is_open)
+        && let Some(then) = better(m, &mut stores, before)
+    {
+        *m = then;
         each(m, |f, _| blocks::prune(f));
         stores = finish(m, stores);
     }
     stores
+}
+
+/// The module as it was or as cleaning leaves it, where a function of it can be proved that cannot be any more.
+fn better(now: &Module, stores: &mut [Store], before: Module) -> Option<Module> {
+    let mut cleaned = before.clone();
+    clean_and_tell(&mut cleaned);
+    let mut is_lost = |then: &Module| {
+        stores.iter_mut().enumerate().any(|(at, store)| {
+            let was_proved = || need::is_proved(then, at, &mut Store::default());
+            !need::is_proved(now, at, store) && was_proved()
+        })
+    };
+    [before, cleaned].into_iter().find(|then| is_lost(then))
+}
+
+/// Runs the passes that every round begins with, once. Answers what was found out on the way.
+pub(crate) fn clean_and_tell(m: &mut Module) -> Vec<Store> {
+    let mut round = Round::new(m);
+    round.begin(m);
+    clean(m, &mut round, true);
+    round.into_stores()
 }
 
 /// Removes assertions, which have been proved, and what only they looked at.
@@ -88,20 +108,7 @@ fn improve(m: &mut Module) -> Vec<Store> {
     let mut round = Round::new(m);
     for n in 0..ROUNDS_MAX {
         round.begin(m);
-        round.each(m, |f, _| blocks::simplify(f));
-        round.each(m, |f, _| fold::fold(f));
-        late::to_wire(m);
-        if n == 0 {
-            // What is known is worth finding out when most of what lowering repeats is gone.
-            each(m, gvn::number_by_widths);
-        }
-        round.look(m);
-        round.asking(m, settle_widths);
-        round.asking(m, gvn::number);
-        round.asking(m, forward::replace_loads);
-        round.asking(m, ranges::apply);
-        round.each(m, |f, _| blocks::simplify(f));
-        round.each(m, dce::sweep);
+        clean(m, &mut round, n == 0);
         if round.is_same(m) {
             // Costly, and of use only where nothing else is.
             round.each(m, |f, _| fold::unswap(f));
@@ -119,6 +126,24 @@ fn improve(m: &mut Module) -> Vec<Store> {
         debug_assert_eq!(structure::check(m), Ok(()), "{}", text::module(m));
     }
     finish(m, round.into_stores())
+}
+
+/// What a round begins with.
+fn clean(m: &mut Module, round: &mut Round, is_first: bool) {
+    round.each(m, |f, _| blocks::simplify(f));
+    round.each(m, |f, _| fold::fold(f));
+    late::to_wire(m);
+    if is_first {
+        // What is known is worth finding out when most of what lowering repeats is gone.
+        each(m, gvn::number_by_widths);
+    }
+    round.look(m);
+    round.asking(m, settle_widths);
+    round.asking(m, gvn::number);
+    round.asking(m, forward::replace_loads);
+    round.asking(m, ranges::apply);
+    round.each(m, |f, _| blocks::simplify(f));
+    round.each(m, dce::sweep);
 }
 
 /// What every module needs at last.

@@ -124,6 +124,20 @@ pub fn verify(module: Module, limits: &Limits, diags: &mut Diags) -> Option<Veri
     prove(module, Vec::new(), limits, None, diags)
 }
 
+/// Whether a module can be proved as it is, or as the passes leave it that come first: whatever of the others runs behind them,
+/// it can be proved then too. Nothing may be worth a finding.
+pub fn holds(mut module: Module, limits: &Limits) -> bool {
+    let holds = |module: Module, stores: Vec<Store>| {
+        let mut found = Diags::default();
+        prove(module, stores, limits, None, &mut found);
+        found.into_vec().is_empty()
+    };
+    holds(module.clone(), Vec::new()) || {
+        let stores = passes::clean_and_tell(&mut module);
+        holds(module, stores)
+    }
+}
+
 /// The same in the words of the source, and with packets for which it fails, where some are found.
 pub fn explained(
     module: Module,

@@ -125,9 +125,7 @@ impl Compiler {
     ) -> Proved {
         let mut found = Diags::default();
         let unbound = Bindings::unbound(checked, function);
-        if is_open(checked, function, &unbound)
-            && self.holds_as_written(checked, function, &unbound)
-        {
+        if is_open(checked, function, &unbound) && self.holds(checked, function, &unbound) {
             return Proved {
                 function,
                 bindings: unbound,
@@ -160,22 +158,17 @@ impl Compiler {
         }
     }
 
-    /// Whether a function can be proved before any pass has run. No pass loses a proof, so it can be proved
-    /// behind them too.
-    fn holds_as_written(
-        &self,
-        checked: &Checked,
-        function: FunctionId,
-        bindings: &Bindings,
-    ) -> bool {
+    /// Whether a function can be proved with little work. No pass loses a proof, so it can be proved behind all of them
+    /// too.
+    fn holds(&self, checked: &Checked, function: FunctionId, bindings: &Bindings) -> bool {
         let Some(sound) = checked.sound() else {
             return false;
         };
         let mut found = Diags::default();
-        for module in nfl_ir::lower::lower(sound, function, bindings, &mut found) {
-            nfl_ir::verify::verify(module, &self.limits, &mut found);
-        }
-        found.into_vec().is_empty()
+        let modules = nfl_ir::lower::lower(sound, function, bindings, &mut found);
+        let mut modules = modules.into_iter();
+        modules.all(|module| nfl_ir::verify::holds(module, &self.limits))
+            && found.into_vec().is_empty()
     }
 
     /// The modules that could be proved with these values.
