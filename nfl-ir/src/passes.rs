@@ -67,23 +67,27 @@ pub(crate) fn run_and_tell(m: &mut Module) -> Vec<Store> {
 
 /// The module as it was or as cleaning leaves it, where a function of it can be proved that cannot be any more.
 fn better(now: &Module, stores: &mut [Store], before: Module) -> Option<Module> {
-    let mut cleaned = before.clone();
-    clean_and_tell(&mut cleaned);
     let mut is_lost = |then: &Module| {
         stores.iter_mut().enumerate().any(|(at, store)| {
             let was_proved = || need::is_proved(then, at, &mut Store::default());
             !need::is_proved(now, at, store) && was_proved()
         })
     };
-    [before, cleaned].into_iter().find(|then| is_lost(then))
+    if is_lost(&before) {
+        return Some(before);
+    }
+    let mut cleaned = before;
+    clean(&mut cleaned);
+    is_lost(&cleaned).then_some(cleaned)
 }
 
-/// Runs the passes that every round begins with, once. Answers what was found out on the way.
-pub(crate) fn clean_and_tell(m: &mut Module) -> Vec<Store> {
-    let mut round = Round::new(m);
-    round.begin(m);
-    clean(m, &mut round, true);
-    round.into_stores()
+/// What needs no proof and makes one easier: what lowering repeats goes.
+pub(crate) fn clean(m: &mut Module) {
+    each(m, |f, _| blocks::simplify(f));
+    each(m, |f, _| fold::fold(f));
+    late::to_wire(m);
+    each(m, gvn::number_by_widths);
+    each(m, dce::sweep);
 }
 
 /// Removes assertions, which have been proved, and what only they looked at.
@@ -108,7 +112,20 @@ fn improve(m: &mut Module) -> Vec<Store> {
     let mut round = Round::new(m);
     for n in 0..ROUNDS_MAX {
         round.begin(m);
-        clean(m, &mut round, n == 0);
+        round.each(m, |f, _| blocks::simplify(f));
+        round.each(m, |f, _| fold::fold(f));
+        late::to_wire(m);
+        if n == 0 {
+            // What is known is worth finding out when most of what lowering repeats is gone.
+            each(m, gvn::number_by_widths);
+        }
+        round.look(m);
+        round.asking(m, settle_widths);
+        round.asking(m, gvn::number);
+        round.asking(m, forward::replace_loads);
+        round.asking(m, ranges::apply);
+        round.each(m, |f, _| blocks::simplify(f));
+        round.each(m, dce::sweep);
         if round.is_same(m) {
             // Costly, and of use only where nothing else is.
             round.each(m, |f, _| fold::unswap(f));
@@ -126,24 +143,6 @@ fn improve(m: &mut Module) -> Vec<Store> {
         debug_assert_eq!(structure::check(m), Ok(()), "{}", text::module(m));
     }
     finish(m, round.into_stores())
-}
-
-/// What a round begins with.
-fn clean(m: &mut Module, round: &mut Round, is_first: bool) {
-    round.each(m, |f, _| blocks::simplify(f));
-    round.each(m, |f, _| fold::fold(f));
-    late::to_wire(m);
-    if is_first {
-        // What is known is worth finding out when most of what lowering repeats is gone.
-        each(m, gvn::number_by_widths);
-    }
-    round.look(m);
-    round.asking(m, settle_widths);
-    round.asking(m, gvn::number);
-    round.asking(m, forward::replace_loads);
-    round.asking(m, ranges::apply);
-    round.each(m, |f, _| blocks::simplify(f));
-    round.each(m, dce::sweep);
 }
 
 /// What every module needs at last.

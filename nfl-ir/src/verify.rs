@@ -124,17 +124,17 @@ pub fn verify(module: Module, limits: &Limits, diags: &mut Diags) -> Option<Veri
     prove(module, Vec::new(), limits, None, diags)
 }
 
-/// Whether a module can be proved as it is, or as the passes leave it that come first: whatever of the others runs behind them,
-/// it can be proved then too. Nothing may be worth a finding.
+/// Whether a module can be proved as it is, or when what lowering repeats is gone: whatever passes run then, it can be
+/// proved behind them too. Nothing may be worth a finding.
 pub fn holds(mut module: Module, limits: &Limits) -> bool {
-    let holds = |module: Module, stores: Vec<Store>| {
+    let holds = |module: Module| {
         let mut found = Diags::default();
-        prove(module, stores, limits, None, &mut found);
+        verify(module, limits, &mut found);
         found.into_vec().is_empty()
     };
-    holds(module.clone(), Vec::new()) || {
-        let stores = passes::clean_and_tell(&mut module);
-        holds(module, stores)
+    holds(module.clone()) || {
+        passes::clean(&mut module);
+        holds(module)
     }
 }
 

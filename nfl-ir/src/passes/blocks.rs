@@ -10,7 +10,7 @@ use std::collections::btree_map::Entry;
 use nfl_syntax::arena::{Id, IdMap};
 
 use crate::cfg::{Cfg, reachable};
-use crate::entity::{Block, Value};
+use crate::entity::{Block, Inst, Value};
 use crate::func::{BlockCall, Function, Origin, Region, Term};
 use crate::op::Op;
 use crate::passes::{Made, lenders};
@@ -115,6 +115,8 @@ fn split_conditions(f: &mut Function) -> bool {
         f.layout
             .insert(at.map_or(f.layout.len(), |at| at + 1), next);
         move_definition(f, second, b, next);
+        // It would use what is made behind it now.
+        remove_definition(f, cond, b);
         let to_next = BlockCall {
             block: next,
             args: Vec::new(),
@@ -162,13 +164,17 @@ fn is_junction(op: Op) -> bool {
 
 /// Takes the instruction that makes a word from the end of one block to that of another.
 fn move_definition(f: &mut Function, v: Value, from: Block, to: Block) {
+    let inst = remove_definition(f, v, from);
+    f.blocks[to].insts.extend(inst);
+}
+
+/// Takes the instruction that makes a word out of a block, if it stands there.
+fn remove_definition(f: &mut Function, v: Value, from: Block) -> Option<Inst> {
     let Origin::Inst(inst) = f.values[v].origin else {
-        return;
+        return None;
     };
-    if let Some(at) = f.blocks[from].insts.iter().position(|&i| i == inst) {
-        f.blocks[from].insts.remove(at);
-        f.blocks[to].insts.push(inst);
-    }
+    let at = f.blocks[from].insts.iter().position(|&i| i == inst)?;
+    Some(f.blocks[from].insts.remove(at))
 }
 
 /// The word that a condition negates.
