@@ -20,8 +20,8 @@ use crate::passes::round::Store;
 use crate::verify::flow::Words;
 use crate::verify::range::Range;
 
-/// What makes two words equal: operation, operands, immediate, region, epoch of the memory.
-type Key = (Op, Vec<Value>, u32, Option<Region>, u32);
+/// What makes two words equal: operation, the first operands, all others, immediate, region, epoch of the memory.
+type Key = (Op, [Option<Value>; 2], Vec<Value>, u32, Option<Region>, u32);
 
 /// A place in memory: region, variable part, constant part, bytes.
 type Place = (Region, Option<Value>, u32, u8);
@@ -48,10 +48,8 @@ pub(super) fn number_by_widths(f: &mut Function, words: Words) {
 
 fn number_with(f: &mut Function, words: Words, cfg: &Cfg, memory: &Memory) {
     let mut same: IdMap<Value, Option<Value>> = IdMap::new();
-    // For each block on the way down the tree of dominators: what it made.
-    let mut made: IdMap<Block, BTreeMap<Key, Value>> = IdMap::new();
+    let mut made = Made::default();
     for &b in &cfg.order {
-        let mut here = BTreeMap::new();
         let mut epochs = memory.at_entry[b].clone();
         for inst in f.blocks[b].insts.clone() {
             for arg in &mut f.insts[inst].args {
@@ -61,7 +59,7 @@ fn number_with(f: &mut Function, words: Words, cfg: &Cfg, memory: &Memory) {
             memory.store(inst, &mut epochs);
             if data.op.spec().effect == Effect::Write {
                 if let Some((key, v)) = stored(f, memory, inst, &epochs) {
-                    here.insert(key, v);
+                    made.note(key, b, v);
                 }
                 continue;
             }
@@ -70,14 +68,11 @@ fn number_with(f: &mut Function, words: Words, cfg: &Cfg, memory: &Memory) {
             };
             let epoch = memory.place_of[inst].map_or(0, |place| epochs[place]);
             let key = key_of(data, epoch);
-            match find(cfg, &made, &here, b, &key) {
+            match made.find(cfg, b, &key) {
                 Some(first) => same.set(v, Some(first)),
-                None => {
-                    here.insert(key, v);
-                }
+                None => made.note(key, b, v),
             }
         }
-        made.set(b, here);
     }
     f.rename_uses(|v| same[v].unwrap_or(v));
 }
@@ -96,31 +91,46 @@ fn may_repeat(data: &InstData, words: Words) -> bool {
 }
 
 fn key_of(data: &InstData, epoch: u32) -> Key {
-    let mut args = data.args.clone();
+    let mut key = key(data.op, &data.args, data.imm, data.region, epoch);
     if data.op.commutes() {
-        args.sort_unstable();
+        key.1.sort_unstable();
     }
-    (data.op, args, data.imm, data.region, epoch)
+    key
 }
 
-fn find(
-    cfg: &Cfg,
-    made: &IdMap<Block, BTreeMap<Key, Value>>,
-    here: &BTreeMap<Key, Value>,
-    b: Block,
-    key: &Key,
-) -> Option<Value> {
-    if let Some(&v) = here.get(key) {
-        return Some(v);
+fn key(op: Op, args: &[Value], imm: u32, region: Option<Region>, epoch: u32) -> Key {
+    let first = [args.first().copied(), args.get(1).copied()];
+    let others = args.get(2..).unwrap_or_default().to_vec();
+    (op, first, others, imm, region, epoch)
+}
+
+/// The words that blocks made, in the order of the blocks.
+#[derive(Default)]
+struct Made {
+    /// The place of the last of those that are made so.
+    last: BTreeMap<Key, usize>,
+    /// Each with its block, and the place of the one before that is made so.
+    words: Vec<(Value, Block, Option<usize>)>,
+}
+
+impl Made {
+    fn note(&mut self, key: Key, b: Block, v: Value) {
+        let before = self.last.insert(key, self.words.len());
+        self.words.push((v, b, before));
     }
-    let mut at = cfg.idom(b);
-    while let Some(above) = at {
-        if let Some(&v) = made[above].get(key) {
-            return Some(v);
+
+    /// The word that is made so in the nearest block on every way to this one.
+    fn find(&self, cfg: &Cfg, b: Block, key: &Key) -> Option<Value> {
+        let mut at = self.last.get(key).copied();
+        while let Some((v, home, before)) = at.map(|at| self.words[at]) {
+            // Of two that dominate a block the nearer one comes later in the order.
+            if cfg.dominates(home, b) {
+                return Some(v);
+            }
+            at = before;
         }
-        at = cfg.idom(above);
+        None
     }
-    None
 }
 
 /// The load that would answer with what was just stored.
@@ -137,13 +147,7 @@ fn stored(f: &Function, memory: &Memory, inst: Inst, epochs: &[u32]) -> Option<(
         return None;
     }
     let place = memory.place_of[inst]?;
-    let key = (
-        load,
-        data.args[1..].to_vec(),
-        data.imm,
-        data.region,
-        epochs[place],
-    );
+    let key = key(load, &data.args[1..], data.imm, data.region, epochs[place]);
     Some((key, v))
 }
 
