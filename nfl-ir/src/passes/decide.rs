@@ -31,6 +31,7 @@ pub(super) fn decide(m: &mut Module, at: usize, store: &mut Store) {
 /// One place, if there is one; a change with which something can no longer be proved is taken back.
 fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, store: &mut Store) -> bool {
     let cfg = Cfg::new(&m.functions[at]);
+    let mut trial = need::Trial::default();
     for &root in &cfg.order {
         if tried.contains(&root) {
             continue;
@@ -41,7 +42,7 @@ fn decide_one(m: &mut Module, at: usize, tried: &mut Vec<Block>, store: &mut Sto
         tried.push(root);
         let before = m.functions[at].clone();
         apply(&mut m.functions[at], root, found);
-        if need::is_proved(m, at, store) {
+        if trial.is_proved(m, at, store) {
             return true;
         }
         m.functions[at] = before;

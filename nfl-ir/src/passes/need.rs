@@ -74,8 +74,29 @@ pub(super) fn drop_early_exits(m: &mut Module, at: usize, store: &mut Store) {
     while drop_one(m, at, &mut tried, store) {}
 }
 
+/// A change on trial.
+#[derive(Default)]
+pub(super) struct Trial {
+    /// What was found out about the function with the change that was tried last.
+    store: Option<Store>,
+}
+
+impl Trial {
+    /// Whether everything can be proved of a handler with a change. `store` is of the handler without it, and of the one
+    /// with it if it can.
+    pub(super) fn is_proved(&mut self, m: &Module, at: usize, store: &mut Store) -> bool {
+        let trial = self.store.get_or_insert_with(|| store.clone());
+        let holds = is_proved(m, at, trial);
+        if holds && let Some(trial) = self.store.take() {
+            *store = trial;
+        }
+        holds
+    }
+}
+
 /// Removes one test, if one can be removed.
 fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &mut Store) -> bool {
+    let mut trial = Trial::default();
     for (b, edge) in early_exits(m, at, store) {
         if tried.contains(&(b, edge)) {
             continue;
@@ -85,7 +106,7 @@ fn drop_one(m: &mut Module, at: usize, tried: &mut Vec<(Block, usize)>, store: &
         if let Some(rest) = old.targets().nth(1 - edge) {
             m.functions[at].blocks[b].term = Term::Jump(rest.clone());
         }
-        if is_proved(m, at, store) {
+        if trial.is_proved(m, at, store) {
             return true;
         }
         m.functions[at].blocks[b].term = old;

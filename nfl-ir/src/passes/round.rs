@@ -18,7 +18,7 @@ use crate::verify::flow::{Analysis, Findings, Words};
 type Print = u64;
 
 /// The hashes of what an analysis looks at.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Prints {
     blocks: IdMap<Block, Print>,
     /// Of what does not stand in blocks.
@@ -58,7 +58,7 @@ impl Prints {
 }
 
 /// What was found out about a function as it was when a pass asked last.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Store {
     last: Option<(Prints, Findings)>,
 }

@@ -103,6 +103,7 @@ pub(super) struct Guess {
 }
 
 /// What was found out about a function, without the function.
+#[derive(Clone)]
 pub(crate) struct Findings {
     cfg: Cfg,
     base: IdMap<Value, Range>,

@@ -19,7 +19,7 @@ use crate::verify::range::Range;
 pub(crate) type Generation = u32;
 
 /// The generations of a function.
-#[derive(PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Generations {
     /// Where a block begins.
     pub(super) at_entry: IdMap<Block, Generation>,

@@ -37,6 +37,13 @@ pub(crate) struct Memo {
     bits: Table<Bits>,
 }
 
+/// A copy answers the same, but remembers nothing yet.
+impl Clone for Memo {
+    fn clone(&self) -> Memo {
+        self.beside()
+    }
+}
+
 impl Memo {
     /// For questions about a function.
     pub(super) fn new(f: &Function) -> Memo {
