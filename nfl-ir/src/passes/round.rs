@@ -12,7 +12,9 @@ use crate::entity::{Block, Value};
 use crate::func::{Function, Module, Term};
 use crate::op::Op;
 use crate::passes::one;
+use crate::text;
 use crate::verify::flow::{Analysis, Findings, Words};
+use crate::verify::structure;
 
 /// The hash of a function.
 type Print = u64;
@@ -161,6 +163,7 @@ impl Round {
             }
             let before = std::mem::replace(now, 0);
             pass(m, at, &mut self.stores[at]);
+            debug_assert_eq!(structure::check(m), Ok(()), "{}", text::module(m));
             *now = print(&m.functions[at]);
             if *now == before {
                 left[at] = Some(before);
