@@ -53,7 +53,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cranelift_codegen::Context;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{AbiParam, Function, Signature, UserFuncName};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
@@ -178,10 +178,10 @@ impl Start {
 }
 
 /// What host code is called as: frame, packet, the packet's length, where lookups begin, and the context, to verdict and operand.
-type Entry = extern "C" fn(*mut c_void, *mut u8, u32, *const Root, *const u8) -> u64;
+type Entry = extern "C" fn(*mut c_void, *mut u8, usize, *const Root, *const u8) -> u64;
 
 /// That of an entry that is not there.
-extern "C" fn nothing(_: *mut c_void, _: *mut u8, _: u32, _: *const Root, _: *const u8) -> u64 {
+extern "C" fn nothing(_: *mut c_void, _: *mut u8, _: usize, _: *const Root, _: *const u8) -> u64 {
     finish::UNDECIDED as u64
 }
 
@@ -323,9 +323,7 @@ impl Compiler {
     ) -> Result<(), Unsupported> {
         self.context.clear();
         let mut signature = Signature::new(CallConv::SystemV);
-        signature
-            .params
-            .extend([I64, I64, I32, I64, I64].map(AbiParam::new));
+        signature.params.extend([I64; 5].map(AbiParam::new));
         signature.returns.push(AbiParam::new(I64));
         self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
         let builder = FunctionBuilder::new(&mut self.context.func, &mut self.builders);

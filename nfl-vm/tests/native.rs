@@ -14,6 +14,8 @@ use nfl_vm::{
 };
 
 mod common;
+#[path = "native/loops.rs"]
+mod loops;
 #[path = "../../nfl-verify/tests/support/mod.rs"]
 mod support;
 

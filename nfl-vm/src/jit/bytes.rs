@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use cranelift_codegen::ir::types::{I16, I32};
+use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value};
 use nfl_isa::Op;
 use nfl_verify::Range;
@@ -119,9 +119,7 @@ impl Translator<'_, '_> {
             return Some(self.b.ins().bswap(source));
         }
         if bytes == [of(1), of(0), Byte::Zero, Byte::Zero] {
-            let low = self.b.ins().ireduce(I16, source);
-            let low = self.b.ins().bswap(low);
-            return Some(self.b.ins().uextend(I32, low));
+            return Some(self.swapped(source));
         }
         None
     }
@@ -151,21 +149,25 @@ impl Translator<'_, '_> {
         let rises = places.is_sorted_by(|a, b| a + 1 == *b);
         let falls = places.is_sorted_by(|a, b| a - 1 == *b);
         let at = *places.iter().min()?;
-        let ty = if many == 2 { I16 } else { I32 };
         if !rises && !falls {
             return None;
         }
-        let loaded = self.b.ins().load(ty, flags, base, at);
-        let ordered = if falls {
-            self.b.ins().bswap(loaded)
-        } else {
-            loaded
+        let loaded = match many {
+            2 => self.b.ins().uload16(I64, flags, base, at),
+            _ => self.b.ins().uload32(flags, base, at),
         };
-        Some(if many == 2 {
-            self.b.ins().uextend(I32, ordered)
-        } else {
-            ordered
+        let loaded = self.narrow(loaded);
+        Some(match (rises, many) {
+            (true, _) => loaded,
+            (false, 2) => self.swapped(loaded),
+            (false, _) => self.b.ins().bswap(loaded),
         })
+    }
+
+    /// The low two bytes of a number in the other order. Of all four it is one instruction that leaves none of a register as it was.
+    fn swapped(&mut self, number: Value) -> Value {
+        let swapped = self.b.ins().bswap(number);
+        self.b.ins().ushr_imm_u(swapped, 16)
     }
 }
 

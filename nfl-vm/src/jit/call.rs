@@ -123,7 +123,7 @@ impl<'a, 'p> Frame<'a, 'p> {
     /// Calls a function that reads this context.
     #[inline(always)]
     pub(super) fn call(&mut self, function: Entry, context: *const u8) -> u64 {
-        let (packet, len) = (self.packet, self.len);
+        let (packet, len) = (self.packet, self.len as usize);
         let roots = self.services.roots().start();
         function((&raw mut *self).cast(), packet, len, roots, context)
     }
@@ -316,7 +316,7 @@ impl Translator<'_, '_> {
         self.answered(&call, answer);
         if call.resizes {
             let packet = self.b.ins().load(I64, FRAME, self.frame, Frame::PACKET);
-            let len = self.b.ins().load(I32, FRAME, self.frame, Frame::LEN);
+            let len = self.b.ins().uload32(FRAME, self.frame, Frame::LEN);
             self.packet_is(packet, len);
         }
         Ok(())
@@ -337,7 +337,7 @@ impl Translator<'_, '_> {
                 self.set_number(Reg::A0, low);
                 self.set_number(Reg::A1, high);
             }
-            Answer::Value(_) => self.set_address(Reg::A0, answer),
+            Answer::Value(_) => self.set(Reg::A0, answer),
         }
     }
 

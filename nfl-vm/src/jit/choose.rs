@@ -1,8 +1,8 @@
-//! Branches around one instruction, as a choice between two numbers.
+//! Branches around one instruction, as a choice between what a register held and holds.
 //!
 //! In: a branch over an instruction that only computes, and maybe a jump to the same place. Out: the instruction, done in any case, and a choice of what its
-//! register holds. Guaranteed: such an instruction neither traps nor sees memory, so nobody can tell that it was done; the
-//! register holds a number on both ways.
+//! register holds. Guaranteed: such an instruction neither traps nor sees memory, so nobody can tell that it was done; where
+//! it is not, the register holds what it held.
 //!
 //! Bytes of packets decide such branches, and a processor does not foresee them.
 
@@ -21,8 +21,7 @@ pub(super) struct Choice {
 }
 
 impl Translator<'_, '_> {
-    /// Whether a branch leads around one instruction that may be done in any case. Where lookups answer addresses, a number
-    /// behind a branch may have been one of them before it.
+    /// Whether a branch leads around one instruction that may be done in any case.
     pub(super) fn is_choice(&self, line: &Line, target: u32) -> bool {
         let next = self.facts.index(line.end());
         let Some(next) = next.and_then(|at| self.facts.lines.get(at)) else {
@@ -35,7 +34,6 @@ impl Translator<'_, '_> {
             && next.inst.rd == next.inst.rs1
             && next.inst.rd != Reg::ZERO
             && matches!(next.a, Holds::Number(_))
-            && !self.facts.finds
             && self.edges.get(&next.pc) == Some(&1)
     }
 
@@ -51,8 +49,7 @@ impl Translator<'_, '_> {
         let next = self.facts.index(line.end());
         if let Some(next) = next.and_then(|at| self.facts.lines.get(at)) {
             let reg = next.inst.rd;
-            let variable = self.number_variable(place(reg));
-            let old = self.b.use_var(variable);
+            let old = self.held(place(reg));
             self.choice = Some(Choice { taken, reg, old });
         }
     }
@@ -60,10 +57,9 @@ impl Translator<'_, '_> {
     /// Behind that instruction: its register holds what it would on the way that was taken.
     pub(super) fn chosen(&mut self) {
         if let Some(Choice { taken, reg, old }) = self.choice.take() {
-            let variable = self.number_variable(place(reg));
-            let new = self.b.use_var(variable);
-            let number = self.b.ins().select(taken, old, new);
-            self.set_number(reg, number);
+            let new = self.held(place(reg));
+            let either = self.b.ins().select(taken, old, new);
+            self.set(reg, either);
         }
     }
 }

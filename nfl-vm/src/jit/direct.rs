@@ -429,12 +429,11 @@ impl Translator<'_, '_> {
             let holds = *self.facts.words[&line.pc]
                 .get(at)
                 .ok_or(Unsupported::Fact(line.pc))?;
-            let mut number = self.number(line, Reg(map::reg::A0 + at as u8), holds)?;
+            let mut number = self.wide_number(line, Reg(map::reg::A0 + at as u8), holds)?;
             let rest = bytes - 4 * half as u16;
             if rest < 4 {
                 number = self.b.ins().band_imm_u(number, (1 << (8 * rest)) - 1);
             }
-            let number = self.b.ins().uextend(I64, number);
             word = match half {
                 0 => number,
                 _ => {
@@ -456,8 +455,7 @@ impl Translator<'_, '_> {
             holds @ Holds::Address(Region::Scratch, _) => self.address(line, Reg::A0, holds),
             holds => {
                 let start = self.start(Region::Constants);
-                let number = self.number(line, Reg::A0, holds)?;
-                let number = self.b.ins().uextend(I64, number);
+                let number = self.wide_number(line, Reg::A0, holds)?;
                 let place = self.b.ins().iadd(start, number);
                 Ok(self
                     .b

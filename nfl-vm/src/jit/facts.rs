@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use nfl_abi::host::call::ARGS_MAX;
-use nfl_abi::host::{Answer, Arg, Call};
+use nfl_abi::host::{Arg, Call};
 use nfl_abi::image::Right;
 use nfl_abi::map;
 use nfl_abi::{Image, ImageLimits, Limits};
@@ -56,8 +56,6 @@ pub(super) struct Facts {
     pub(super) words: BTreeMap<u32, Words>,
     /// The words of scratch that something reads or writes otherwise than whole and at a known place, one bit each.
     pub(super) in_memory: u64,
-    /// Whether some service answers addresses.
-    pub(super) finds: bool,
     /// Whether the context must lie in memory as the machine lays it out: something reads otherwise than the words of
     /// [`Context`], or a service changes it.
     pub(super) context_in_bytes: bool,
@@ -84,9 +82,6 @@ impl Facts {
             lines: Vec::with_capacity(image.code.len() / 2),
             words: BTreeMap::new(),
             in_memory: 0,
-            finds: calls
-                .iter()
-                .any(|call| matches!(call.answer, Answer::Value(_))),
             context_in_bytes: calls.iter().any(|call| call.resizes),
             reads_clock: image.manifest.rights.has(Right::Clock),
         };

@@ -5,7 +5,7 @@
 //! not have is 0; whatever else the code says is [`UNDECIDED`], and the frame says what it was.
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{I32, I64};
+use cranelift_codegen::ir::types::I32;
 use cranelift_codegen::ir::{InstBuilder, Value};
 use nfl_abi::Image;
 use nfl_abi::image::{Verdict, VerdictKind};
@@ -78,8 +78,7 @@ impl Translator<'_, '_> {
             let mask = self.b.ins().ineg(bit);
             operand = self.b.ins().band(operand, mask);
         }
-        let verdict = self.b.ins().uextend(I64, verdict);
-        let operand = self.b.ins().uextend(I64, operand);
+        let (verdict, operand) = (self.wide(verdict), self.wide(operand));
         let operand = self.b.ins().ishl_imm_u(operand, 32);
         let both = self.b.ins().bor(verdict, operand);
         self.b.ins().return_(&[both]);

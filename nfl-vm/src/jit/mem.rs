@@ -69,14 +69,10 @@ impl Translator<'_, '_> {
             (Region::Context | Region::Carried | Region::Constants, Some(at)) => {
                 (self.start(region), at)
             }
-            (Region::Packet, Some(at)) => {
-                let packet = self.address_variable(usize::from(map::reg::S0));
-                (self.b.use_var(packet), at)
-            }
+            (Region::Packet, Some(at)) => (self.held(usize::from(map::reg::S0)), at),
             (Region::Constants, None) => {
                 let start = self.start(region);
-                let number = self.number(line, line.inst.rs1, line.a)?;
-                let number = self.b.ins().uextend(I64, number);
+                let number = self.wide_number(line, line.inst.rs1, line.a)?;
                 let base = self.b.ins().iadd(start, number);
                 (base, line.inst.imm - map::CONSTANTS_BASE as i32)
             }
@@ -87,13 +83,14 @@ impl Translator<'_, '_> {
     fn load(&mut self, op: Op, flags: MemFlagsData, (base, at): Place) -> Value {
         self.stores.forget();
         let ins = self.b.ins();
-        let (value, bytes) = match op {
+        let (wide, bytes) = match op {
             Op::Lb => return ins.sload8(I32, flags, base, at),
             Op::Lh => return ins.sload16(I32, flags, base, at),
-            Op::Lbu => (ins.uload8(I32, flags, base, at), 1),
-            Op::Lhu => (ins.uload16(I32, flags, base, at), 2),
-            _ => (ins.load(I32, flags, base, at), 4),
+            Op::Lbu => (ins.uload8(I64, flags, base, at), 1),
+            Op::Lhu => (ins.uload16(I64, flags, base, at), 2),
+            _ => (ins.uload32(flags, base, at), 4),
         };
+        let value = self.narrow(wide);
         self.bytes.note_load(value, bytes, (base, at), flags);
         value
     }
@@ -121,9 +118,8 @@ impl Translator<'_, '_> {
                 self.set_number(rd, number);
             }
             Holds::Address(..) | Holds::Answer => {
-                let variable = self.address_variable(place);
-                let address = self.b.use_var(variable);
-                self.set_address(rd, address);
+                let address = self.held(place);
+                self.set(rd, address);
             }
             _ if self.is_in_memory(word) => {
                 let at = (self.frame, Frame::SCRATCH + i32::from(word) * 4);
@@ -131,9 +127,8 @@ impl Translator<'_, '_> {
                 self.set_number(rd, number);
             }
             Holds::Number(_) => {
-                let variable = self.number_variable(place);
-                let number = self.b.use_var(variable);
-                self.set_number(rd, number);
+                let number = self.held(place);
+                self.set(rd, number);
             }
             Holds::Nothing => return Err(Unsupported::Fact(line.pc)),
         }
@@ -144,11 +139,12 @@ impl Translator<'_, '_> {
         let (rs2, place) = (line.inst.rs2, word_place(word));
         if !matches!(line.b, Holds::Number(_)) {
             let address = self.address(line, rs2, line.b)?;
-            self.define_address(place, address);
+            self.hold(place, address);
             return Ok(());
         }
         let number = self.number(line, rs2, line.b)?;
-        self.define_number(place, number);
+        let wide = self.wide(number);
+        self.hold(place, wide);
         if self.is_in_memory(word) {
             let at = (self.frame, Frame::SCRATCH + i32::from(word) * 4);
             self.store(Op::Sw, self.flags(Region::Scratch), number, at);

@@ -6,7 +6,7 @@
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, InstructionData, Opcode, Value};
 use nfl_isa::Op;
 use nfl_verify::{Holds, Range};
 
@@ -45,6 +45,23 @@ impl Translator<'_, '_> {
             Op::Slt | Op::Slti => self.set_if(line, IntCC::SignedLessThan, b)?,
             Op::Sltu | Op::Sltiu => self.set_if(line, IntCC::UnsignedLessThan, b)?,
             _ => match (line.a, b) {
+                (Holds::Number(_), Holds::Number((0, 0)))
+                    if matches!(inst.op, Op::Add | Op::Addi) =>
+                {
+                    let number = self.wide_number(line, inst.rs1, line.a)?;
+                    self.set(inst.rd, number);
+                }
+                (Holds::Number((0, 0)), Holds::Number(_)) if inst.op == Op::Add => {
+                    let number = self.wide_number(line, inst.rs2, b)?;
+                    self.set(inst.rd, number);
+                }
+                (Holds::Number(ra), Holds::Number(rb))
+                    if inst.op == Op::Addi && inst.rd == inst.rs1 && stays(ra, rb) =>
+                {
+                    let x = self.wide_number(line, inst.rs1, line.a)?;
+                    let sum = self.b.ins().iadd_imm_s(x, signed(rb).0);
+                    self.set(inst.rd, sum);
+                }
                 (Holds::Number(ra), Holds::Number(rb)) => {
                     let x = self.number(line, inst.rs1, line.a)?;
                     let y = self.number(line, inst.rs2, b)?;
@@ -108,7 +125,7 @@ impl Translator<'_, '_> {
             }
             _ => return Err(missing),
         };
-        self.set_address(inst.rd, result);
+        self.set(inst.rd, result);
         Ok(())
     }
 
@@ -128,18 +145,16 @@ impl Translator<'_, '_> {
         let number = number(self)?;
         Ok(match self.shifts.get(&number) {
             // A shift of the wide number is part of the host's address.
-            Some(&(number, by)) => {
-                let wide = self.b.ins().uextend(I64, number);
-                self.b.ins().ishl_imm_u(wide, by)
-            }
-            None => self.b.ins().uextend(I64, number),
+            Some(&(wide, by)) => self.b.ins().ishl_imm_u(wide, by),
+            None => self.wide(number),
         })
     }
 
     /// A number is another one shifted by what is known; none of its bits went where that is noted.
     fn note_shift(&mut self, shifted: Value, (number, (lo, hi)): (Value, Range), by: Range) {
         if by.0 == by.1 && (1..=SCALE).contains(&by.0) && lo >= 0 && hi << by.0 <= MOST {
-            self.shifts.insert(shifted, (number, by.0));
+            let wide = self.wide(number);
+            self.shifts.insert(shifted, (wide, by.0));
         }
     }
 
@@ -158,14 +173,41 @@ impl Translator<'_, '_> {
             return Ok(self.b.ins().iconst(I64, by.0));
         }
         near(line, at)?;
-        let number = self.number(line, line.inst.rs1, line.a)?;
         Ok(if index.1 << shift <= MOST {
-            let wide = self.b.ins().uextend(I64, number);
+            let wide = self.wide_number(line, line.inst.rs1, line.a)?;
             self.b.ins().ishl_imm_u(wide, shift)
         } else {
+            let number = self.number(line, line.inst.rs1, line.a)?;
             let wrapped = self.b.ins().ishl_imm_u(number, shift);
             self.b.ins().uextend(I64, wrapped)
         })
+    }
+
+    /// Whether a number is 0 or is not, if that is seen of what it was made of.
+    pub(super) fn against_zero(&mut self, order: IntCC, number: Value) -> Option<Value> {
+        let (made, of, known) = self.made(number)?;
+        let (order, other) = match (made, order) {
+            (Opcode::Iadd, IntCC::Equal | IntCC::NotEqual) => (order, known.wrapping_neg()),
+            (Opcode::Ushr, IntCC::Equal) => (IntCC::UnsignedLessThan, 1 << (known & 31)),
+            (Opcode::Ushr, IntCC::NotEqual) => {
+                (IntCC::UnsignedGreaterThanOrEqual, 1 << (known & 31))
+            }
+            _ => return None,
+        };
+        Some(self.b.ins().icmp_imm_u(order, of, i64::from(other)))
+    }
+
+    /// By which operation a number was made, of which one and what known one.
+    fn made(&self, number: Value) -> Option<(Opcode, Value, u32)> {
+        let dfg = &self.b.func.dfg;
+        let inst = |value| dfg.value_def(value).inst();
+        let InstructionData::Binary { opcode, args } = dfg.insts[inst(number)?] else {
+            return None;
+        };
+        let InstructionData::UnaryImm { imm, .. } = dfg.insts[inst(args[1])?] else {
+            return None;
+        };
+        Some((opcode, args[0], imm.bits() as u32))
     }
 
     /// The result of an operation on numbers.
@@ -188,7 +230,14 @@ impl Translator<'_, '_> {
                 self.note_shift(shifted, a, rb);
                 shifted
             }
-            Op::Srl | Op::Srli => self.b.ins().ushr(x, y),
+            Op::Srl | Op::Srli => match self.made(x) {
+                // What is shifted there and back is masked.
+                Some((Opcode::Ishl, of, by)) if rb == (by.into(), by.into()) => self
+                    .b
+                    .ins()
+                    .band_imm_u(of, i64::from(u32::MAX >> (by & 31))),
+                _ => self.b.ins().ushr(x, y),
+            },
             Op::Sra | Op::Srai => self.b.ins().sshr(x, y),
             Op::Rol => self.b.ins().rotl(x, y),
             Op::Ror | Op::Rori => self.b.ins().rotr(x, y),
@@ -333,6 +382,12 @@ fn scale(op: Op) -> Option<i64> {
 
 fn is_positive((_, hi): Range) -> bool {
     hi <= i64::from(i32::MAX)
+}
+
+/// Whether a sum is that of the numbers with zeros above them, where what is added is taken as [`signed`].
+fn stays((lo, hi): Range, by: Range) -> bool {
+    let by = signed(by);
+    lo >= 0 && lo + by.0 >= 0 && hi + by.1 <= MOST
 }
 
 /// A number that is known stands for a negative one where its highest bit is set.

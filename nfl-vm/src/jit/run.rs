@@ -131,7 +131,7 @@ impl Native {
         let mut frame = MaybeUninit::uninit();
         Frame::alone(&mut frame, carried.as_mut_ptr());
         let (function, frame) = (start.function, frame.as_mut_ptr());
-        let answer = function(frame.cast(), packet, len as u32, ptr::null(), context);
+        let answer = function(frame.cast(), packet, len, ptr::null(), context);
         if let Some(verdict) = decided(answer) {
             return Ok(without_effects(verdict));
         }

@@ -4,22 +4,22 @@
 //! what the entry does. Guaranteed: every load and store is one that the proof covers, and nothing is
 //! checked again; where a fact is missing that host code needs, there is no function.
 //!
-//! A register is two variables: the number it holds, of 32 bits, and the host address, of 64. The proof
-//! says at each use which of them counts. A word of scratch that is always read and written whole is two
-//! variables too; the others lie in the frame.
+//! A register is one variable of 64 bits: a host address, or a number with zeros above it. The proof says at each use which of
+//! them it is; that a number is wide already is what its use in an address takes. A word of scratch that is always read and
+//! written whole is a variable too; the others lie in the frame.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
-use cranelift_codegen::ir::{AliasRegionData, Block, InstBuilder, MemFlagsData, Type, Value};
+use cranelift_codegen::ir::{AliasRegionData, Block, InstBuilder, MemFlagsData, Opcode, Value};
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, Switch, Variable};
 use nfl_abi::Image;
 use nfl_abi::host::Call;
 use nfl_abi::map;
 use nfl_isa::{Op, Reg};
-use nfl_verify::{Holds, Range, Region};
+use nfl_verify::{Holds, Region};
 
 use super::Unsupported;
 use super::bytes::Bytes;
@@ -47,13 +47,16 @@ pub(super) struct Translator<'a, 'f> {
     /// Where lookups begin, by the slots of imports.
     pub(super) roots: Value,
     context: Value,
-    numbers: [Option<Variable>; PLACES],
-    addresses: [Option<Variable>; PLACES],
+    variables: [Option<Variable>; PLACES],
+    /// The 32 bits of numbers that variables hold, and where they were taken if not where the variable was set.
+    narrow: BTreeMap<Value, (Value, Option<Block>)>,
+    /// The same the other way round.
+    wide: BTreeMap<Value, Value>,
     blocks: BTreeMap<u32, Block>,
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
     pub(super) bytes: Bytes,
-    /// Of numbers that were shifted what was shifted, and how far.
+    /// Of numbers that were shifted what was shifted, with zeros above it, and how far.
     pub(super) shifts: BTreeMap<Value, (Value, i64)>,
     pub(super) stores: Stores,
     /// How many branches, jumps and calls lead to an instruction.
@@ -104,8 +107,9 @@ pub(super) fn entry(
         frame,
         roots,
         context,
-        numbers: [None; PLACES],
-        addresses: [None; PLACES],
+        variables: [None; PLACES],
+        narrow: BTreeMap::new(),
+        wide: BTreeMap::new(),
         blocks: BTreeMap::new(),
         open: BTreeSet::new(),
         bytes: Bytes::default(),
@@ -178,8 +182,8 @@ impl Translator<'_, '_> {
 
     fn at_entry(&mut self, packet: Value, len: Value) {
         for reg in [Reg::A0, Reg::A1] {
-            let zero = self.b.ins().iconst(I32, 0);
-            self.set_number(reg, zero);
+            let zero = self.b.ins().iconst(I64, 0);
+            self.set(reg, zero);
         }
         self.packet_is(packet, len);
         for (reg, region) in [
@@ -190,14 +194,14 @@ impl Translator<'_, '_> {
             (Reg::SP, Region::Scratch),
         ] {
             let start = self.start(region);
-            self.set_address(reg, start);
+            self.set(reg, start);
         }
     }
 
-    /// The packet begins here and is so long.
+    /// The packet begins here and is so long, with zeros above.
     pub(super) fn packet_is(&mut self, packet: Value, len: Value) {
-        self.set_address(Reg::S0, packet);
-        self.set_number(Reg::S1, len);
+        self.set(Reg::S0, packet);
+        self.set(Reg::S1, len);
     }
 
     fn body(&mut self, reached: &[bool]) -> Result<(), Unsupported> {
@@ -242,13 +246,13 @@ impl Translator<'_, '_> {
             }
             Flow::Call(slot) => self.call(line, slot)?,
             Flow::Branch(target) => {
-                let taken = self.is_taken(line)?;
                 if self.is_choice(line, target) {
+                    let taken = self.is_taken(line)?;
                     self.choose(line, taken);
                     return Ok(true);
                 }
                 let (to, next) = (self.block(target), self.block(line.end()));
-                self.b.ins().brif(taken, to, &[], next, &[]);
+                self.branch(line, to, next)?;
                 return Ok(false);
             }
             Flow::Jump(target) => {
@@ -294,8 +298,8 @@ impl Translator<'_, '_> {
         for (n, &behind) in others.iter().enumerate() {
             switch.set_entry(n as u128, self.block(behind));
         }
-        let link = self.number_variable(place(line.inst.rs1));
-        let link = self.b.use_var(link);
+        let link = self.held(place(line.inst.rs1));
+        let link = self.narrow(link);
         switch.emit(&mut self.b, link, last);
     }
 
@@ -313,6 +317,26 @@ impl Translator<'_, '_> {
     pub(super) fn stop(&mut self) {
         let undecided = self.b.ins().iconst(I64, UNDECIDED);
         self.b.ins().return_(&[undecided]);
+    }
+
+    /// Goes to one block if a branch is taken, and else to the other.
+    fn branch(&mut self, line: &Line, taken: Block, next: Block) -> Result<(), Unsupported> {
+        let is_zero = line.b == Holds::Number((0, 0));
+        if let (Holds::Number(_), true, Op::Beq | Op::Bne) = (line.a, is_zero, line.inst.op) {
+            let number = self.wide_number(line, line.inst.rs1, line.a)?;
+            if self.is_sum(number) {
+                // A comparison would be one with what it was before.
+                let (some, none) = match line.inst.op {
+                    Op::Bne => (taken, next),
+                    _ => (next, taken),
+                };
+                self.b.ins().brif(number, some, &[], none, &[]);
+                return Ok(());
+            }
+        }
+        let is_taken = self.is_taken(line)?;
+        self.b.ins().brif(is_taken, taken, &[], next, &[]);
+        Ok(())
     }
 
     fn is_taken(&mut self, line: &Line) -> Result<Value, Unsupported> {
@@ -337,7 +361,21 @@ impl Translator<'_, '_> {
         let (rs1, rs2) = (line.inst.rs1, line.inst.rs2);
         let is_number = |holds| matches!(holds, Holds::Number(_));
         Ok(if is_number(line.a) && is_number(b) {
+            let wide = (
+                self.wide_number(line, rs1, line.a)?,
+                self.wide_number(line, rs2, b)?,
+            );
+            let is_signed = order.unsigned() != order;
+            if !is_signed && (self.is_sum(wide.0) || self.is_sum(wide.1)) {
+                // What was counted up is wide already.
+                return Ok(self.b.ins().icmp(order, wide.0, wide.1));
+            }
             let x = self.number(line, rs1, line.a)?;
+            if b == Holds::Number((0, 0))
+                && let Some(is) = self.against_zero(order, x)
+            {
+                return Ok(is);
+            }
             let y = self.number(line, rs2, b)?;
             self.b.ins().icmp(order, x, y)
         } else {
@@ -362,9 +400,25 @@ impl Translator<'_, '_> {
                 Ok(self.b.ins().iconst(I32, i64::from(lo as u32)))
             }
             Holds::Number(_) => {
-                let variable = self.number_variable(place(reg));
-                Ok(self.b.use_var(variable))
+                let held = self.held(place(reg));
+                Ok(self.narrow(held))
             }
+            _ => Err(Unsupported::Fact(line.pc)),
+        }
+    }
+
+    /// The same with zeros above.
+    pub(super) fn wide_number(
+        &mut self,
+        line: &Line,
+        reg: Reg,
+        holds: Holds,
+    ) -> Result<Value, Unsupported> {
+        match holds {
+            Holds::Number((lo, hi)) if lo == hi => {
+                Ok(self.b.ins().iconst(I64, i64::from(lo as u32)))
+            }
+            Holds::Number(_) => Ok(self.held(place(reg))),
             _ => Err(Unsupported::Fact(line.pc)),
         }
     }
@@ -387,47 +441,64 @@ impl Translator<'_, '_> {
                 let start = self.start(region);
                 Ok(self.b.ins().iadd_imm_s(start, lo))
             }
-            Holds::Address(..) | Holds::Answer => {
-                let variable = self.address_variable(place(reg));
-                Ok(self.b.use_var(variable))
-            }
+            Holds::Address(..) | Holds::Answer => Ok(self.held(place(reg))),
             _ => Err(Unsupported::Fact(line.pc)),
         }
     }
 
     pub(super) fn set_number(&mut self, reg: Reg, value: Value) {
+        let wide = self.wide(value);
+        self.set(reg, wide);
+    }
+
+    /// Puts an address into a register, or a number with zeros above it.
+    pub(super) fn set(&mut self, reg: Reg, value: Value) {
         if reg != Reg::ZERO {
-            self.define_number(place(reg), value);
+            self.hold(place(reg), value);
         }
     }
 
-    pub(super) fn set_address(&mut self, reg: Reg, value: Value) {
-        if reg != Reg::ZERO {
-            self.define_address(place(reg), value);
-        }
-    }
-
-    /// A number that may be 0 may stand for no address where ways meet.
-    pub(super) fn define_number(&mut self, place: usize, value: Value) {
-        let variable = self.number_variable(place);
-        self.b.def_var(variable, value);
-        if self.facts.finds {
-            let wide = self.b.ins().uextend(I64, value);
-            self.define_address(place, wide);
-        }
-    }
-
-    pub(super) fn define_address(&mut self, place: usize, value: Value) {
-        let variable = self.address_variable(place);
+    pub(super) fn hold(&mut self, place: usize, value: Value) {
+        let variable = self.variable(place);
         self.b.def_var(variable, value);
     }
 
-    pub(super) fn number_variable(&mut self, place: usize) -> Variable {
-        variable(&mut self.b, &mut self.numbers[place], I32)
+    pub(super) fn held(&mut self, place: usize) -> Value {
+        let variable = self.variable(place);
+        self.b.use_var(variable)
     }
 
-    pub(super) fn address_variable(&mut self, place: usize) -> Variable {
-        variable(&mut self.b, &mut self.addresses[place], I64)
+    fn variable(&mut self, place: usize) -> Variable {
+        *self.variables[place].get_or_insert_with(|| self.b.declare_var(I64))
+    }
+
+    /// A number with zeros above it.
+    pub(super) fn wide(&mut self, number: Value) -> Value {
+        *self.wide.entry(number).or_insert_with(|| {
+            let wide = self.b.ins().uextend(I64, number);
+            self.narrow.insert(wide, (number, None));
+            wide
+        })
+    }
+
+    /// Whether a number was counted up or down, with zeros above it. Its 32 bits alone would be counted once more.
+    fn is_sum(&self, wide: Value) -> bool {
+        let inst = self.b.func.dfg.value_def(wide).inst();
+        inst.is_some_and(|inst| self.b.func.dfg.insts[inst].opcode() == Opcode::Iadd)
+    }
+
+    /// The number that has zeros above it.
+    pub(super) fn narrow(&mut self, wide: Value) -> Value {
+        let block = self.b.current_block();
+        match self.narrow.get(&wide) {
+            Some(&(number, at)) if at.is_none() || at == block => number,
+            _ => {
+                let number = self.b.ins().ireduce(I32, wide);
+                self.narrow.insert(wide, (number, block));
+                self.wide.insert(number, wide);
+                number
+            }
+        }
     }
 
     /// Whether a word of scratch lies in the frame.
@@ -482,12 +553,8 @@ pub(super) fn word_place(word: u8) -> usize {
     32 + usize::from(word) % WORDS
 }
 
-fn variable(b: &mut FunctionBuilder<'_>, known: &mut Option<Variable>, ty: Type) -> Variable {
-    *known.get_or_insert_with(|| b.declare_var(ty))
-}
-
 /// Refuses addresses that lie too far from their region.
-pub(super) fn near(line: &Line, (lo, hi): Range) -> Result<(), Unsupported> {
+pub(super) fn near(line: &Line, (lo, hi): nfl_verify::Range) -> Result<(), Unsupported> {
     if lo > -NEAR && hi < NEAR {
         Ok(())
     } else {
