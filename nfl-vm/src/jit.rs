@@ -34,6 +34,7 @@ mod arena;
 mod bytes;
 mod call;
 mod choose;
+mod copies;
 mod dead;
 mod direct;
 mod facts;

@@ -14,9 +14,15 @@ const TESTS: usize = 8;
 const REST: usize = 8;
 const TAIL: usize = 3;
 
+/// Jumps that lead to lines that are copied, at most.
+const TIMES: u32 = 4;
+
 impl Facts {
     /// The lines that stand in the place of a jump.
     pub(super) fn copied(&self, jump: &Line, target: u32) -> Option<Range<usize>> {
+        if self.jumps.get(&target).is_some_and(|&jumps| jumps > TIMES) {
+            return None;
+        }
         match target <= jump.pc {
             true => self.tests(jump, target),
             false => self.tail(target).or_else(|| self.rest(jump, target)),

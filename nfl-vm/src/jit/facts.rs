@@ -60,6 +60,8 @@ pub(super) struct Facts {
     /// [`Context`], or a service changes it.
     pub(super) context_in_bytes: bool,
     reads_clock: bool,
+    /// How many jumps lead to an instruction.
+    pub(super) jumps: BTreeMap<u32, u32>,
 }
 
 /// The image is proved already, so nothing is too large here.
@@ -84,6 +86,7 @@ impl Facts {
             in_memory: 0,
             context_in_bytes: calls.iter().any(|call| call.resizes),
             reads_clock: image.manifest.rights.has(Right::Clock),
+            jumps: BTreeMap::new(),
         };
         let mut visit = |pc: u32, known: &Known<'_>| {
             let rest = image.code.get(pc as usize..).unwrap_or(&[]);
@@ -130,6 +133,9 @@ impl Facts {
             {
                 self.note_blocks(call, &holds);
             }
+        }
+        if let Flow::Jump(target) = line.flow {
+            *self.jumps.entry(target).or_default() += 1;
         }
         self.lines.push(line);
     }

@@ -9,6 +9,7 @@
 //! written whole is a variable too; the others lie in the frame.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
@@ -162,14 +163,14 @@ impl Translator<'_, '_> {
                         at += 1;
                         continue;
                     }
-                    Flow::Branch(target) => next.extend([(from, line.end()), (from, target)]),
-                    Flow::Jump(target) => next.push((from, target)),
                     Flow::Enter(target) => {
                         self.behind.entry(target).or_default().push(line.end());
-                        next.extend([(from, line.end()), (from, target)]);
                     }
-                    Flow::Return(_) | Flow::Finish => {}
+                    _ => {}
                 }
+                let mut ways = Vec::new();
+                facts.ways(line, &mut ways);
+                next.extend(ways.into_iter().map(|to| (from, to)));
                 break;
             }
         }
@@ -216,7 +217,12 @@ impl Translator<'_, '_> {
             if let Some(&block) = self.blocks.get(&line.pc) {
                 // The function's start jumps to its entry by itself.
                 if falls && self.b.current_block() != Some(block) && !self.is_ended() {
-                    self.b.ins().jump(block, &[]);
+                    match facts.tail(line.pc) {
+                        Some(lines) => self.copy(lines)?,
+                        None => {
+                            self.b.ins().jump(block, &[]);
+                        }
+                    }
                 }
                 self.b.switch_to_block(block);
                 self.bytes.forget_loads();
@@ -256,8 +262,13 @@ impl Translator<'_, '_> {
                 return Ok(false);
             }
             Flow::Jump(target) => {
-                let to = self.block(target);
-                self.b.ins().jump(to, &[]);
+                match self.facts.copied(line, target) {
+                    Some(lines) => self.copy(lines)?,
+                    None => {
+                        let to = self.block(target);
+                        self.b.ins().jump(to, &[]);
+                    }
+                }
                 return Ok(false);
             }
             Flow::Enter(target) => {
@@ -279,6 +290,31 @@ impl Translator<'_, '_> {
             }
         }
         Ok(true)
+    }
+
+    /// Translates lines once more, of which the last one leads elsewhere.
+    fn copy(&mut self, lines: Range<usize>) -> Result<(), Unsupported> {
+        let facts = self.facts;
+        let end = lines.end;
+        for (at, line) in lines.clone().zip(&facts.lines[lines]) {
+            match line.flow {
+                Flow::Branch(target) => {
+                    let to = self.block(target);
+                    let next = match at + 1 == end {
+                        true => self.block(line.end()),
+                        false => self.b.create_block(),
+                    };
+                    self.branch(line, to, next)?;
+                    if at + 1 < end {
+                        self.open_block(next);
+                    }
+                }
+                _ => {
+                    self.line(line)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The link holds the number of the call among those of its subroutine.

@@ -1,6 +1,6 @@
 //! Numbers that count and are compared, and the ways that control goes, do in host code what they do interpreted.
 
-use crate::compare_program;
+use crate::{compare_program, compare_text};
 
 /// A comparison may be one with what the number was made of.
 #[test]
@@ -43,5 +43,46 @@ fn counters_are_numbers_of_32_bits() {
         "    li a5, 9\nagain:\n    addi a5, a5, -1\n    xor a4, a4, a5\n    slli a4, a4, 1\n    li a3, 3\n    bltu a3, a5, again\n",
     ] {
         compare_program("", body, &|_| {});
+    }
+}
+
+/// Jumps back to the tests that begin a loop, and jumps to the rest of a round, become what they lead to.
+#[test]
+fn loops_that_begin_with_tests_agree() {
+    const BEGIN: &str = "    andi a2, a2, 7\n    andi a3, a3, 15\n    li a6, 0\n";
+    let loops = [
+        // One test, and two of which the second counts rounds.
+        "again:\n    bgeu a6, a2, out\n    add a4, a4, a6\n    slli a4, a4, 1\n    addi a6, a6, 1\n    j again\nout:\n",
+        "    li a7, 5\nagain:\n    bgeu a6, a3, out\n    beqz a7, out\n    add t0, a6, s0\n    lbu t0, 0(t0)\n    add a4, a4, t0\n    addi a7, a7, -1\n    addi a6, a6, 1\n    j again\nout:\n    mv a5, a7\n",
+        // Two tests that lead to different places.
+        "    li a7, 5\nagain:\n    bgeu a6, a3, out\n    beqz a7, spent\n    xori a4, a4, 1\n    slli a4, a4, 2\n    addi a7, a7, -1\n    addi a6, a6, 1\n    j again\nspent:\n    li a5, 77\nout:\n",
+        // What a test computes first, and what it stores.
+        "again:\n    addi t0, a6, 1\n    sb t0, 8(s0)\n    bgeu a6, a2, out\n    add a4, a4, t0\n    addi a6, a6, 1\n    j again\nout:\n    lbu a5, 8(s0)\n",
+        // A first branch that stays in the loop.
+        "again:\n    beq a6, a2, odd\n    bgeu a6, a3, out\n    addi a4, a4, 3\nodd:\n    addi a6, a6, 1\n    li t0, 15\n    bgeu a6, t0, out\n    j again\nout:\n",
+        // Two ways of a round with one end, and one that goes on early.
+        "again:\n    bgeu a6, a3, out\n    andi t0, a6, 1\n    beqz t0, even\n    addi a4, a4, 5\n    slli a4, a4, 1\n    j both\neven:\n    beq a6, a2, out\n    xori a4, a4, 9\nboth:\n    addi a5, a5, 3\n    addi a6, a6, 1\n    j again\nout:\n",
+        // One in another.
+        "again:\n    bgeu a6, a2, out\n    li a7, 0\nwithin:\n    bgeu a7, a3, done\n    add a4, a4, a7\n    addi a7, a7, 1\n    j within\ndone:\n    slli a4, a4, 1\n    addi a6, a6, 1\n    j again\nout:\n",
+    ];
+    for body in loops {
+        compare_program("", &format!("{BEGIN}{body}"), &|_| {});
+    }
+}
+
+/// Jumps to the few instructions that finish a run, and ways that fall there, finish it themselves.
+#[test]
+fn ways_that_finish_alike_agree() {
+    for body in [
+        "    beq a2, a3, end\n    li a0, 1\nend:\n    ebreak\n",
+        "    beq a2, a3, end\n    li a0, 1\n    bltu a2, a3, end\n    li a0, 3\n    lw a1, 8(s0)\nend:\n    ebreak\n",
+        "    beq a2, a3, other\n    li a0, 1\n    j end\nother:\n    li a0, 2\n    lbu a1, 0(s0)\nend:\n    ebreak\n",
+        "    beq a2, a3, other\n    li a0, 2\n    lbu a1, 1(s0)\n    j end\nother:\n    sw a2, 8(s0)\n    li a0, 1\nend:\n    sb a0, 12(s0)\n    sb a1, 13(s0)\n    ebreak\n",
+        // The last instruction before it is one that may be chosen.
+        "    beq a2, a3, end\n    addi a0, a0, 1\nend:\n    ebreak\n",
+        "    andi a0, a2, 1\n    bgeu a2, a3, end\n    ori a0, a0, 2\nend:\n    li a1, 0\n    ebreak\n",
+    ] {
+        let text = format!(".entry originator 0 16\n    lw a2, 0(s0)\n    lw a3, 4(s0)\n{body}");
+        compare_text(&text, &|_| {});
     }
 }
