@@ -241,6 +241,7 @@ impl Types {
             TyKind::Signed(32) => "int".to_string(),
             TyKind::Signed(_) => "long".to_string(),
             TyKind::Text => "String".to_string(),
+            TyKind::Instance(_) => "a function with its parameters".to_string(),
             TyKind::View(h) => names.text(header_name(h)).to_string(),
             TyKind::Body(h) => format!("{}.body", names.text(header_name(h))),
             TyKind::Array(elem, Len::Known(n)) => {
