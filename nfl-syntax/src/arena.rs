@@ -1,8 +1,8 @@
-//! Numbered nodes: `entity!` makes an id type, [`IdVec`] stores nodes by id, [`SharedVec`] as well, and [`IdMap`] results
-//! about them.
+//! Numbered nodes: `entity!` makes an id type, [`IdVec`] stores nodes by id, [`SharedVec`] as well, and [`IdMap`] and
+//! [`SharedMap`] results about them.
 //!
 //! An `IdMap` answers with its default for ids it was never told about, so a pass only writes what
-//! it finds.
+//! it finds. What is shared is copied in no time, and a copy that is changed keeps the changes to itself.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -201,6 +201,11 @@ impl<I: Id, T> SharedVec<I, T> {
         self.own.first()
     }
 
+    /// All ids, ascending.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = I> + ExactSizeIterator + use<I, T> {
+        (0..self.len()).map(I::new)
+    }
+
     /// All nodes with their ids, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (I, &T)> {
         let items = self.first.iter().chain(&self.own);
@@ -304,5 +309,88 @@ impl<I: Id, T: Clone> IndexMut<I> for IdMap<I, T> {
 impl<I, T: fmt::Debug> fmt::Debug for IdMap<I, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.items.fmt(f)
+    }
+}
+
+/// How many results lie in a page of a [`SharedMap`].
+const PAGE: usize = 64;
+
+/// Results by id, with a default for ids without one, in pages that copies share until they change them.
+#[derive(Clone)]
+pub struct SharedMap<I, T> {
+    pages: Vec<Page<T>>,
+    default: T,
+    ids: PhantomData<I>,
+}
+
+/// Results of as many ids as a page has, in their order.
+#[derive(Clone)]
+enum Page<T> {
+    /// Nothing known.
+    Empty,
+    Own(Box<[T]>),
+    Shared(Arc<[T]>),
+}
+
+impl<I: Id, T: Clone + Default> SharedMap<I, T> {
+    /// Shares all results that there are.
+    pub fn share(&mut self) {
+        for page in &mut self.pages {
+            if let Page::Own(items) = page {
+                *page = Page::Shared(std::mem::take(items).into());
+            }
+        }
+    }
+
+    /// Notes a result.
+    pub fn set(&mut self, id: I, item: T) {
+        let (page, at) = (id.index() / PAGE, id.index() % PAGE);
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, Page::Empty);
+        }
+        let page = &mut self.pages[page];
+        match page {
+            Page::Own(items) => items[at] = item,
+            Page::Empty | Page::Shared(_) => {
+                let mut items: Box<[T]> = match page {
+                    Page::Shared(items) => items.iter().cloned().collect(),
+                    _ => vec![T::default(); PAGE].into(),
+                };
+                items[at] = item;
+                *page = Page::Own(items);
+            }
+        }
+    }
+}
+
+impl<I: Id, T: Clone + Default> Default for SharedMap<I, T> {
+    fn default() -> SharedMap<I, T> {
+        SharedMap {
+            pages: Vec::new(),
+            default: T::default(),
+            ids: PhantomData,
+        }
+    }
+}
+
+impl<I: Id, T> Index<I> for SharedMap<I, T> {
+    type Output = T;
+    fn index(&self, id: I) -> &T {
+        match self.pages.get(id.index() / PAGE) {
+            Some(Page::Own(items)) => &items[id.index() % PAGE],
+            Some(Page::Shared(items)) => &items[id.index() % PAGE],
+            Some(Page::Empty) | None => &self.default,
+        }
+    }
+}
+
+impl<I, T: fmt::Debug> fmt::Debug for SharedMap<I, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pages = self.pages.iter().map(|page| match page {
+            Page::Empty => &[][..],
+            Page::Own(items) => items,
+            Page::Shared(items) => items,
+        });
+        f.debug_list().entries(pages).finish()
     }
 }

@@ -12,6 +12,7 @@ pub use build::DEPTH_MAX;
 use crate::arena::SharedVec;
 use crate::name::Name;
 use crate::span::Span;
+use std::ops::Range;
 
 crate::entity! {
     /// An expression.
@@ -57,6 +58,16 @@ pub struct Ast {
 }
 
 impl Ast {
+    /// All nodes from these numbers on.
+    pub(crate) fn nodes_from(&self, first: &Nodes) -> Nodes {
+        Nodes {
+            decls: first.decls.end..self.decls.len(),
+            exprs: first.exprs.end..self.exprs.len(),
+            stmts: first.stmts.end..self.stmts.len(),
+            pats: first.pats.end..self.pats.len(),
+        }
+    }
+
     /// Shares all nodes that there are: copies of the tree have them too, and take no time.
     pub fn share(&mut self) {
         self.exprs.share();
@@ -79,6 +90,21 @@ pub struct Unit {
     pub imports: Vec<Import>,
     /// Declarations in order.
     pub decls: Vec<DeclId>,
+    /// The numbers of its nodes.
+    pub nodes: Nodes,
+}
+
+/// The numbers of the nodes of a file, of which none lies between them that is another file's.
+#[derive(Clone, Default, Debug)]
+pub struct Nodes {
+    /// Those of its declarations.
+    pub decls: Range<usize>,
+    /// Those of its expressions.
+    pub exprs: Range<usize>,
+    /// Those of its statements.
+    pub stmts: Range<usize>,
+    /// Those of its patterns.
+    pub pats: Range<usize>,
 }
 
 /// `import static a.b.*;`
@@ -231,6 +257,23 @@ pub enum DeclKind {
         uses: Option<Uses>,
         body: Vec<StmtId>,
     },
+}
+
+impl DeclKind {
+    /// The name of what may stand in a file by itself: a function, chain, graph or type.
+    pub fn name(&self) -> Option<Ident> {
+        match self {
+            DeclKind::Function { name, .. }
+            | DeclKind::Chain { name, .. }
+            | DeclKind::Graph { name, .. }
+            | DeclKind::Header { name, .. }
+            | DeclKind::Record { name, .. }
+            | DeclKind::Enum { name, .. }
+            | DeclKind::Interface { name, .. }
+            | DeclKind::Class { name, .. } => Some(*name),
+            _ => None,
+        }
+    }
 }
 
 /// `uses A, B`

@@ -31,6 +31,16 @@ impl Names {
         name
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// The number of this text, if anybody used it.
     pub fn find(&self, text: &str) -> Option<Name> {
         let own = self.numbers.get(text);

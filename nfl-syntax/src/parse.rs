@@ -3,8 +3,8 @@
 //! In: a file of the source map. Out: one unit on `ast.units`, and findings in the order of the
 //! text. Guaranteed: there is always a unit, whatever the text is.
 
-use crate::ast::Ast;
 use crate::ast::build::Builder;
+use crate::ast::{Ast, Nodes};
 use crate::diag::{Diagnostic, Diags};
 use crate::name::Names;
 use crate::source::SourceMap;
@@ -36,10 +36,12 @@ pub fn parse(
     let (kinds, mut found) = lexer::lex(file, sources);
     let (items, words) = stream::tokens(file, sources, &kinds);
     found.extend(words);
+    let before = ast.nodes_from(&Nodes::default());
     let taken = Cell::new(0);
     let source = &sources.files[file];
     let builder = Builder::new(ast, names, source, &kinds, file, &taken);
-    let unit = recover::parse(builder, items, sources, &mut found);
+    let mut unit = recover::parse(builder, items, sources, &mut found);
+    unit.nodes = ast.nodes_from(&before);
     found.sort_by_key(|d| d.labels.first().map(|label| label.span));
     found.truncate(FOUND_MAX);
     for diagnostic in found {

@@ -8,6 +8,7 @@ use crate::check::{Checker, OwnerId, OwnerKind};
 use crate::tables::{Budget, ConstId, EnumId, HeaderId};
 use crate::ty::TyKind;
 use nfl_abi::codes;
+use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{Annotation, DeclId, DeclKind, ExprKind, Ident, Lit};
 use nfl_syntax::{Diagnostic, Name, Span};
 
@@ -60,7 +61,10 @@ impl Checker<'_> {
     /// Checks the annotations of all declarations.
     pub(crate) fn check_annotations(&mut self) {
         let ast = self.ast;
-        for (decl, node) in ast.decls.iter() {
+        let nodes = self.group.nodes.iter();
+        let decls: Vec<_> = nodes.flat_map(|nodes| nodes.decls.clone()).collect();
+        for decl in decls.into_iter().map(DeclId::new) {
+            let node = &ast.decls[decl];
             for (at, annotation) in node.annotations.iter().enumerate() {
                 let before = &node.annotations[..at];
                 let earlier = before.iter().find(|a| a.name.name == annotation.name.name);

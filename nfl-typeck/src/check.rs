@@ -2,9 +2,13 @@
 //!
 //! In: a parsed program. Out: its [`Tables`]. The idea: declarations are collected first, so that
 //! every name can be looked up; then constants, headers, methods and handlers are checked, each
-//! once and on demand, so that what a body uses is known before the body itself.
+//! once and on demand, so that what a body uses is known before the body itself. All passes are made over one group
+//! of files after the other, as [`group`](crate::group) says; what is known when a group is checked is [`Known`], which
+//! nothing of a later group changes but in a copy.
 
 use crate::flow::{LoopFrame, State};
+use crate::group::{Group, groups};
+use crate::order::AllVotes;
 use crate::program::Program;
 use crate::tables::{
     ConstId, EnumId, FunctionId, HeaderId, Konst, Local, LocalId, MethodId, OneOfId, ReasonDef,
@@ -13,10 +17,11 @@ use crate::tables::{
 use crate::ty::{Ty, TyKind};
 use nfl_abi::image::{REASONS, Right, Rights};
 use nfl_abi::{Code, Layer};
-use nfl_syntax::arena::{Id, IdVec};
-use nfl_syntax::ast::{Ast, DeclId, ExprId, Ident, TypeId};
-use nfl_syntax::{Diagnostic, Diags, Name, Names, Span};
+use nfl_syntax::arena::{Id, SharedMap, SharedVec};
+use nfl_syntax::ast::{Ast, DeclId, ExprId, Ident, TypeId, Unit};
+use nfl_syntax::{Diagnostic, Diags, FileId, Name, Names, Span};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 nfl_syntax::entity! {
     /// A declaration that has members: function, class or header; or one this release refuses.
@@ -75,8 +80,9 @@ pub(crate) struct Package {
 }
 
 /// What the imports of a file make visible.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct UnitScope {
+    pub(crate) file: FileId,
     pub(crate) package: usize,
     pub(crate) types: BTreeMap<Name, OwnerId>,
     /// Types that two packages bring, of which neither is named.
@@ -247,18 +253,73 @@ pub(crate) struct Body {
 /// A generic declaration and type arguments as they are written.
 pub(crate) type Wanted = (DeclId, Vec<String>);
 
+/// What is known of the groups that are checked.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Known {
+    t: Tables,
+    diags: Diags,
+    packages: Vec<Arc<Package>>,
+    units: Vec<Arc<UnitScope>>,
+    owners: SharedVec<OwnerId, Owner>,
+    owner_by_decl: SharedMap<DeclId, Option<OwnerId>>,
+    const_info: SharedVec<ConstId, ConstInfo>,
+    method_info: SharedVec<MethodId, MethodInfo>,
+    generic_methods: BTreeMap<(Ty, Name), MethodId>,
+    wanted: Vec<Wanted>,
+    chain_progress: BTreeMap<FunctionId, Progress>,
+    warnings: Vec<Diagnostic>,
+    votes: AllVotes,
+}
+
+impl Known {
+    /// Of no group: the reasons that every program has.
+    fn new() -> Known {
+        let mut known = Known::default();
+        for name in REASONS {
+            known.t.reasons.push(ReasonDef {
+                name: (*name).to_string(),
+                text: name.to_lowercase().replace('_', " "),
+            });
+        }
+        known
+    }
+
+    /// Shares everything that is large: copies have it too, and take no time.
+    fn share(&mut self) {
+        self.t.share();
+        self.owners.share();
+        self.owner_by_decl.share();
+        self.const_info.share();
+        self.method_info.share();
+    }
+}
+
+/// How many rows there were before the present group.
+#[derive(Clone, Copy)]
+pub(crate) struct Before {
+    pub(crate) units: usize,
+    pub(crate) owners: usize,
+    pub(crate) consts: usize,
+    pub(crate) methods: usize,
+}
+
 /// Everything the passes share.
 pub(crate) struct Checker<'a> {
     pub(crate) ast: &'a Ast,
     pub(crate) names: &'a Names,
     pub(crate) program: &'a Program,
+    /// The files that are checked now.
+    pub(crate) group: &'a Group<'a>,
+    pub(crate) before: Before,
     pub(crate) t: Tables,
-    pub(crate) diags: &'a mut Diags,
-    pub(crate) packages: Vec<Package>,
-    pub(crate) units: Vec<UnitScope>,
-    pub(crate) owners: IdVec<OwnerId, Owner>,
-    pub(crate) const_info: IdVec<ConstId, ConstInfo>,
-    pub(crate) method_info: IdVec<MethodId, MethodInfo>,
+    pub(crate) diags: Diags,
+    pub(crate) packages: Vec<Arc<Package>>,
+    /// The files of all groups so far, in the order of their checking.
+    pub(crate) units: Vec<Arc<UnitScope>>,
+    pub(crate) owners: SharedVec<OwnerId, Owner>,
+    pub(crate) owner_by_decl: SharedMap<DeclId, Option<OwnerId>>,
+    pub(crate) const_info: SharedVec<ConstId, ConstInfo>,
+    pub(crate) method_info: SharedVec<MethodId, MethodInfo>,
     /// Methods of generic types, by the type with its arguments.
     pub(crate) generic_methods: BTreeMap<(Ty, Name), MethodId>,
     /// Generic declarations that need nodes for further type arguments.
@@ -270,6 +331,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) chain_progress: BTreeMap<FunctionId, Progress>,
     /// Warnings, which are only worth saying of a program without errors.
     pub(crate) warnings: Vec<Diagnostic>,
+    /// What the uses of records say of the order of their bytes.
+    votes: AllVotes,
 }
 
 /// How many bodies and constants may wait for each other.
@@ -281,12 +344,8 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// Checks a program on a stack that is deep enough for the deepest tree, or on the present one where
 /// the system has no threads.
 pub(crate) fn run(program: &Program, diags: &mut Diags) -> (Tables, Vec<Wanted>) {
-    let check = || {
-        let mut found = Diags::default();
-        let tables = Checker::new(program, &mut found).check();
-        (tables, found)
-    };
-    let (result, found) = std::thread::scope(|scope| {
+    let check = || check_groups(program);
+    let known = std::thread::scope(|scope| {
         let deep = std::thread::Builder::new()
             .name("check".to_string())
             .stack_size(STACK_BYTES)
@@ -297,42 +356,97 @@ pub(crate) fn run(program: &Program, diags: &mut Diags) -> (Tables, Vec<Wanted>)
             Err(_) => check(),
         }
     });
-    for finding in found.into_vec() {
+    let mut found = known.diags.into_vec();
+    // The root file comes first for whoever reads, and the library last.
+    found.sort_by_key(|finding| {
+        let file = finding.labels.first().map(|label| label.span.file);
+        file.map(|file| (program.sources.is_shared(file), file))
+    });
+    for finding in found {
         diags.push(finding);
     }
-    result
+    (known.t, known.wanted)
+}
+
+/// Checks one group after the other, from the last on that is known.
+fn check_groups(program: &Program) -> Known {
+    let (last, groups) = groups(program);
+    let mut files = Vec::new();
+    let mut known = Known::new();
+    for group in &groups {
+        let units = group.units.iter().map(|&unit| &program.ast.units[unit]);
+        files.extend(units.map(|unit| unit.span.file));
+        if let Some(kept) = group.kept.and_then(|kept| kept.get(&files)) {
+            known = (*kept).clone();
+            continue;
+        }
+        let mut checker = Checker::new(program, group, known);
+        checker.check();
+        known = checker.known();
+        // Copies have nodes that other programs have not.
+        let is_alone = known.wanted.is_empty() && program.copies.is_empty();
+        if let Some(kept) = group.kept.filter(|_| is_alone) {
+            known.share();
+            kept.set(files.clone(), Arc::new(known.clone()));
+        }
+    }
+    let mut checker = Checker::new(program, &last, known);
+    checker.check();
+    checker.finish();
+    checker.known()
 }
 
 impl<'a> Checker<'a> {
-    fn new(program: &'a Program, diags: &'a mut Diags) -> Checker<'a> {
-        let mut t = Tables::default();
-        for name in REASONS {
-            t.reasons.push(ReasonDef {
-                name: (*name).to_string(),
-                text: name.to_lowercase().replace('_', " "),
-            });
-        }
+    fn new(program: &'a Program, group: &'a Group<'a>, known: Known) -> Checker<'a> {
         Checker {
             ast: &program.ast,
             names: &program.names,
             program,
-            t,
-            diags,
-            packages: Vec::new(),
-            units: Vec::new(),
-            owners: IdVec::new(),
-            const_info: IdVec::new(),
-            method_info: IdVec::new(),
-            generic_methods: BTreeMap::new(),
-            wanted: Vec::new(),
+            group,
+            before: Before {
+                units: known.units.len(),
+                owners: known.owners.len(),
+                consts: known.t.consts.len(),
+                methods: known.t.methods.len(),
+            },
+            t: known.t,
+            diags: known.diags,
+            packages: known.packages,
+            units: known.units,
+            owners: known.owners,
+            owner_by_decl: known.owner_by_decl,
+            const_info: known.const_info,
+            method_info: known.method_info,
+            generic_methods: known.generic_methods,
+            wanted: known.wanted,
             body: Body::default(),
             waiting: 0,
-            chain_progress: BTreeMap::new(),
-            warnings: Vec::new(),
+            chain_progress: known.chain_progress,
+            warnings: known.warnings,
+            votes: known.votes,
         }
     }
 
-    fn check(mut self) -> (Tables, Vec<Wanted>) {
+    fn known(self) -> Known {
+        Known {
+            t: self.t,
+            diags: self.diags,
+            packages: self.packages,
+            units: self.units,
+            owners: self.owners,
+            owner_by_decl: self.owner_by_decl,
+            const_info: self.const_info,
+            method_info: self.method_info,
+            generic_methods: self.generic_methods,
+            wanted: self.wanted,
+            chain_progress: self.chain_progress,
+            warnings: self.warnings,
+            votes: self.votes,
+        }
+    }
+
+    /// Checks the present group.
+    fn check(&mut self) {
         self.collect_types();
         self.import_types();
         self.find_one_ofs();
@@ -355,17 +469,27 @@ impl<'a> Checker<'a> {
         self.check_annotations();
         self.check_tests();
         if !self.diags.has_errors() {
-            crate::order::settle(self.ast, &mut self.t);
-            self.warn_unused();
-            self.warn_pointless();
-            self.warn_fragments();
-            self.warnings
-                .sort_by_key(|w| w.labels.first().map(|label| label.span));
-            for warning in std::mem::take(&mut self.warnings) {
-                self.report(warning);
-            }
+            crate::order::vote_all(self.ast, &self.t, &self.group.nodes, &mut self.votes);
         }
-        (self.t, self.wanted)
+    }
+
+    /// Settles what all groups have a say in, and warns. Warnings of other files than the root are said when those are checked.
+    fn finish(&mut self) {
+        if self.diags.has_errors() {
+            return;
+        }
+        crate::order::settle(&mut self.t, &self.votes);
+        self.warn_unused();
+        self.warn_pointless();
+        self.warn_fragments();
+        let root = self.program.root();
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let file = |w: &Diagnostic| w.labels.first().map(|label| label.span.file);
+        warnings.retain(|w| file(w).is_none() || file(w) == root);
+        warnings.sort_by_key(|w| w.labels.first().map(|label| label.span));
+        for warning in warnings {
+            self.report(warning);
+        }
     }
 
     /// Reports a finding.
@@ -521,8 +645,21 @@ impl<'a> Checker<'a> {
             .or_insert_with(|| (span, deed.into()));
     }
 
-    /// All ids of a list, to walk while it is being changed.
+    /// The owners of the present group, to walk while they are being changed.
     pub(crate) fn owner_ids(&self) -> Vec<OwnerId> {
-        (0..self.owners.len()).map(OwnerId::new).collect()
+        let all = self.before.owners..self.owners.len();
+        all.map(OwnerId::new).collect()
+    }
+
+    /// The files of the present group, with their numbers among all.
+    pub(crate) fn group_units(&self) -> impl Iterator<Item = (usize, &'a Unit)> + use<'a> {
+        let (ast, group) = (self.ast, self.group);
+        let units = group.units.iter().map(|&unit| &ast.units[unit]);
+        (self.before.units..).zip(units)
+    }
+
+    /// Whether an owner is declared in the root file.
+    pub(crate) fn is_of_root(&self, owner: OwnerId) -> bool {
+        Some(self.ast.decls[self.owners[owner].decl].span.file) == self.program.root()
     }
 }

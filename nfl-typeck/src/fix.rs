@@ -114,7 +114,11 @@ impl Checker<'_> {
     /// Adds the import of a type, behind the imports that the file has.
     pub(crate) fn import(&self, finding: Diagnostic, path: &str) -> Diagnostic {
         let line = format!("import {path};");
-        let unit = &self.ast.units[self.body.unit];
+        let file = self.units[self.body.unit].file;
+        let mut units = self.ast.units.iter();
+        let Some(unit) = units.find(|unit| unit.span.file == file) else {
+            return finding;
+        };
         let package = unit.package.last().map(|name| Span {
             end: name.span.end + 1,
             ..name.span

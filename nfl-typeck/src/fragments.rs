@@ -37,7 +37,10 @@ impl Checker<'_> {
         for owner in self.owner_ids() {
             let function = matches!(self.owners[owner].kind, OwnerKind::Function(_));
             let members = self.members_of(owner);
-            if !function || members.iter().any(|&m| self.minds_fragments(m)) {
+            if !function
+                || !self.is_of_root(owner)
+                || members.iter().any(|&m| self.minds_fragments(m))
+            {
                 continue;
             }
             for &member in members {

@@ -43,7 +43,6 @@ impl Checker<'_> {
     pub(crate) fn settle_headers(&mut self) {
         self.each_header(Self::settle_header);
         self.each_header(Self::settle_edges);
-        self.note_shapes();
     }
 
     fn lay_out(&mut self, owner: OwnerId, h: HeaderId) {
@@ -238,6 +237,8 @@ impl Checker<'_> {
                 self.settle_valid(h, *cond);
             }
         }
+        let row = &mut self.t.headers[h];
+        row.shape |= row.valid.iter().fold(row.placing, |all, c| all | c.fields);
     }
 
     /// The length of a variable array: over fixed fields, in `u32`.
@@ -340,11 +341,21 @@ impl Checker<'_> {
             self.coerce(when, boolean);
             layer = self.edge_layer(when);
         }
-        self.t.headers[child].edges.push(Edge {
+        let mut found = Vec::new();
+        if let Some(when) = follow.when {
+            self.edge_fields(when, &mut found);
+        }
+        let of = |header| {
+            let fields = found.iter().filter(move |(h, _)| Some(*h) == header);
+            fields.fold(0, |all, (_, field)| all | 1 << field)
+        };
+        let row = &mut self.t.headers[child];
+        row.shape |= of(Some(child));
+        row.edges.push(Edge {
             parent,
             when: follow.when,
             layer,
-            asks: 0,
+            asks: if parent.is_some() { of(parent) } else { 0 },
             span: follow.span,
         });
     }
@@ -371,32 +382,6 @@ impl Checker<'_> {
                 }
             }
             _ => None,
-        }
-    }
-
-    /// Collects the fields on which something's place or kind depends.
-    fn note_shapes(&mut self) {
-        let headers: Vec<HeaderId> = self.t.headers.ids().collect();
-        for &h in &headers {
-            let own = self.t.headers[h].valid.iter();
-            let own = own.fold(self.t.headers[h].placing, |all, c| all | c.fields);
-            self.t.headers[h].shape |= own;
-            for at in 0..self.t.headers[h].edges.len() {
-                let edge = &self.t.headers[h].edges[at];
-                let (parent, Some(when)) = (edge.parent, edge.when) else {
-                    continue;
-                };
-                let mut found = Vec::new();
-                self.edge_fields(when, &mut found);
-                for (header, field) in found {
-                    if parent == Some(header) {
-                        self.t.headers[h].edges[at].asks |= 1 << field;
-                    }
-                    if header == h {
-                        self.t.headers[h].shape |= 1 << field;
-                    }
-                }
-            }
         }
     }
 

@@ -25,6 +25,7 @@ mod flow;
 mod fragments;
 mod function;
 mod generic;
+mod group;
 mod header;
 mod konst;
 mod layers;

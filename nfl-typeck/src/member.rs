@@ -226,7 +226,7 @@ impl<'a> Checker<'a> {
 
     /// Gives all methods their signatures.
     pub(crate) fn declare_methods(&mut self) {
-        for id in (0..self.t.methods.len()).map(MethodId::new) {
+        for id in (self.before.methods..self.t.methods.len()).map(MethodId::new) {
             self.declare_once(id);
         }
     }
@@ -321,7 +321,7 @@ impl<'a> Checker<'a> {
 
     /// Computes all constants.
     pub(crate) fn settle_consts(&mut self) {
-        for id in (0..self.t.consts.len()).map(ConstId::new) {
+        for id in (self.before.consts..self.t.consts.len()).map(ConstId::new) {
             let span = self.t.consts[id].span;
             self.settle_const(id, span);
         }
@@ -533,7 +533,7 @@ impl<'a> Checker<'a> {
 
     /// Checks all methods.
     pub(crate) fn check_methods(&mut self) {
-        let mut next = 0;
+        let mut next = self.before.methods;
         // Checking a method may bring methods of generic types.
         while next < self.t.methods.len() {
             let id = MethodId::new(next);

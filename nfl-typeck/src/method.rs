@@ -10,16 +10,13 @@ use crate::check::{Checker, OwnerId, OwnerKind};
 use crate::tables::{MethodId, Res, SealedId};
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
-use nfl_syntax::arena::Id;
 use nfl_syntax::ast::{Arg, DeclId, DeclKind, ExprId, Ident, TypeId, TypeKind};
 use nfl_syntax::{Diagnostic, Name, Span};
 
 impl Checker<'_> {
     /// The declaration that is an owner.
     pub(crate) fn owner_of_decl(&self, decl: DeclId) -> Option<OwnerId> {
-        (0..self.owners.len())
-            .map(OwnerId::new)
-            .find(|&o| self.owners[o].decl == decl)
+        self.owner_by_decl[decl]
     }
 
     /// The method that a plain name calls: of a declaration around the body, or imported.

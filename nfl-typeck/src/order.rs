@@ -5,25 +5,25 @@
 //! header as it lies, or a constant; where it is read, a field is assigned or compared with it. Then nobody
 //! swaps bytes. One other use, and it lies as the processor has it. What tests do counts for nothing.
 
-use crate::tables::{PatInfo, RecordId, Res, Tables};
+use crate::tables::{Component, PatInfo, RecordId, Res, Tables};
 use crate::ty::TyKind;
 use nfl_syntax::Span;
-use nfl_syntax::arena::IdMap;
-use nfl_syntax::ast::{Ast, BinOp, ExprId, ExprKind, StmtKind};
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{Ast, BinOp, ExprId, ExprKind, Nodes, PatId, StmtId, StmtKind};
 use std::collections::BTreeMap;
 
 /// What the uses of a component say.
-#[derive(Clone, Copy, Default)]
-struct Votes {
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Votes {
     wire: bool,
     number: bool,
 }
 
-type AllVotes = BTreeMap<(RecordId, u32), Votes>;
+/// What they say of all components.
+pub(crate) type AllVotes = BTreeMap<(RecordId, u32), Votes>;
 
-/// Notes it in the tables.
-pub(crate) fn settle(ast: &Ast, t: &mut Tables) {
-    let mut votes = AllVotes::new();
+/// Adds what these nodes say.
+pub(crate) fn vote_all(ast: &Ast, t: &Tables, nodes: &[Nodes], votes: &mut AllVotes) {
     let tests: Vec<Span> = t
         .tests
         .iter()
@@ -33,45 +33,63 @@ pub(crate) fn settle(ast: &Ast, t: &mut Tables) {
         let mut all = tests.iter();
         all.any(|g| g.file == span.file && g.start <= span.start && span.end <= g.end)
     };
-    let meets = fields_met(ast, t);
-    for (e, expr) in ast.exprs.iter() {
+    let meets = fields_met(ast, t, nodes);
+    for e in exprs_of(nodes) {
+        let expr = &ast.exprs[e];
         if inside(expr.span) {
             continue;
         }
         match t.expr_res[e] {
-            Res::Record(id) => made(ast, t, (id, e), &mut votes),
+            Res::Record(id) => made(ast, t, (id, e), votes),
             Res::Component(index) => {
                 let ExprKind::Field { base, .. } = expr.kind else {
                     continue;
                 };
                 if let TyKind::Record(id) = t.types.kind(t.expr_ty[base]) {
                     let bits = t.types.bits(t.expr_ty[e]);
-                    let wire = bits.is_some() && meets[e] == bits;
-                    vote(&mut votes, (id, index), wire);
+                    let wire = bits.is_some() && meets.get(&e).copied() == bits;
+                    vote(votes, (id, index), wire);
                 }
             }
             Res::OwnComponent { this, index } => {
                 if let TyKind::Record(id) = t.types.kind(t.locals[this].ty) {
-                    vote(&mut votes, (id, index), false);
+                    vote(votes, (id, index), false);
                 }
             }
             _ => {}
         }
     }
-    for (p, pat) in ast.pats.iter() {
+    let pats = nodes.iter().flat_map(|nodes| nodes.pats.clone());
+    for p in pats.map(PatId::new) {
+        let pat = &ast.pats[p];
         if let (PatInfo::Record { record, args, .. }, false) = (&t.pats[p], inside(pat.span)) {
             for (&arg, index) in args.iter().zip(0..) {
                 if !matches!(t.pats[arg], PatInfo::Any | PatInfo::Const(_)) {
-                    vote(&mut votes, (*record, index), false);
+                    vote(votes, (*record, index), false);
                 }
             }
         }
     }
-    for ((id, index), votes) in votes {
-        if let Some(component) = t.records[id].components.get_mut(index as usize) {
-            component.wire = votes.wire && !votes.number;
+}
+
+/// Notes in the tables what the votes come to.
+pub(crate) fn settle(t: &mut Tables, votes: &AllVotes) {
+    for (&(id, index), votes) in votes {
+        let wire = votes.wire && !votes.number;
+        let is_other = |component: &Component| component.wire != wire;
+        if t.records[id]
+            .components
+            .get(index as usize)
+            .is_some_and(is_other)
+        {
+            t.records[id].components[index as usize].wire = wire;
         }
     }
+}
+
+fn exprs_of(nodes: &[Nodes]) -> impl Iterator<Item = ExprId> {
+    let exprs = nodes.iter().flat_map(|nodes| nodes.exprs.clone());
+    exprs.map(ExprId::new)
 }
 
 fn vote(votes: &mut AllVotes, component: (RecordId, u32), wire: bool) {
@@ -93,29 +111,30 @@ fn made(ast: &Ast, t: &Tables, (id, e): (RecordId, ExprId), votes: &mut AllVotes
 }
 
 /// For each expression that is assigned to a field, or compared with one: how many bits that has.
-fn fields_met(ast: &Ast, t: &Tables) -> IdMap<ExprId, Option<u32>> {
-    let mut meets = IdMap::new();
+fn fields_met(ast: &Ast, t: &Tables, nodes: &[Nodes]) -> BTreeMap<ExprId, u32> {
+    let mut meets = BTreeMap::new();
     let mut meet = |field: ExprId, other: ExprId| {
         if let Some(bits) = field_bits(ast, t, field) {
-            meets.set(inner(ast, other), Some(bits));
+            meets.insert(inner(ast, other), bits);
         }
     };
-    for (_, stmt) in ast.stmts.iter() {
+    let stmts = nodes.iter().flat_map(|nodes| nodes.stmts.clone());
+    for s in stmts.map(StmtId::new) {
         if let StmtKind::Assign {
             place,
             op: None,
             value,
-        } = stmt.kind
+        } = ast.stmts[s].kind
         {
             meet(place, value);
         }
     }
-    for (_, expr) in ast.exprs.iter() {
+    for e in exprs_of(nodes) {
         if let ExprKind::Binary {
             op: BinOp::Eq | BinOp::Ne,
             left,
             right,
-        } = expr.kind
+        } = ast.exprs[e].kind
         {
             meet(left, right);
             meet(right, left);

@@ -1,8 +1,8 @@
 //! What computes nothing.
 //!
 //! In: a checked program without errors. Out: warnings about casts to a type that the value has
-//! anyway, comparisons that have one outcome, and variables that are assigned to themselves. Of the library nothing is said, nor
-//! of generic declarations: with other type arguments it may be otherwise.
+//! anyway, comparisons that have one outcome, and variables that are assigned to themselves. Of other files than the root nothing is
+//! said, nor of generic declarations: with other type arguments it may be otherwise.
 
 use crate::check::Checker;
 use crate::konst;
@@ -10,7 +10,8 @@ use crate::tables::Konst;
 use crate::ty::{Ty, TyKind};
 use nfl_abi::codes;
 use nfl_syntax::Span;
-use nfl_syntax::ast::{BinOp, DeclKind, ExprId, ExprKind, StmtKind, TypeKind};
+use nfl_syntax::arena::Id;
+use nfl_syntax::ast::{BinOp, DeclId, DeclKind, ExprId, ExprKind, StmtKind, TypeKind};
 use std::collections::BTreeSet;
 
 /// What a comparison says of all values of a type: `lo` and `hi` are the smallest and the largest.
@@ -47,7 +48,7 @@ impl Checker<'_> {
             let mut all = generic.iter();
             all.any(|g| g.file == span.file && g.start <= span.start && span.end <= g.end)
         };
-        for e in self.program.own_exprs() {
+        for e in self.program.root_exprs() {
             if inside(self.span(e)) || self.t.expr_ty[e] == Ty::default() {
                 continue;
             }
@@ -59,7 +60,7 @@ impl Checker<'_> {
             }
         }
         let mut seen = BTreeSet::new();
-        for s in self.program.own_stmts() {
+        for s in self.program.root_stmts() {
             let span = ast.stmts[s].span;
             if inside(span) || !seen.insert(span) {
                 continue;
@@ -87,13 +88,16 @@ impl Checker<'_> {
 
     /// The places of declarations with type parameters.
     fn generic_spans(&self) -> Vec<Span> {
-        let decls = self.ast.decls.iter().filter(|(_, d)| match &d.kind {
+        let root = self.ast.units.iter().take(1);
+        let decls = root.flat_map(|unit| unit.nodes.decls.clone());
+        let decls = decls.map(|at| &self.ast.decls[DeclId::new(at)]);
+        let generic = decls.filter(|d| match &d.kind {
             DeclKind::Record { type_params, .. }
             | DeclKind::Interface { type_params, .. }
             | DeclKind::Class { type_params, .. } => !type_params.is_empty(),
             _ => false,
         });
-        decls.map(|(_, d)| d.span).collect()
+        generic.map(|d| d.span).collect()
     }
 
     fn cast_to_itself(&mut self, e: ExprId, arg: ExprId) {

@@ -6,9 +6,10 @@
 //! in an order that depends on the texts alone too: those of the library's packages that are imported, then those of other files,
 //! then those of the root file. So programs that differ in the root file have the others in common, which [`Kept`] keeps.
 
+use crate::group;
 use nfl_abi::codes;
 use nfl_syntax::arena::Id;
-use nfl_syntax::ast::{Ast, DeclId, ExprId, Import, PatId, StmtId, Unit};
+use nfl_syntax::ast::{Ast, DeclId, ExprId, Import, Nodes, PatId, StmtId, Unit};
 use nfl_syntax::source::SourceFile;
 use nfl_syntax::{Diagnostic, Diags, FileId, Names, SourceMap, Span};
 use std::collections::BTreeSet;
@@ -49,8 +50,14 @@ pub struct Program {
     /// Declarations of generic types, once more for each list of type arguments with which their
     /// methods are called, so that the nodes of each have types of their own.
     pub(crate) copies: Vec<Copy>,
-    /// How many expressions, statements and patterns the library has; they come first.
-    library: (usize, usize, usize),
+    /// The nodes of these copies, and of all else that was parsed with them.
+    pub(crate) copied: Vec<Nodes>,
+    /// How many identifiers other files than the root have.
+    pub(crate) names_before_root: usize,
+    /// Those packages of the library that it imports.
+    pub(crate) library: Option<Arc<Parsed>>,
+    /// The files beside the root file, where they are kept.
+    pub(crate) others: Option<Arc<Others>>,
 }
 
 /// A generic declaration, once more.
@@ -78,11 +85,13 @@ const SETS_MAX: usize = 16;
 
 /// Some packages of a library, parsed.
 #[derive(Debug)]
-struct Parsed {
+pub(crate) struct Parsed {
     packages: BTreeSet<String>,
     /// What every program begins with; no unit is one of its own.
     start: Program,
     files: Vec<LibraryFile>,
+    /// What is known when they are checked.
+    pub(crate) known: group::Kept,
 }
 
 #[derive(Debug)]
@@ -141,13 +150,13 @@ impl Library {
                 found: diags.into_vec(),
             }));
         }
-        p.library = (p.ast.exprs.len(), p.ast.stmts.len(), p.ast.pats.len());
         p.names.share();
         p.ast.share();
         Parsed {
             packages: packages.clone(),
             start: p,
             files,
+            known: group::Kept::default(),
         }
     }
 }
@@ -159,7 +168,7 @@ fn is_of(path: &str, package: &str) -> bool {
 }
 
 /// The files beside the root file of the last program. When a program has the same ones as the one before, they are parsed
-/// for the last time. All programs are loaded with one library.
+/// for the last time, and those that see nothing of the root file are checked for the last time. All programs are loaded with one library.
 #[derive(Debug, Default)]
 pub struct Kept(Mutex<Last>);
 
@@ -173,12 +182,14 @@ struct Last {
 
 /// What programs with the same files beside their root files have in common.
 #[derive(Debug)]
-struct Others {
+pub(crate) struct Others {
     packages: BTreeSet<String>,
     /// The nodes of these packages of the library and of these files; no unit.
     ast: Ast,
     names: Names,
     files: Vec<Other>,
+    /// What is known when those of them are checked that see nothing of the root file.
+    pub(crate) known: group::Kept,
 }
 
 /// A file beside the root file.
@@ -255,7 +266,7 @@ impl Kept {
         } else if !files.is_empty() {
             program.ast.share();
             program.names.share();
-            last.others = Some(Arc::new(Others {
+            let others = Arc::new(Others {
                 packages: packages.clone(),
                 ast: Ast {
                     units: Vec::new(),
@@ -263,7 +274,10 @@ impl Kept {
                 },
                 names: program.names.clone(),
                 files: files.to_vec(),
-            }));
+                known: group::Kept::default(),
+            });
+            program.others = Some(others.clone());
+            last.others = Some(others);
         }
     }
 }
@@ -339,7 +353,9 @@ impl Loader<'_> {
         let mut program = self.parsed.start.clone();
         if let Some(kept) = &self.kept {
             (program.ast, program.names) = (kept.ast.clone(), kept.names.clone());
+            program.others = Some(kept.clone());
         }
+        program.library = Some(self.parsed.clone());
         let root = program.sources.add(self.root, self.text);
         let mut reading = Reading {
             program,
@@ -378,6 +394,7 @@ impl Loader<'_> {
             Some(_) => {}
             None => kept.note(&mut p, &imported, &others),
         }
+        p.names_before_root = p.names.len();
         let mut diags = Diags::default();
         nfl_syntax::parse(root, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
         let unit = p.ast.units.pop().expect("a parse makes a unit");
@@ -418,19 +435,33 @@ impl Program {
         Kept::default().load(root, files, library, diags)
     }
 
-    /// The expressions that are not the library's, and copies of those that are.
-    pub(crate) fn own_exprs(&self) -> impl Iterator<Item = ExprId> + use<> {
-        (self.library.0..self.ast.exprs.len()).map(ExprId::new)
+    /// The root file.
+    pub(crate) fn root(&self) -> Option<FileId> {
+        self.ast.units.first().map(|unit| unit.span.file)
     }
 
-    /// The statements that are not the library's, and copies of those that are.
-    pub(crate) fn own_stmts(&self) -> impl Iterator<Item = StmtId> + use<> {
-        (self.library.1..self.ast.stmts.len()).map(StmtId::new)
+    /// The nodes of the root file, and all copies.
+    fn root_nodes(&self) -> impl Iterator<Item = &Nodes> {
+        let root = self.ast.units.iter().take(1);
+        root.map(|unit| &unit.nodes).chain(&self.copied)
     }
 
-    /// The patterns that are not the library's, and copies of those that are.
-    pub(crate) fn own_pats(&self) -> impl Iterator<Item = PatId> + use<> {
-        (self.library.2..self.ast.pats.len()).map(PatId::new)
+    /// The expressions of the root file, and all copies.
+    pub(crate) fn root_exprs(&self) -> impl Iterator<Item = ExprId> {
+        let nodes = self.root_nodes();
+        nodes.flat_map(|nodes| nodes.exprs.clone().map(ExprId::new))
+    }
+
+    /// The statements of the root file, and all copies.
+    pub(crate) fn root_stmts(&self) -> impl Iterator<Item = StmtId> {
+        let nodes = self.root_nodes();
+        nodes.flat_map(|nodes| nodes.stmts.clone().map(StmtId::new))
+    }
+
+    /// The patterns of the root file, and all copies.
+    pub(crate) fn root_pats(&self) -> impl Iterator<Item = PatId> {
+        let nodes = self.root_nodes();
+        nodes.flat_map(|nodes| nodes.pats.clone().map(PatId::new))
     }
 
     /// Gives a generic declaration nodes of its own for these type arguments. The file is parsed once
@@ -446,7 +477,8 @@ impl Program {
             &mut self.names,
             &mut said,
         );
-        self.ast.units.pop();
+        self.copied
+            .extend(self.ast.units.pop().map(|unit| unit.nodes));
         let mut copies = (before..self.ast.decls.len()).map(DeclId::new);
         if let Some(decl) = copies.find(|&d| self.ast.decls[d].span == span) {
             self.copies.push(Copy { of, args, decl });

@@ -11,6 +11,7 @@ use nfl_abi::codes;
 use nfl_abi::image::{ResourceKind, Rights};
 use nfl_syntax::ast::{DeclId, DeclKind, Ident, Import, Modifier};
 use nfl_syntax::{Name, Span};
+use std::sync::Arc;
 
 /// Names that the language has and this release does not.
 const LATER: &[&str] = &["Hash", "Outcome", "Payload", "Topology", "Any"];
@@ -62,22 +63,28 @@ impl Checker<'_> {
     /// Finds the types that the files declare.
     pub(crate) fn collect_types(&mut self) {
         let ast = self.ast;
-        for (index, unit) in ast.units.iter().enumerate() {
+        for at in self.group.units.clone() {
+            let unit = &ast.units[at];
             let path = Program::path(self.names, &unit.package);
             let package = match self.packages.iter().position(|p| p.path == path) {
                 Some(at) => at,
                 None => {
-                    self.packages.push(Package {
+                    self.packages.push(Arc::new(Package {
                         path,
                         ..Package::default()
-                    });
+                    }));
                     self.packages.len() - 1
                 }
             };
-            self.units.push(UnitScope {
+            let index = self.units.len();
+            self.units.push(Arc::new(UnitScope {
+                file: unit.span.file,
                 package,
-                ..UnitScope::default()
-            });
+                types: Default::default(),
+                doubtful: Default::default(),
+                consts: Default::default(),
+                methods: Default::default(),
+            }));
             for &decl in &unit.decls {
                 self.collect_type(index, package, None, decl);
             }
@@ -88,22 +95,14 @@ impl Checker<'_> {
         let node = &self.ast.decls[decl];
         let has = |modifier| node.modifiers.iter().any(|(m, _)| *m == modifier);
         let (public, private) = (has(Modifier::Public), has(Modifier::Private));
-        let (name, refused) = match &node.kind {
-            DeclKind::Function { name, .. }
-            | DeclKind::Chain { name, .. }
-            | DeclKind::Graph { name, .. }
-            | DeclKind::Header { name, .. }
-            | DeclKind::Record { name, .. }
-            | DeclKind::Enum { name, .. }
-            | DeclKind::Interface { name, .. }
-            | DeclKind::Class { name, .. } => (*name, None),
-            _ => return,
+        let Some(name) = node.kind.name() else {
+            return;
         };
         let refused = match (&node.kind, parent) {
             (DeclKind::Function { .. } | DeclKind::Header { .. }, Some(_)) => {
                 Some("functions and headers inside a declaration are")
             }
-            _ => refused,
+            _ => None,
         };
         let qualified = self.qualified(package, parent, name.name);
         let kind = match &node.kind {
@@ -173,6 +172,7 @@ impl Checker<'_> {
             methods: Default::default(),
             refused: Default::default(),
         });
+        self.owner_by_decl.set(decl, Some(owner));
         if refused.is_none() {
             self.enter_type(package, parent, name, owner);
             for &member in self.members_of(owner) {
@@ -181,7 +181,7 @@ impl Checker<'_> {
         } else if let Some(parent) = parent {
             self.owners[parent].refused.insert(name.name);
         } else {
-            let types = &mut self.packages[package].types;
+            let types = &mut Arc::make_mut(&mut self.packages[package]).types;
             types.entry(name.name).or_insert(owner);
         }
     }
@@ -214,7 +214,7 @@ impl Checker<'_> {
         } else {
             let types = match parent {
                 Some(parent) => &mut self.owners[parent].types,
-                None => &mut self.packages[package].types,
+                None => &mut Arc::make_mut(&mut self.packages[package]).types,
             };
             types.insert(name.name, owner);
         }
@@ -265,8 +265,7 @@ impl Checker<'_> {
 
     /// Finds what the type imports of each file name.
     pub(crate) fn import_types(&mut self) {
-        let ast = self.ast;
-        for (index, unit) in ast.units.iter().enumerate() {
+        for (index, unit) in self.group_units() {
             let own = self.units[index].package;
             // Named imports come before stars, and the package's own types before both.
             self.import_language(index);
@@ -278,7 +277,7 @@ impl Checker<'_> {
                 }
             }
             let types = self.packages[own].types.clone();
-            let scope = &mut self.units[index];
+            let scope = Arc::make_mut(&mut self.units[index]);
             scope.doubtful.retain(|name, _| !types.contains_key(name));
             scope.types.extend(types);
         }
@@ -291,7 +290,7 @@ impl Checker<'_> {
         };
         let types = lang.types.iter().filter(|(_, o)| self.owners[**o].public);
         let types: Vec<_> = types.map(|(n, o)| (*n, *o)).collect();
-        self.units[unit].types.extend(types);
+        Arc::make_mut(&mut self.units[unit]).types.extend(types);
     }
 
     fn import_type(&mut self, unit: usize, own: usize, import: &Import) {
@@ -311,7 +310,7 @@ impl Checker<'_> {
                     .filter(|(_, o)| package == own || self.owners[*o].public);
                 let seen: Vec<_> = seen.collect();
                 let language = self.packages.iter().position(|p| p.path == LANGUAGE);
-                let scope = &mut self.units[unit];
+                let scope = Arc::make_mut(&mut self.units[unit]);
                 for (name, owner) in seen {
                     let known = scope.types.insert(name, owner);
                     // What is imported by a word of the program goes before what every file sees.
@@ -327,8 +326,9 @@ impl Checker<'_> {
                 match self.packages[package].types.get(&last.name).copied() {
                     Some(owner) => {
                         self.visible_type(owner, own, last.span);
-                        self.units[unit].types.insert(last.name, owner);
-                        self.units[unit].doubtful.remove(&last.name);
+                        let scope = Arc::make_mut(&mut self.units[unit]);
+                        scope.types.insert(last.name, owner);
+                        scope.doubtful.remove(&last.name);
                     }
                     None if is_builtin_package(&path) && self.is_language_type(last.name) => {}
                     None => {
@@ -372,8 +372,7 @@ impl Checker<'_> {
 
     /// Finds what the static imports of each file name.
     pub(crate) fn import_members(&mut self) {
-        let ast = self.ast;
-        for (index, unit) in ast.units.iter().enumerate() {
+        for (index, unit) in self.group_units() {
             for import in unit.imports.iter().filter(|i| i.is_static) {
                 self.import_member(index, import);
             }
@@ -421,14 +420,16 @@ impl Checker<'_> {
         let mut found = wanted.is_none();
         for (name, id) in consts {
             if seen(self.const_info[id].visibility) && wanted.is_none_or(|w| w == name) {
-                self.units[unit].consts.insert(name, id);
+                Arc::make_mut(&mut self.units[unit]).consts.insert(name, id);
                 found = true;
             }
         }
         for (name, id) in methods {
             let info = &self.method_info[id];
             if info.is_static && seen(info.visibility) && wanted.is_none_or(|w| w == name) {
-                self.units[unit].methods.insert(name, id);
+                Arc::make_mut(&mut self.units[unit])
+                    .methods
+                    .insert(name, id);
                 found = true;
             }
         }

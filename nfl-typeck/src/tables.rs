@@ -9,7 +9,7 @@ use crate::test::{TestDef, TestOp};
 use crate::ty::{Len, Ty, Types};
 use nfl_abi::image::{ResourceKind, Rights, VerdictKind};
 use nfl_abi::{Layer, Role};
-use nfl_syntax::arena::{IdMap, IdVec};
+use nfl_syntax::arena::{SharedMap, SharedVec};
 use nfl_syntax::ast::{DeclId, ExprId, PatId, StmtId};
 use nfl_syntax::{Name, Names, Span};
 
@@ -52,58 +52,119 @@ pub struct Tables {
     /// All types.
     pub types: Types,
     /// The type of each expression; a literal's is the one its context asks for.
-    pub expr_ty: IdMap<ExprId, Ty>,
+    pub expr_ty: SharedMap<ExprId, Ty>,
     /// What a name, field, constructor or call means.
-    pub expr_res: IdMap<ExprId, Res>,
+    pub expr_res: SharedMap<ExprId, Res>,
     /// For a place that is an address field: the view whose pseudo-header holds it, if there is one.
-    pub transport: IdMap<ExprId, Option<LocalId>>,
+    pub transport: SharedMap<ExprId, Option<LocalId>>,
     /// The value of each expression that is constant whatever the parameters are.
-    pub konst: IdMap<ExprId, Option<Konst>>,
+    pub konst: SharedMap<ExprId, Option<Konst>>,
     /// The arguments of a call or constructor in the order of its parameters, defaults filled in,
     /// wherever they may be named or left out.
-    pub args: IdMap<ExprId, Option<Vec<ExprId>>>,
+    pub args: SharedMap<ExprId, Option<Vec<ExprId>>>,
     /// The headers under construction that are the argument of `push` or `append`.
-    pub stacks: IdMap<ExprId, Option<Vec<Built>>>,
+    pub stacks: SharedMap<ExprId, Option<Vec<Built>>>,
     /// The views whose lengths move with a call of `append` or `cut`.
-    pub kept: IdMap<ExprId, Option<Vec<LocalId>>>,
+    pub kept: SharedMap<ExprId, Option<Vec<LocalId>>>,
     /// The layer at which a pattern behind a resize begins.
-    pub pat_layer: IdMap<PatId, Option<Layer>>,
+    pub pat_layer: SharedMap<PatId, Option<Layer>>,
     /// What each pattern means.
-    pub pats: IdMap<PatId, PatInfo>,
+    pub pats: SharedMap<PatId, PatInfo>,
     /// The variables that a `Local` (in order), `ForEach` (one) statement declares.
-    pub stmt_locals: IdMap<StmtId, Vec<LocalId>>,
+    pub stmt_locals: SharedMap<StmtId, Vec<LocalId>>,
     /// Headers of all files.
-    pub headers: IdVec<HeaderId, Header>,
+    pub headers: SharedVec<HeaderId, Header>,
     /// Records, one row for each set of type arguments.
-    pub records: IdVec<RecordId, RecordDef>,
+    pub records: SharedVec<RecordId, RecordDef>,
     /// Enums of all files.
-    pub enums: IdVec<EnumId, EnumDef>,
+    pub enums: SharedVec<EnumId, EnumDef>,
     /// Sealed interfaces of records, one row for each set of type arguments.
-    pub sealed: IdVec<SealedId, SealedDef>,
+    pub sealed: SharedVec<SealedId, SealedDef>,
     /// Sealed interfaces of headers.
-    pub one_of: IdVec<OneOfId, OneOfDef>,
+    pub one_of: SharedVec<OneOfId, OneOfDef>,
     /// Resources of all functions.
-    pub resources: IdVec<ResourceId, ResourceDef>,
+    pub resources: SharedVec<ResourceId, ResourceDef>,
     /// Functions of all files.
-    pub functions: IdVec<FunctionId, FunctionDef>,
+    pub functions: SharedVec<FunctionId, FunctionDef>,
     /// Graphs of all files.
-    pub graphs: IdVec<GraphId, GraphDef>,
+    pub graphs: SharedVec<GraphId, GraphDef>,
     /// Methods of all files.
-    pub methods: IdVec<MethodId, Method>,
+    pub methods: SharedVec<MethodId, Method>,
     /// Constants of all files.
-    pub consts: IdVec<ConstId, ConstDef>,
+    pub consts: SharedVec<ConstId, ConstDef>,
     /// Variables of all bodies.
-    pub locals: IdVec<LocalId, Local>,
+    pub locals: SharedVec<LocalId, Local>,
     /// Parameters of all functions.
-    pub templates: IdVec<TemplateId, Template>,
+    pub templates: SharedVec<TemplateId, Template>,
     /// Memory that travels with packets, of all functions.
-    pub carried: IdVec<CarriedId, Carried>,
+    pub carried: SharedVec<CarriedId, Carried>,
     /// Reasons of all files.
-    pub reasons: IdVec<ReasonId, ReasonDef>,
+    pub reasons: SharedVec<ReasonId, ReasonDef>,
     /// The tests of the root file, in the order of the source.
     pub tests: Vec<TestDef>,
     /// Methods of sealed interfaces that are called: the method of each member, in their order.
-    pub dispatches: IdVec<DispatchId, Vec<MethodId>>,
+    pub dispatches: SharedVec<DispatchId, Vec<MethodId>>,
+}
+
+impl Tables {
+    /// Shares all rows that there are: copies have them too, and take no time.
+    pub(crate) fn share(&mut self) {
+        let Tables {
+            types,
+            expr_ty,
+            expr_res,
+            transport,
+            konst,
+            args,
+            stacks,
+            kept,
+            pat_layer,
+            pats,
+            stmt_locals,
+            headers,
+            records,
+            enums,
+            sealed,
+            one_of,
+            resources,
+            functions,
+            graphs,
+            methods,
+            consts,
+            locals,
+            templates,
+            carried,
+            reasons,
+            tests: _,
+            dispatches,
+        } = self;
+        types.share();
+        expr_ty.share();
+        expr_res.share();
+        transport.share();
+        konst.share();
+        args.share();
+        stacks.share();
+        kept.share();
+        pat_layer.share();
+        pats.share();
+        stmt_locals.share();
+        headers.share();
+        records.share();
+        enums.share();
+        sealed.share();
+        one_of.share();
+        resources.share();
+        functions.share();
+        graphs.share();
+        methods.share();
+        consts.share();
+        locals.share();
+        templates.share();
+        carried.share();
+        reasons.share();
+        dispatches.share();
+    }
 }
 
 /// What an expression names.

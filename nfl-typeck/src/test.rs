@@ -111,7 +111,7 @@ impl Checker<'_> {
     /// Checks the tests of the root file.
     pub(crate) fn check_tests(&mut self) {
         for owner in self.owner_ids() {
-            if self.owners[owner].unit != 0 {
+            if !self.is_of_root(owner) {
                 continue;
             }
             for &member in self.members_of(owner) {

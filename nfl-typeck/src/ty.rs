@@ -4,9 +4,11 @@ use crate::tables::{
     EnumId, FunctionId, HeaderId, OneOfId, RecordId, ResourceId, SealedId, TemplateId,
 };
 use nfl_syntax::Names;
-use nfl_syntax::arena::IdVec;
+use nfl_syntax::arena::{SharedMap, SharedVec};
 use nfl_syntax::hash::Seed;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
 
 nfl_syntax::entity! {
     /// A type; `Ty::default()` is the error type.
@@ -116,45 +118,70 @@ pub enum Len {
 }
 
 /// All types of a program.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Types {
-    kinds: IdVec<Ty, TyKind>,
+    kinds: SharedVec<Ty, TyKind>,
     /// The types by what they are. Only asked, never gone through, so its order does not matter.
     numbers: HashMap<TyKind, Ty, Seed>,
+    /// The same for those that are shared.
+    first: Arc<HashMap<TyKind, Ty, Seed>>,
     /// How declared types are written.
-    labels: BTreeMap<Ty, String>,
+    labels: SharedMap<Ty, Option<String>>,
     /// Records and headers, and the sealed interfaces that they are members of.
     members: BTreeSet<(Ty, Ty)>,
 }
 
 impl Default for Types {
     fn default() -> Types {
-        let mut kinds = IdVec::new();
+        let mut kinds = SharedVec::default();
         let error = kinds.push(TyKind::Error);
         Types {
             kinds,
             numbers: HashMap::from_iter([(TyKind::Error, error)]),
-            labels: BTreeMap::new(),
+            first: Arc::default(),
+            labels: SharedMap::default(),
             members: BTreeSet::new(),
         }
+    }
+}
+
+impl fmt::Debug for Types {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut types = f.debug_struct("Types");
+        types.field("kinds", &self.kinds);
+        types.field("labels", &self.labels);
+        types.field("members", &self.members).finish()
     }
 }
 
 impl Types {
     /// The type of this kind.
     pub fn intern(&mut self, kind: TyKind) -> Ty {
+        if let Some(&ty) = self.first.get(&kind) {
+            return ty;
+        }
         let new = || self.kinds.push(kind);
         *self.numbers.entry(kind).or_insert_with(new)
     }
 
+    /// Shares all types that there are: copies have them too, and take no time.
+    pub(crate) fn share(&mut self) {
+        self.kinds.share();
+        self.labels.share();
+        let mut all = Arc::unwrap_or_clone(std::mem::take(&mut self.first));
+        all.extend(std::mem::take(&mut self.numbers));
+        self.first = Arc::new(all);
+    }
+
     /// The type of this kind, if the program has it.
     pub fn find(&self, kind: TyKind) -> Option<Ty> {
-        self.numbers.get(&kind).copied()
+        let own = self.numbers.get(&kind);
+        own.or_else(|| self.first.get(&kind)).copied()
     }
 
     /// Notes how a declared type is written.
     pub(crate) fn name(&mut self, ty: Ty, label: String) {
-        self.labels.insert(ty, label);
+        self.labels.set(ty, Some(label));
     }
 
     /// Notes that the values of a record, or the views of a header, are values of a sealed interface.
@@ -229,7 +256,7 @@ impl Types {
         names: &Names,
         header_name: &dyn Fn(HeaderId) -> nfl_syntax::Name,
     ) -> String {
-        if let Some(label) = self.labels.get(&ty) {
+        if let Some(label) = &self.labels[ty] {
             return label.clone();
         }
         match self.kind(ty) {

@@ -1,8 +1,7 @@
 //! What is declared and never used.
 //!
 //! In: a checked program without errors. Out: warnings about variables, bindings, parameters, private
-//! members and imports that nothing uses. Nothing is said of the library, which is not for its users
-//! to change. Names that begin with `_` are exempt, and a use in a test counts. Guaranteed: one warning
+//! members and imports of the root file that nothing uses; of other files it is said when those are checked. Names that begin with `_` are exempt, and a use in a test counts. Guaranteed: one warning
 //! for each place, also where a declaration has several copies.
 
 use crate::check::{Checker, OwnerId, OwnerKind};
@@ -40,8 +39,7 @@ impl<'a> Checker<'a> {
         let files = self.ast.units.iter().map(|unit| unit.span.file);
         let words: Words<'a> = files.map(|file| (file, OnceCell::new())).collect();
         for owner in self.owner_ids() {
-            let file = self.ast.decls[self.owners[owner].decl].span.file;
-            if self.program.sources.is_shared(file) {
+            if !self.is_of_root(owner) {
                 continue;
             }
             self.unused_parameters(owner, &reads);
@@ -63,20 +61,19 @@ impl<'a> Checker<'a> {
     fn reads(&self) -> Reads {
         let ast = self.ast;
         let mut written: BTreeSet<ExprId> = BTreeSet::new();
-        for s in self.program.own_stmts() {
+        for s in self.program.root_stmts() {
             if let StmtKind::Assign { place, .. } | StmtKind::Step { place, .. } = ast.stmts[s].kind
             {
                 written.insert(self.bare(place));
             }
         }
+        let root = self.program.root();
         let locals = self.t.locals.iter();
         let mut reads: Reads = locals
-            .filter(|(_, local)| {
-                local.name.is_some() && !self.program.sources.is_shared(local.span.file)
-            })
+            .filter(|(_, local)| local.name.is_some() && Some(local.span.file) == root)
             .map(|(_, local)| (local.span, false))
             .collect();
-        for e in self.program.own_exprs() {
+        for e in self.program.root_exprs() {
             if let Res::Local(local) = self.t.expr_res[e]
                 && !written.contains(&e)
             {
@@ -89,7 +86,7 @@ impl<'a> Checker<'a> {
     fn unused_variables(&mut self, reads: &Reads) {
         let ast = self.ast;
         let mut names: BTreeMap<Span, Ident> = BTreeMap::new();
-        for s in self.program.own_stmts() {
+        for s in self.program.root_stmts() {
             match &ast.stmts[s].kind {
                 StmtKind::Local { vars, .. } => {
                     names.extend(vars.iter().map(|v| (v.name.span, v.name)));
@@ -111,7 +108,7 @@ impl<'a> Checker<'a> {
     fn unused_bindings(&mut self, reads: &Reads) {
         let ast = self.ast;
         let mut names: BTreeMap<Span, (Ident, Option<Span>)> = BTreeMap::new();
-        for p in self.program.own_pats() {
+        for p in self.program.root_pats() {
             let pat = &ast.pats[p];
             match &pat.kind {
                 PatKind::Bind { name, .. } => {
@@ -254,31 +251,28 @@ impl<'a> Checker<'a> {
     }
 
     fn unused_imports(&mut self, words: &Words<'a>) {
-        let ast = self.ast;
-        for unit in &ast.units {
-            if unit.imports.is_empty() || self.program.sources.is_shared(unit.span.file) {
+        let Some(unit) = self.ast.units.first() else {
+            return;
+        };
+        for import in &unit.imports {
+            let words = self.words(words, unit.span.file);
+            let used = match (import.star, import.path.last()) {
+                (false, Some(last)) => words.contains_key(self.text(last.name)),
+                (true, _) => self.brings(import, words),
+                (false, None) => true,
+            };
+            if used {
                 continue;
             }
-            let words = self.words(words, unit.span.file);
-            for import in &unit.imports {
-                let used = match (import.star, import.path.last()) {
-                    (false, Some(last)) => words.contains_key(self.text(last.name)),
-                    (true, _) => self.brings(import, words),
-                    (false, None) => true,
-                };
-                if used {
-                    continue;
-                }
-                let span = match import.span.start {
-                    0 => import.span,
-                    _ => self.with_space(import.span),
-                };
-                let finding = self
-                    .at(&codes::W205, import.span)
-                    .label("nothing in this file uses it")
-                    .fix("leave it out", [(span, String::new())]);
-                self.warnings.push(finding);
-            }
+            let span = match import.span.start {
+                0 => import.span,
+                _ => self.with_space(import.span),
+            };
+            let finding = self
+                .at(&codes::W205, import.span)
+                .label("nothing in this file uses it")
+                .fix("leave it out", [(span, String::new())]);
+            self.warnings.push(finding);
         }
     }
 

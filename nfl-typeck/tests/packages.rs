@@ -27,9 +27,11 @@ fn path(of: &str) -> String {
 #[test]
 fn a_file_brings_its_package_and_what_it_imports() {
     let (checked, diags) = check(&path("acme/edge/Filter.nfl"));
-    let said: Vec<&str> = diags.iter().map(|d| d.message.as_str()).collect();
-    // The package that imports this one back does so for nothing.
-    assert_eq!(said, ["this import is not used"]);
+    let said = |diags: &Diags| -> Vec<String> { diags.iter().map(|d| d.message.clone()).collect() };
+    // The package that imports this one back does so for nothing, which is said where that is checked.
+    assert!(said(&diags).is_empty());
+    let (_, back) = check(&path("acme/common/Numbers.nfl"));
+    assert_eq!(said(&back), ["this import is not used"]);
     let root = path("");
     let files: Vec<&str> = checked
         .program
@@ -84,6 +86,14 @@ fn a_name_from_two_packages_is_said() {
         said,
         ["`Probe` is imported from `acme.common` and from `acme.lab`"]
     );
+}
+
+#[test]
+fn a_header_is_seen_by_files_that_do_not_name_it() {
+    // Behind a checksum that covers addresses, another file of the package may not change them.
+    let (_, diags) = check(&path("acme/ways/Extra.nfl"));
+    let codes: Vec<&str> = diags.iter().map(|d| d.code.text).collect();
+    assert_eq!(codes, ["E406"]);
 }
 
 #[test]

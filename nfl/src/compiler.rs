@@ -23,11 +23,11 @@ use crate::advice;
 use crate::error::{BuildFailed, UnknownTarget};
 use crate::unit::{HandlerBounds, Unit};
 
-/// The standard library, whose packages are parsed when the first program needs them.
+/// The standard library, whose packages are parsed and checked when the first program needs them.
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| Library::new(nfl_stdlib::FILES));
 
 /// What a program is compiled for. A compiler that compiles a file again need not parse the files beside it again, as long as
-/// they are the same; copies of it know them too.
+/// they are the same, nor check those that see nothing of it; copies of it know them too.
 #[derive(Clone, Debug)]
 pub struct Compiler {
     pub(crate) limits: Limits,

@@ -116,6 +116,7 @@ impl<'a> Builder<'a> {
                 package: Vec::new(),
                 imports: Vec::new(),
                 decls: Vec::new(),
+                nodes: Nodes::default(),
             },
             deep: Vec::new(),
             marks: Vec::new(),
