@@ -13,6 +13,7 @@ use crate::arena::SharedVec;
 use crate::name::Name;
 use crate::span::Span;
 use std::ops::Range;
+use std::sync::Arc;
 
 crate::entity! {
     /// An expression.
@@ -41,8 +42,8 @@ pub struct Ident {
 /// All nodes of a program.
 #[derive(Clone, Default, Debug)]
 pub struct Ast {
-    /// One for each parsed file, in the order of parsing.
-    pub units: Vec<Unit>,
+    /// One for each parsed file, in the order of parsing. Programs that have a file with the same text may share it.
+    pub units: Vec<Arc<Unit>>,
     /// Expressions.
     pub exprs: SharedVec<ExprId, Expr>,
     /// Statements.

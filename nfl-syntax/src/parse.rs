@@ -12,6 +12,7 @@ use crate::span::FileId;
 use crate::{lexer, recover, stream};
 use nfl_abi::codes;
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// The longest file that is read.
 const FILE_BYTES_MAX: usize = 16 << 20;
@@ -47,6 +48,6 @@ pub fn parse(
     for diagnostic in found {
         diags.push(diagnostic);
     }
-    ast.units.push(unit);
+    ast.units.push(Arc::new(unit));
     ast.units.len() - 1
 }

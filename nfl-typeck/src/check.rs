@@ -654,7 +654,7 @@ impl<'a> Checker<'a> {
     /// The files of the present group, with their numbers among all.
     pub(crate) fn group_units(&self) -> impl Iterator<Item = (usize, &'a Unit)> + use<'a> {
         let (ast, group) = (self.ast, self.group);
-        let units = group.units.iter().map(|&unit| &ast.units[unit]);
+        let units = group.units.iter().map(|&unit| &*ast.units[unit]);
         (self.before.units..).zip(units)
     }
 

@@ -77,6 +77,7 @@ pub(crate) struct Copy {
 pub struct Library {
     /// The files of all packages, not parsed.
     sources: SourceMap,
+    packages: BTreeSet<String>,
     parsed: Mutex<Vec<Arc<Parsed>>>,
 }
 
@@ -97,7 +98,8 @@ pub(crate) struct Parsed {
 #[derive(Debug)]
 struct LibraryFile {
     path: String,
-    unit: Unit,
+    package: String,
+    unit: Arc<Unit>,
     found: Vec<Diagnostic>,
 }
 
@@ -107,6 +109,7 @@ impl Library {
         let mut library = Library::default();
         for (path, text) in files {
             library.sources.add(*path, *text);
+            library.packages.insert(package_of(path));
         }
         library.sources.files.share();
         library
@@ -114,8 +117,7 @@ impl Library {
 
     /// Whether files of this package are among its own.
     fn has(&self, package: &str) -> bool {
-        let mut files = self.sources.files.iter();
-        files.any(|(_, file)| is_of(&file.name, package))
+        self.packages.contains(package)
     }
 
     /// These packages of it.
@@ -139,13 +141,15 @@ impl Library {
         };
         let mut files = Vec::new();
         for (file, source) in self.sources.files.iter() {
-            if !packages.iter().any(|package| is_of(&source.name, package)) {
+            let package = package_of(&source.name);
+            if !packages.contains(&package) {
                 continue;
             }
             let mut diags = Diags::default();
             nfl_syntax::parse(file, &mut p.sources, &mut p.ast, &mut p.names, &mut diags);
             files.extend(p.ast.units.pop().map(|unit| LibraryFile {
                 path: source.name.clone(),
+                package,
                 unit,
                 found: diags.into_vec(),
             }));
@@ -161,10 +165,10 @@ impl Library {
     }
 }
 
-/// Whether a path is that of a file in the directory of a package.
-fn is_of(path: &str, package: &str) -> bool {
-    let dir = path.rsplit_once('/').map(|(dir, _)| dir.split('/'));
-    dir.is_some_and(|dir| dir.eq(package.split('.')))
+/// The package whose directory a file lies in.
+fn package_of(path: &str) -> String {
+    let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+    dir.replace('/', ".")
 }
 
 /// The files beside the root file of the last program. When a program has the same ones as the one before, they are parsed
@@ -196,7 +200,7 @@ pub(crate) struct Others {
 #[derive(Clone, Debug)]
 struct Other {
     source: Arc<SourceFile>,
-    unit: Unit,
+    unit: Arc<Unit>,
     found: Vec<Diagnostic>,
 }
 
@@ -478,7 +482,7 @@ impl Program {
             &mut said,
         );
         self.copied
-            .extend(self.ast.units.pop().map(|unit| unit.nodes));
+            .extend(self.ast.units.pop().map(|unit| unit.nodes.clone()));
         let mut copies = (before..self.ast.decls.len()).map(DeclId::new);
         if let Some(decl) = copies.find(|&d| self.ast.decls[d].span == span) {
             self.copies.push(Copy { of, args, decl });
@@ -550,8 +554,8 @@ impl Reading<'_> {
     }
 
     fn imports_of(&mut self, unit: usize) {
-        let imports = self.program.ast.units[unit].imports.clone();
-        for import in &imports {
+        let unit = self.program.ast.units[unit].clone();
+        for import in &unit.imports {
             if let Some(package) = imported_package(import, &self.program.names) {
                 self.package(&package, import.span);
             }
@@ -564,10 +568,10 @@ impl Reading<'_> {
             return false;
         }
         self.imported.insert(package.to_string());
-        for LibraryFile { path, unit, found } in &self.loader.parsed.files {
-            if is_of(path, package) && self.paths.insert(path.clone()) {
-                self.program.ast.units.push(unit.clone());
-                found.iter().for_each(|d| self.found.push(d.clone()));
+        for file in &self.loader.parsed.files {
+            if file.package == package && self.paths.insert(file.path.clone()) {
+                self.program.ast.units.push(file.unit.clone());
+                file.found.iter().for_each(|d| self.found.push(d.clone()));
             }
         }
         true
