@@ -52,7 +52,7 @@ pub(super) struct Translator<'a, 'f> {
     /// The 32 bits of numbers that variables hold, and where they were taken if not where the variable was set.
     narrow: BTreeMap<Value, (Value, Option<Block>)>,
     /// The same the other way round.
-    wide: BTreeMap<Value, Value>,
+    wide: BTreeMap<Value, (Value, Option<Block>)>,
     blocks: BTreeMap<u32, Block>,
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
@@ -510,11 +510,16 @@ impl Translator<'_, '_> {
 
     /// A number with zeros above it.
     pub(super) fn wide(&mut self, number: Value) -> Value {
-        *self.wide.entry(number).or_insert_with(|| {
-            let wide = self.b.ins().uextend(I64, number);
-            self.narrow.insert(wide, (number, None));
-            wide
-        })
+        let block = self.b.current_block();
+        match self.wide.get(&number) {
+            Some(&(wide, at)) if at.is_none() || at == block => wide,
+            _ => {
+                let wide = self.b.ins().uextend(I64, number);
+                self.wide.insert(number, (wide, block));
+                self.narrow.insert(wide, (number, None));
+                wide
+            }
+        }
     }
 
     /// Whether a number was counted up or down, with zeros above it. Its 32 bits alone would be counted once more.
@@ -531,7 +536,7 @@ impl Translator<'_, '_> {
             _ => {
                 let number = self.b.ins().ireduce(I32, wide);
                 self.narrow.insert(wide, (number, block));
-                self.wide.insert(number, wide);
+                self.wide.insert(number, (wide, None));
                 number
             }
         }
