@@ -38,6 +38,9 @@ const NEAR: i64 = 1 << 34;
 const PLACES: usize = 32 + WORDS;
 const WORDS: usize = map::SCRATCH_BYTES as usize / 4;
 
+/// Other forms of values, and in which block each was made if not where its value was.
+type Forms = BTreeMap<Value, (Value, Option<Block>)>;
+
 /// A function that is being built.
 pub(super) struct Translator<'a, 'f> {
     pub(super) b: FunctionBuilder<'f>,
@@ -49,10 +52,10 @@ pub(super) struct Translator<'a, 'f> {
     pub(super) roots: Value,
     context: Value,
     variables: [Option<Variable>; PLACES],
-    /// The 32 bits of numbers that variables hold, and where they were taken if not where the variable was set.
-    narrow: BTreeMap<Value, (Value, Option<Block>)>,
+    /// The 32 bits of numbers that variables hold.
+    narrow: Forms,
     /// The same the other way round.
-    wide: BTreeMap<Value, (Value, Option<Block>)>,
+    wide: Forms,
     blocks: BTreeMap<u32, Block>,
     /// Blocks that control reaches from further down.
     open: BTreeSet<u32>,
@@ -510,16 +513,13 @@ impl Translator<'_, '_> {
 
     /// A number with zeros above it.
     pub(super) fn wide(&mut self, number: Value) -> Value {
-        let block = self.b.current_block();
-        match self.wide.get(&number) {
-            Some(&(wide, at)) if at.is_none() || at == block => wide,
-            _ => {
-                let wide = self.b.ins().uextend(I64, number);
-                self.wide.insert(number, (wide, block));
-                self.narrow.insert(wide, (number, None));
-                wide
-            }
+        if let Some(wide) = self.form(&self.wide, number) {
+            return wide;
         }
+        let wide = self.b.ins().uextend(I64, number);
+        self.wide.insert(number, (wide, self.b.current_block()));
+        self.narrow.insert(wide, (number, None));
+        wide
     }
 
     /// Whether a number was counted up or down, with zeros above it. Its 32 bits alone would be counted once more.
@@ -530,16 +530,19 @@ impl Translator<'_, '_> {
 
     /// The number that has zeros above it.
     pub(super) fn narrow(&mut self, wide: Value) -> Value {
-        let block = self.b.current_block();
-        match self.narrow.get(&wide) {
-            Some(&(number, at)) if at.is_none() || at == block => number,
-            _ => {
-                let number = self.b.ins().ireduce(I32, wide);
-                self.narrow.insert(wide, (number, block));
-                self.wide.insert(number, (wide, None));
-                number
-            }
+        if let Some(number) = self.form(&self.narrow, wide) {
+            return number;
         }
+        let number = self.b.ins().ireduce(I32, wide);
+        self.narrow.insert(wide, (number, self.b.current_block()));
+        self.wide.insert(number, (wide, None));
+        number
+    }
+
+    /// The other form of a value, where it is known in this block.
+    fn form(&self, forms: &Forms, value: Value) -> Option<Value> {
+        let &(form, at) = forms.get(&value)?;
+        (at.is_none() || at == self.b.current_block()).then_some(form)
     }
 
     /// Whether a word of scratch lies in the frame.
