@@ -355,7 +355,7 @@ impl Checker<'_> {
             parent,
             when: follow.when,
             layer,
-            asks: if parent.is_some() { of(parent) } else { 0 },
+            asks: of(parent),
             span: follow.span,
         });
     }
